@@ -1,0 +1,52 @@
+import { cloudflareTest, readD1Migrations } from "@cloudflare/vitest-plugin";
+import { defineConfig } from "vitest/config";
+
+/**
+ * Three lanes: `unit` is pure code under Node, `workers` runs inside workerd with real D1, Durable
+ * Objects and R2, `e2e` drives the built service over HTTP as a client would.
+ */
+export default defineConfig({
+  test: {
+    projects: [
+      {
+        test: {
+          name: "unit",
+          include: ["workers/**/*.test.ts", "scripts/**/*.test.ts"],
+          exclude: ["**/*.workers.test.ts", "**/*.e2e.test.ts"],
+          environment: "node",
+        },
+      },
+      {
+        plugins: [
+          cloudflareTest(async () => ({
+            wrangler: { configPath: "./wrangler.toml" },
+            miniflare: {
+              bindings: {
+                ENVIRONMENT: "local",
+                PIPELZR_DEV_API_KEY: "test-dev-key",
+                SECRETS_MASTER_KEYS: `k1:${Buffer.alloc(32, 7).toString("base64")}`,
+                TEST_MIGRATIONS: await readD1Migrations("./migrations"),
+              },
+            },
+          })),
+        ],
+        test: {
+          name: "workers",
+          include: ["workers/**/*.workers.test.ts"],
+          setupFiles: ["workers/test/setup.ts"],
+          fileParallelism: false,
+        },
+      },
+      {
+        test: {
+          name: "e2e",
+          include: ["workers/test/**/*.e2e.test.ts"],
+          environment: "node",
+          fileParallelism: false,
+          testTimeout: 120_000,
+          hookTimeout: 120_000,
+        },
+      },
+    ],
+  },
+});

@@ -1,0 +1,91 @@
+/**
+ * The only reader of variables and secrets. Each variable of the original service keeps its name
+ * and default where it has a meaning here; README.md, "Configuration", says what became of each.
+ */
+import { z } from "zod";
+import { ApiError } from "./http/errors.ts";
+
+const flag = (fallback: boolean) =>
+  z
+    .enum(["true", "false", "1", "0", ""])
+    .default(fallback ? "true" : "false")
+    .transform((value) => value === "true" || value === "1");
+const positive = (fallback: number) => z.coerce.number().int().positive().default(fallback);
+const list = (fallback: string) =>
+  z
+    .string()
+    .default(fallback)
+    .transform((value) =>
+      value
+        .split(",")
+        .map((item) => item.trim())
+        .filter((item) => item !== ""),
+    );
+/** An unset secret and an empty one mean the same. */
+const optional = z
+  .string()
+  .optional()
+  .transform((value) => (value === undefined || value.trim() === "" ? null : value.trim()));
+
+const variables = z.object({
+  APP_NAME: z.string().default("PIPELZR"),
+  APP_VERSION: z.string().default("0.1.0"),
+  /** `local` is set by `npm start` and `npm run dev` alone; it admits PIPELZR_DEV_API_KEY. */
+  ENVIRONMENT: z.enum(["local", "production"]).default("production"),
+  DEBUG: flag(false),
+  PIPELZR_ADMIN_KEY: optional,
+  PIPELZR_DEV_API_KEY: optional,
+  /** HS256 secret shared with CommandCentral. */
+  SECRET_KEY: optional,
+  JWT_ALGORITHM: z.enum(["HS256", "RS256", "ES256", "EdDSA"]).default("HS256"),
+  /** Upper bound of a token's age, counted from its `iat`. */
+  JWT_EXPIRATION_HOURS: positive(24),
+  JWT_JWKS_URL: optional,
+  JWT_ISSUER: optional,
+  JWT_AUDIENCE: optional,
+  /** Projects of a CommandCentral user whose token names none; `*` is all, empty is none. */
+  JWT_DEFAULT_PROJECTS: list(""),
+  /** `id:base64` pairs, 32 bytes each, comma separated; the first encrypts, all decrypt. */
+  SECRETS_MASTER_KEYS: list(""),
+  CORS_ORIGINS: list(
+    "http://localhost:3000,http://localhost:3001,http://localhost:3002,http://localhost:5173",
+  ),
+  RATE_LIMIT_REQUESTS: positive(10_000),
+  RATE_LIMIT_WINDOW: positive(60),
+  MAX_BODY_BYTES: positive(16 * 1024 * 1024),
+  COMMANDCENTRAL_URL: z.string().default("http://localhost:8000"),
+  VISLZR_URL: z.string().default("http://localhost:8002"),
+  IDEALZR_URL: z.string().default("http://localhost:8003"),
+  DAGGER_ENABLED: flag(false),
+  E2B_ENABLED: flag(false),
+  E2B_API_KEY: optional,
+  /** Hosts (`host` or `host:port`) that user-supplied URLs may reach although they are private. */
+  OUTBOUND_ALLOW_HOSTS: list(""),
+  /** DNS-over-HTTPS resolver that the outbound guard asks before it connects. */
+  OUTBOUND_DOH_URL: z.string().default("https://cloudflare-dns.com/dns-query"),
+  /** CPU time one local attempt may use; the platform enforces it when deployed. */
+  LOCAL_CPU_MS: positive(30_000),
+  /** Finished runs stay in their object this long before their events move to the blob store. */
+  RUN_RETENTION_SECONDS: positive(86_400),
+});
+
+export type Config = Readonly<z.output<typeof variables>>;
+
+const parsed = new WeakMap<object, Config>();
+
+/** Parses the variables of an environment once; throws `misconfigured` with every problem. */
+export function loadConfig(env: object): Config {
+  const known = parsed.get(env);
+  if (known) return known;
+  const outcome = variables.safeParse(env);
+  if (!outcome.success) {
+    throw new ApiError("misconfigured", "The service's variables are not usable; correct those listed.", {
+      issues: outcome.error.issues.map((issue) => ({
+        path: issue.path.join("."),
+        message: issue.message,
+      })),
+    });
+  }
+  parsed.set(env, outcome.data);
+  return outcome.data;
+}

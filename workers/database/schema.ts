@@ -1,0 +1,121 @@
+/** The D1 schema. Times are milliseconds since 1970; the API renders them as ISO-8601. */
+import { index, integer, primaryKey, sqliteTable, text, uniqueIndex } from "drizzle-orm/sqlite-core";
+
+/**
+ * A projection: the task's coordinator object is the truth, and upserts apply only a higher
+ * `revision`. `document` is the summary that lists return.
+ */
+export const tasks = sqliteTable(
+  "tasks",
+  {
+    id: text("id").primaryKey(),
+    project_id: text("project_id").notNull(),
+    name: text("name").notNull(),
+    task_type: text("task_type").notNull(),
+    state: text("state").notNull(),
+    pipeline_id: text("pipeline_id"),
+    agent_id: text("agent_id"),
+    created_at: integer("created_at").notNull(),
+    updated_at: integer("updated_at").notNull(),
+    duration_ms: integer("duration_ms"),
+    revision: integer("revision").notNull(),
+    document: text("document").notNull(),
+  },
+  (table) => [
+    index("tasks_by_project").on(table.project_id, table.created_at, table.id),
+    index("tasks_by_state").on(table.project_id, table.state, table.created_at, table.id),
+    index("tasks_by_pipeline").on(table.pipeline_id, table.created_at, table.id),
+    index("tasks_by_age").on(table.created_at, table.id),
+  ],
+);
+
+/** Tasks by state, kept by triggers on `tasks` so that no scrape scans the table. */
+export const taskCounts = sqliteTable(
+  "task_counts",
+  {
+    project_id: text("project_id").notNull(),
+    task_type: text("task_type").notNull(),
+    state: text("state").notNull(),
+    total: integer("total").notNull(),
+  },
+  (table) => [primaryKey({ columns: [table.project_id, table.task_type, table.state] })],
+);
+
+/** API keys. Only the SHA-256 of a key is stored; `prefix` is what a person recognises it by. */
+export const apiKeys = sqliteTable(
+  "api_keys",
+  {
+    id: text("id").primaryKey(),
+    name: text("name").notNull(),
+    prefix: text("prefix").notNull(),
+    hash: text("hash").notNull(),
+    scopes: text("scopes", { mode: "json" }).$type<string[]>().notNull(),
+    /** A list of project ids, or null for all projects. */
+    projects: text("projects", { mode: "json" }).$type<string[]>(),
+    created_by: text("created_by").notNull(),
+    created_at: integer("created_at").notNull(),
+    expires_at: integer("expires_at"),
+    revoked_at: integer("revoked_at"),
+  },
+  (table) => [uniqueIndex("api_keys_by_hash").on(table.hash), index("api_keys_by_age").on(table.created_at, table.id)],
+);
+
+/** Secrets, encrypted by AES-GCM with the master key named in `key_id`. */
+export const secrets = sqliteTable(
+  "secrets",
+  {
+    id: text("id").primaryKey(),
+    project_id: text("project_id").notNull(),
+    name: text("name").notNull(),
+    key_id: text("key_id").notNull(),
+    nonce: text("nonce").notNull(),
+    ciphertext: text("ciphertext").notNull(),
+    version: integer("version").notNull(),
+    created_by: text("created_by").notNull(),
+    created_at: integer("created_at").notNull(),
+    updated_at: integer("updated_at").notNull(),
+  },
+  (table) => [
+    uniqueIndex("secrets_by_name").on(table.project_id, table.name),
+    index("secrets_by_age").on(table.created_at, table.id),
+  ],
+);
+
+/**
+ * One row an Idempotency-Key. `resource_id` is chosen before work starts, so that a request taken
+ * over after a crash does its work on the same resource.
+ */
+export const idempotencyKeys = sqliteTable(
+  "idempotency_keys",
+  {
+    principal_id: text("principal_id").notNull(),
+    key: text("key").notNull(),
+    route: text("route").notNull(),
+    fingerprint: text("fingerprint").notNull(),
+    resource_id: text("resource_id").notNull(),
+    claimed_at: integer("claimed_at").notNull(),
+    expires_at: integer("expires_at").notNull(),
+    status: integer("status"),
+    headers: text("headers"),
+    body: text("body"),
+  },
+  (table) => [
+    primaryKey({ columns: [table.principal_id, table.key] }),
+    index("idempotency_keys_by_expiry").on(table.expires_at),
+  ],
+);
+
+/** Messages for neighbours, written in the batch of the projection that caused them. */
+export const outbox = sqliteTable(
+  "outbox",
+  {
+    id: text("id").primaryKey(),
+    topic: text("topic").notNull(),
+    project_id: text("project_id").notNull(),
+    resource_id: text("resource_id").notNull(),
+    payload: text("payload").notNull(),
+    created_at: integer("created_at").notNull(),
+    delivered_at: integer("delivered_at"),
+  },
+  (table) => [index("outbox_undelivered").on(table.delivered_at, table.created_at)],
+);
