@@ -1,0 +1,585 @@
+/**
+ * The run machine: a function of (plan, state, event, now) and nothing else. It decides what
+ * starts, what stops and what ends; the coordinator stores what it says and performs the effects.
+ *
+ * Readiness is by counters: the end of a step costs its out-degree, not the size of the graph.
+ * The state handed to `reduce` is consumed: the transition's state is the same object, changed.
+ */
+import { fraction, retryDelayMs } from "./retry.ts";
+import type {
+  AttemptResult,
+  Effect,
+  MachineEvent,
+  RunEvent,
+  RunPlan,
+  RunState,
+  StepError,
+  StepPlan,
+  StepState,
+  StepStatus,
+  StopCause,
+  Transition,
+} from "./types.ts";
+
+/** A detached attempt that has not reported for this long is lost. */
+export const LEASE_MS = 10_000;
+/** A kill that nobody confirms within this time is reported as unconfirmed. */
+export const KILL_GRACE_MS = 10_000;
+/** A step that takes the process down this many times as the only suspect is failed. */
+export const POISON_DEATHS = 2;
+
+const ENDED: ReadonlySet<StepStatus> = new Set(["completed", "failed", "cancelled", "skipped"]);
+
+export function isTerminal(state: RunState): boolean {
+  return state.status === "completed" || state.status === "failed" || state.status === "cancelled";
+}
+
+/** The state of a run that has not begun. `seed` spreads its retry delays. */
+export function createRun(plan: RunPlan, seed: number): RunState {
+  return {
+    status: "queued",
+    steps: plan.steps.map((step) => ({
+      status: "pending",
+      open_needs: step.needs.length,
+      blocked: false,
+      attempt: 0,
+      epoch: 0,
+      retry_at: null,
+      deadline_at: null,
+      lease_until: null,
+      stopping: null,
+      suspicion: 0,
+      alone_deaths: 0,
+      alone: false,
+      started_at: null,
+      completed_at: null,
+      exit_code: null,
+      error: null,
+    })),
+    ready: [],
+    in_flight: 0,
+    open_steps: plan.steps.length,
+    failures: 0,
+    started_at: null,
+    completed_at: null,
+    deadline_at: null,
+    cancel_requested_at: null,
+    pause_requested: false,
+    expired: false,
+    error: null,
+    seed,
+  };
+}
+
+const dependentsOf = new WeakMap<RunPlan, readonly (readonly number[])[]>();
+
+function dependents(plan: RunPlan): readonly (readonly number[])[] {
+  const known = dependentsOf.get(plan);
+  if (known) return known;
+  const lists: number[][] = plan.steps.map(() => []);
+  plan.steps.forEach((step, index) => {
+    for (const need of step.needs) lists[need]?.push(index);
+  });
+  dependentsOf.set(plan, lists);
+  return lists;
+}
+
+/** The earliest time at which a `timer` event changes something; null when only a report can. */
+export function nextDeadline(state: RunState): number | null {
+  let earliest = Number.POSITIVE_INFINITY;
+  if (isTerminal(state)) return null;
+  if (state.deadline_at !== null && !state.expired) earliest = state.deadline_at;
+  for (const step of state.steps) {
+    if (step.stopping) earliest = Math.min(earliest, step.stopping.give_up_at);
+    else if (step.deadline_at !== null) earliest = Math.min(earliest, step.deadline_at);
+    if (step.lease_until !== null) earliest = Math.min(earliest, step.lease_until);
+    if (step.retry_at !== null && !state.pause_requested) {
+      earliest = Math.min(earliest, step.retry_at);
+    }
+  }
+  return earliest === Number.POSITIVE_INFINITY ? null : earliest;
+}
+
+/** Applies one event. An event that no longer applies leaves the state as it is. */
+export function reduce(plan: RunPlan, state: RunState, event: RunEvent, now: number): Transition {
+  const change = new Change(plan, state, now);
+  if (!isTerminal(state)) change.apply(event);
+  else if ("epoch" in event) change.refuse(event);
+  return { state, effects: change.effects, touched: change.touched };
+}
+
+/** One application of one event: the state it changes and what it has said so far. */
+class Change {
+  readonly effects: Effect[] = [];
+  readonly touched = new Set<number>();
+  readonly #plan: RunPlan;
+  readonly #state: RunState;
+  readonly #now: number;
+  /** A failure of this change stops the run from starting anything more. */
+  #stopsStarting = false;
+
+  constructor(plan: RunPlan, state: RunState, now: number) {
+    this.#plan = plan;
+    this.#state = state;
+    this.#now = now;
+  }
+
+  apply(event: RunEvent): void {
+    switch (event.type) {
+      case "start":
+        this.#start();
+        break;
+      case "cancel":
+        this.#cancel();
+        break;
+      case "pause":
+        this.#pause(event.mode);
+        break;
+      case "resume":
+        this.#resume();
+        break;
+      case "timer":
+        this.#timer();
+        break;
+      case "recovered":
+        this.#recovered();
+        break;
+      default:
+        this.#report(event);
+    }
+    this.#settle();
+  }
+
+  /** Records a report that came too late, or for a dispatch that never was. */
+  refuse(event: Extract<RunEvent, { epoch: number }>): void {
+    const current = this.#state.steps[event.step]?.epoch ?? 0;
+    this.#emit({
+      type: "attempt.refused",
+      step: event.step,
+      epoch: event.epoch,
+      current_epoch: current,
+      report: event.type,
+    });
+  }
+
+  #start(): void {
+    if (this.#state.status !== "queued" || this.#state.ready.length > 0) return;
+    if (this.#state.steps.some((step) => step.status !== "pending")) return;
+    this.#emit({ type: "run.queued" });
+    this.#state.steps.forEach((step, index) => {
+      if (step.open_needs === 0) this.#state.ready.push(index);
+    });
+  }
+
+  #report(event: Extract<RunEvent, { epoch: number }>): void {
+    const step = this.#state.steps[event.step];
+    const live = step && (step.status === "queued" || step.status === "running");
+    if (!live || step.epoch !== event.epoch) {
+      this.refuse(event);
+      return;
+    }
+    switch (event.type) {
+      case "attempt_started":
+        this.#started(event.step, step);
+        break;
+      case "heartbeat":
+        this.#renew(event.step, step);
+        break;
+      case "probation_passed":
+        step.alone = false;
+        this.touched.add(event.step);
+        break;
+      case "attempt_lost":
+        this.#lost(event.step, step, "backend");
+        break;
+      case "attempt_finished":
+        this.#finished(event.step, step, event.result);
+        break;
+    }
+  }
+
+  #started(index: number, step: StepState): void {
+    if (step.status !== "queued") return;
+    const plan = this.#planOf(index);
+    step.status = "running";
+    step.started_at ??= this.#now;
+    if (!step.stopping) step.deadline_at = this.#now + plan.timeout_ms;
+    this.#renew(index, step);
+    if (this.#state.status === "queued") this.#state.status = "running";
+    if (this.#state.started_at === null) {
+      this.#state.started_at = this.#now;
+      if (this.#plan.timeout_ms !== null) {
+        this.#state.deadline_at = this.#now + this.#plan.timeout_ms;
+      }
+      this.#emit({ type: "run.started" });
+    }
+    this.#emit({
+      type: "attempt.started",
+      step: index,
+      attempt: step.attempt,
+      epoch: step.epoch,
+      alone: step.alone,
+    });
+  }
+
+  #renew(index: number, step: StepState): void {
+    this.touched.add(index);
+    step.lease_until = this.#planOf(index).attached ? null : this.#now + LEASE_MS;
+  }
+
+  #finished(index: number, step: StepState, result: AttemptResult): void {
+    this.#emit({
+      type: "attempt.finished",
+      step: index,
+      attempt: step.attempt,
+      epoch: step.epoch,
+      result,
+    });
+    const stopping = step.stopping;
+    this.#land(index, step);
+    if (result.status === "completed") {
+      step.exit_code = result.exit_code;
+      step.error = null;
+      this.#end(index, step, "completed");
+      return;
+    }
+    if (result.status === "cancelled") {
+      if (stopping?.reason === "pause" && this.#state.cancel_requested_at === null) {
+        step.attempt -= 1;
+        step.status = "pending";
+        this.#state.ready.unshift(index);
+      } else if (stopping?.reason === "timeout" || stopping?.reason === "run_timeout") {
+        const failure = timedOut(stopping.reason, this.#planOf(index).timeout_ms);
+        const message = `${failure.message} ${UNCONFIRMED.message}`;
+        this.#fail(index, step, result.unconfirmed ? { ...failure, message } : failure);
+      } else {
+        if (result.unconfirmed) step.error = UNCONFIRMED;
+        this.#end(index, step, "cancelled");
+      }
+      return;
+    }
+    this.#fail(index, step, result);
+  }
+
+  /** Takes an attempt out of flight, whatever comes next. */
+  #land(index: number, step: StepState): void {
+    this.touched.add(index);
+    this.#state.in_flight -= 1;
+    step.deadline_at = null;
+    step.lease_until = null;
+    step.stopping = null;
+    step.alone = false;
+  }
+
+  #fail(
+    index: number,
+    step: StepState,
+    failure: Extract<AttemptResult, { status: "failed" }>,
+  ): void {
+    const policy = this.#planOf(index).retry;
+    step.exit_code = failure.exit_code;
+    step.error = { code: failure.code, message: failure.message };
+    const again =
+      step.attempt < policy.max_attempts &&
+      policy.on.includes(failure.reason) &&
+      this.#state.cancel_requested_at === null &&
+      !this.#state.expired &&
+      !this.#failing();
+    if (!again) {
+      this.#end(index, step, "failed");
+      return;
+    }
+    const spread = fraction(this.#state.seed, index, step.attempt);
+    step.status = "waiting";
+    step.retry_at = this.#now + retryDelayMs(policy, step.attempt, spread);
+    this.#emit({
+      type: "step.waiting",
+      step: index,
+      attempt: step.attempt,
+      retry_at: step.retry_at,
+    });
+  }
+
+  /** Ends a step and lets its dependents know; skips cascade without recursion. */
+  #end(first: number, step: StepState, status: StepStatus): void {
+    const queue: [number, StepState, StepStatus][] = [[first, step, status]];
+    for (let item = queue.pop(); item; item = queue.pop()) {
+      const [index, current, ended] = item;
+      current.status = ended;
+      current.completed_at = this.#now;
+      current.retry_at = null;
+      this.touched.add(index);
+      this.#state.open_steps -= 1;
+      const tolerated = this.#planOf(index).continue_on_error;
+      if (ended === "failed" && !tolerated) {
+        if (this.#state.failures === 0) this.#stopsStarting = this.#plan.stop_on_failure;
+        this.#state.failures += 1;
+        this.#state.error ??= current.error;
+      }
+      const satisfies = ended === "completed" || (ended === "failed" && tolerated);
+      for (const next of dependents(this.#plan)[index] ?? []) {
+        const dependent = this.#state.steps[next];
+        if (dependent?.status !== "pending") continue;
+        dependent.open_needs -= 1;
+        if (!satisfies) dependent.blocked = true;
+        this.touched.add(next);
+        if (dependent.open_needs > 0) continue;
+        if (dependent.blocked) {
+          this.#emit({ type: "step.skipped", step: next });
+          queue.push([next, dependent, "skipped"]);
+        } else {
+          this.#state.ready.push(next);
+        }
+      }
+    }
+  }
+
+  #cancel(): void {
+    if (this.#state.cancel_requested_at !== null) return;
+    this.#state.cancel_requested_at = this.#now;
+    this.#emit({ type: "run.cancelling" });
+    this.#stopAll("cancel", "cancelled");
+  }
+
+  /** Ends every step that has not started and stops every one that has. */
+  #stopAll(reason: StopCause, status: "cancelled" | "skipped"): void {
+    this.#state.ready.length = 0;
+    this.#state.steps.forEach((step, index) => {
+      if (step.status === "pending" || step.status === "waiting") {
+        this.#emit({
+          type: status === "cancelled" ? "step.cancelled" : "step.skipped",
+          step: index,
+        });
+        step.open_needs = 0;
+        step.status = status;
+        step.completed_at = this.#now;
+        step.retry_at = null;
+        this.#state.open_steps -= 1;
+        this.touched.add(index);
+      } else if (step.status === "queued" || step.status === "running") {
+        this.#stop(index, step, reason);
+      }
+    });
+  }
+
+  #stop(index: number, step: StepState, reason: StopCause): void {
+    step.stopping = { reason, give_up_at: this.#now + KILL_GRACE_MS };
+    step.deadline_at = null;
+    this.touched.add(index);
+    this.effects.push({ type: "kill", step: index, epoch: step.epoch, reason });
+  }
+
+  #pause(mode: "boundary" | "now"): void {
+    if (this.#state.cancel_requested_at !== null || this.#state.expired) return;
+    if (!this.#state.pause_requested) {
+      this.#state.pause_requested = true;
+      this.#emit({ type: "run.pausing" });
+    }
+    if (mode === "boundary") return;
+    this.#state.steps.forEach((step, index) => {
+      const live = step.status === "queued" || step.status === "running";
+      if (live && !step.stopping) this.#stop(index, step, "pause");
+    });
+  }
+
+  #resume(): void {
+    if (!this.#state.pause_requested) return;
+    this.#state.pause_requested = false;
+    if (this.#state.status === "paused") {
+      this.#state.status = this.#state.started_at === null ? "queued" : "running";
+    }
+    this.#emit({ type: "run.resumed" });
+    this.#wake();
+  }
+
+  #timer(): void {
+    if (this.#due(this.#state.deadline_at) && !this.#state.expired) {
+      this.#state.expired = true;
+      this.#state.error ??= {
+        code: "run_timeout",
+        message: `The run was stopped after ${(this.#plan.timeout_ms ?? 0) / 1000} s, its timeout_seconds.`,
+      };
+      this.#stopAll("run_timeout", "skipped");
+    }
+    this.#state.steps.forEach((step, index) => {
+      if (step.stopping && this.#due(step.stopping.give_up_at)) {
+        this.#finished(index, step, { status: "cancelled", unconfirmed: true });
+      } else if (this.#due(step.lease_until)) {
+        this.#lost(index, step, "lease_expired");
+      } else if (this.#due(step.deadline_at)) {
+        this.#stop(index, step, "timeout");
+      }
+    });
+    if (!this.#state.pause_requested) this.#wake();
+  }
+
+  /** Makes waiting steps ready whose time has come. */
+  #wake(): void {
+    this.#state.steps.forEach((step, index) => {
+      if (step.status !== "waiting" || !this.#due(step.retry_at)) return;
+      step.status = "pending";
+      step.retry_at = null;
+      this.touched.add(index);
+      this.#state.ready.push(index);
+    });
+  }
+
+  #recovered(): void {
+    this.#state.steps.forEach((step, index) => {
+      const live = step.status === "queued" || step.status === "running";
+      if (!live) return;
+      if (this.#planOf(index).attached) this.#lost(index, step, "process_died");
+      else if (step.lease_until !== null) step.lease_until = this.#now + LEASE_MS;
+      this.touched.add(index);
+    });
+  }
+
+  /** A loss of the infrastructure: the epoch rises with the next dispatch, the attempt does not. */
+  #lost(index: number, step: StepState, cause: "process_died" | "lease_expired" | "backend"): void {
+    const started = step.status === "running";
+    const stopping = step.stopping;
+    const wasAlone = step.alone;
+    if (started) {
+      this.#emit({
+        type: "attempt.lost",
+        step: index,
+        attempt: step.attempt,
+        epoch: step.epoch,
+        cause,
+      });
+    }
+    this.#land(index, step);
+    if (this.#state.cancel_requested_at !== null) {
+      if (cause !== "process_died") step.error = UNCONFIRMED;
+      this.#end(index, step, "cancelled");
+      return;
+    }
+    if (stopping?.reason === "timeout" || stopping?.reason === "run_timeout") {
+      this.#fail(index, step, timedOut(stopping.reason, this.#planOf(index).timeout_ms));
+      return;
+    }
+    if (started && cause === "process_died") {
+      step.suspicion += 1;
+      if (wasAlone) step.alone_deaths += 1;
+    }
+    if (step.alone_deaths >= POISON_DEATHS) {
+      step.error = {
+        code: "poison",
+        message:
+          `The process that ran this step died or hung ${POISON_DEATHS} times while it ran alone. ` +
+          "Look for an endless loop or a computation that never yields, and give it an end.",
+      };
+      this.#end(index, step, "failed");
+      return;
+    }
+    step.attempt -= 1;
+    step.status = "pending";
+    this.#state.ready.unshift(index);
+  }
+
+  /** Dispatches what may start, then ends or pauses the run if nothing is left to do. */
+  #settle(): void {
+    const state = this.#state;
+    if (this.#stopsStarting) this.#skipUnstarted();
+    const held = state.pause_requested || state.expired || state.cancel_requested_at !== null;
+    while (!held && state.ready.length > 0 && state.in_flight < this.#plan.max_parallel) {
+      const index = state.ready.shift();
+      if (index !== undefined) this.#dispatch(index);
+    }
+    if (state.open_steps === 0) this.#finish();
+    else if (state.pause_requested && state.in_flight === 0 && state.status !== "paused") {
+      state.status = "paused";
+      this.#emit({ type: "run.paused" });
+    }
+  }
+
+  #skipUnstarted(): void {
+    this.#state.ready.length = 0;
+    this.#state.steps.forEach((step, index) => {
+      if (step.status !== "pending" && step.status !== "waiting") return;
+      this.#emit({ type: "step.skipped", step: index });
+      step.status = "skipped";
+      step.completed_at = this.#now;
+      step.retry_at = null;
+      this.#state.open_steps -= 1;
+      this.touched.add(index);
+    });
+  }
+
+  /** The run has failed and starts nothing more. */
+  #failing(): boolean {
+    return this.#plan.stop_on_failure && this.#state.failures > 0;
+  }
+
+  #dispatch(index: number): void {
+    const step = this.#state.steps[index];
+    if (!step) return;
+    step.status = "queued";
+    step.attempt += 1;
+    step.epoch += 1;
+    step.alone = step.suspicion > 0;
+    if (!this.#planOf(index).attached) step.lease_until = null;
+    this.#state.in_flight += 1;
+    this.touched.add(index);
+    this.effects.push({
+      type: "dispatch",
+      step: index,
+      attempt: step.attempt,
+      epoch: step.epoch,
+      alone: step.alone,
+    });
+  }
+
+  #finish(): void {
+    const state = this.#state;
+    state.completed_at = this.#now;
+    state.pause_requested = false;
+    if (state.cancel_requested_at !== null) {
+      state.status = "cancelled";
+      this.#emit({ type: "run.cancelled" });
+    } else if (state.failures > 0 || state.expired) {
+      state.status = "failed";
+      this.#emit({ type: "run.failed", error: state.error });
+    } else {
+      state.status = "completed";
+      this.#emit({ type: "run.completed" });
+    }
+  }
+
+  #due(at: number | null): boolean {
+    return at !== null && at <= this.#now;
+  }
+
+  #planOf(index: number): StepPlan {
+    const plan = this.#plan.steps[index];
+    if (!plan) throw new RangeError(`the plan has no step ${index}`);
+    return plan;
+  }
+
+  #emit(event: MachineEvent): void {
+    this.effects.push({ type: "emit", event });
+  }
+}
+
+const UNCONFIRMED: StepError = {
+  code: "stop_unconfirmed",
+  message: "The backend did not confirm in time that the code has stopped; it may have run on.",
+};
+
+function timedOut(
+  reason: "timeout" | "run_timeout",
+  timeoutMs: number,
+): Extract<AttemptResult, { status: "failed" }> {
+  return {
+    status: "failed",
+    reason: "timeout",
+    exit_code: null,
+    code: reason,
+    message:
+      reason === "timeout"
+        ? `The attempt was stopped after ${timeoutMs / 1000} s, its timeout_seconds.`
+        : "The attempt was stopped because its run used up its time.",
+  };
+}
+
+export { ENDED as ENDED_STEP_STATUSES };

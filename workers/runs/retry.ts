@@ -1,0 +1,18 @@
+/** Delays between the tries of a retry policy. */
+import type { RetryPolicy } from "./types.ts";
+
+/** A number in [0, 1) that depends on its arguments alone. */
+export function fraction(seed: number, step: number, attempt: number): number {
+  let hash = (seed ^ Math.imul(step + 1, 0x9e3779b1) ^ Math.imul(attempt, 0x85ebca6b)) >>> 0;
+  hash = Math.imul(hash ^ (hash >>> 16), 0x21f0aaad);
+  hash = Math.imul(hash ^ (hash >>> 15), 0x735a2d97);
+  return ((hash ^ (hash >>> 15)) >>> 0) / 2 ** 32;
+}
+
+/** The delay in ms after `attempt` (from 1) failed; `spread` in [0, 1) places it within its jitter. */
+export function retryDelayMs(policy: RetryPolicy, attempt: number, spread: number): number {
+  const factor =
+    policy.backoff === "fixed" ? 1 : policy.backoff === "linear" ? attempt : 2 ** (attempt - 1);
+  const delay = Math.min(policy.max_ms, policy.initial_ms * factor);
+  return Math.round(policy.jitter ? delay * (0.5 + spread / 2) : delay);
+}
