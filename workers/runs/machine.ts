@@ -6,6 +6,15 @@
  * The state handed to `reduce` is consumed: the transition's state is the same object, changed.
  */
 import { fraction, retryDelayMs } from "./retry.ts";
+import {
+  dependents,
+  isTerminal,
+  KILL_GRACE_MS,
+  LEASE_MS,
+  POISON_DEATHS,
+  timedOut,
+  UNCONFIRMED,
+} from "./state.ts";
 import type {
   AttemptResult,
   Effect,
@@ -13,7 +22,6 @@ import type {
   RunEvent,
   RunPlan,
   RunState,
-  StepError,
   StepPlan,
   StepState,
   StepStatus,
@@ -21,84 +29,7 @@ import type {
   Transition,
 } from "./types.ts";
 
-/** A detached attempt that has not reported for this long is lost. */
-export const LEASE_MS = 10_000;
-/** A kill that nobody confirms within this time is reported as unconfirmed. */
-export const KILL_GRACE_MS = 10_000;
-/** A step that takes the process down this many times as the only suspect is failed. */
-export const POISON_DEATHS = 2;
-
-const ENDED: ReadonlySet<StepStatus> = new Set(["completed", "failed", "cancelled", "skipped"]);
-
-export function isTerminal(state: RunState): boolean {
-  return state.status === "completed" || state.status === "failed" || state.status === "cancelled";
-}
-
-/** The state of a run that has not begun. `seed` spreads its retry delays. */
-export function createRun(plan: RunPlan, seed: number): RunState {
-  return {
-    status: "queued",
-    steps: plan.steps.map((step) => ({
-      status: "pending",
-      open_needs: step.needs.length,
-      blocked: false,
-      attempt: 0,
-      epoch: 0,
-      retry_at: null,
-      deadline_at: null,
-      lease_until: null,
-      stopping: null,
-      suspicion: 0,
-      alone_deaths: 0,
-      alone: false,
-      started_at: null,
-      completed_at: null,
-      exit_code: null,
-      error: null,
-    })),
-    ready: [],
-    in_flight: 0,
-    open_steps: plan.steps.length,
-    failures: 0,
-    started_at: null,
-    completed_at: null,
-    deadline_at: null,
-    cancel_requested_at: null,
-    pause_requested: false,
-    expired: false,
-    error: null,
-    seed,
-  };
-}
-
-const dependentsOf = new WeakMap<RunPlan, readonly (readonly number[])[]>();
-
-function dependents(plan: RunPlan): readonly (readonly number[])[] {
-  const known = dependentsOf.get(plan);
-  if (known) return known;
-  const lists: number[][] = plan.steps.map(() => []);
-  plan.steps.forEach((step, index) => {
-    for (const need of step.needs) lists[need]?.push(index);
-  });
-  dependentsOf.set(plan, lists);
-  return lists;
-}
-
-/** The earliest time at which a `timer` event changes something; null when only a report can. */
-export function nextDeadline(state: RunState): number | null {
-  let earliest = Number.POSITIVE_INFINITY;
-  if (isTerminal(state)) return null;
-  if (state.deadline_at !== null && !state.expired) earliest = state.deadline_at;
-  for (const step of state.steps) {
-    if (step.stopping) earliest = Math.min(earliest, step.stopping.give_up_at);
-    else if (step.deadline_at !== null) earliest = Math.min(earliest, step.deadline_at);
-    if (step.lease_until !== null) earliest = Math.min(earliest, step.lease_until);
-    if (step.retry_at !== null && !state.pause_requested) {
-      earliest = Math.min(earliest, step.retry_at);
-    }
-  }
-  return earliest === Number.POSITIVE_INFINITY ? null : earliest;
-}
+export { createRun, isTerminal, nextDeadline } from "./state.ts";
 
 /** Applies one event. An event that no longer applies leaves the state as it is. */
 export function reduce(plan: RunPlan, state: RunState, event: RunEvent, now: number): Transition {
@@ -560,26 +491,3 @@ class Change {
     this.effects.push({ type: "emit", event });
   }
 }
-
-const UNCONFIRMED: StepError = {
-  code: "stop_unconfirmed",
-  message: "The backend did not confirm in time that the code has stopped; it may have run on.",
-};
-
-function timedOut(
-  reason: "timeout" | "run_timeout",
-  timeoutMs: number,
-): Extract<AttemptResult, { status: "failed" }> {
-  return {
-    status: "failed",
-    reason: "timeout",
-    exit_code: null,
-    code: reason,
-    message:
-      reason === "timeout"
-        ? `The attempt was stopped after ${timeoutMs / 1000} s, its timeout_seconds.`
-        : "The attempt was stopped because its run used up its time.",
-  };
-}
-
-export { ENDED as ENDED_STEP_STATUSES };
