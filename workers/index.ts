@@ -1,8 +1,9 @@
 /** The Worker's exports. No logic. */
 import { DurableObject } from "cloudflare:workers";
 
+export { Limits } from "./operations/limits.ts";
+
 export class RunCoordinator extends DurableObject<Env> {}
-export class Limits extends DurableObject<Env> {}
 export class Metrics extends DurableObject<Env> {}
 
 export default {

@@ -41,6 +41,25 @@ export const taskCounts = sqliteTable(
   (table) => [primaryKey({ columns: [table.project_id, table.task_type, table.state] })],
 );
 
+/**
+ * A histogram of how long tasks took, kept by triggers on `tasks`: one row a bucket, with the tasks
+ * that ended in it. `le_ms` is the bucket's upper bound, -1 for the one without.
+ */
+export const taskDurations = sqliteTable(
+  "task_durations",
+  {
+    project_id: text("project_id").notNull(),
+    task_type: text("task_type").notNull(),
+    state: text("state").notNull(),
+    le_ms: integer("le_ms").notNull(),
+    total: integer("total").notNull(),
+    sum_ms: integer("sum_ms").notNull(),
+  },
+  (table) => [
+    primaryKey({ columns: [table.project_id, table.task_type, table.state, table.le_ms] }),
+  ],
+);
+
 /** API keys. Only the SHA-256 of a key is stored; `prefix` is what a person recognises it by. */
 export const apiKeys = sqliteTable(
   "api_keys",
@@ -93,6 +112,8 @@ export const idempotencyKeys = sqliteTable(
     route: text("route").notNull(),
     fingerprint: text("fingerprint").notNull(),
     resource_id: text("resource_id").notNull(),
+    /** Names the request that owns the claim. */
+    claim_id: text("claim_id"),
     claimed_at: integer("claimed_at").notNull(),
     expires_at: integer("expires_at").notNull(),
     status: integer("status"),

@@ -1,4 +1,5 @@
 /** Who is calling and what they may do. */
+import { ApiError } from "../http/errors.ts";
 
 export const SCOPES = [
   "tasks:read",
@@ -25,4 +26,56 @@ export interface Principal {
 
 export function maySee(principal: Principal, projectId: string): boolean {
   return principal.projects === "*" || principal.projects.has(projectId);
+}
+
+/** Throws `forbidden`, naming the scope that is missing. */
+export function requireScope(principal: Principal, scope: Scope): void {
+  if (principal.scopes.has(scope)) return;
+  throw new ApiError(
+    "forbidden",
+    `This call needs the scope "${scope}", which ${principal.name} does not have. Use a key or user that has it.`,
+    { members: { required_scope: scope } },
+  );
+}
+
+/**
+ * The project a new resource belongs to. A caller of one project need not name it, and one of all
+ * projects means `default` then. Throws `validation_failed` (which one of several is meant, or a
+ * project that is not the caller's).
+ */
+export function projectFor(principal: Principal, requested?: string | null): string {
+  const { projects } = principal;
+  if (requested !== undefined && requested !== null) {
+    if (maySee(principal, requested)) return requested;
+    throw projectError(
+      principal,
+      `The project "${requested}" is not one of this caller's; name one that is.`,
+    );
+  }
+  if (projects === "*") return DEFAULT_PROJECT;
+  const [only, ...others] = projects;
+  if (only !== undefined && others.length === 0) return only;
+  throw projectError(principal, "This caller has several projects or none; name the one you mean.");
+}
+
+/**
+ * The projects that a list covers: `*` for all, else those of the caller, narrowed to `filter`.
+ * A filter for a project that the caller cannot see leaves none, as if it were empty.
+ */
+export function visibleProjects(
+  principal: Principal,
+  filter?: string | null,
+): "*" | readonly string[] {
+  if (filter === undefined || filter === null) {
+    return principal.projects === "*" ? "*" : [...principal.projects];
+  }
+  return maySee(principal, filter) ? [filter] : [];
+}
+
+function projectError(principal: Principal, message: string): ApiError {
+  const projects = principal.projects === "*" ? [] : [...principal.projects].sort();
+  return new ApiError("validation_failed", message, {
+    issues: [{ path: "project_id", message }],
+    members: { projects },
+  });
 }

@@ -1,0 +1,147 @@
+/**
+ * Declares one endpoint: its OpenAPI entry and the pipeline in front of its handler.
+ *
+ * The order is authentication, rate limit, scope, validation of every part of the input at once,
+ * idempotency, handler. An endpoint cannot be declared without saying who may call it.
+ */
+import type { z } from "@hono/zod-openapi";
+import { routePath } from "hono/route";
+import type { StatusCode } from "hono/utils/http-status";
+import { authenticate } from "../security/authenticate.ts";
+import { type Principal, requireScope, type Scope } from "../security/principal.ts";
+import type { AppContext, Router } from "./context.ts";
+import type { ErrorCode } from "./errors.ts";
+import { withIdempotency } from "./idempotency.ts";
+import { compileInput, type InputShape } from "./input.ts";
+import { describeEndpoint } from "./openapi.ts";
+import { takeRequest } from "./rate-limit.ts";
+import { respond } from "./reply.ts";
+import { newSeed } from "./seed.ts";
+
+export type Method = "get" | "post" | "put" | "patch" | "delete";
+
+/** One documented response. With `schema` it is JSON; `content` names any other media type. */
+export interface ResponseSpec {
+  readonly description: string;
+  readonly schema?: z.ZodType;
+  readonly content?: Readonly<Record<string, z.ZodType>>;
+  /** Response headers, by name, with what each says. */
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+export type ResponseSpecs = Readonly<Partial<Record<StatusCode, ResponseSpec>>>;
+
+export interface EndpointSpec<Shape extends InputShape, Responses extends ResponseSpecs> {
+  readonly method: Method;
+  /** Relative to the mount point, parameters in braces: `/tasks/{task_id}`. */
+  readonly path: string;
+  readonly operationId: string;
+  readonly tags: readonly string[];
+  readonly summary: string;
+  readonly description?: string;
+  /** Schemas of `params`, `query`, `headers` and `body`; unknown members of the objects are refused. */
+  readonly request?: Shape;
+  /** Accepts the body as `application/yaml` too. */
+  readonly yaml?: boolean;
+  /** Overrides MAX_BODY_BYTES downwards. */
+  readonly max_body_bytes?: number;
+  readonly responses: Responses;
+  /** Errors beyond those that follow from the rest of the declaration. */
+  readonly errors?: readonly ErrorCode[];
+}
+
+export interface SecuredSpec<Shape extends InputShape, Responses extends ResponseSpecs>
+  extends EndpointSpec<Shape, Responses> {
+  readonly scope: Scope;
+}
+
+type DeepReadonly<T> = T extends (infer Item)[]
+  ? readonly DeepReadonly<Item>[]
+  : T extends object
+    ? { readonly [Key in keyof T]: DeepReadonly<T[Key]> }
+    : T;
+
+/** A JSON response, checked against the endpoint's declared responses. */
+export type Reply<Responses extends ResponseSpecs> = {
+  [Status in keyof Responses & StatusCode]: Responses[Status] extends {
+    readonly schema: infer Schema extends z.ZodType;
+  }
+    ? {
+        readonly status: Status;
+        readonly body: DeepReadonly<z.output<Schema>>;
+        readonly headers?: Readonly<Record<string, string>>;
+      }
+    : {
+        readonly status: Status;
+        readonly body?: undefined;
+        readonly headers?: Readonly<Record<string, string>>;
+      };
+}[keyof Responses & StatusCode];
+
+/** The validated input, with who sent it. */
+export type Input<Shape extends InputShape> = z.output<z.ZodObject<Shape>> & {
+  readonly principal: Principal;
+  /**
+   * A UUIDv7 chosen before work starts. A create derives its resource's id from it, an action uses
+   * it as the command's id: a request that is taken over after a crash carries the same one.
+   */
+  readonly seed: string;
+};
+
+type Answer<Responses extends ResponseSpecs> = Reply<Responses> | Response;
+
+/** Declares an endpoint that needs `scope`. */
+export function endpoint<
+  const Responses extends ResponseSpecs,
+  Shape extends InputShape = InputShape,
+>(
+  router: Router,
+  spec: SecuredSpec<Shape, Responses>,
+  handler: (c: AppContext, input: Input<Shape>) => Promise<Answer<Responses>> | Answer<Responses>,
+): void {
+  const parse = compileInput(spec);
+  describeEndpoint(router, spec, spec.scope);
+  router.on([spec.method], [honoPath(spec.path)], async (c) => {
+    enter(c);
+    const principal = await authenticate(c);
+    await takeRequest(c, principal);
+    requireScope(principal, spec.scope);
+    const { input, body } = await parse(c);
+    if (spec.method !== "post") {
+      return respond(c, await handler(c, { ...input, principal, seed: newSeed() }));
+    }
+    return withIdempotency(c, principal, body, async (seed) =>
+      respond(c, await handler(c, { ...input, principal, seed })),
+    );
+  });
+}
+
+/** Declares an endpoint that anyone may call: no credentials, no rate limit, no idempotency. */
+export function publicEndpoint<
+  const Responses extends ResponseSpecs,
+  Shape extends InputShape = InputShape,
+>(
+  router: Router,
+  spec: EndpointSpec<Shape, Responses>,
+  handler: (
+    c: AppContext,
+    input: z.output<z.ZodObject<Shape>>,
+  ) => Promise<Answer<Responses>> | Answer<Responses>,
+): void {
+  const parse = compileInput(spec);
+  describeEndpoint(router, spec, null);
+  router.on([spec.method], [honoPath(spec.path)], async (c) => {
+    enter(c);
+    const { input } = await parse(c);
+    return respond(c, await handler(c, input));
+  });
+}
+
+/** Names the route for logs and metrics. */
+function enter(c: AppContext): void {
+  c.set("route", routePath(c).replaceAll(/:(\w+)/g, "{$1}"));
+}
+
+function honoPath(path: string): string {
+  return path.replaceAll(/{(\w+)}/g, ":$1");
+}

@@ -1,0 +1,242 @@
+/**
+ * `Idempotency-Key` on every POST.
+ *
+ * One D1 statement claims the key, takes over a claim whose owner is gone, or finds the stored
+ * response. A claim holds a seed from which the handler derives its resource's id, so that work
+ * that is repeated after a crash is repeated on the same resource. What was refused (4xx) took no
+ * effect and frees the key; what failed, streams, or is too large to store is run again with the
+ * same seed by the next request.
+ */
+import { z } from "zod";
+import { sha256 } from "../security/hash.ts";
+import type { Principal } from "../security/principal.ts";
+import type { AppContext } from "./context.ts";
+import { ApiError } from "./errors.ts";
+import { canonicalJson } from "./json.ts";
+import { logWarning } from "./log.ts";
+import { asApiError } from "./problem.ts";
+import { newSeed } from "./seed.ts";
+
+/** A claim that its owner has not renewed for this long is taken over. */
+export const CLAIM_MS = 30_000;
+const RENEW_MS = 10_000;
+export const KEY_LIFETIME_MS = 24 * 3_600_000;
+export const MAX_STORED_BODY_BYTES = 256 * 1024;
+const KEY_PATTERN = /^[\x21-\x7e]{1,255}$/;
+const REPLAYED_HEADERS = ["content-type", "location", "etag", "link", "preference-applied"];
+
+/**
+ * Runs `work` at most once for one key: the same request is answered with the first response.
+ * Throws `idempotency_mismatch`, `idempotency_in_progress`, or `validation_failed` for a bad key.
+ */
+export async function withIdempotency(
+  c: AppContext,
+  principal: Principal,
+  body: unknown,
+  work: (seed: string) => Promise<Response>,
+): Promise<Response> {
+  const key = c.req.header("idempotency-key");
+  if (key === undefined) return work(newSeed());
+  if (!KEY_PATTERN.test(key)) {
+    const message = "Send 1 to 255 visible ASCII characters.";
+    throw new ApiError("validation_failed", `The Idempotency-Key is not usable. ${message}`, {
+      issues: [{ path: "headers.idempotency-key", message }],
+    });
+  }
+  const { pathname, search } = new URL(c.req.url);
+  const route = `${c.req.method} ${pathname}${search}`;
+  const claim = await claimKey(c.env.DB, {
+    principal_id: `${principal.kind}:${principal.id}`,
+    key,
+    route,
+    fingerprint: sha256(`${route}\n${canonicalJson(body)}`),
+    now: Date.now(),
+  });
+  if (claim.kind === "replay") return claim.response;
+  return runClaimed(c, claim, work);
+}
+
+interface ClaimRequest {
+  readonly principal_id: string;
+  readonly key: string;
+  readonly route: string;
+  readonly fingerprint: string;
+  readonly now: number;
+}
+
+export interface Claim {
+  readonly kind: "claimed";
+  readonly principal_id: string;
+  readonly key: string;
+  /** Names this claim: a claim that was taken over cannot write its response any more. */
+  readonly claim_id: string;
+  readonly seed: string;
+  /** Whether an earlier owner may have done part of the work. */
+  readonly taken_over: boolean;
+}
+
+const CLAIM_SQL = `
+INSERT INTO idempotency_keys
+  (principal_id, key, route, fingerprint, resource_id, claim_id, claimed_at, expires_at)
+VALUES (?1, ?2, ?3, ?4, ?5, ?5, ?6, ?7)
+ON CONFLICT (principal_id, key) DO UPDATE SET
+  route = CASE WHEN expires_at <= ?6 THEN excluded.route ELSE route END,
+  fingerprint = CASE WHEN expires_at <= ?6 THEN excluded.fingerprint ELSE fingerprint END,
+  resource_id = CASE WHEN expires_at <= ?6 THEN excluded.resource_id ELSE resource_id END,
+  status = CASE WHEN expires_at <= ?6 THEN NULL ELSE status END,
+  headers = CASE WHEN expires_at <= ?6 THEN NULL ELSE headers END,
+  body = CASE WHEN expires_at <= ?6 THEN NULL ELSE body END,
+  claim_id = CASE WHEN expires_at <= ?6
+    OR (status IS NULL AND claimed_at <= ?6 - ${CLAIM_MS} AND fingerprint = excluded.fingerprint)
+    THEN excluded.claim_id ELSE claim_id END,
+  claimed_at = CASE WHEN expires_at <= ?6
+    OR (status IS NULL AND claimed_at <= ?6 - ${CLAIM_MS} AND fingerprint = excluded.fingerprint)
+    THEN excluded.claimed_at ELSE claimed_at END,
+  expires_at = CASE WHEN expires_at <= ?6 THEN excluded.expires_at ELSE expires_at END
+RETURNING fingerprint, resource_id, claim_id, claimed_at, status, headers, body`;
+
+const rowSchema = z.object({
+  fingerprint: z.string(),
+  resource_id: z.string(),
+  claim_id: z.string().nullable(),
+  claimed_at: z.number(),
+  status: z.number().nullable(),
+  headers: z.string().nullable(),
+  body: z.string().nullable(),
+});
+const headersSchema = z.record(z.string(), z.string());
+
+async function claimKey(
+  db: D1Database,
+  request: ClaimRequest,
+): Promise<Claim | { readonly kind: "replay"; readonly response: Response }> {
+  const { principal_id, key, route, fingerprint, now } = request;
+  const mine = newSeed();
+  const found = await db
+    .prepare(CLAIM_SQL)
+    .bind(principal_id, key, route, fingerprint, mine, now, now + KEY_LIFETIME_MS)
+    .first();
+  const row = rowSchema.parse(found);
+  if (row.fingerprint !== fingerprint) {
+    throw new ApiError(
+      "idempotency_mismatch",
+      "This Idempotency-Key was used for another request. Use a new key for a new request.",
+    );
+  }
+  if (row.status !== null)
+    return { kind: "replay", response: replay(row.status, row.headers, row.body) };
+  if (row.claim_id !== mine) {
+    const seconds = Math.max(1, Math.ceil((row.claimed_at + CLAIM_MS - now) / 1000));
+    throw new ApiError(
+      "idempotency_in_progress",
+      `The first request with this Idempotency-Key is still at work. Retry in ${seconds} seconds.`,
+      { headers: { "Retry-After": String(seconds) }, members: { retry_after: seconds } },
+    );
+  }
+  return {
+    kind: "claimed",
+    principal_id,
+    key,
+    claim_id: mine,
+    seed: row.resource_id,
+    taken_over: row.resource_id !== mine,
+  };
+}
+
+function replay(status: number, headers: string | null, body: string | null): Response {
+  return new Response(body, {
+    status,
+    headers: {
+      ...(headers === null ? {} : headersSchema.parse(JSON.parse(headers))),
+      "Idempotent-Replayed": "true",
+    },
+  });
+}
+
+async function runClaimed(
+  c: AppContext,
+  claim: Claim,
+  work: (seed: string) => Promise<Response>,
+): Promise<Response> {
+  const renewal = setInterval(() => {
+    c.executionCtx.waitUntil(settle(c, claim, { claimed_at: Date.now() }));
+  }, RENEW_MS);
+  try {
+    const response = await work(claim.seed);
+    c.executionCtx.waitUntil(remember(c, claim, response));
+    return response;
+  } catch (error) {
+    const status = asApiError(error)?.status ?? 500;
+    // A refusal of work that an earlier owner may have begun keeps the seed for the next request.
+    const tookNoEffect = status < 500 && !claim.taken_over;
+    c.executionCtx.waitUntil(tookNoEffect ? forget(c, claim) : settle(c, claim, { claimed_at: 0 }));
+    throw error;
+  } finally {
+    clearInterval(renewal);
+  }
+}
+
+/** Stores the response, or leaves the key to be claimed again when it cannot be stored. */
+async function remember(c: AppContext, claim: Claim, response: Response): Promise<void> {
+  const stored = await storable(response);
+  if (stored === null) return settle(c, claim, { claimed_at: 0 });
+  await attempt(c, async () => {
+    await c.env.DB.prepare(
+      "UPDATE idempotency_keys SET status = ?4, headers = ?5, body = ?6 WHERE principal_id = ?1 AND key = ?2 AND claim_id = ?3",
+    )
+      .bind(
+        claim.principal_id,
+        claim.key,
+        claim.claim_id,
+        response.status,
+        JSON.stringify(stored.headers),
+        stored.body,
+      )
+      .run();
+  });
+}
+
+async function storable(
+  response: Response,
+): Promise<{ headers: Record<string, string>; body: string | null } | null> {
+  const type = response.headers.get("content-type") ?? "";
+  if (response.status >= 400 || !(type === "" || type.startsWith("application/json"))) return null;
+  const body = response.body === null ? null : await response.clone().text();
+  if (body !== null && new TextEncoder().encode(body).byteLength > MAX_STORED_BODY_BYTES)
+    return null;
+  const headers: Record<string, string> = {};
+  for (const name of REPLAYED_HEADERS) {
+    const value = response.headers.get(name);
+    if (value !== null) headers[name] = value;
+  }
+  return { headers, body };
+}
+
+async function settle(c: AppContext, claim: Claim, to: { claimed_at: number }): Promise<void> {
+  await attempt(c, async () => {
+    await c.env.DB.prepare(
+      "UPDATE idempotency_keys SET claimed_at = ?4 WHERE principal_id = ?1 AND key = ?2 AND claim_id = ?3",
+    )
+      .bind(claim.principal_id, claim.key, claim.claim_id, to.claimed_at)
+      .run();
+  });
+}
+
+async function forget(c: AppContext, claim: Claim): Promise<void> {
+  await attempt(c, async () => {
+    await c.env.DB.prepare(
+      "DELETE FROM idempotency_keys WHERE principal_id = ?1 AND key = ?2 AND claim_id = ?3",
+    )
+      .bind(claim.principal_id, claim.key, claim.claim_id)
+      .run();
+  });
+}
+
+/** The reply is decided already: a write that fails only means that the key is taken over later. */
+async function attempt(c: AppContext, write: () => Promise<void>): Promise<void> {
+  try {
+    await write();
+  } catch (error) {
+    logWarning("idempotency_not_stored", error, { request_id: c.var.requestId });
+  }
+}

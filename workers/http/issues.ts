@@ -1,0 +1,108 @@
+/** Turns what zod found into the issues of a problem response: every one, each with its path. */
+import type { z } from "zod";
+import type { Issue } from "./errors.ts";
+
+export const MAX_REPORTED_ISSUES = 100;
+const MAX_SEGMENT_CHARACTERS = 100;
+
+/** `["tasks", 2, "files", "a.txt"]` is `tasks[2].files.a\.txt`. */
+export function formatPath(path: readonly PropertyKey[]): string {
+  let text = "";
+  for (const segment of path) {
+    if (typeof segment === "number") {
+      text += `[${segment}]`;
+      continue;
+    }
+    const name = String(segment)
+      .slice(0, MAX_SEGMENT_CHARACTERS)
+      .replaceAll("\\", "\\\\")
+      .replaceAll(".", "\\.");
+    text += text === "" ? name : `.${name}`;
+  }
+  return text;
+}
+
+/**
+ * Flattens a zod error; a union contributes the branch that came closest to a match.
+ * `prefixes` renames the first segment of a path, or drops it when the new name is empty.
+ */
+export function toIssues(
+  error: z.core.$ZodError,
+  prefixes: Readonly<Record<string, string>> = {},
+): readonly Issue[] {
+  const issues: Issue[] = [];
+  for (const issue of error.issues) {
+    const [first, ...rest] = issue.path;
+    const prefix = typeof first === "string" ? prefixes[first] : undefined;
+    const path = prefix === undefined ? issue.path : prefix === "" ? rest : [prefix, ...rest];
+    if (
+      prefix === "" &&
+      rest.length === 0 &&
+      issue.code === "invalid_type" &&
+      issue.input === undefined
+    ) {
+      issues.push({ path: "", message: "A body is required." });
+    } else {
+      collect({ ...issue, path }, [], issues);
+    }
+  }
+  return capped(issues);
+}
+
+/** Bounds a list of issues, saying how many were left out. */
+export function capped(issues: readonly Issue[]): readonly Issue[] {
+  if (issues.length <= MAX_REPORTED_ISSUES) return issues;
+  const left = issues.length - MAX_REPORTED_ISSUES;
+  return [
+    ...issues.slice(0, MAX_REPORTED_ISSUES),
+    { path: "", message: `${left} more problems were found; correct those listed first.` },
+  ];
+}
+
+function collect(issue: z.core.$ZodIssue, prefix: readonly PropertyKey[], issues: Issue[]): void {
+  const path = [...prefix, ...issue.path];
+  if (issue.code === "unrecognized_keys") {
+    for (const key of issue.keys) {
+      issues.push({ path: formatPath([...path, key]), message: "Unknown field; remove it." });
+    }
+    return;
+  }
+  if (issue.code === "invalid_union") {
+    const closest = closestBranch(issue.errors);
+    if (closest) {
+      for (const inner of closest) collect(inner, path, issues);
+      return;
+    }
+  }
+  if (
+    (issue.code === "invalid_key" || issue.code === "invalid_element") &&
+    issue.issues.length > 0
+  ) {
+    const message = issue.issues.map((inner) => inner.message).join("; ");
+    issues.push({ path: formatPath(path), message });
+    return;
+  }
+  issues.push({ path: formatPath(path), message: issue.message });
+}
+
+/** The branch whose problems lie deepest, since its outer shape matched; null if none got inside. */
+function closestBranch(branches: readonly z.core.$ZodIssue[][]): z.core.$ZodIssue[] | null {
+  let best: z.core.$ZodIssue[] | null = null;
+  let bestDepth = 0;
+  for (const branch of branches) {
+    const depth = Math.max(0, ...branch.map(depthOf));
+    if (
+      depth > bestDepth ||
+      (depth === bestDepth && best !== null && branch.length < best.length)
+    ) {
+      best = branch;
+      bestDepth = depth;
+    }
+  }
+  if (best !== null) return best;
+  return branches.length === 1 ? (branches[0] ?? null) : null;
+}
+
+function depthOf(issue: z.core.$ZodIssue): number {
+  return issue.code === "unrecognized_keys" ? issue.path.length + 1 : issue.path.length;
+}

@@ -1,0 +1,130 @@
+/** Writes an endpoint's entry in the OpenAPI document, with every error that it can answer. */
+import type { z } from "@hono/zod-openapi";
+import type { Router } from "./context.ts";
+import type { EndpointSpec, Method, ResponseSpec, ResponseSpecs } from "./endpoint.ts";
+import { ERROR_CODES, type ErrorCode } from "./errors.ts";
+import type { InputShape } from "./input.ts";
+import { PROBLEM_TYPE, problemSchema } from "./problem.ts";
+
+/** The names of the security schemes that `app.ts` registers. */
+export const SECURITY_SCHEMES = ["bearer", "apiKey"] as const;
+
+const SECURED_ERRORS: readonly ErrorCode[] = [
+  "unauthenticated",
+  "forbidden",
+  "rate_limited",
+  "misconfigured",
+];
+const BODY_ERRORS: readonly ErrorCode[] = [
+  "bad_request",
+  "payload_too_large",
+  "unsupported_media_type",
+];
+const IDEMPOTENCY_ERRORS: readonly ErrorCode[] = [
+  "idempotency_in_progress",
+  "idempotency_mismatch",
+];
+const METHODS_WITH_KEY: ReadonlySet<Method> = new Set(["post"]);
+
+const IDEMPOTENCY_KEY_PARAMETER = {
+  name: "Idempotency-Key",
+  in: "header",
+  required: false,
+  description:
+    "1 to 255 visible ASCII characters. The same key with the same request is answered with the first response; with another request it is refused.",
+  schema: { type: "string", minLength: 1, maxLength: 255 },
+} as const;
+
+/** Registers the endpoint; `scope` is null when anyone may call it. */
+export function describeEndpoint<Shape extends InputShape, Responses extends ResponseSpecs>(
+  router: Router,
+  spec: EndpointSpec<Shape, Responses>,
+  scope: string | null,
+): void {
+  const { params, query, headers, body } = spec.request ?? {};
+  const keyed = scope !== null && METHODS_WITH_KEY.has(spec.method);
+  router.openAPIRegistry.registerPath({
+    method: spec.method,
+    path: spec.path,
+    operationId: spec.operationId,
+    tags: [...spec.tags],
+    summary: spec.summary,
+    description: describe(spec.description, scope),
+    security: scope === null ? [] : SECURITY_SCHEMES.map((scheme) => ({ [scheme]: [] })),
+    ...(scope === null ? {} : { "x-required-scope": scope }),
+    ...(keyed ? { parameters: [IDEMPOTENCY_KEY_PARAMETER] } : {}),
+    request: {
+      ...(params ? { params } : {}),
+      ...(query ? { query } : {}),
+      ...(headers ? { headers } : {}),
+      ...(body ? { body: bodyOf(body, spec.yaml ?? false) } : {}),
+    },
+    responses: { ...successes(spec.responses), ...problems(errorsOf(spec, scope, keyed)) },
+  });
+}
+
+function describe(text: string | undefined, scope: string | null): string {
+  const access = scope === null ? "Needs no credentials." : `Needs the scope \`${scope}\`.`;
+  return text === undefined ? access : `${text}\n\n${access}`;
+}
+
+function bodyOf(schema: z.ZodType, yaml: boolean) {
+  return {
+    required: !schema.safeParse(undefined).success,
+    content: {
+      "application/json": { schema },
+      ...(yaml ? { "application/yaml": { schema } } : {}),
+    },
+  };
+}
+
+function successes(responses: ResponseSpecs) {
+  const entries: Record<string, ReturnType<typeof success>> = {};
+  for (const [status, response] of Object.entries(responses)) entries[status] = success(response);
+  return entries;
+}
+
+function success(response: ResponseSpec) {
+  const content: Record<string, { schema: z.ZodType }> = {};
+  if (response.schema) content["application/json"] = { schema: response.schema };
+  for (const [type, schema] of Object.entries(response.content ?? {})) content[type] = { schema };
+  const headers: Record<string, { description: string; schema: { type: "string" } }> = {};
+  for (const [name, description] of Object.entries(response.headers ?? {})) {
+    headers[name] = { description, schema: { type: "string" } };
+  }
+  return {
+    description: response.description,
+    ...(Object.keys(content).length > 0 ? { content } : {}),
+    ...(Object.keys(headers).length > 0 ? { headers } : {}),
+  };
+}
+
+function errorsOf<Shape extends InputShape, Responses extends ResponseSpecs>(
+  spec: EndpointSpec<Shape, Responses>,
+  scope: string | null,
+  keyed: boolean,
+): ReadonlySet<ErrorCode> {
+  const codes = new Set<ErrorCode>(["internal", ...(spec.errors ?? [])]);
+  if (scope !== null) for (const code of SECURED_ERRORS) codes.add(code);
+  if (spec.request?.body) for (const code of BODY_ERRORS) codes.add(code);
+  if (spec.request) codes.add("validation_failed");
+  if (spec.request?.params) codes.add("not_found");
+  if (keyed) for (const code of IDEMPOTENCY_ERRORS) codes.add(code);
+  return codes;
+}
+
+function problems(codes: ReadonlySet<ErrorCode>) {
+  const byStatus = new Map<number, ErrorCode[]>();
+  for (const code of codes) {
+    const { status } = ERROR_CODES[code];
+    byStatus.set(status, [...(byStatus.get(status) ?? []), code]);
+  }
+  const entries: Record<string, object> = {};
+  for (const [status, group] of [...byStatus].sort(([left], [right]) => left - right)) {
+    entries[status] = {
+      description: group.map((code) => `\`${code}\`: ${ERROR_CODES[code].title}.`).join(" "),
+      content: { [PROBLEM_TYPE]: { schema: problemSchema } },
+    };
+  }
+  return entries;
+}
