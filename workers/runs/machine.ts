@@ -8,13 +8,18 @@
 import { fraction, retryDelayMs } from "./retry.ts";
 import {
   dependents,
+  type Failure,
   isTerminal,
   KILL_GRACE_MS,
   LEASE_MS,
-  POISON_DEATHS,
+  LOST,
+  MAX_LOSSES,
+  RESEND_MS,
+  STOPPED_BY_BACKEND,
   timedOut,
   UNCONFIRMED,
 } from "./state.ts";
+import { oneRunsAttached, POISON_DEATHS, POISONED, takeReady } from "./suspects.ts";
 import type {
   AttemptResult,
   Effect,
@@ -37,6 +42,11 @@ export function reduce(plan: RunPlan, state: RunState, event: RunEvent, now: num
   if (!isTerminal(state)) change.apply(event);
   else if ("epoch" in event) change.refuse(event);
   return { state, effects: change.effects, touched: change.touched };
+}
+
+/** What names one dispatch of a step. */
+function dispatchOf(index: number, step: StepState) {
+  return { step: index, attempt: step.attempt, epoch: step.epoch };
 }
 
 /** One application of one event: the state it changes and what it has said so far. */
@@ -94,7 +104,7 @@ class Change {
   }
 
   #start(): void {
-    if (this.#state.status !== "queued" || this.#state.ready.length > 0) return;
+    if (this.#state.started_at !== null || this.#state.ready.length > 0) return;
     if (this.#state.steps.some((step) => step.status !== "pending")) return;
     this.#emit({ type: "run.queued" });
     this.#state.steps.forEach((step, index) => {
@@ -114,6 +124,7 @@ class Change {
         this.#started(event.step, step);
         break;
       case "heartbeat":
+        this.#started(event.step, step);
         this.#renew(event.step, step);
         break;
       case "probation_passed":
@@ -124,11 +135,13 @@ class Change {
         this.#lost(event.step, step, "backend");
         break;
       case "attempt_finished":
+        if (event.result.status !== "cancelled" || !step.stopping) this.#started(event.step, step);
         this.#finished(event.step, step, event.result);
         break;
     }
   }
 
+  /** Notes that an attempt runs; its first report says so when the one of its start was lost. */
   #started(index: number, step: StepState): void {
     if (step.status !== "queued") return;
     const plan = this.#planOf(index);
@@ -144,13 +157,7 @@ class Change {
       }
       this.#emit({ type: "run.started" });
     }
-    this.#emit({
-      type: "attempt.started",
-      step: index,
-      attempt: step.attempt,
-      epoch: step.epoch,
-      alone: step.alone,
-    });
+    this.#emit({ type: "attempt.started", ...dispatchOf(index, step), alone: step.alone });
   }
 
   #renew(index: number, step: StepState): void {
@@ -159,37 +166,44 @@ class Change {
   }
 
   #finished(index: number, step: StepState, result: AttemptResult): void {
-    this.#emit({
-      type: "attempt.finished",
-      step: index,
-      attempt: step.attempt,
-      epoch: step.epoch,
-      result,
-    });
-    const stopping = step.stopping;
+    const { stopping } = step;
+    const started = step.status === "running";
+    if (started) this.#emit({ type: "attempt.finished", ...dispatchOf(index, step), result });
     this.#land(index, step);
+    step.losses = 0;
     if (result.status === "completed") {
       step.exit_code = result.exit_code;
       step.error = null;
       this.#end(index, step, "completed");
+    } else if (result.status === "failed") this.#fail(index, step, result);
+    else if (!stopping) this.#fail(index, step, STOPPED_BY_BACKEND);
+    else if (stopping.reason === "pause") this.#again(index, step);
+    else this.#stopped(index, step, stopping.reason, started, result.unconfirmed === true);
+  }
+
+  /** Ends an attempt that was stopped for good; one that never started leaves its step unstarted. */
+  #stopped(
+    index: number,
+    step: StepState,
+    reason: Exclude<StopCause, "pause">,
+    started: boolean,
+    unconfirmed: boolean,
+  ): void {
+    if (unconfirmed) step.error = UNCONFIRMED;
+    if (!started) this.#abandon(index, step, reason === "cancel" ? "cancelled" : "skipped");
+    else if (reason === "cancel") this.#end(index, step, "cancelled");
+    else this.#fail(index, step, timedOut(reason, this.#planOf(index).timeout_ms, unconfirmed));
+  }
+
+  /** Makes a step ready to be dispatched again as the same try. */
+  #again(index: number, step: StepState): void {
+    if (this.#failing()) {
+      this.#abandon(index, step, "skipped");
       return;
     }
-    if (result.status === "cancelled") {
-      if (stopping?.reason === "pause" && this.#state.cancel_requested_at === null) {
-        step.attempt -= 1;
-        step.status = "pending";
-        this.#state.ready.unshift(index);
-      } else if (stopping?.reason === "timeout" || stopping?.reason === "run_timeout") {
-        const failure = timedOut(stopping.reason, this.#planOf(index).timeout_ms);
-        const message = `${failure.message} ${UNCONFIRMED.message}`;
-        this.#fail(index, step, result.unconfirmed ? { ...failure, message } : failure);
-      } else {
-        if (result.unconfirmed) step.error = UNCONFIRMED;
-        this.#end(index, step, "cancelled");
-      }
-      return;
-    }
-    this.#fail(index, step, result);
+    step.attempt -= 1;
+    step.status = "pending";
+    this.#state.ready.unshift(index);
   }
 
   /** Takes an attempt out of flight, whatever comes next. */
@@ -202,11 +216,7 @@ class Change {
     step.alone = false;
   }
 
-  #fail(
-    index: number,
-    step: StepState,
-    failure: Extract<AttemptResult, { status: "failed" }>,
-  ): void {
+  #fail(index: number, step: StepState, failure: Failure): void {
     const policy = this.#planOf(index).retry;
     step.exit_code = failure.exit_code;
     step.error = { code: failure.code, message: failure.message };
@@ -236,11 +246,7 @@ class Change {
     const queue: [number, StepState, StepStatus][] = [[first, step, status]];
     for (let item = queue.pop(); item; item = queue.pop()) {
       const [index, current, ended] = item;
-      current.status = ended;
-      current.completed_at = this.#now;
-      current.retry_at = null;
-      this.touched.add(index);
-      this.#state.open_steps -= 1;
+      this.#close(index, current, ended);
       const tolerated = this.#planOf(index).continue_on_error;
       if (ended === "failed" && !tolerated) {
         if (this.#state.failures === 0) this.#stopsStarting = this.#plan.stop_on_failure;
@@ -265,6 +271,21 @@ class Change {
     }
   }
 
+  /** Ends a step that does not start, or not again, together with all that has not started. */
+  #abandon(index: number, step: StepState, status: "cancelled" | "skipped"): void {
+    this.#emit({ type: status === "cancelled" ? "step.cancelled" : "step.skipped", step: index });
+    this.#close(index, step, status);
+  }
+
+  #close(index: number, step: StepState, status: StepStatus): void {
+    step.status = status;
+    step.completed_at = this.#now;
+    step.retry_at = null;
+    this.touched.add(index);
+    this.#state.open_steps -= 1;
+    if (step.suspicion > 0) this.#state.suspects -= 1;
+  }
+
   #cancel(): void {
     if (this.#state.cancel_requested_at !== null) return;
     this.#state.cancel_requested_at = this.#now;
@@ -274,28 +295,16 @@ class Change {
 
   /** Ends every step that has not started and stops every one that has. */
   #stopAll(reason: StopCause, status: "cancelled" | "skipped"): void {
-    this.#state.ready.length = 0;
+    this.#abandonUnstarted(status);
     this.#state.steps.forEach((step, index) => {
-      if (step.status === "pending" || step.status === "waiting") {
-        this.#emit({
-          type: status === "cancelled" ? "step.cancelled" : "step.skipped",
-          step: index,
-        });
-        step.open_needs = 0;
-        step.status = status;
-        step.completed_at = this.#now;
-        step.retry_at = null;
-        this.#state.open_steps -= 1;
-        this.touched.add(index);
-      } else if (step.status === "queued" || step.status === "running") {
-        this.#stop(index, step, reason);
-      }
+      if (step.status === "queued" || step.status === "running") this.#stop(index, step, reason);
     });
   }
 
   #stop(index: number, step: StepState, reason: StopCause): void {
     step.stopping = { reason, give_up_at: this.#now + KILL_GRACE_MS };
     step.deadline_at = null;
+    if (step.status === "queued") step.lease_until = null;
     this.touched.add(index);
     this.effects.push({ type: "kill", step: index, epoch: step.epoch, reason });
   }
@@ -335,6 +344,8 @@ class Change {
     this.#state.steps.forEach((step, index) => {
       if (step.stopping && this.#due(step.stopping.give_up_at)) {
         this.#finished(index, step, { status: "cancelled", unconfirmed: true });
+      } else if (this.#due(step.lease_until) && step.status === "queued") {
+        this.#send(index, step);
       } else if (this.#due(step.lease_until)) {
         this.#lost(index, step, "lease_expired");
       } else if (this.#due(step.deadline_at)) {
@@ -356,66 +367,64 @@ class Change {
   }
 
   #recovered(): void {
-    this.#state.steps.forEach((step, index) => {
-      const live = step.status === "queued" || step.status === "running";
-      if (!live) return;
-      if (this.#planOf(index).attached) this.#lost(index, step, "process_died");
-      else if (step.lease_until !== null) step.lease_until = this.#now + LEASE_MS;
-      this.touched.add(index);
-    });
+    const { steps } = this.#state;
+    const sole = oneRunsAttached(this.#plan, this.#state);
+    // From the last to the first, so that what goes back to the head of the queue keeps its order.
+    for (let index = steps.length - 1; index >= 0; index -= 1) {
+      const step = steps[index];
+      if (step?.status !== "queued" && step?.status !== "running") continue;
+      if (this.#planOf(index).attached) this.#died(index, step, sole);
+      else this.#regain(index, step);
+    }
+  }
+
+  /** Gives a detached attempt a full lease, and repeats what a crash may have kept from being sent. */
+  #regain(index: number, step: StepState): void {
+    this.touched.add(index);
+    step.lease_until = this.#now + LEASE_MS;
+    if (step.stopping) this.#stop(index, step, step.stopping.reason);
+    else if (step.status === "queued") this.#send(index, step);
+  }
+
+  /** An attached attempt ended with its process; one that was running is a suspect. */
+  #died(index: number, step: StepState, sole: boolean): void {
+    if (step.status === "running") {
+      if (step.suspicion === 0) this.#state.suspects += 1;
+      step.suspicion += 1;
+      if (step.alone && sole) step.alone_deaths += 1;
+    }
+    this.#lost(index, step, "process_died");
   }
 
   /** A loss of the infrastructure: the epoch rises with the next dispatch, the attempt does not. */
   #lost(index: number, step: StepState, cause: "process_died" | "lease_expired" | "backend"): void {
+    const { stopping } = step;
     const started = step.status === "running";
-    const stopping = step.stopping;
-    const wasAlone = step.alone;
-    if (started) {
-      this.#emit({
-        type: "attempt.lost",
-        step: index,
-        attempt: step.attempt,
-        epoch: step.epoch,
-        cause,
-      });
-    }
+    if (started) this.#emit({ type: "attempt.lost", ...dispatchOf(index, step), cause });
     this.#land(index, step);
-    if (this.#state.cancel_requested_at !== null) {
-      if (cause !== "process_died") step.error = UNCONFIRMED;
-      this.#end(index, step, "cancelled");
+    if (stopping && stopping.reason !== "pause") {
+      this.#stopped(index, step, stopping.reason, started, cause !== "process_died");
       return;
     }
-    if (stopping?.reason === "timeout" || stopping?.reason === "run_timeout") {
-      this.#fail(index, step, timedOut(stopping.reason, this.#planOf(index).timeout_ms));
-      return;
-    }
-    if (started && cause === "process_died") {
-      step.suspicion += 1;
-      if (wasAlone) step.alone_deaths += 1;
-    }
+    if (cause !== "process_died") step.losses += 1;
     if (step.alone_deaths >= POISON_DEATHS) {
-      step.error = {
-        code: "poison",
-        message:
-          `The process that ran this step died or hung ${POISON_DEATHS} times while it ran alone. ` +
-          "Look for an endless loop or a computation that never yields, and give it an end.",
-      };
+      step.error = POISONED;
       this.#end(index, step, "failed");
-      return;
-    }
-    step.attempt -= 1;
-    step.status = "pending";
-    this.#state.ready.unshift(index);
+    } else if (step.losses >= MAX_LOSSES) {
+      step.losses = 0;
+      this.#fail(index, step, LOST);
+    } else this.#again(index, step);
   }
 
   /** Dispatches what may start, then ends or pauses the run if nothing is left to do. */
   #settle(): void {
     const state = this.#state;
-    if (this.#stopsStarting) this.#skipUnstarted();
+    if (this.#stopsStarting) this.#abandonUnstarted("skipped");
     const held = state.pause_requested || state.expired || state.cancel_requested_at !== null;
-    while (!held && state.ready.length > 0 && state.in_flight < this.#plan.max_parallel) {
-      const index = state.ready.shift();
-      if (index !== undefined) this.#dispatch(index);
+    while (!held && state.in_flight < this.#plan.max_parallel) {
+      const index = takeReady(this.#plan, state);
+      if (index === undefined) break;
+      this.#dispatch(index);
     }
     if (state.open_steps === 0) this.#finish();
     else if (state.pause_requested && state.in_flight === 0 && state.status !== "paused") {
@@ -424,16 +433,13 @@ class Change {
     }
   }
 
-  #skipUnstarted(): void {
+  /** Ends every step that is not in flight. */
+  #abandonUnstarted(status: "cancelled" | "skipped"): void {
     this.#state.ready.length = 0;
     this.#state.steps.forEach((step, index) => {
-      if (step.status !== "pending" && step.status !== "waiting") return;
-      this.#emit({ type: "step.skipped", step: index });
-      step.status = "skipped";
-      step.completed_at = this.#now;
-      step.retry_at = null;
-      this.#state.open_steps -= 1;
-      this.touched.add(index);
+      if (step.status === "pending" || step.status === "waiting") {
+        this.#abandon(index, step, status);
+      }
     });
   }
 
@@ -449,16 +455,15 @@ class Change {
     step.attempt += 1;
     step.epoch += 1;
     step.alone = step.suspicion > 0;
-    if (!this.#planOf(index).attached) step.lease_until = null;
     this.#state.in_flight += 1;
+    this.#send(index, step);
+  }
+
+  /** Hands an attempt to its backend, which knows one that it already has by its epoch. */
+  #send(index: number, step: StepState): void {
     this.touched.add(index);
-    this.effects.push({
-      type: "dispatch",
-      step: index,
-      attempt: step.attempt,
-      epoch: step.epoch,
-      alone: step.alone,
-    });
+    step.lease_until = this.#planOf(index).attached ? null : this.#now + RESEND_MS;
+    this.effects.push({ type: "dispatch", ...dispatchOf(index, step), alone: step.alone });
   }
 
   #finish(): void {

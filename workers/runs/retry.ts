@@ -9,10 +9,17 @@ export function fraction(seed: number, step: number, attempt: number): number {
   return ((hash ^ (hash >>> 15)) >>> 0) / 2 ** 32;
 }
 
+/** Past this power every delay is at its `max_ms`, and 0 times the factor is still 0. */
+const MAX_POWER = 52;
+
 /** The delay in ms after `attempt` (from 1) failed; `spread` in [0, 1) places it within its jitter. */
 export function retryDelayMs(policy: RetryPolicy, attempt: number, spread: number): number {
   const factor =
-    policy.backoff === "fixed" ? 1 : policy.backoff === "linear" ? attempt : 2 ** (attempt - 1);
+    policy.backoff === "fixed"
+      ? 1
+      : policy.backoff === "linear"
+        ? attempt
+        : 2 ** Math.min(attempt - 1, MAX_POWER);
   const delay = Math.min(policy.max_ms, policy.initial_ms * factor);
   return Math.round(policy.jitter ? delay * (0.5 + spread / 2) : delay);
 }

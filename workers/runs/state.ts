@@ -5,8 +5,12 @@ import type { AttemptResult, RunPlan, RunState, StepError } from "./types.ts";
 export const LEASE_MS = 10_000;
 /** A kill that nobody confirms within this time is reported as unconfirmed. */
 export const KILL_GRACE_MS = 10_000;
-/** A step that takes the process down this many times as the only suspect is failed. */
-export const POISON_DEATHS = 2;
+/** A detached dispatch that no backend has taken up for this long is sent again. */
+export const RESEND_MS = 30_000;
+/** An attempt that the infrastructure loses this many times in a row fails with reason `lost`. */
+export const MAX_LOSSES = 5;
+
+export type Failure = Extract<AttemptResult, { status: "failed" }>;
 
 export function isTerminal(state: RunState): boolean {
   return state.status === "completed" || state.status === "failed" || state.status === "cancelled";
@@ -29,6 +33,7 @@ export function createRun(plan: RunPlan, seed: number): RunState {
       suspicion: 0,
       alone_deaths: 0,
       alone: false,
+      losses: 0,
       started_at: null,
       completed_at: null,
       exit_code: null,
@@ -38,6 +43,7 @@ export function createRun(plan: RunPlan, seed: number): RunState {
     in_flight: 0,
     open_steps: plan.steps.length,
     failures: 0,
+    suspects: 0,
     started_at: null,
     completed_at: null,
     deadline_at: null,
@@ -84,19 +90,41 @@ export const UNCONFIRMED: StepError = {
   message: "The backend did not confirm in time that the code has stopped; it may have run on.",
 };
 
-/** The failure of an attempt that was stopped for its time. */
+/** The failure of an attempt that its backend stopped of its own accord. */
+export const STOPPED_BY_BACKEND: Failure = {
+  status: "failed",
+  reason: "error",
+  exit_code: null,
+  code: "stopped_by_backend",
+  message:
+    "The backend stopped the attempt although nobody asked for it. Retry, or look at its logs.",
+};
+
+export const LOST: Failure = {
+  status: "failed",
+  reason: "lost",
+  exit_code: null,
+  code: "lost",
+  message:
+    `The infrastructure lost this attempt ${MAX_LOSSES} times in a row. Look for code that takes ` +
+    "down what it runs on, such as by using up its memory, and at the health of the backend.",
+};
+
+/** The failure of an attempt that was stopped for its time, confirmed or not. */
 export function timedOut(
   reason: "timeout" | "run_timeout",
   timeoutMs: number,
-): Extract<AttemptResult, { status: "failed" }> {
+  unconfirmed: boolean,
+): Failure {
+  const message =
+    reason === "timeout"
+      ? `The attempt was stopped after ${timeoutMs / 1000} s, its timeout_seconds.`
+      : "The attempt was stopped because its run used up its time.";
   return {
     status: "failed",
     reason: "timeout",
     exit_code: null,
     code: reason,
-    message:
-      reason === "timeout"
-        ? `The attempt was stopped after ${timeoutMs / 1000} s, its timeout_seconds.`
-        : "The attempt was stopped because its run used up its time.",
+    message: unconfirmed ? `${message} ${UNCONFIRMED.message}` : message,
   };
 }

@@ -1,5 +1,5 @@
 /** The vocabulary of the run engine: plan, state, events in, effects out. All times are ms since 1970. */
-import type { FailureReason, Json } from "../executors/port.ts";
+import type { FailureReason } from "../executors/port.ts";
 
 export const RUN_STATUSES = [
   "queued",
@@ -55,7 +55,7 @@ export interface RunPlan {
   readonly steps: readonly StepPlan[];
   /** Attempts in flight at once. */
   readonly max_parallel: number;
-  /** After a failure, steps that have not started are skipped. */
+  /** After a failure nothing starts: steps that have not ended and are not in flight are skipped. */
   readonly stop_on_failure: boolean;
   /** From the first attempt to the end of the run; null for no limit. */
   readonly timeout_ms: number | null;
@@ -80,7 +80,7 @@ export interface StepState {
   retry_at: number | null;
   /** When the running attempt has used up its time. */
   deadline_at: number | null;
-  /** When a detached attempt counts as lost unless it reports. */
+  /** When a detached attempt counts as lost, or before its start is sent again, unless it reports. */
   lease_until: number | null;
   /** Set while a kill is under way: why, and when it is given up as unconfirmed. */
   stopping: { readonly reason: StopCause; readonly give_up_at: number } | null;
@@ -88,8 +88,10 @@ export interface StepState {
   suspicion: number;
   /** Of these, the times it was in flight as the only suspect. */
   alone_deaths: number;
-  /** This dispatch runs with no other suspect beside it. */
+  /** This dispatch is a suspect's, and no attached attempt of the run starts beside it. */
   alone: boolean;
+  /** Times in a row that the infrastructure lost the attempt although the coordinator lived. */
+  losses: number;
   started_at: number | null;
   completed_at: number | null;
   exit_code: number | null;
@@ -109,6 +111,8 @@ export interface RunState {
   open_steps: number;
   /** Steps that failed without `continue_on_error`. */
   failures: number;
+  /** Open steps that were in flight when the process died. */
+  suspects: number;
   started_at: number | null;
   completed_at: number | null;
   deadline_at: number | null;
@@ -156,6 +160,7 @@ export type RunEvent =
   | { readonly type: "resume" };
 
 export type Effect =
+  /** May repeat one already performed, under the same epoch: the backend then reports again. */
   | {
       readonly type: "dispatch";
       readonly step: number;
@@ -223,5 +228,5 @@ export interface Transition {
 
 /** A result kept inline, or named by its key in the blob store. */
 export type StoredResult =
-  | { readonly kind: "inline"; readonly value: Json }
+  | { readonly kind: "inline"; readonly json: string }
   | { readonly kind: "stored"; readonly key: string; readonly bytes: number };
