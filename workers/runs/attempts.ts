@@ -1,0 +1,296 @@
+/**
+ * Attempts that run in the coordinator's own process: admission to its slots, the lone suspects,
+ * the buffer between an attempt's output and the event log, and stopping.
+ */
+import type {
+  AttemptRef,
+  Executor,
+  LogStream,
+  Outcome,
+  StopReason,
+  Work,
+} from "../executors/port.ts";
+import type { LiveRun } from "./store-types.ts";
+import type { StopCause } from "./types.ts";
+
+/** The platform runs at most this many distinct dynamic workers at once for one object. */
+export const MAX_ATTACHED_IN_FLIGHT = 10;
+/** Output reaches the event log, and so every watcher, within this time. */
+const LOG_FLUSH_MS = 20;
+const LOG_CHUNK_CHARS = 32 * 1024;
+/** How long a lone suspect runs before the next one may start beside it; doubles with suspicion. */
+const PROBATION_MS = 1_000;
+const QUARANTINE_POLL_MS = 150;
+
+/** One dispatch of one step. */
+export interface Ticket {
+  readonly live: LiveRun;
+  readonly step: number;
+  readonly attempt: number;
+  readonly epoch: number;
+  readonly alone: boolean;
+  readonly priority: number;
+}
+
+export interface LogEntry {
+  readonly stream: LogStream;
+  readonly text: string;
+}
+
+/** What the attempts ask of the coordinator. Each call commits before it returns. */
+export interface AttemptHost {
+  work(ticket: Ticket): Work;
+  executor(work: Work): Executor | null;
+  begin(ticket: Ticket): boolean;
+  output(ticket: Ticket, entries: readonly LogEntry[]): void;
+  artifact(ticket: Ticket, path: string, body: Uint8Array): Promise<void>;
+  end(ticket: Ticket, outcome: Outcome, entries: readonly LogEntry[]): Promise<void>;
+  probationPassed(ticket: Ticket): void;
+}
+
+/** Admits one suspect at a time over the whole deployment. */
+export interface Quarantine {
+  enter(holder: string): Promise<boolean>;
+  leave(holder: string): Promise<void>;
+}
+
+interface Running {
+  readonly ticket: Ticket;
+  readonly abort: AbortController;
+}
+
+export class Attempts {
+  readonly #host: AttemptHost;
+  readonly #quarantine: Quarantine;
+  readonly #running = new Map<string, Running>();
+  /** Slots taken, by attempts that run or whose start is being committed. */
+  #taken = 0;
+  #waiting: Ticket[] = [];
+
+  constructor(host: AttemptHost, quarantine: Quarantine) {
+    this.#host = host;
+    this.#quarantine = quarantine;
+  }
+
+  get inFlight(): number {
+    return this.#taken;
+  }
+
+  /** Takes a slot for a dispatch, or queues it. A lone suspect always queues for its turn. */
+  admit(ticket: Ticket): boolean {
+    if (!ticket.alone && this.#taken < MAX_ATTACHED_IN_FLIGHT) {
+      this.#taken += 1;
+      return true;
+    }
+    this.#waiting.push(ticket);
+    if (!ticket.alone) this.#waiting.sort((a, b) => b.priority - a.priority);
+    return false;
+  }
+
+  /** Takes a dispatch that has not started out of the queue; false when it is not there. */
+  withdraw(step: number, epoch: number, live: LiveRun): boolean {
+    const index = this.#waiting.findIndex(
+      (ticket) => ticket.live === live && ticket.step === step && ticket.epoch === epoch,
+    );
+    if (index >= 0) this.#waiting.splice(index, 1);
+    return index >= 0;
+  }
+
+  /** Place in the queue for a slot, from 1; null when the dispatch is not in it. */
+  position(live: LiveRun, step: number): number | null {
+    const index = this.#waiting.findIndex((ticket) => ticket.live === live && ticket.step === step);
+    return index < 0 ? null : index + 1;
+  }
+
+  /** Gives free slots to those that wait, and each lone suspect its own loop. */
+  next(): void {
+    for (const ticket of this.#waiting.filter((waiting) => waiting.alone)) {
+      this.withdraw(ticket.step, ticket.epoch, ticket.live);
+      void this.#startAlone(ticket);
+    }
+    while (this.#taken < MAX_ATTACHED_IN_FLIGHT) {
+      const ticket = this.#waiting.shift();
+      if (!ticket) return;
+      this.#taken += 1;
+      if (this.#host.begin(ticket)) void this.execute(ticket);
+      else this.#taken -= 1;
+    }
+  }
+
+  /** Stops a running attempt; its end is reported through the host. */
+  stop(live: LiveRun, step: number, epoch: number, cause: StopCause): void {
+    const reason: StopReason =
+      cause === "timeout" || cause === "run_timeout" ? "timeout" : "cancel";
+    this.#running.get(keyOf(live, step, epoch))?.abort.abort(reason);
+  }
+
+  /** Runs an admitted attempt whose start is committed. Never rejects. */
+  async execute(ticket: Ticket): Promise<void> {
+    const { live, step, epoch } = ticket;
+    const key = keyOf(live, step, epoch);
+    const abort = new AbortController();
+    this.#running.set(key, { ticket, abort });
+    const buffer = new OutputBuffer((entries) => this.#host.output(ticket, entries));
+    try {
+      const outcome = await this.#run(ticket, abort.signal, buffer);
+      await this.#host.end(ticket, outcome, buffer.take());
+    } finally {
+      buffer.close();
+      this.#running.delete(key);
+      this.#taken -= 1;
+      this.next();
+    }
+  }
+
+  async #run(ticket: Ticket, signal: AbortSignal, buffer: OutputBuffer): Promise<Outcome> {
+    const { live, step } = ticket;
+    try {
+      const work = this.#host.work(ticket);
+      const executor = this.#host.executor(work);
+      if (!executor) return unavailable(work.task_type);
+      const ref: AttemptRef = {
+        resource_id: live.resource.id,
+        run: live.run,
+        step: live.plan.steps[step]?.name ?? String(step),
+        attempt: ticket.attempt,
+        epoch: ticket.epoch,
+      };
+      const request = {
+        ref,
+        project_id: live.resource.project_id,
+        work,
+        deadline_at: live.state.steps[step]?.deadline_at ?? Date.now(),
+      };
+      return await executor.run(
+        request,
+        {
+          log: (stream, text) => buffer.add(stream, text),
+          artifact: (path, body) => this.#host.artifact(ticket, path, body),
+        },
+        signal,
+      );
+    } catch (error) {
+      return failed("executor_error", `The executor broke: ${describe(error)} Retry the task.`);
+    }
+  }
+
+  /** Waits for the quarantine, runs the suspect in it, and leaves it once it has behaved a while. */
+  async #startAlone(ticket: Ticket): Promise<void> {
+    const { live, step, epoch } = ticket;
+    const holder = `${live.resource.id}/${live.run}/${step}`;
+    const key = keyOf(live, step, epoch);
+    const abort = new AbortController();
+    this.#running.set(key, { ticket, abort });
+    while (!(await this.#enter(holder))) {
+      if (abort.signal.aborted) break;
+      await scheduler.wait(QUARANTINE_POLL_MS);
+    }
+    this.#running.delete(key);
+    if (abort.signal.aborted) {
+      await this.#quarantine.leave(holder);
+      await this.#host.end(ticket, { status: "cancelled" }, []);
+      return;
+    }
+    this.#taken += 1;
+    if (!this.#host.begin(ticket)) {
+      this.#taken -= 1;
+      await this.#quarantine.leave(holder);
+      return;
+    }
+    const suspicion = live.state.steps[step]?.suspicion ?? 1;
+    const done = this.execute(ticket);
+    const finished = await Promise.race([
+      done.then(() => true),
+      scheduler.wait(PROBATION_MS * 2 ** (suspicion - 1)).then(() => false),
+    ]);
+    if (!finished) this.#host.probationPassed(ticket);
+    await this.#quarantine.leave(holder);
+    await done;
+  }
+
+  async #enter(holder: string): Promise<boolean> {
+    try {
+      return await this.#quarantine.enter(holder);
+    } catch {
+      return false;
+    }
+  }
+}
+
+/** Gathers output for a few milliseconds, so that a chatty attempt costs few commits. */
+class OutputBuffer {
+  readonly #flush: (entries: readonly LogEntry[]) => void;
+  #entries: LogEntry[] = [];
+  #chars = 0;
+  #timer: ReturnType<typeof setTimeout> | null = null;
+
+  constructor(flush: (entries: readonly LogEntry[]) => void) {
+    this.#flush = flush;
+  }
+
+  add(stream: LogStream, text: string): void {
+    for (let from = 0; from < text.length; ) {
+      const to = boundary(text, from + LOG_CHUNK_CHARS);
+      this.#push(stream, text.slice(from, to));
+      from = to;
+    }
+    if (this.#chars >= LOG_CHUNK_CHARS) this.#emit();
+    else this.#timer ??= setTimeout(() => this.#emit(), LOG_FLUSH_MS);
+  }
+
+  /** What has not been flushed; the caller commits it. */
+  take(): readonly LogEntry[] {
+    const entries = this.#entries;
+    this.#entries = [];
+    this.#chars = 0;
+    this.close();
+    return entries;
+  }
+
+  close(): void {
+    if (this.#timer !== null) clearTimeout(this.#timer);
+    this.#timer = null;
+  }
+
+  #push(stream: LogStream, text: string): void {
+    const last = this.#entries.at(-1);
+    if (last?.stream === stream && last.text.length + text.length <= LOG_CHUNK_CHARS) {
+      this.#entries[this.#entries.length - 1] = { stream, text: last.text + text };
+    } else {
+      this.#entries.push({ stream, text });
+    }
+    this.#chars += text.length;
+  }
+
+  #emit(): void {
+    const entries = this.take();
+    if (entries.length > 0) this.#flush(entries);
+  }
+}
+
+/** The nearest index up to `at` that does not part the halves of a surrogate pair. */
+function boundary(text: string, at: number): number {
+  if (at >= text.length) return text.length;
+  const before = text.charCodeAt(at - 1);
+  return before >= 0xd800 && before <= 0xdbff ? at - 1 : at;
+}
+
+function keyOf(live: LiveRun, step: number, epoch: number): string {
+  return `${live.resource.id}/${live.run}/${step}/${epoch}`;
+}
+
+function unavailable(taskType: string): Outcome {
+  return failed(
+    "executor_unavailable",
+    `No executor for task_type "${taskType}" is available here. GET /ready lists those that are.`,
+  );
+}
+
+function failed(code: string, message: string): Outcome {
+  return { status: "failed", reason: "error", exit_code: null, code, message, result: null };
+}
+
+function describe(error: unknown): string {
+  const text = error instanceof Error ? error.message : String(error);
+  return text.endsWith(".") ? text : `${text}.`;
+}

@@ -1,0 +1,32 @@
+/** Keys in the blob store. All blobs of a resource share a prefix, so that deleting it is one listing. */
+import type { LiveRun, Resource } from "./store-types.ts";
+
+export function resourcePrefix(resource: Pick<Resource, "id" | "project_id">): string {
+  return `runs/${resource.project_id}/${resource.id}/`;
+}
+
+function runPrefix(resource: Pick<Resource, "id" | "project_id">, run: number): string {
+  return `${resourcePrefix(resource)}${run}/`;
+}
+
+/** The epoch is in the key, so that a fenced attempt overwrites nothing. */
+export function artifactKey(
+  live: Pick<LiveRun, "resource" | "run">,
+  epoch: number,
+  path: string,
+): string {
+  return `${runPrefix(live.resource, live.run)}artifacts/${epoch}/${path}`;
+}
+
+export function resultKey(live: LiveRun, step: number, epoch: number): string {
+  return `${runPrefix(live.resource, live.run)}results/${step}.${epoch}.json`;
+}
+
+export function archiveKey(resource: Resource, run: number): string {
+  return `${runPrefix(resource, run)}events.ndjson`;
+}
+
+/** Files given with the task, named by the content that they have. */
+export function filesKey(resource: Pick<Resource, "id" | "project_id">, sha256: string): string {
+  return `${resourcePrefix(resource)}files/${sha256}.json`;
+}

@@ -1,0 +1,342 @@
+/**
+ * The Durable Object that owns runs: single writer and truth of what it holds. This file is its
+ * RPC surface and its alarm; the engine behind it decides and stores.
+ */
+import { DurableObject } from "cloudflare:workers";
+import { loadConfig } from "../config.ts";
+import { Archive } from "./archive.ts";
+import { Engine } from "./engine.ts";
+import { allowedActions, type Explanation, explain, stateOf } from "./explain.ts";
+import { Feed } from "./feed.ts";
+import { type LogQuery, type LogSlice, readLog } from "./logs.ts";
+import type { EnginePorts } from "./ports.ts";
+import { Projector } from "./projector.ts";
+import { openRecord, type RunRecord } from "./record.ts";
+import { RunStore, type StoredRun } from "./store.ts";
+import type { EventRow, Resource, Snapshot } from "./store-types.ts";
+import * as views from "./views.ts";
+
+/** `cancel` answers when the code has stopped, or after this long. */
+const CANCEL_WAIT_MS = 2_000;
+/** Work that a failed projection or archiving left is tried again after this long. */
+const CHORE_RETRY_MS = 1_500;
+const EVENTS_PER_PAGE = 1_000;
+
+export interface CreateInput {
+  readonly id: string;
+  readonly kind: string;
+  readonly project_id: string;
+  /** JSON text. */
+  readonly document: string;
+  /** Starts the first run in the same commit and waits for its end; null only creates. */
+  readonly start: StartInput | null;
+}
+
+export interface StartInput {
+  /** How long to wait for the end of the run before answering. */
+  readonly wait_ms: number;
+  /** Names the request, so that one repeated after a crash finds its run and starts no other. */
+  readonly request_id: string | null;
+}
+
+/** A refusal that the caller turns into an API error. */
+export type Refusal =
+  | { readonly refused: "not_found" }
+  | {
+      readonly refused: "illegal";
+      readonly detail: string;
+      readonly state: string;
+      readonly allowed: readonly string[];
+    }
+  | { readonly refused: "version"; readonly current: number };
+
+export interface EventPage {
+  readonly events: readonly EventRow[];
+  /** The run has ended, so that nothing follows the last page. */
+  readonly ended: boolean;
+}
+
+export abstract class RunCoordinatorBase extends DurableObject<Env> {
+  readonly #store: RunStore;
+  readonly #engine: Engine;
+  readonly #feed: Feed;
+  readonly #projector: Projector;
+  readonly #archive: Archive;
+  #recovered = false;
+
+  constructor(context: DurableObjectState, env: Env, ports: EnginePorts) {
+    super(context, env);
+    this.#store = new RunStore(context.storage.sql);
+    this.#feed = new Feed(context);
+    const summarise = (resource: Resource) => {
+      const run = this.#newest(resource);
+      return run && views.summarise(run);
+    };
+    this.#projector = new Projector(env.DB, this.#store, ports.kinds, summarise);
+    this.#engine = new Engine(context, env, ports, this.#store, this.#feed, () =>
+      this.#projector.schedule(),
+    );
+    const retentionMs = loadConfig(env).RUN_RETENTION_SECONDS * 1000;
+    this.#archive = new Archive(env.BLOBS, this.#store, retentionMs);
+  }
+
+  /** Creates a resource; one that exists already is answered as it is. */
+  async create(input: CreateInput): Promise<Snapshot> {
+    this.#open();
+    const { start } = input;
+    let resource = this.#find(input.id);
+    if (!resource) {
+      resource = this.#engine.commit((now) => this.#insert(input, now));
+    } else if (start && resource.run === 0) {
+      this.#begin(resource, start, "execute");
+    }
+    if (start) await this.#engine.waitForEnd(resource.id, start.wait_ms);
+    return (await this.#snapshot(resource.id)) ?? views.bareSnapshot(resource);
+  }
+
+  /** The resource with its newest run, or with the one asked for. */
+  async read(id: string, run: number | null): Promise<Snapshot | Refusal> {
+    this.#open();
+    return (await this.#snapshot(id, run)) ?? { refused: "not_found" };
+  }
+
+  /** Starts run n+1 and waits for its end. */
+  async execute(id: string, input: StartInput): Promise<Snapshot | Refusal> {
+    this.#open();
+    const resource = this.#find(id);
+    if (!resource) return { refused: "not_found" };
+    const newest = this.#newest(resource);
+    if (!isRepeat(newest, input)) {
+      if (this.#engine.liveRun(resource)) return this.#illegal(resource, "It is running already.");
+      this.#begin(resource, input, "execute");
+    }
+    await this.#engine.waitForEnd(id, input.wait_ms);
+    return (await this.#snapshot(id)) ?? { refused: "not_found" };
+  }
+
+  /** Starts run n+1 after a run that failed or was cancelled; counts against `max_retries`. */
+  async retry(
+    id: string,
+    input: StartInput & { readonly max_retries: number },
+  ): Promise<Snapshot | Refusal> {
+    this.#open();
+    const resource = this.#find(id);
+    if (!resource) return { refused: "not_found" };
+    const newest = this.#newest(resource);
+    if (!isRepeat(newest, input)) {
+      const state = newest?.state.status;
+      if (state !== "failed" && state !== "cancelled") {
+        return this.#illegal(resource, "Only a run that failed or was cancelled can be retried.");
+      }
+      if (resource.retry_count >= input.max_retries) {
+        return this.#illegal(
+          resource,
+          `All ${input.max_retries} retries are used up. Raise max_retries with PATCH, or execute it again.`,
+        );
+      }
+      resource.retry_count += 1;
+      this.#begin(resource, input, "retry");
+    }
+    await this.#engine.waitForEnd(id, input.wait_ms);
+    return (await this.#snapshot(id)) ?? { refused: "not_found" };
+  }
+
+  /** Cancels the live run, or the resource before its first one; waits until the code has stopped. */
+  async cancel(id: string): Promise<Snapshot | Refusal> {
+    this.#open();
+    const resource = this.#find(id);
+    if (!resource) return { refused: "not_found" };
+    const live = this.#engine.liveRun(resource);
+    if (live) {
+      this.#engine.commit((now) => this.#engine.drive(live, { type: "cancel" }, now));
+      await this.#engine.waitForEnd(id, CANCEL_WAIT_MS);
+    } else if (resource.run === 0) {
+      const run = { trigger: "cancel", retry_of: null, request_id: null } as const;
+      this.#engine.commit((now) => this.#engine.beginRun(resource, run, now));
+    } else {
+      return this.#illegal(resource, "It has ended already.");
+    }
+    return (await this.#snapshot(id)) ?? { refused: "not_found" };
+  }
+
+  /** Replaces the document of a resource that is not running. */
+  async edit(id: string, document: string, version: number): Promise<Snapshot | Refusal> {
+    this.#open();
+    const resource = this.#find(id);
+    if (!resource) return { refused: "not_found" };
+    if (this.#engine.liveRun(resource)) {
+      return this.#illegal(resource, "It cannot be changed while it runs. Cancel it or wait.");
+    }
+    if (resource.version !== version) return { refused: "version", current: resource.version };
+    this.#engine.commit((now) => {
+      resource.document = document;
+      resource.version += 1;
+      this.#store.saveDocument(resource);
+      const data = { version: resource.version };
+      this.#engine.append(resource, resource.run, { at: now, type: "resource.updated", data });
+    });
+    return (await this.#snapshot(id)) ?? { refused: "not_found" };
+  }
+
+  /** Deletes a resource that is not running, with all its runs. */
+  async remove(id: string, revision: number | null): Promise<{ readonly removed: true } | Refusal> {
+    this.#open();
+    const resource = this.#find(id);
+    if (!resource) return { refused: "not_found" };
+    if (this.#engine.liveRun(resource)) {
+      return this.#illegal(resource, "It cannot be deleted while it runs. Cancel it first.");
+    }
+    if (revision !== null && revision !== resource.changed_seq) {
+      return { refused: "version", current: resource.changed_seq };
+    }
+    this.#engine.commit(() => this.#store.deleteResource(resource));
+    return { removed: true };
+  }
+
+  /** Events after `after`, oldest first, one page; an empty page is the end of what there is. */
+  async events(id: string, run: number, after: number): Promise<EventPage | Refusal> {
+    this.#open();
+    const resource = this.#find(id);
+    if (!resource) return { refused: "not_found" };
+    const stored = this.#store.run(id, run);
+    if (!stored && run > Math.max(1, resource.run)) return { refused: "not_found" };
+    const ended = stored !== null && stored.state.completed_at !== null;
+    const events = stored?.archive
+      ? await this.#archive.events(stored.archive, after, EVENTS_PER_PAGE)
+      : this.#store.events(id, after, EVENTS_PER_PAGE);
+    return { events, ended };
+  }
+
+  /** Attempts of a run, oldest first; `run` null is the newest. */
+  async attempts(id: string, run: number | null): Promise<readonly views.AttemptView[] | Refusal> {
+    this.#open();
+    const stored = await this.#recordOf(id, run);
+    if (!stored) return { refused: "not_found" };
+    return views.attempts(stored.run.run, stored.record);
+  }
+
+  /** Bytes of a run's output. */
+  async log(id: string, query: LogQuery): Promise<LogSlice | Refusal> {
+    this.#open();
+    const stored = await this.#recordOf(id, query.run);
+    if (!stored) return { refused: "not_found" };
+    return readLog(stored.record, query);
+  }
+
+  /** Says why the resource is in the state it is in, and what can be done. */
+  async why(id: string): Promise<Explanation | Refusal> {
+    this.#open();
+    const resource = this.#find(id);
+    if (!resource) return { refused: "not_found" };
+    const position = (step: number) => {
+      const live = this.#engine.liveRun(resource);
+      return live ? this.#engine.attempts.position(live, step) : null;
+    };
+    return explain(this.#newest(resource), position, Date.now());
+  }
+
+  /** A round trip for readiness checks; stores nothing. */
+  async ping(): Promise<"pong"> {
+    return "pong";
+  }
+
+  /** WebSocket of a watcher: `?id=` names the resource. */
+  override async fetch(request: Request): Promise<Response> {
+    this.#open();
+    const id = new URL(request.url).searchParams.get("id");
+    if (!id || !this.#find(id)) return new Response("no such resource", { status: 404 });
+    return this.#feed.accept(id);
+  }
+
+  override webSocketClose(socket: WebSocket, code: number): void {
+    socket.close(code === 1005 || code === 1006 ? 1000 : code);
+  }
+
+  override async alarm(): Promise<void> {
+    if (!this.#store.exists()) return;
+    this.#open();
+    this.#engine.fireTimers();
+    const settled = (await this.#projector.flush()) && (await this.#archive.chores());
+    const now = Date.now();
+    const times = [
+      this.#engine.nextAlarm(now),
+      settled ? this.#archive.dueAt() : now + CHORE_RETRY_MS,
+    ].filter((at) => at !== null);
+    if (times.length > 0) this.#engine.arm(Math.max(now + 1, Math.min(...times)));
+  }
+
+  /** Takes up unfinished runs once in the life of this instance, before anything else is done. */
+  #open(): void {
+    if (this.#recovered) return;
+    this.#recovered = true;
+    if (this.#store.exists()) this.#engine.recover();
+  }
+
+  #insert(input: CreateInput, now: number): Resource {
+    const resource: Resource = {
+      id: input.id,
+      kind: input.kind,
+      project_id: input.project_id,
+      document: input.document,
+      version: 1,
+      run: 0,
+      retry_count: 0,
+      created_at: now,
+      updated_at: now,
+      changed_seq: 0,
+    };
+    this.#store.insertResource(resource);
+    this.#engine.append(resource, 0, { at: now, type: "resource.created", data: {} });
+    if (input.start) {
+      const { request_id } = input.start;
+      this.#engine.beginRun(resource, { trigger: "execute", retry_of: null, request_id }, now);
+    }
+    return resource;
+  }
+
+  #begin(resource: Resource, input: StartInput, trigger: "execute" | "retry"): void {
+    const retryOf = trigger === "retry" ? resource.run : null;
+    const run = { trigger, retry_of: retryOf, request_id: input.request_id };
+    this.#engine.commit((now) => this.#engine.beginRun(resource, run, now));
+  }
+
+  #find(id: string): Resource | null {
+    const live = this.#engine.liveResource(id);
+    if (live) return live;
+    return this.#store.exists() ? this.#store.resource(id) : null;
+  }
+
+  #newest(resource: Resource): StoredRun | null {
+    return resource.run === 0 ? null : this.#store.run(resource.id, resource.run);
+  }
+
+  async #recordOf(
+    id: string,
+    run: number | null,
+  ): Promise<{ readonly run: StoredRun; readonly record: RunRecord } | null> {
+    const resource = this.#find(id);
+    const stored = resource && this.#store.run(id, run ?? resource.run);
+    if (!stored) return null;
+    return { run: stored, record: await openRecord(this.#store, this.#archive, id, stored) };
+  }
+
+  async #snapshot(id: string, run: number | null = null): Promise<Snapshot | null> {
+    const resource = this.#find(id);
+    if (!resource) return null;
+    if (run === null && resource.run === 0) return views.bareSnapshot(resource);
+    const found = await this.#recordOf(id, run);
+    if (!found) return null;
+    const result = this.#store.result(id, found.run.run, 0);
+    return views.snapshot(resource, found.run, found.record, result);
+  }
+
+  #illegal(resource: Resource, detail: string): Refusal {
+    const state = stateOf(this.#newest(resource));
+    return { refused: "illegal", detail, state, allowed: allowedActions(state) };
+  }
+}
+
+/** The run that this very request began, before a crash or a lost reply. */
+function isRepeat(newest: StoredRun | null, input: StartInput): boolean {
+  return input.request_id !== null && newest?.request_id === input.request_id;
+}

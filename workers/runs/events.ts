@@ -1,0 +1,31 @@
+/** How the machine's events are written to the event log: flat, with steps by name. */
+import type { Json } from "../executors/port.ts";
+import type { NewEvent } from "./store.ts";
+import type { EventRow } from "./store-types.ts";
+import type { MachineEvent, RunPlan } from "./types.ts";
+
+export function describeEvent(plan: RunPlan, event: MachineEvent, at: number): NewEvent {
+  const { type, ...rest } = event;
+  const data: Record<string, Json> = {};
+  for (const [key, value] of Object.entries(rest)) {
+    if (key === "step" && typeof value === "number") data.step = plan.steps[value]?.name ?? null;
+    else if (key === "result" && isRecord(value)) Object.assign(data, value);
+    else if (isJson(value)) data[key] = value;
+  }
+  const epoch = "epoch" in event ? { epoch: event.epoch } : {};
+  return { at, type, ...epoch, data };
+}
+
+function isRecord(value: unknown): value is Readonly<Record<string, Json>> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+function isJson(value: unknown): value is Json {
+  return value === null || ["string", "number", "boolean", "object"].includes(typeof value);
+}
+
+/** The details of an event, read back. */
+export function readData(event: Pick<EventRow, "data">): Readonly<Record<string, Json>> {
+  const data: Readonly<Record<string, Json>> = JSON.parse(event.data);
+  return data;
+}

@@ -1,0 +1,69 @@
+/** Reading output by bytes. */
+import type { LogPiece, RunRecord } from "./record.ts";
+import type { LogTail } from "./store-types.ts";
+
+/** The most that one read returns. */
+export const MAX_SLICE_BYTES = 4 * 1024 * 1024;
+/** `stdout` and `stderr` in responses are the ends of their streams, up to this size. */
+export const TAIL_BYTES = 64 * 1024;
+
+export interface LogQuery {
+  /** Null is the newest run. */
+  readonly run: number | null;
+  readonly stream: "stdout" | "stderr" | null;
+  /** Null is every attempt of the run. */
+  readonly attempt: number | null;
+  /** First byte; a negative number counts back from the end. */
+  readonly from: number;
+  /** Exclusive; null is the end. */
+  readonly to: number | null;
+}
+
+export interface LogSlice {
+  readonly body: Uint8Array;
+  /** Offset of the first byte returned. */
+  readonly from: number;
+  /** Bytes of the whole output that matches. */
+  readonly total: number;
+}
+
+const encoder = new TextEncoder();
+
+export function readLog(record: RunRecord, query: LogQuery): LogSlice {
+  const pieces = record.log(query);
+  const total = sizeOf(pieces);
+  const from = Math.min(total, query.from < 0 ? Math.max(0, total + query.from) : query.from);
+  const to = Math.min(total, query.to ?? total, from + MAX_SLICE_BYTES);
+  return { body: slice(pieces, from, to), from, total };
+}
+
+/** The end of one stream of one dispatch, from a whole character on; null while it has no output. */
+export function readTail(record: RunRecord, stream: string, epoch: number | null): LogTail | null {
+  const pieces = record.log({ stream, epoch });
+  if (pieces.length === 0) return null;
+  const bytes = sizeOf(pieces);
+  const tail = slice(pieces, Math.max(0, bytes - TAIL_BYTES), bytes);
+  let start = 0;
+  if (bytes > TAIL_BYTES) while (((tail[start] ?? 0) & 0xc0) === 0x80) start += 1;
+  return { text: new TextDecoder().decode(tail.subarray(start)), bytes };
+}
+
+function sizeOf(pieces: readonly LogPiece[]): number {
+  return pieces.reduce((sum, piece) => sum + piece.bytes, 0);
+}
+
+function slice(pieces: readonly LogPiece[], from: number, to: number): Uint8Array {
+  const body = new Uint8Array(Math.max(0, to - from));
+  let offset = 0;
+  for (const piece of pieces) {
+    const start = Math.max(from, offset);
+    const end = Math.min(to, offset + piece.bytes);
+    if (start < end) {
+      const bytes = encoder.encode(piece.text());
+      body.set(bytes.subarray(start - offset, end - offset), start - from);
+    }
+    offset += piece.bytes;
+    if (offset >= to) break;
+  }
+  return body;
+}

@@ -1,0 +1,33 @@
+/** The coordinator's own SQLite tables. */
+export const SCHEMA_VERSION = 1;
+
+export const SCHEMA = `
+CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE resources (
+  id TEXT PRIMARY KEY, kind TEXT NOT NULL, project_id TEXT NOT NULL, document TEXT NOT NULL,
+  version INTEGER NOT NULL, run INTEGER NOT NULL, retry_count INTEGER NOT NULL,
+  created_at INTEGER NOT NULL, updated_at INTEGER NOT NULL,
+  changed_seq INTEGER NOT NULL, projected_seq INTEGER NOT NULL DEFAULT 0
+);
+CREATE INDEX resources_dirty ON resources (changed_seq) WHERE changed_seq > projected_seq;
+CREATE TABLE deletions (id TEXT PRIMARY KEY, kind TEXT NOT NULL, project_id TEXT NOT NULL,
+  projected INTEGER NOT NULL DEFAULT 0) WITHOUT ROWID;
+CREATE TABLE runs (
+  resource_id TEXT NOT NULL, run INTEGER NOT NULL, status TEXT NOT NULL, live INTEGER NOT NULL,
+  started_by TEXT NOT NULL, retry_of INTEGER, request_id TEXT,
+  created_at INTEGER NOT NULL, completed_at INTEGER, state TEXT NOT NULL, archive TEXT,
+  PRIMARY KEY (resource_id, run)
+) WITHOUT ROWID;
+CREATE INDEX runs_live ON runs (live) WHERE live = 1;
+CREATE INDEX runs_archivable ON runs (completed_at) WHERE live = 0 AND archive IS NULL;
+CREATE TABLE steps (
+  resource_id TEXT NOT NULL, run INTEGER NOT NULL, step INTEGER NOT NULL, state TEXT NOT NULL,
+  result TEXT, PRIMARY KEY (resource_id, run, step)
+) WITHOUT ROWID;
+CREATE TABLE events (
+  resource_id TEXT NOT NULL, seq INTEGER NOT NULL, run INTEGER NOT NULL, at INTEGER NOT NULL,
+  type TEXT NOT NULL, epoch INTEGER, attempt INTEGER, stream TEXT, bytes INTEGER,
+  data TEXT NOT NULL,
+  PRIMARY KEY (resource_id, seq)
+);
+`;
