@@ -40,7 +40,7 @@ export default defineConfig({
       {
         test: {
           name: "e2e",
-          include: ["workers/test/**/*.e2e.test.ts"],
+          include: ["workers/test/**/*.e2e.test.ts", "scripts/**/*.e2e.test.ts"],
           environment: "node",
           fileParallelism: false,
           testTimeout: 120_000,

@@ -27,9 +27,13 @@ const optional = z
   .optional()
   .transform((value) => (value === undefined || value.trim() === "" ? null : value.trim()));
 
-const variables = z.object({
+const identity = {
   APP_NAME: z.string().default("PIPELZR"),
   APP_VERSION: z.string().default("0.1.0"),
+};
+
+const variables = z.object({
+  ...identity,
   /** `local` is set by `npm start` and `npm run dev` alone; it admits PIPELZR_DEV_API_KEY. */
   ENVIRONMENT: z.enum(["local", "production"]).default("production"),
   DEBUG: flag(false),
@@ -71,6 +75,9 @@ const variables = z.object({
 
 export type Config = Readonly<z.output<typeof variables>>;
 
+/** The names of all variables, for whatever passes an environment on. */
+export const VARIABLE_NAMES: readonly string[] = Object.keys(variables.shape);
+
 const parsed = new WeakMap<object, Config>();
 
 /** Parses the variables of an environment once; throws `misconfigured` with every problem. */
@@ -79,13 +86,24 @@ export function loadConfig(env: object): Config {
   if (known) return known;
   const outcome = variables.safeParse(env);
   if (!outcome.success) {
-    throw new ApiError("misconfigured", "The service's variables are not usable; correct those listed.", {
-      issues: outcome.error.issues.map((issue) => ({
-        path: issue.path.join("."),
-        message: issue.message,
-      })),
-    });
+    throw new ApiError(
+      "misconfigured",
+      "The service's variables are not usable; correct those listed.",
+      {
+        issues: outcome.error.issues.map((issue) => ({
+          path: issue.path.join("."),
+          message: issue.message,
+        })),
+      },
+    );
   }
   parsed.set(env, outcome.data);
   return outcome.data;
+}
+
+/** Name and version, also of a service whose other variables are not usable. */
+export function serviceIdentity(env: object): { service: string; version: string } {
+  const known = z.object(identity).safeParse(env);
+  const { APP_NAME, APP_VERSION } = known.success ? known.data : z.object(identity).parse({});
+  return { service: APP_NAME, version: APP_VERSION };
 }

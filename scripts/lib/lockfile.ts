@@ -85,7 +85,7 @@ export function platformOf(name: string): { os?: string[]; cpu?: string[]; libc?
 export function completeLockfile(text: string): string {
   // Records keep the order of keys, so that the result differs by the additions alone.
   const raw = z.record(z.string(), z.unknown()).parse(JSON.parse(text));
-  const packages = z.record(z.string(), z.unknown()).parse(raw["packages"]);
+  const packages = z.record(z.string(), z.unknown()).parse(raw.packages);
   const lock = lockfileSchema.parse(raw);
   for (const { parent, name, version } of missingOptionalPackages(lock)) {
     const hoisted = `node_modules/${name}`;

@@ -10,7 +10,7 @@ export function rootPath(...segments: string[]): string {
 
 /** Everything that running PIPELZR on this machine leaves behind; `PIPELZR_DATA_DIR` moves it. */
 export function dataPath(...segments: string[]): string {
-  return resolve(process.env["PIPELZR_DATA_DIR"] || rootPath(".pipelzr"), ...segments);
+  return resolve(process.env.PIPELZR_DATA_DIR || rootPath(".pipelzr"), ...segments);
 }
 
 /**
@@ -18,5 +18,5 @@ export function dataPath(...segments: string[]): string {
  * `wrangler dev` looks, or in the data folder when that is set.
  */
 export function devVarsPath(): string {
-  return process.env["PIPELZR_DATA_DIR"] ? dataPath(".dev.vars") : rootPath(".dev.vars");
+  return process.env.PIPELZR_DATA_DIR ? dataPath(".dev.vars") : rootPath(".dev.vars");
 }
