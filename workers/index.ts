@@ -1,13 +1,15 @@
 /** The Worker's exports. No logic. */
-import { DurableObject } from "cloudflare:workers";
+import { createApp } from "./app.ts";
+import { observe } from "./operations/recorder.ts";
+import { buildServices, featureRouters } from "./services.ts";
 
 export { Limits } from "./operations/limits.ts";
+export { Metrics } from "./operations/metrics.ts";
+export { RunCoordinator } from "./run-coordinator.ts";
+export { Egress } from "./security/egress.ts";
 
-export class RunCoordinator extends DurableObject<Env> {}
-export class Metrics extends DurableObject<Env> {}
+const app = createApp({ services: buildServices, routers: featureRouters, observe });
 
 export default {
-  async fetch() {
-    return Response.json({ status: "starting" });
-  },
+  fetch: app.fetch,
 } satisfies ExportedHandler<Env>;

@@ -19,7 +19,7 @@ import {
   timedOut,
   UNCONFIRMED,
 } from "./state.ts";
-import { oneRunsAttached, POISON_DEATHS, POISONED, takeReady } from "./suspects.ts";
+import { earnsProbation, oneRunsAttached, POISON_DEATHS, POISONED, takeReady } from "./suspects.ts";
 import type {
   AttemptResult,
   Effect,
@@ -128,7 +128,7 @@ class Change {
         this.#renew(event.step, step);
         break;
       case "probation_passed":
-        step.alone = false;
+        if (earnsProbation(step)) step.alone = false;
         this.touched.add(event.step);
         break;
       case "attempt_lost":

@@ -1,11 +1,15 @@
 /**
  * Poison containment within a run. Attempts in flight when the process died are suspects; each
- * runs again with no attached attempt starting beside it, until it has ended or passed its probation.
+ * runs again with no attached attempt starting beside it, until it has ended or passed its
+ * probation. A poison step is failed after SOLITARY_DEATHS + POISON_DEATHS deaths at most.
  */
-import type { RunPlan, RunState, StepError } from "./types.ts";
+import type { RunPlan, RunState, StepError, StepState } from "./types.ts";
 
 /** A step that takes the process down this many times as the only suspect is failed. */
 export const POISON_DEATHS = 2;
+
+/** A step that died with the process this many times runs with nothing attached beside it at all. */
+export const SOLITARY_DEATHS = 3;
 
 export const POISONED: StepError = {
   code: "poison",
@@ -14,17 +18,33 @@ export const POISONED: StepError = {
     "Look for an endless loop or a computation that never yields, and give it an end.",
 };
 
+/** Whether a suspect that has run for a while may have others start beside it. */
+export function earnsProbation(step: StepState): boolean {
+  return step.suspicion < SOLITARY_DEATHS;
+}
+
 /** Takes the next step that may start out of the ready queue; undefined when none may. */
 export function takeReady(plan: RunPlan, state: RunState): number | undefined {
   if (state.suspects === 0) return state.ready.shift();
   const attached = (index: number) => plan.steps[index]?.attached === true;
-  const occupied = state.steps.some((step) => step.alone);
-  const suspect = occupied
-    ? -1
-    : state.ready.findIndex((index) => attached(index) && (state.steps[index]?.suspicion ?? 0) > 0);
-  const position =
-    suspect >= 0 ? suspect : state.ready.findIndex((index) => !occupied || !attached(index));
-  return position < 0 ? undefined : state.ready.splice(position, 1)[0];
+  const live = state.steps.filter(
+    (step, index) => attached(index) && (step.status === "queued" || step.status === "running"),
+  );
+  const occupied = live.some((step) => step.alone);
+  const suspects = state.ready.filter((index) => attached(index) && suspicionOf(state, index) > 0);
+  const next = suspects.find(
+    (index) => live.length === 0 || suspicionOf(state, index) < SOLITARY_DEATHS,
+  );
+  // What waits to run alone is not kept waiting by what would start before it.
+  const held = occupied || suspects.length > 0;
+  const chosen =
+    next !== undefined && !occupied ? next : state.ready.find((index) => !held || !attached(index));
+  if (chosen !== undefined) state.ready.splice(state.ready.indexOf(chosen), 1);
+  return chosen;
+}
+
+function suspicionOf(state: RunState, index: number): number {
+  return state.steps[index]?.suspicion ?? 0;
 }
 
 /** Whether exactly one attached attempt is running: the death of the process is then its doing. */

@@ -1,0 +1,30 @@
+/** The composition root: builds every feature's service from the bindings of an environment. */
+import type { Config } from "./config.ts";
+import type { Router, Services } from "./http/context.ts";
+import { KeyRepository } from "./keys/repository.ts";
+import { keyRoutes } from "./keys/routes.ts";
+import { KeyService } from "./keys/service.ts";
+import { createRunClient } from "./runs/client.ts";
+import { secretRoutes } from "./secrets/routes.ts";
+import { SecretService } from "./secrets/service.ts";
+import { forgetKey } from "./security/authenticate.ts";
+import { TASK_KIND } from "./tasks/kind.ts";
+import { taskRoutes } from "./tasks/routes.ts";
+import { createTaskService } from "./tasks/service.ts";
+
+/** What `app.ts` mounts under `/api/v1`. */
+export const featureRouters: readonly Router[] = [taskRoutes(), keyRoutes(), secretRoutes()];
+
+/** Called once an environment; what it returns lives as long as the isolate. */
+export function buildServices(env: Env, config: Config): Services {
+  return {
+    tasks: createTaskService({
+      config,
+      database: env.DB,
+      blobs: env.BLOBS,
+      runs: createRunClient(env.RUN_COORDINATOR, TASK_KIND),
+    }),
+    keys: new KeyService(new KeyRepository(env.DB), (keyId) => forgetKey(config, keyId)),
+    secrets: new SecretService(env.DB, config),
+  };
+}

@@ -1,0 +1,94 @@
+/** How the run engine sees a task: a plan of one step, the work of it, and the row of a list. */
+import type { Work } from "../executors/port.ts";
+import type { ResourceKind } from "../runs/ports.ts";
+import type { Resource, RunSummary } from "../runs/store-types.ts";
+import type { RetryPolicy, RunPlan } from "../runs/types.ts";
+import { readDocument } from "./document.ts";
+import { DELETE_SQL, UPSERT_SQL } from "./repository.ts";
+import { languageOf } from "./rules.ts";
+import type { TaskSpec } from "./schemas.ts";
+import { toSummary } from "./view.ts";
+
+export const TASK_KIND = "task";
+/** The only step of a task's run. */
+export const STEP_NAME = "main";
+
+const ONE_ATTEMPT: RetryPolicy = {
+  max_attempts: 1,
+  backoff: "fixed",
+  initial_ms: 0,
+  max_ms: 0,
+  jitter: false,
+  on: [],
+};
+
+export const taskKind: ResourceKind = {
+  upsertSql: UPSERT_SQL,
+  deleteSql: DELETE_SQL,
+
+  plan(resource: Resource): RunPlan {
+    const { spec } = readDocument(resource);
+    return {
+      steps: [
+        {
+          name: STEP_NAME,
+          needs: [],
+          continue_on_error: false,
+          timeout_ms: Math.ceil(spec.timeout_seconds * 1000),
+          retry: retryPolicy(spec.retry),
+          attached: spec.task_type === "local",
+        },
+      ],
+      max_parallel: 1,
+      stop_on_failure: true,
+      timeout_ms: null,
+    };
+  },
+
+  work(resource: Resource): Work {
+    const { spec, files } = readDocument(resource);
+    return {
+      task_type: spec.task_type,
+      command: spec.command,
+      script: spec.script,
+      language: languageOf(spec),
+      inputs: spec.inputs,
+      environment: spec.environment,
+      secrets: spec.secrets,
+      files: files.set,
+      working_directory: spec.working_directory,
+      network: spec.network,
+      artifacts: spec.artifacts,
+      isolation: spec.isolation,
+      outputs: spec.outputs,
+      image: spec.image,
+      template: spec.template,
+    };
+  },
+
+  priority: (resource) => readDocument(resource).spec.priority,
+
+  row(resource: Resource, run: RunSummary | null): Record<string, unknown> {
+    const summary = toSummary(resource, run);
+    return {
+      id: summary.id,
+      project_id: summary.project_id,
+      name: summary.name,
+      task_type: summary.task_type,
+      state: summary.state,
+      pipeline_id: summary.pipeline_id,
+      agent_id: summary.agent_id,
+      created_at: resource.created_at,
+      updated_at: resource.updated_at,
+      duration_ms: summary.duration_ms,
+      revision: resource.changed_seq,
+      document: summary,
+    };
+  },
+};
+
+function retryPolicy(retry: TaskSpec["retry"]): RetryPolicy {
+  if (!retry) return ONE_ATTEMPT;
+  const { initial_seconds, max_seconds, ...rest } = retry;
+  return { ...rest, initial_ms: initial_seconds * 1000, max_ms: max_seconds * 1000 };
+}

@@ -1,0 +1,352 @@
+/** /api/v1/tasks: from HTTP to the service and back. */
+import { z } from "@hono/zod-openapi";
+import { etag, isFresh, notModified, requireMatch } from "../http/conditional.ts";
+import type { Router } from "../http/context.ts";
+import { createRouter } from "../http/context.ts";
+import { endpoint } from "../http/endpoint.ts";
+import { readPage, toPage } from "../http/page.ts";
+import { preferenceHeaders, readPreference } from "../http/prefer.ts";
+import { idSchema } from "../http/schemas.ts";
+import type { Snapshot } from "../runs/store-types.ts";
+import {
+  artifactListSchema,
+  attemptListSchema,
+  createTaskSchema,
+  listTasksQuery,
+  patchTaskSchema,
+  taskListSchema,
+  taskSchema,
+  whySchema,
+} from "./schemas.ts";
+import type { FoundTask, TaskService } from "./service.ts";
+import { streamTask, taskStreamRoutes, wantsEvents } from "./stream.ts";
+import { toAttempt, toExplanation, toTask } from "./view.ts";
+
+declare module "../http/context.ts" {
+  interface Services {
+    readonly tasks: TaskService;
+  }
+}
+
+const params = z.object({ task_id: idSchema });
+const preferHeader = z.object({ prefer: z.string().max(200).optional() });
+const matchHeader = z.object({ "if-match": z.string().max(200).optional() });
+const runQuery = z.strictObject({
+  run: z
+    .string()
+    .regex(/^[1-9]\d{0,8}$/, "Send the number of a run, from 1.")
+    .transform(Number)
+    .optional()
+    .openapi({ type: "integer", minimum: 1, description: "The newest unless said." }),
+});
+const tags = ["Tasks"];
+const TASK = { description: "The task.", schema: taskSchema };
+const STARTED = {
+  description: "Still going; follow `Location` or its `/events`.",
+  schema: taskSchema,
+  headers: { Location: "The task." },
+};
+
+export function taskRoutes(): Router {
+  const router = createRouter();
+
+  endpoint(
+    router,
+    {
+      method: "post",
+      path: "/tasks",
+      operationId: "createTask",
+      tags,
+      summary: "Create a task, and run it at once if asked",
+      description:
+        "With `execute: true` the answer comes when the run has ended, or after `Prefer: wait=N` seconds (30 unless said, 60 at most).",
+      scope: "tasks:write",
+      yaml: true,
+      request: { headers: preferHeader, body: createTaskSchema },
+      responses: {
+        201: { ...TASK, headers: { Location: "The task.", ETag: "Its revision." } },
+      },
+      errors: ["executor_unavailable", "payload_too_large"],
+    },
+    async (c, { principal, seed, headers, body }) => {
+      const { files, project_id, execute, ...spec } = body;
+      const preference = readPreference(headers.prefer);
+      const wait = execute ? preference.wait_seconds * 1000 : null;
+      const input = { spec, files, project_id, execute_wait_ms: wait };
+      const task = await c.var.services.tasks.create(principal, seed, input);
+      const applied = execute ? preferenceHeaders(preference) : {};
+      const headersOut = {
+        ...headersOf(task.snapshot),
+        Location: location(task.snapshot),
+        ...applied,
+      };
+      return { status: 201, body: render(task), headers: headersOut };
+    },
+  );
+
+  endpoint(
+    router,
+    {
+      method: "get",
+      path: "/tasks",
+      operationId: "listTasks",
+      tags,
+      summary: "List tasks, newest first",
+      description: "Served from an index that follows the tasks within about a tenth of a second.",
+      scope: "tasks:read",
+      request: { query: listTasksQuery },
+      responses: { 200: { description: "A page of tasks.", schema: taskListSchema } },
+    },
+    async (c, { principal, query }) => {
+      const page = readPage(query);
+      const filter = {
+        project_id: query.project_id ?? null,
+        states: query.state ?? null,
+        task_types: query.task_type ?? null,
+        name: query.name ?? null,
+        pipeline_id: query.pipeline_id ?? null,
+        agent_id: query.agent_id ?? null,
+      };
+      const rows = await c.var.services.tasks.list(principal, filter, page);
+      const { body, headers } = toPage(
+        rows,
+        page,
+        c.req.url,
+        (row) => row,
+        (row) => row.summary,
+      );
+      return { status: 200, body, headers };
+    },
+  );
+
+  endpoint(
+    router,
+    {
+      method: "get",
+      path: "/tasks/{task_id}",
+      operationId: "getTask",
+      tags,
+      summary: "Read a task with its newest run",
+      scope: "tasks:read",
+      request: { params, headers: z.object({ "if-none-match": z.string().max(200).optional() }) },
+      responses: {
+        200: { ...TASK, headers: { ETag: "Its revision." } },
+        304: { description: "Not changed since the given revision." },
+      },
+    },
+    async (c, { principal, params: { task_id }, headers }) => {
+      const task = await c.var.services.tasks.get(principal, task_id);
+      const { resource, run } = task.snapshot;
+      const settled = !run || run.completed_at !== null;
+      if (settled && isFresh(headers["if-none-match"], resource.changed_seq)) {
+        return notModified(resource.changed_seq);
+      }
+      return { status: 200, body: render(task), headers: headersOf(task.snapshot) };
+    },
+  );
+
+  endpoint(
+    router,
+    {
+      method: "patch",
+      path: "/tasks/{task_id}",
+      operationId: "patchTask",
+      tags,
+      summary: "Change a task that is not running",
+      scope: "tasks:write",
+      yaml: true,
+      request: { params, headers: matchHeader, body: patchTaskSchema },
+      responses: { 200: { ...TASK, headers: { ETag: "Its revision." } } },
+      errors: [
+        "illegal_transition",
+        "precondition_failed",
+        "executor_unavailable",
+        "payload_too_large",
+      ],
+    },
+    async (c, { principal, params: { task_id }, headers, body }) => {
+      const { files, ...change } = body;
+      const match = (revision: number) => requireMatch(headers["if-match"], revision);
+      const task = await c.var.services.tasks.patch(principal, task_id, change, files, match);
+      return { status: 200, body: render(task), headers: headersOf(task.snapshot) };
+    },
+  );
+
+  endpoint(
+    router,
+    {
+      method: "delete",
+      path: "/tasks/{task_id}",
+      operationId: "deleteTask",
+      tags,
+      summary: "Delete a task that is not running, with its runs, logs and artifacts",
+      scope: "tasks:write",
+      request: { params, headers: matchHeader },
+      responses: { 204: { description: "Deleted." } },
+      errors: ["illegal_transition", "precondition_failed"],
+    },
+    async (c, { principal, params: { task_id }, headers }) => {
+      const match = (revision: number) => requireMatch(headers["if-match"], revision);
+      await c.var.services.tasks.remove(principal, task_id, match);
+      return { status: 204 };
+    },
+  );
+
+  const actions = [
+    ["execute", "executeTask", "Run a task again, or for the first time"],
+    ["retry", "retryTask", "Run a failed or cancelled task again, within max_retries"],
+  ] as const;
+  for (const [action, operationId, summary] of actions) {
+    endpoint(
+      router,
+      {
+        method: "post",
+        path: `/tasks/{task_id}/${action}`,
+        operationId,
+        tags,
+        summary,
+        description:
+          "Answers 200 when the run has ended, whatever it came to, and 202 when it is still going after `Prefer: wait=N` seconds (30 unless said, 60 at most). With `Accept: text/event-stream` the answer is the run's events.",
+        scope: "tasks:execute",
+        request: { params, headers: preferHeader },
+        responses: { 200: TASK, 202: STARTED },
+        errors: ["illegal_transition"],
+      },
+      async (c, { principal, seed, params: { task_id }, headers }) => {
+        const preference = readPreference(headers.prefer);
+        const events = wantsEvents(c);
+        const wait = events ? 0 : preference.wait_seconds * 1000;
+        const task = await c.var.services.tasks[action](principal, task_id, seed, wait);
+        if (events) return streamTask(c, principal, task_id, task.snapshot.resource.run, 0);
+        return started(task, preferenceHeaders(preference));
+      },
+    );
+  }
+
+  endpoint(
+    router,
+    {
+      method: "post",
+      path: "/tasks/{task_id}/cancel",
+      operationId: "cancelTask",
+      tags,
+      summary: "Cancel a task; nothing of it starts any more, and what runs is stopped",
+      description:
+        "Answers 200 once the code has stopped, or 202 when that is yet to be confirmed.",
+      scope: "tasks:execute",
+      request: { params },
+      responses: { 200: TASK, 202: STARTED },
+      errors: ["illegal_transition"],
+    },
+    async (c, { principal, params: { task_id } }) =>
+      started(await c.var.services.tasks.cancel(principal, task_id), {}),
+  );
+
+  endpoint(
+    router,
+    {
+      method: "get",
+      path: "/tasks/{task_id}/attempts",
+      operationId: "listTaskAttempts",
+      tags,
+      summary: "List the attempts of a run, oldest first",
+      scope: "tasks:read",
+      request: { params, query: runQuery },
+      responses: { 200: { description: "The attempts.", schema: attemptListSchema } },
+    },
+    async (c, { principal, params: { task_id }, query }) => {
+      const attempts = await c.var.services.tasks.attempts(principal, task_id, query.run ?? null);
+      return { status: 200, body: { items: attempts.map(toAttempt) } };
+    },
+  );
+
+  endpoint(
+    router,
+    {
+      method: "get",
+      path: "/tasks/{task_id}/why",
+      operationId: "explainTask",
+      tags,
+      summary: "Say why a task is in its state, and what can be done",
+      scope: "tasks:read",
+      request: { params },
+      responses: { 200: { description: "The explanation.", schema: whySchema } },
+    },
+    async (c, { principal, params: { task_id } }) => {
+      const explanation = await c.var.services.tasks.why(principal, task_id);
+      return { status: 200, body: toExplanation(explanation) };
+    },
+  );
+
+  endpoint(
+    router,
+    {
+      method: "get",
+      path: "/tasks/{task_id}/artifacts",
+      operationId: "listTaskArtifacts",
+      tags,
+      summary: "List the files that the newest run kept",
+      scope: "tasks:read",
+      request: { params },
+      responses: { 200: { description: "The files.", schema: artifactListSchema } },
+    },
+    async (c, { principal, params: { task_id } }) => {
+      const { snapshot } = await c.var.services.tasks.get(principal, task_id);
+      const items = snapshot.artifacts.map(({ path, bytes }) => ({ path, bytes }));
+      return { status: 200, body: { items } };
+    },
+  );
+
+  endpoint(
+    router,
+    {
+      method: "get",
+      path: "/tasks/{task_id}/artifacts/content",
+      operationId: "downloadTaskArtifact",
+      tags,
+      summary: "Download a file that the newest run kept",
+      scope: "tasks:read",
+      request: { params, query: z.strictObject({ path: z.string().min(1).max(1_000) }) },
+      responses: {
+        200: { description: "The file.", content: { "application/octet-stream": z.string() } },
+      },
+    },
+    async (c, { principal, params: { task_id }, query }) => {
+      const object = await c.var.services.tasks.artifact(principal, task_id, query.path);
+      return new Response(object.body, {
+        headers: {
+          "Content-Type": "application/octet-stream",
+          "Content-Length": String(object.size),
+          "Content-Disposition": "attachment",
+          ETag: object.httpEtag,
+        },
+      });
+    },
+  );
+
+  taskStreamRoutes(router);
+  return router;
+}
+
+function render({ snapshot, result }: FoundTask) {
+  return toTask(snapshot, result);
+}
+
+function location({ resource }: Snapshot): string {
+  return `/api/v1/tasks/${resource.id}`;
+}
+
+function headersOf({ resource }: Snapshot): Record<string, string> {
+  return { ETag: etag(resource.changed_seq) };
+}
+
+/** 200 with a run that has ended, 202 with one that has not. */
+function started(task: FoundTask, headers: Record<string, string>) {
+  const { snapshot } = task;
+  const all = { ...headersOf(snapshot), ...headers };
+  if (snapshot.run?.completed_at !== null) {
+    return { status: 200, body: render(task), headers: all } as const;
+  }
+  const withLocation = { ...all, Location: location(snapshot) };
+  return { status: 202, body: render(task), headers: withLocation } as const;
+}

@@ -1,0 +1,245 @@
+/** The wire shapes of tasks. Limits are this service's own; names and defaults are the original's. */
+import { z } from "@hono/zod-openapi";
+import { FAILURE_REASONS, LANGUAGES, TASK_TYPES } from "../executors/port.ts";
+import { listFilter, pageQuery } from "../http/page.ts";
+import { listOf, projectIdSchema, timestampSchema } from "../http/schemas.ts";
+import { BACKOFFS, RUN_STATUSES } from "../runs/types.ts";
+import { filesSchema } from "./files.ts";
+
+export const TASK_STATES = ["pending", ...RUN_STATUSES] as const;
+
+/** The longest a local attempt may take: one platform invocation lasts 15 minutes at most. */
+export const MAX_LOCAL_TIMEOUT_SECONDS = 840;
+const MAX_TIMEOUT_SECONDS = 86_400;
+const MAX_SCRIPT_CHARS = 512 * 1024;
+const MAX_COMMAND_CHARS = 64 * 1024;
+
+const NAME = /^[A-Za-z_][A-Za-z0-9_]{0,127}$/;
+const variableName = z
+  .string()
+  .regex(NAME, "Use letters, digits and underscores, not starting with a digit.");
+const freeObject = z.record(z.string().max(200), z.json());
+const reference = z.string().min(1).max(200);
+
+const retrySchema = z
+  .strictObject({
+    max_attempts: z.int().min(1).max(20).default(3),
+    backoff: z.enum(BACKOFFS).default("exponential"),
+    initial_seconds: z.number().min(0).max(3600).default(1),
+    max_seconds: z.number().min(0).max(3600).default(60),
+    jitter: z.boolean().default(true),
+    on: z
+      .array(z.enum(FAILURE_REASONS))
+      .min(1)
+      .max(4)
+      .default([...FAILURE_REASONS]),
+  })
+  .openapi("RetryPolicy", { description: "How a failed attempt is tried again by itself." });
+
+const networkSchema = z.strictObject({
+  allow: z
+    .array(z.string().min(1).max(253))
+    .max(50)
+    .default([])
+    .openapi({ description: "Hosts, `*.example.com` patterns, or `*`; none by default." }),
+});
+
+/** What a task is, apart from its files: every member that a caller may set and change. */
+const fields = {
+  name: z.string().min(1).max(255).openapi({ example: "greet" }),
+  description: z.string().max(10_000).nullable(),
+  task_type: z.enum(TASK_TYPES),
+  command: z.string().min(1).max(MAX_COMMAND_CHARS).nullable(),
+  script: z.string().min(1).max(MAX_SCRIPT_CHARS).nullable(),
+  language: z
+    .enum(LANGUAGES)
+    .nullable()
+    .openapi({ description: "Of `script`: javascript unless said. A command is always bash." }),
+  inputs: z.json().openapi({ description: "Any JSON; the first argument of a script." }),
+  environment: z.record(variableName, z.string().max(32 * 1024)),
+  secrets: z.array(variableName).max(50),
+  working_directory: z.string().min(1).max(512).nullable(),
+  timeout_seconds: z.number().positive().max(MAX_TIMEOUT_SECONDS),
+  retry: retrySchema.nullable(),
+  max_retries: z.int().min(0).max(100),
+  priority: z.int().min(-100).max(100),
+  labels: z.record(z.string().min(1).max(63), z.string().max(255)),
+  outputs: freeObject
+    .nullable()
+    .openapi({ description: "A JSON Schema (2020-12) that the result must satisfy." }),
+  artifacts: z
+    .array(z.string().min(1).max(256))
+    .max(50)
+    .openapi({ description: "Globs of files to keep, relative to the working directory." }),
+  network: networkSchema,
+  isolation: z.enum(["shared", "fresh"]),
+  image: z.string().min(1).max(500).nullable(),
+  template: z.string().min(1).max(200).nullable(),
+  pipeline_id: reference.nullable(),
+  agent_id: reference.nullable(),
+  extra_data: freeObject,
+};
+
+const specFields = {
+  name: fields.name,
+  description: fields.description.default(null),
+  task_type: fields.task_type.default("local"),
+  command: fields.command.default(null),
+  script: fields.script.default(null),
+  language: fields.language.default(null),
+  inputs: fields.inputs.default(null),
+  environment: fields.environment.default({}),
+  secrets: fields.secrets.default([]),
+  working_directory: fields.working_directory.default(null),
+  timeout_seconds: fields.timeout_seconds.default(300),
+  retry: fields.retry.default(null),
+  max_retries: fields.max_retries.default(3),
+  priority: fields.priority.default(0),
+  labels: fields.labels.default({}),
+  outputs: fields.outputs.default(null),
+  artifacts: fields.artifacts.default([]),
+  network: fields.network.default({ allow: [] }),
+  isolation: fields.isolation.default("shared"),
+  image: fields.image.default(null),
+  template: fields.template.default(null),
+  pipeline_id: fields.pipeline_id.default(null),
+  agent_id: fields.agent_id.default(null),
+  extra_data: fields.extra_data.default({}),
+};
+
+export const specSchema = z.strictObject(specFields);
+/** What a task is, as validated. */
+export type TaskSpec = z.output<typeof specSchema>;
+
+export const createTaskSchema = z
+  .strictObject({
+    ...specFields,
+    project_id: projectIdSchema.optional(),
+    files: filesSchema.prefault({}),
+    execute: z
+      .boolean()
+      .default(false)
+      .openapi({ description: "Starts the task in the same call; see `Prefer: wait`." }),
+  })
+  .openapi("CreateTask");
+
+/** A PATCH names what changes; the whole is then checked as a new task would be. */
+export const patchTaskSchema = z
+  .strictObject({ ...z.object(fields).partial().shape, files: filesSchema.optional() })
+  .openapi("PatchTask");
+
+export const stateSchema = z.enum(TASK_STATES).openapi("TaskState");
+
+const summaryFields = {
+  id: z.string(),
+  project_id: z.string(),
+  name: z.string(),
+  description: z.string().nullable(),
+  task_type: fields.task_type,
+  language: z.enum(LANGUAGES),
+  state: stateSchema,
+  state_changed_at: timestampSchema,
+  run: z.int().openapi({ description: "Number of the newest run; 0 before the first." }),
+  attempt: z.int().openapi({ description: "Try of the retry policy, from 1; 0 before the first." }),
+  labels: fields.labels,
+  priority: fields.priority,
+  pipeline_id: fields.pipeline_id,
+  agent_id: fields.agent_id,
+  retry_count: z.int(),
+  max_retries: fields.max_retries,
+  timeout_seconds: z.number(),
+  exit_code: z.int().nullable(),
+  error: z.string().nullable(),
+  error_code: z.string().nullable(),
+  created_at: timestampSchema,
+  updated_at: timestampSchema,
+  started_at: timestampSchema.nullable(),
+  completed_at: timestampSchema.nullable(),
+  cancel_requested_at: timestampSchema.nullable(),
+  duration_ms: z.number().nullable(),
+};
+
+/** A task as lists show it. */
+export const taskSummarySchema = z.object(summaryFields).openapi("TaskSummary");
+export type TaskSummary = z.output<typeof taskSummarySchema>;
+
+const fileEntrySchema = z.object({ path: z.string(), bytes: z.int() });
+
+/** A task with its definition and what its newest run came to. */
+export const taskSchema = z
+  .object({
+    ...summaryFields,
+    command: fields.command,
+    script: fields.script,
+    inputs: fields.inputs,
+    environment: fields.environment,
+    secrets: fields.secrets,
+    files: z.array(fileEntrySchema),
+    working_directory: fields.working_directory,
+    retry: retrySchema.nullable(),
+    outputs: fields.outputs,
+    artifacts: fields.artifacts,
+    artifact_files: z.array(fileEntrySchema),
+    network: networkSchema,
+    isolation: fields.isolation,
+    image: fields.image,
+    template: fields.template,
+    extra_data: fields.extra_data,
+    created_by: z.string(),
+    result: z.unknown().openapi({ description: "Any JSON." }),
+    stdout: z.string().nullable().openapi({ description: "The last 64 KiB; whole in `/logs`." }),
+    stderr: z.string().nullable().openapi({ description: "The last 64 KiB; whole in `/logs`." }),
+    stdout_bytes: z.int(),
+    stderr_bytes: z.int(),
+  })
+  .openapi("Task");
+export type Task = z.output<typeof taskSchema>;
+
+export const taskListSchema = listOf(taskSummarySchema).openapi("TaskList");
+
+export const listTasksQuery = z.strictObject({
+  ...pageQuery,
+  project_id: projectIdSchema.optional(),
+  state: listFilter(TASK_STATES).optional(),
+  task_type: listFilter(TASK_TYPES).optional(),
+  name: z.string().max(255).optional(),
+  pipeline_id: z.string().max(200).optional(),
+  agent_id: z.string().max(200).optional(),
+});
+export type ListTasksQuery = z.output<typeof listTasksQuery>;
+
+export const attemptSchema = z
+  .object({
+    run: z.int(),
+    attempt: z.int(),
+    epoch: z.int(),
+    state: z.enum(["running", "completed", "failed", "cancelled", "lost"]),
+    started_at: timestampSchema,
+    completed_at: timestampSchema.nullable(),
+    duration_ms: z.number().nullable(),
+    exit_code: z.int().nullable(),
+    error: z.string().nullable(),
+    error_code: z.string().nullable(),
+  })
+  .openapi("Attempt");
+
+export const attemptListSchema = z.object({ items: z.array(attemptSchema) }).openapi("AttemptList");
+
+export const whySchema = z
+  .object({
+    state: stateSchema,
+    reason: z.string(),
+    waiting_for: z
+      .object({
+        type: z.enum(["execute", "slot", "retry", "attempt", "quarantine", "stop"]),
+        until: timestampSchema.nullable(),
+        position: z.int().nullable(),
+      })
+      .nullable(),
+    allowed: z.array(z.string()),
+  })
+  .openapi("Explanation");
+
+export const artifactListSchema = z
+  .object({ items: z.array(fileEntrySchema) })
+  .openapi("ArtifactList");
