@@ -3,7 +3,7 @@ import type { MiddlewareHandler } from "hono";
 import { cors } from "hono/cors";
 import type { Config } from "../config.ts";
 import { loadConfig } from "../config.ts";
-import type { AppContext, AppEnv, Services } from "./context.ts";
+import type { AppContext, AppEnv } from "./context.ts";
 import { ApiError } from "./errors.ts";
 import { log } from "./log.ts";
 import { renderError } from "./problem.ts";
@@ -17,12 +17,8 @@ export interface Observation {
   readonly duration_ms: number;
 }
 
-export interface EdgeOptions {
-  /** Builds the features' services; called once an environment. */
-  readonly services: (env: Env, config: Config) => Services;
-  /** Is told of every answered request. */
-  readonly observe: (c: AppContext, observation: Observation) => void;
-}
+/** Is told of every answered request. */
+export type Observer = (c: AppContext, observation: Observation) => void;
 
 const REQUEST_ID_PATTERN = /^[A-Za-z0-9._:-]{1,128}$/;
 const SECURITY_HEADERS: readonly (readonly [string, string])[] = [
@@ -34,39 +30,24 @@ const SECURITY_HEADERS: readonly (readonly [string, string])[] = [
 const API_CONTENT_POLICY = "default-src 'none'; frame-ancestors 'none'";
 const TRANSPORT_SECURITY = "max-age=31536000; includeSubDomains";
 
-export function edge(options: EdgeOptions): MiddlewareHandler<AppEnv> {
-  const services = new WeakMap<object, Services>();
+export function edge(observe: Observer): MiddlewareHandler<AppEnv> {
   return async (c, next) => {
     const started = performance.now();
     c.set("requestId", requestIdOf(c));
     c.set("route", "unmatched");
     c.set("caller", "anonymous");
     try {
-      const config = loadConfig(c.env);
-      c.set("config", config);
-      let built = services.get(c.env);
-      if (built === undefined) {
-        built = options.services(c.env, config);
-        services.set(c.env, built);
-      }
-      c.set("services", built);
       await next();
     } catch (error) {
       c.res = renderError(error, c);
     }
-    finish(c, started, options);
+    finish(c, performance.now() - started, observe);
   };
 }
 
-function finish(c: AppContext, started: number, options: EdgeOptions): void {
-  const duration = performance.now() - started;
+function finish(c: AppContext, duration: number, observe: Observer): void {
   const { status } = c.res;
-  options.observe(c, {
-    method: c.req.method,
-    route: c.var.route,
-    status,
-    duration_ms: duration,
-  });
+  observe(c, { method: c.req.method, route: c.var.route, status, duration_ms: duration });
   const config: Config | undefined = c.var.config;
   if (status >= 500 || config?.DEBUG === true) {
     log(status >= 500 ? "error" : "info", "request", {
@@ -119,9 +100,18 @@ function requestIdOf(c: AppContext): string {
   return newSeed();
 }
 
+/** Unusable variables admit no origin; the request itself is told of them elsewhere. */
+function allowedOrigins(env: object): readonly string[] {
+  try {
+    return loadConfig(env).CORS_ORIGINS;
+  } catch {
+    return [];
+  }
+}
+
 const corsForConfig = cors({
   origin: (origin, c) => {
-    const allowed: readonly string[] = c.var.config.CORS_ORIGINS;
+    const allowed = allowedOrigins(c.env);
     if (allowed.includes("*")) return "*";
     return allowed.includes(origin) ? origin : null;
   },

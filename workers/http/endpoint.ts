@@ -3,6 +3,15 @@
  *
  * The order is authentication, rate limit, scope, validation of every part of the input at once,
  * idempotency, handler. An endpoint cannot be declared without saying who may call it.
+ *
+ *     endpoint(router, {
+ *       method: "get", path: "/tasks/{task_id}", operationId: "getTask", tags: ["tasks"],
+ *       scope: "tasks:read", summary: "Get a task",
+ *       request: { params: z.object({ task_id: idSchema }) },
+ *       responses: { 200: { description: "The task.", schema: taskSchema } },
+ *     }, async (c, { params, principal }) => ({
+ *       status: 200, body: await c.var.services.tasks.get(principal, params.task_id),
+ *     }));
  */
 import type { z } from "@hono/zod-openapi";
 import { routePath } from "hono/route";
@@ -43,6 +52,8 @@ export interface EndpointSpec<Shape extends InputShape, Responses extends Respon
   readonly request?: Shape;
   /** Accepts the body as `application/yaml` too. */
   readonly yaml?: boolean;
+  /** The answer shows a secret once: it is not kept for a repeated Idempotency-Key. */
+  readonly sensitive?: boolean;
   /** Overrides MAX_BODY_BYTES downwards. */
   readonly max_body_bytes?: number;
   readonly responses: Responses;
@@ -93,11 +104,12 @@ type Answer<Responses extends ResponseSpecs> = Reply<Responses> | Response;
 /** Declares an endpoint that needs `scope`. */
 export function endpoint<
   const Responses extends ResponseSpecs,
+  const A extends Answer<Responses>,
   Shape extends InputShape = InputShape,
 >(
   router: Router,
   spec: SecuredSpec<Shape, Responses>,
-  handler: (c: AppContext, input: Input<Shape>) => Promise<Answer<Responses>> | Answer<Responses>,
+  handler: (c: AppContext, input: Input<Shape>) => Promise<A> | A,
 ): void {
   const parse = compileInput(spec);
   describeEndpoint(router, spec, spec.scope);
@@ -110,7 +122,8 @@ export function endpoint<
     if (spec.method !== "post") {
       return respond(c, await handler(c, { ...input, principal, seed: newSeed() }));
     }
-    return withIdempotency(c, principal, body, async (seed) =>
+    const request = { principal, body, sensitive: spec.sensitive ?? false };
+    return withIdempotency(c, request, async (seed) =>
       respond(c, await handler(c, { ...input, principal, seed })),
     );
   });
@@ -119,14 +132,12 @@ export function endpoint<
 /** Declares an endpoint that anyone may call: no credentials, no rate limit, no idempotency. */
 export function publicEndpoint<
   const Responses extends ResponseSpecs,
+  const A extends Answer<Responses>,
   Shape extends InputShape = InputShape,
 >(
   router: Router,
   spec: EndpointSpec<Shape, Responses>,
-  handler: (
-    c: AppContext,
-    input: z.output<z.ZodObject<Shape>>,
-  ) => Promise<Answer<Responses>> | Answer<Responses>,
+  handler: (c: AppContext, input: z.output<z.ZodObject<Shape>>) => Promise<A> | A,
 ): void {
   const parse = compileInput(spec);
   describeEndpoint(router, spec, null);

@@ -25,14 +25,21 @@ export const MAX_STORED_BODY_BYTES = 256 * 1024;
 const KEY_PATTERN = /^[\x21-\x7e]{1,255}$/;
 const REPLAYED_HEADERS = ["content-type", "location", "etag", "link", "preference-applied"];
 
+export interface KeyedRequest {
+  readonly principal: Principal;
+  /** The body as it was sent. */
+  readonly body: unknown;
+  /** Whether the response holds what must not be stored: a repeated request runs `work` again. */
+  readonly sensitive: boolean;
+}
+
 /**
  * Runs `work` at most once for one key: the same request is answered with the first response.
  * Throws `idempotency_mismatch`, `idempotency_in_progress`, or `validation_failed` for a bad key.
  */
 export async function withIdempotency(
   c: AppContext,
-  principal: Principal,
-  body: unknown,
+  { principal, body, sensitive }: KeyedRequest,
   work: (seed: string) => Promise<Response>,
 ): Promise<Response> {
   const key = c.req.header("idempotency-key");
@@ -53,7 +60,7 @@ export async function withIdempotency(
     now: Date.now(),
   });
   if (claim.kind === "replay") return claim.response;
-  return runClaimed(c, claim, work);
+  return runClaimed(c, claim, sensitive, work);
 }
 
 interface ClaimRequest {
@@ -156,6 +163,7 @@ function replay(status: number, headers: string | null, body: string | null): Re
 async function runClaimed(
   c: AppContext,
   claim: Claim,
+  sensitive: boolean,
   work: (seed: string) => Promise<Response>,
 ): Promise<Response> {
   const renewal = setInterval(() => {
@@ -163,7 +171,9 @@ async function runClaimed(
   }, RENEW_MS);
   try {
     const response = await work(claim.seed);
-    c.executionCtx.waitUntil(remember(c, claim, response));
+    c.executionCtx.waitUntil(
+      sensitive ? settle(c, claim, { claimed_at: 0 }) : remember(c, claim, response),
+    );
     return response;
   } catch (error) {
     const status = asApiError(error)?.status ?? 500;

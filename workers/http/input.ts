@@ -1,6 +1,6 @@
 /** Validates path, query, headers and body of a request together, so that one answer lists every problem. */
 import { z } from "@hono/zod-openapi";
-import { readBody } from "./body.ts";
+import { type BodyOptions, readBody } from "./body.ts";
 import type { AppContext } from "./context.ts";
 import { ApiError } from "./errors.ts";
 import { toIssues } from "./issues.ts";
@@ -40,10 +40,7 @@ export function compileInput<Shape extends InputShape>(
     if (params) parts.params = c.req.param();
     if (query) parts.query = readQuery(c);
     if (headers) parts.headers = readHeaders(c, headerNames);
-    const maxBytes = Math.min(c.var.config.MAX_BODY_BYTES, spec.max_body_bytes ?? Infinity);
-    const sent = body
-      ? await readBody(c.req.raw, { max_bytes: maxBytes, yaml: spec.yaml ?? false })
-      : undefined;
+    const sent = body ? await readBody(c.req.raw, bodyOptions(spec, c)) : undefined;
     if (body) parts.body = sent;
     const outcome = schema.safeParse(parts);
     if (!outcome.success) {
@@ -52,6 +49,13 @@ export function compileInput<Shape extends InputShape>(
       });
     }
     return { input: outcome.data, body: sent };
+  };
+}
+
+function bodyOptions(spec: InputSpec<InputShape>, c: AppContext): BodyOptions {
+  return {
+    max_bytes: Math.min(c.var.config.MAX_BODY_BYTES, spec.max_body_bytes ?? Infinity),
+    yaml: spec.yaml ?? false,
   };
 }
 
