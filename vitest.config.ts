@@ -1,5 +1,6 @@
 import { cloudflareTest, readD1Migrations } from "@cloudflare/vitest-plugin";
 import { defineConfig } from "vitest/config";
+import { recorder } from "./workers/test/recorder.ts";
 
 /**
  * Three lanes: `unit` is pure code under Node, `workers` runs inside workerd with real D1, Durable
@@ -27,6 +28,7 @@ export default defineConfig({
                 SECRETS_MASTER_KEYS: `k1:${Buffer.alloc(32, 7).toString("base64")}`,
                 TEST_MIGRATIONS: await readD1Migrations("./migrations"),
               },
+              serviceBindings: { RECORDER: recorder },
             },
           })),
         ],

@@ -4,6 +4,8 @@ declare global {
   namespace Cloudflare {
     interface Env {
       TEST_MIGRATIONS: D1Migration[];
+      /** workers/test/recorder.ts */
+      RECORDER: Fetcher;
     }
   }
 }

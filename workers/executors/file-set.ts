@@ -1,0 +1,71 @@
+/** Loads the files of a task and holds their paths inside the workspace. */
+import { z } from "zod";
+import { AttemptFailed } from "./outcome.ts";
+import type { FileSet, InlineFile } from "./port.ts";
+
+/** What of the blob store a stored file set needs; an R2Bucket is one. */
+export interface FileSetStore {
+  get(key: string): Promise<{ text(): Promise<string> } | null>;
+}
+
+export type Files = Readonly<Record<string, InlineFile>>;
+
+const stored = z.record(
+  z.string(),
+  z.object({
+    content: z.string(),
+    encoding: z.enum(["utf8", "base64"]),
+    mode: z
+      .string()
+      .regex(/^0?[0-7]{3}$/)
+      .exactOptional(),
+  }),
+);
+
+/** Whether `path` names something below the workspace root: relative, normalised, no `..`. */
+export function isWorkspacePath(path: string): boolean {
+  return (
+    path !== "" &&
+    !path.includes("\0") &&
+    !path.includes("\\") &&
+    path.split("/").every((part) => part !== "" && part !== "." && part !== "..")
+  );
+}
+
+function unsafePath(path: string): AttemptFailed {
+  return new AttemptFailed(
+    "error",
+    "file_path_invalid",
+    `"${path}" is no path inside the workspace. Give a relative path without "." and ".." parts.`,
+  );
+}
+
+/** The working directory's path below the workspace root, `""` for the root; throws AttemptFailed. */
+export function workingDirectory(path: string | null): string {
+  if (path === null || path === ".") return "";
+  if (!isWorkspacePath(path)) throw unsafePath(path);
+  return path;
+}
+
+function missing(what: string): AttemptFailed {
+  return new AttemptFailed(
+    "error",
+    "files_missing",
+    `The task's stored files ${what}. Create the task again with its files.`,
+  );
+}
+
+async function loadStored(key: string, store: FileSetStore): Promise<Files> {
+  const object = await store.get(key);
+  if (object === null) throw missing("are no longer there");
+  const parsed = stored.safeParse(JSON.parse(await object.text()));
+  if (!parsed.success) throw missing("cannot be read");
+  return parsed.data;
+}
+
+/** The files by path, from the run's row or from the blob store; throws AttemptFailed. */
+export async function loadFiles(set: FileSet, store: FileSetStore): Promise<Files> {
+  const files = set.kind === "inline" ? set.entries : await loadStored(set.key, store);
+  for (const path in files) if (!isWorkspacePath(path)) throw unsafePath(path);
+  return files;
+}

@@ -1,0 +1,196 @@
+/**
+ * Runs JavaScript and TypeScript modules, and shell scripts by just-bash, inside Dynamic Workers.
+ * One `fetch` into the child is one attempt; aborting it stops the code.
+ */
+import { SecretsTooLargeError } from "../../security/masking.ts";
+import { AttemptOutput } from "../attempt-output.ts";
+import { type ResolvedEnvironment, resolveEnvironment, usesSecrets } from "../environment.ts";
+import { type FileSetStore, loadFiles, workingDirectory } from "../file-set.ts";
+import { AttemptFailed, exitFailure, failed, stopped } from "../outcome.ts";
+import type {
+  AttemptRequest,
+  AttemptSink,
+  Executor,
+  Outcome,
+  SecretResolver,
+  Work,
+} from "../port.ts";
+import { Artifacts } from "./artifact-parts.ts";
+import { childFailure } from "./child-failure.ts";
+import {
+  type ChildCode,
+  Children,
+  type ChildrenDeps,
+  type ChildScope,
+  compileScript,
+  compileShell,
+} from "./children.ts";
+import type { ChildRequest, Frame, LastFrame } from "./frames.ts";
+import { ProtocolError, readFrames } from "./read-frames.ts";
+
+export interface LocalExecutorDeps extends ChildrenDeps {
+  readonly secrets: SecretResolver;
+  readonly blobs: FileSetStore;
+}
+
+interface Prepared {
+  readonly code: ChildCode;
+  readonly scope: ChildScope;
+  readonly egress: Fetcher | null;
+  /** The ChildRequest as JSON. */
+  readonly body: string;
+}
+
+const CHILD_URL = "http://child/";
+
+/** The code of a task; throws AttemptFailed when `local` cannot run it. */
+function compile({ command, script, language }: Work): { code: ChildCode; shell: string | null } {
+  if (command !== null) return { code: compileShell(), shell: command };
+  if (script === null) {
+    throw new AttemptFailed(
+      "error",
+      "work_empty",
+      "The task has neither a command nor a script. Give it one of them.",
+    );
+  }
+  if (language === "bash") return { code: compileShell(), shell: script };
+  if (language === "python") {
+    throw new AttemptFailed(
+      "error",
+      "language_unsupported",
+      "The local executor does not run Python. Use task_type dagger, e2b or subprocess, or write the task in javascript, typescript or bash.",
+    );
+  }
+  return { code: compileScript(script, language), shell: null };
+}
+
+function outcomeOf(frame: LastFrame, output: AttemptOutput): Outcome {
+  switch (frame[0]) {
+    case "completed":
+      return { status: "completed", result: frame[1], exit_code: frame[2] };
+    case "exited":
+      return exitFailure(frame[2], output.stderrTail, frame[1]);
+    case "failed": {
+      const [, reason, code, message, exit_code, result] = frame;
+      return failed(reason, code, message, { exit_code, result });
+    }
+  }
+}
+
+class LocalExecutor implements Executor {
+  readonly type = "local";
+  readonly #deps: LocalExecutorDeps;
+  readonly #children: Children;
+
+  constructor(deps: LocalExecutorDeps) {
+    this.#deps = deps;
+    this.#children = new Children(deps);
+  }
+
+  async run(request: AttemptRequest, sink: AttemptSink, signal: AbortSignal): Promise<Outcome> {
+    const startedAt = Date.now();
+    const { work } = request;
+    let output = new AttemptOutput(sink, []);
+    let outcome: Outcome;
+    try {
+      const environment = await this.#environment(request);
+      if (environment.secretValues.length > 0) {
+        output = new AttemptOutput(sink, environment.secretValues);
+      }
+      const prepared = await this.#prepare(request, environment);
+      outcome = signal.aborted
+        ? stopped(signal, request, startedAt)
+        : await this.#attempt(prepared, output, signal);
+    } catch (error) {
+      outcome = signal.aborted ? stopped(signal, request, startedAt) : failureOf(error);
+    }
+    return output.settle(outcome, work.outputs);
+  }
+
+  /** Returns at once when there is nothing to look up. */
+  #environment(request: AttemptRequest): Promise<ResolvedEnvironment> | ResolvedEnvironment {
+    const { work, project_id } = request;
+    return usesSecrets(work)
+      ? resolveEnvironment(work, project_id, this.#deps.secrets)
+      : { variables: work.environment, secretValues: [] };
+  }
+
+  async #prepare(request: AttemptRequest, environment: ResolvedEnvironment): Promise<Prepared> {
+    const { work, ref, deadline_at, project_id } = request;
+    const { code, shell } = compile(work);
+    const scope: ChildScope = { project_id, allow: work.network.allow, isolation: work.isolation };
+    const egress = this.#children.egress(scope);
+    if (egress === undefined) {
+      throw new AttemptFailed(
+        "error",
+        "network_unavailable",
+        "The task allows itself network hosts, but this service gives local tasks no network. Remove network.allow, or use another task_type.",
+      );
+    }
+    const asked: ChildRequest = {
+      inputs: work.inputs,
+      environment: environment.variables,
+      files: await loadFiles(work.files, this.#deps.blobs),
+      working_directory: workingDirectory(work.working_directory),
+      artifacts: work.artifacts,
+      ref,
+      deadline_at,
+      shell,
+      network: scope.allow.length > 0,
+    };
+    return { code, scope, egress, body: JSON.stringify(asked) };
+  }
+
+  /** Rejects with the reason of an abort, which `run` turns into the outcome. */
+  async #attempt(prepared: Prepared, output: AttemptOutput, signal: AbortSignal): Promise<Outcome> {
+    const { code, scope, egress, body } = prepared;
+    const artifacts = new Artifacts((path, bytes) => output.artifact(path, bytes));
+    const last: { frame: LastFrame | null } = { frame: null };
+    const take = (frame: Frame): Promise<void> | undefined => {
+      switch (frame[0]) {
+        case "stdout":
+        case "stderr":
+          output.log(frame[0], frame[1]);
+          return undefined;
+        case "artifact":
+          return artifacts.take(frame[1], frame[2], frame[3]);
+        default:
+          last.frame = frame;
+          return undefined;
+      }
+    };
+    try {
+      const child = this.#children.get(code, scope, egress);
+      const response = await child.fetch(CHILD_URL, { method: "POST", body, signal });
+      if (response.body === null) throw new ProtocolError("the answer is empty");
+      await readFrames(response.body, take);
+      if (last.frame === null) throw new ProtocolError("the stream ends without a result");
+    } catch (error) {
+      if (signal.aborted || error instanceof AttemptFailed) throw error;
+      const { outcome, isGone } = childFailure(error);
+      if (isGone) this.#children.retire(code, scope);
+      return outcome;
+    }
+    // A module that failed while it loaded stays failed in its isolate, whatever the cause was.
+    if (last.frame[0] === "failed" && last.frame[2] === "script_load_failed") {
+      this.#children.retire(code, scope);
+    }
+    return outcomeOf(last.frame, output);
+  }
+}
+
+function failureOf(error: unknown): Outcome {
+  if (error instanceof AttemptFailed) return error.outcome;
+  if (error instanceof SecretsTooLargeError) return failed("error", error.code, error.message);
+  const why = error instanceof Error ? error.message : String(error);
+  return failed(
+    "error",
+    "attempt_not_prepared",
+    `The attempt could not be prepared: ${why}. Retry it; if it repeats, see the service's logs.`,
+  );
+}
+
+/** The executor of `task_type: local`. Its caller keeps to 10 distinct children at a time. */
+export function createLocalExecutor(deps: LocalExecutorDeps): Executor {
+  return new LocalExecutor(deps);
+}

@@ -1,0 +1,100 @@
+import { describe, expect, it } from "vitest";
+import { checkResult, exitFailure, failed, stopped } from "./outcome.ts";
+import { type AttemptRequest, type Json, MAX_RESULT_BYTES } from "./port.ts";
+
+const completed = (result: Json) => ({ status: "completed", exit_code: 0, result }) as const;
+
+const request: AttemptRequest = {
+  ref: { resource_id: "task-1", run: 1, step: "main", attempt: 1, epoch: 1 },
+  project_id: "default",
+  deadline_at: 31_500,
+  work: {
+    task_type: "local",
+    command: "true",
+    script: null,
+    language: "bash",
+    inputs: null,
+    environment: {},
+    secrets: [],
+    files: { kind: "inline", entries: {} },
+    working_directory: null,
+    network: { allow: [] },
+    artifacts: [],
+    isolation: "shared",
+    outputs: null,
+    image: null,
+    template: null,
+  },
+};
+
+describe("checkResult", () => {
+  const schema = {
+    type: "object",
+    required: ["count"],
+    properties: {
+      count: { type: "integer" },
+      rows: { type: "array", items: { type: "object", properties: { id: { type: "string" } } } },
+    },
+  };
+
+  it("passes a result that matches", () => {
+    const outcome = completed({ count: 1, rows: [{ id: "a" }] });
+    expect(checkResult(outcome, schema)).toBe(outcome);
+  });
+
+  it("names the path of what does not match", () => {
+    const outcome = checkResult(completed({ count: 1, rows: [{ id: "a" }, { id: 7 }] }), schema);
+    expect(outcome).toMatchObject({ status: "failed", reason: "error", code: "output_invalid" });
+    expect(outcome).toMatchObject({ message: expect.stringContaining("result.rows[1].id: ") });
+  });
+
+  it("keeps the refused result and the exit code", () => {
+    expect(checkResult(completed({}), schema)).toMatchObject({ exit_code: 0, result: {} });
+  });
+
+  it.each([
+    [true, "completed"],
+    [false, "failed"],
+    [{}, "completed"],
+    [null, "completed"],
+  ] as const)("accepts the schema %j", (outputs, status) => {
+    expect(checkResult(completed("x"), outputs)).toMatchObject({ status });
+  });
+
+  it("explains a schema that cannot be applied", () => {
+    const outcome = checkResult(completed({}), { $ref: "#/$defs/none" });
+    expect(outcome).toMatchObject({ status: "failed", code: "outputs_schema_invalid" });
+  });
+
+  it("refuses a result above the limit, and drops that of a failure", () => {
+    const large = "x".repeat(MAX_RESULT_BYTES);
+    expect(checkResult(completed(large), null)).toMatchObject({ code: "output_too_large" });
+    const failure = failed("exit", "exit_nonzero", "no", { exit_code: 1, result: large });
+    expect(checkResult(failure, null)).toEqual({ ...failure, result: null });
+  });
+});
+
+describe("exitFailure", () => {
+  it("quotes the last line of stderr", () => {
+    expect(exitFailure(2, "first\nls: no such file\n")).toMatchObject({
+      reason: "exit",
+      exit_code: 2,
+      message: "Exited with code 2. Last line of stderr: ls: no such file.",
+    });
+  });
+
+  it("says when there is none", () => {
+    expect(exitFailure(1, "").message).toBe("Exited with code 1. It wrote nothing to stderr.");
+  });
+});
+
+describe("stopped", () => {
+  it("is a cancel or a timeout that states the limit", () => {
+    expect(stopped(AbortSignal.abort("cancel"), request, 1_500)).toEqual({ status: "cancelled" });
+    expect(stopped(AbortSignal.abort("timeout"), request, 1_500)).toMatchObject({
+      reason: "timeout",
+      code: "timeout",
+      message: expect.stringContaining("time limit of 30 s"),
+    });
+  });
+});

@@ -1,0 +1,136 @@
+/** How an attempt ended, told the same way by every executor. */
+import { type Schema, Validator } from "@cfworker/json-schema";
+import {
+  type AttemptRequest,
+  type FailureReason,
+  type Json,
+  MAX_RESULT_BYTES,
+  type Outcome,
+  type StopReason,
+} from "./port.ts";
+
+export type Failure = Extract<Outcome, { status: "failed" }>;
+
+/** Builds a failed outcome; `message` says what happened and what to do about it. */
+export function failed(
+  reason: FailureReason,
+  code: string,
+  message: string,
+  detail: { exit_code?: number | null; result?: Json } = {},
+): Failure {
+  const { exit_code = null, result = null } = detail;
+  return { status: "failed", reason, code, message, exit_code, result };
+}
+
+/** Ends an attempt from anywhere inside an executor, which turns it into its outcome. */
+export class AttemptFailed extends Error {
+  readonly outcome: Failure;
+
+  constructor(...failure: Parameters<typeof failed>) {
+    super(failure[2]);
+    this.name = "AttemptFailed";
+    this.outcome = failed(...failure);
+  }
+}
+
+/** The outcome of a process that ended by itself with a code other than 0. */
+export function exitFailure(exitCode: number, stderrTail: string, result: Json = null): Failure {
+  const lastLine = stderrTail.trimEnd().split("\n").at(-1)?.trim() ?? "";
+  const told = lastLine === "" ? "It wrote nothing to stderr" : `Last line of stderr: ${lastLine}`;
+  return failed("exit", "exit_nonzero", `Exited with code ${exitCode}. ${told}.`, {
+    exit_code: exitCode,
+    result,
+  });
+}
+
+/** Reads the reason of the engine's AbortSignal; anything but `"timeout"` is a cancel. */
+export function stopReason(signal: AbortSignal): StopReason {
+  return signal.reason === "timeout" ? "timeout" : "cancel";
+}
+
+/** The outcome of an attempt whose signal was aborted, once its code has stopped. */
+export function stopped(signal: AbortSignal, request: AttemptRequest, startedAt: number): Outcome {
+  if (stopReason(signal) === "cancel") return { status: "cancelled" };
+  const seconds = Math.max(0, Math.round((request.deadline_at - startedAt) / 100) / 10);
+  return failed(
+    "timeout",
+    "timeout",
+    `Stopped after its time limit of ${seconds} s. Raise timeout_seconds, or let the task do less at once.`,
+  );
+}
+
+function byteLength(result: Json): number {
+  if (typeof result !== "object" && typeof result !== "string") return 0;
+  return Buffer.byteLength(JSON.stringify(result));
+}
+
+const MEBIBYTE = 1024 * 1024;
+
+/** The failure of a result above MAX_RESULT_BYTES. */
+export function resultTooLarge(bytes: number): Failure {
+  return failed(
+    "error",
+    "output_too_large",
+    `The result is ${(bytes / MEBIBYTE).toFixed(1)} MiB of JSON; at most ${MAX_RESULT_BYTES / MEBIBYTE} MiB may be returned. Keep large data as artifacts and return their paths.`,
+  );
+}
+
+/** `#/a/0/b` as people write it: `result.a[0].b`. */
+function resultPath(instanceLocation: string): string {
+  return instanceLocation
+    .split("/")
+    .slice(1)
+    .map((part) => decodeURIComponent(part).replaceAll("~1", "/").replaceAll("~0", "~"))
+    .reduce(
+      (path, part) => (/^\d+$/.test(part) ? `${path}[${part}]` : `${path}.${part}`),
+      "result",
+    );
+}
+
+const MAX_REPORTED_ERRORS = 5;
+/** Keywords whose error only says that one below it failed. */
+const WRAPPERS = new Set(["properties", "items", "$ref", "allOf", "prefixItems", "if", "then"]);
+
+function isSchema(value: Json): value is Schema & Json {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+function schemaErrors(schema: Json, result: Json): string[] {
+  if (schema === true) return [];
+  if (!isSchema(schema)) return ["result: no value is allowed by the schema"];
+  const { valid, errors } = new Validator(schema, "2020-12", false).validate(result);
+  if (valid) return [];
+  const leaves = errors.filter((error) => !WRAPPERS.has(error.keyword));
+  return (leaves.length > 0 ? leaves : errors)
+    .slice(0, MAX_REPORTED_ERRORS)
+    .map((error) => `${resultPath(error.instanceLocation)}: ${error.error}`);
+}
+
+/** Holds a completed outcome against the size limit and the task's `outputs` schema. */
+export function checkResult(outcome: Outcome, outputs: Json): Outcome {
+  if (outcome.status === "cancelled") return outcome;
+  const bytes = byteLength(outcome.result);
+  if (bytes > MAX_RESULT_BYTES) {
+    return outcome.status === "completed" ? resultTooLarge(bytes) : { ...outcome, result: null };
+  }
+  if (outcome.status === "failed" || outputs === null) return outcome;
+  const { exit_code, result } = outcome;
+  try {
+    const problems = schemaErrors(outputs, result);
+    if (problems.length === 0) return outcome;
+    return failed(
+      "error",
+      "output_invalid",
+      `The result does not match the task's outputs schema. ${problems.join(" ")} Return what the schema asks for, or change the schema.`,
+      { exit_code, result },
+    );
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    return failed(
+      "error",
+      "outputs_schema_invalid",
+      `The task's outputs schema cannot be applied: ${why}. Correct it to a JSON Schema of draft 2020-12.`,
+      { exit_code, result },
+    );
+  }
+}
