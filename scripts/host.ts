@@ -5,6 +5,7 @@
 import process from "node:process";
 import { Cron } from "croner";
 import { Miniflare, type MiniflareOptions, NoOpLog } from "miniflare";
+import { EGRESS_NETWORK_BINDING } from "../workers/security/outbound-network.ts";
 import { type Descriptor, MAIN_MODULE, readDescriptor, readModules } from "./lib/bundle.ts";
 import { type FromHost, type HostOptions, toHostSchema } from "./lib/host-protocol.ts";
 import { migrate, persistencePath } from "./lib/migrate.ts";
@@ -41,11 +42,7 @@ async function optionsOf(options: HostOptions, descriptor: Descriptor): Promise<
             ...descriptor.config.env,
             ...texts,
             // The runtime's own network, for addresses that the internet can reach and no others.
-            EGRESS_NETWORK: {
-              type: "network",
-              allow: ["public"],
-              tlsOptions: { trustBrowserCas: true },
-            },
+            EGRESS_NETWORK: EGRESS_NETWORK_BINDING,
           },
           manifest: { ...manifest, modules: await readModules(options.dist) },
         },

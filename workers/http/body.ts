@@ -100,14 +100,16 @@ function decode(bytes: Uint8Array): string {
   }
 }
 
+/** The parser's messages that say where, and quote nothing: a body may hold a secret. */
+const QUOTELESS_MESSAGE = /^[^"]* in JSON at position \d+(?: \(line \d+ column \d+\))?$/;
+
 function parseJson(text: string): unknown {
   try {
     return JSON.parse(text);
-  } catch (cause) {
-    const reason = cause instanceof Error ? cause.message.slice(0, 200) : "it cannot be parsed";
-    throw new ApiError("bad_request", `The body is not valid JSON: ${reason.toWellFormed()}.`, {
-      cause,
-    });
+  } catch (error) {
+    const said = error instanceof Error ? error.message : "";
+    const reason = QUOTELESS_MESSAGE.test(said) ? said : "a value is misspelled or cut off";
+    throw new ApiError("bad_request", `The body is not valid JSON: ${reason}.`);
   }
 }
 

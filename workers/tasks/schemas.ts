@@ -4,6 +4,7 @@ import { FAILURE_REASONS, LANGUAGES, TASK_TYPES } from "../executors/port.ts";
 import { listFilter, pageQuery } from "../http/page.ts";
 import { listOf, projectIdSchema, timestampSchema } from "../http/schemas.ts";
 import { BACKOFFS, RUN_STATUSES } from "../runs/types.ts";
+import { parseHostRule } from "../security/outbound-hosts.ts";
 import { filesSchema } from "./files.ts";
 
 export const TASK_STATES = ["pending", ...RUN_STATUSES] as const;
@@ -38,7 +39,16 @@ const retrySchema = z
 
 const networkSchema = z.strictObject({
   allow: z
-    .array(z.string().min(1).max(253))
+    .array(
+      z
+        .string()
+        .min(1)
+        .max(253)
+        .refine(
+          (text) => parseHostRule(text) !== null,
+          "Name a host, as `host`, `host:port`, `*.example.com` or `*`, without scheme and path.",
+        ),
+    )
     .max(50)
     .default([])
     .openapi({ description: "Hosts, `*.example.com` patterns, or `*`; none by default." }),
