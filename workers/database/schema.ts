@@ -1,5 +1,12 @@
 /** The D1 schema. Times are milliseconds since 1970; the API renders them as ISO-8601. */
-import { index, integer, primaryKey, sqliteTable, text, uniqueIndex } from "drizzle-orm/sqlite-core";
+import {
+  index,
+  integer,
+  primaryKey,
+  sqliteTable,
+  text,
+  uniqueIndex,
+} from "drizzle-orm/sqlite-core";
 
 /**
  * A projection: the task's coordinator object is the truth, and upserts apply only a higher
@@ -76,7 +83,10 @@ export const apiKeys = sqliteTable(
     expires_at: integer("expires_at"),
     revoked_at: integer("revoked_at"),
   },
-  (table) => [uniqueIndex("api_keys_by_hash").on(table.hash), index("api_keys_by_age").on(table.created_at, table.id)],
+  (table) => [
+    uniqueIndex("api_keys_by_hash").on(table.hash),
+    index("api_keys_by_age").on(table.created_at, table.id),
+  ],
 );
 
 /** Secrets, encrypted by AES-GCM with the master key named in `key_id`. */
