@@ -50,7 +50,7 @@ function finish(c: AppContext, duration: number, observe: Observer): void {
   observe(c, { method: c.req.method, route: c.var.route, status, duration_ms: duration });
   const config: Config | undefined = c.var.config;
   if (status >= 500 || config?.DEBUG === true) {
-    log(status >= 500 ? "error" : "info", "request", {
+    log(status === 500 ? "error" : status > 500 ? "warn" : "info", "request", {
       request_id: c.var.requestId,
       method: c.req.method,
       route: c.var.route,

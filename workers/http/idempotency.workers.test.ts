@@ -1,0 +1,213 @@
+import { createExecutionContext } from "cloudflare:test";
+import { env } from "cloudflare:workers";
+import { z } from "@hono/zod-openapi";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { isolate } from "../test/app.ts";
+import { createRouter } from "./context.ts";
+import { endpoint } from "./endpoint.ts";
+import { ApiError } from "./errors.ts";
+import { CLAIM_MS, KEY_LIFETIME_MS, MAX_STORED_BODY_BYTES } from "./idempotency.ts";
+
+/** What the handler under test does next, and the seeds it was given. */
+let behave: (body: Thing) => Promise<Thing & { seed?: string }>;
+let seeds: string[];
+
+const thing = z.strictObject({ name: z.string(), size: z.number().optional() });
+type Thing = z.output<typeof thing>;
+
+const things = createRouter();
+endpoint(
+  things,
+  {
+    method: "post",
+    path: "/things",
+    operationId: "createThing",
+    tags: ["test"],
+    scope: "tasks:write",
+    summary: "Create",
+    request: { body: thing },
+    responses: { 201: { description: "Made.", schema: z.looseObject({ name: z.string() }) } },
+  },
+  async (_, { body, seed }) => {
+    seeds.push(seed);
+    const made = await behave(body);
+    return {
+      status: 201,
+      body: { ...made, seed },
+      headers: { Location: `/api/v1/things/${seed}` },
+    };
+  },
+);
+
+const { app, call, env: bindings } = isolate([things]);
+const post = (key: string, body: unknown, headers: Record<string, string> = {}) =>
+  call("/api/v1/things", { body, headers: { "idempotency-key": key, ...headers } });
+
+beforeEach(() => {
+  seeds = [];
+  behave = async (body) => body;
+});
+afterEach(() => {
+  vi.useRealTimers();
+  vi.restoreAllMocks();
+});
+
+const later = (ms: number) => vi.useFakeTimers({ toFake: ["Date"], now: Date.now() + ms });
+
+describe("Idempotency-Key", () => {
+  it("answers a repeated request with the first response", async () => {
+    const first = await post("replay", { name: "a", size: 1 });
+    expect(first.status).toBe(201);
+    const second = await post("replay", { size: 1, name: "a" });
+    expect(second).toMatchObject({ status: 201, text: first.text });
+    expect(second.headers.get("idempotent-replayed")).toBe("true");
+    expect(second.headers.get("location")).toBe(first.headers.get("location"));
+    expect(second.headers.get("content-type")).toBe("application/json; charset=utf-8");
+    expect(seeds).toHaveLength(1);
+  });
+
+  it("asks D1 once between a request and its reply", async () => {
+    const prepare = vi.spyOn(bindings.DB, "prepare");
+    behave = async (body) => {
+      expect(prepare).toHaveBeenCalledTimes(1);
+      return body;
+    };
+    await post("one-statement", { name: "a" });
+    prepare.mockClear();
+    await post("one-statement", { name: "a" });
+    expect(prepare).toHaveBeenCalledTimes(1);
+  });
+
+  it("refuses the key for another body, path or query, and keeps callers apart", async () => {
+    await post("shared", { name: "a" });
+    expect(await post("shared", { name: "b" })).toMatchObject({
+      status: 422,
+      body: { code: "idempotency_mismatch" },
+    });
+    const key = await call("/api/v1/keys", { body: { name: "k", scopes: ["tasks:write"] } });
+    const other = await call("/api/v1/things", {
+      body: { name: "b" },
+      headers: { "idempotency-key": "shared" },
+      key: z.string().parse(key.body.key),
+    });
+    expect(other.status).toBe(201);
+    expect(seeds).toHaveLength(2);
+  });
+
+  it("refuses a key that is not visible ASCII", async () => {
+    for (const key of ["a b", "", "ü", "x".repeat(256)]) {
+      const reply = await post(key, { name: "a" });
+      expect(reply.status, key).toBe(422);
+      expect(reply.text).toContain("headers.idempotency-key");
+    }
+    expect(seeds).toHaveLength(0);
+  });
+
+  it("lets one of many simultaneous requests work and tells the others to wait", async () => {
+    let release = (): void => undefined;
+    const gate = new Promise<void>((resolve) => {
+      release = resolve;
+    });
+    behave = async (body) => {
+      await gate;
+      return body;
+    };
+    const all = Array.from({ length: 8 }, () => post("race", { name: "a" }));
+    await vi.waitFor(() => expect(seeds).toHaveLength(1));
+    const statuses = new Promise<void>((resolve) => {
+      let waiting = all.length - 1;
+      for (const reply of all) {
+        void reply.then(({ status }) => {
+          if (status !== 409) return;
+          waiting -= 1;
+          if (waiting === 0) resolve();
+        });
+      }
+    });
+    await statuses;
+    release();
+    const replies = await Promise.all(all);
+    expect(replies.filter(({ status }) => status === 201)).toHaveLength(1);
+    const refused = replies.find(({ status }) => status === 409);
+    expect(refused?.body).toMatchObject({ code: "idempotency_in_progress" });
+    expect(Number(refused?.headers.get("retry-after"))).toBeGreaterThan(0);
+    expect(seeds).toHaveLength(1);
+  });
+
+  it("takes over a claim whose owner died, with the same seed, once", async () => {
+    behave = () => new Promise(() => undefined);
+    void app.fetch(
+      new Request("https://pipelzr.test/api/v1/things", {
+        method: "POST",
+        body: '{"name":"a"}',
+        headers: {
+          authorization: "Bearer test-dev-key",
+          "content-type": "application/json",
+          "idempotency-key": "orphan",
+        },
+      }),
+      bindings,
+      createExecutionContext(),
+    );
+    await vi.waitFor(() => expect(seeds).toHaveLength(1));
+    behave = async (body) => body;
+    expect((await post("orphan", { name: "a" })).status).toBe(409);
+    later(CLAIM_MS + 1);
+    expect((await post("orphan", { name: "other" })).status).toBe(422);
+    const replies = await Promise.all([1, 2, 3].map(() => post("orphan", { name: "a" })));
+    const made = replies.filter(({ status }) => status === 201);
+    expect(made.length).toBeGreaterThan(0);
+    expect(new Set(made.map(({ text }) => text)).size).toBe(1);
+    expect(seeds).toHaveLength(2);
+    expect(seeds[1]).toBe(seeds[0]);
+  });
+
+  it("does not burn the key on a refusal, before or inside the handler", async () => {
+    expect((await post("burnt", { name: 1 })).status).toBe(422);
+    behave = async () => {
+      throw new ApiError("conflict", "The name is taken.");
+    };
+    expect((await post("burnt", { name: "taken" })).status).toBe(409);
+    behave = async (body) => body;
+    expect((await post("burnt", { name: "free" })).status).toBe(201);
+  });
+
+  it("runs a failed request again at once, with the same seed and no other body", async () => {
+    behave = async () => {
+      throw new Error("lost connection");
+    };
+    expect((await post("failed", { name: "a" })).status).toBe(500);
+    behave = async (body) => body;
+    expect((await post("failed", { name: "b" })).status).toBe(422);
+    expect((await post("failed", { name: "a" })).status).toBe(201);
+    expect(seeds[1]).toBe(seeds[0]);
+  });
+
+  it("runs a request whose response is too large to store again, with the same seed", async () => {
+    behave = async (body) => ({ ...body, name: "x".repeat(MAX_STORED_BODY_BYTES + 1) });
+    await post("large", { name: "a" });
+    const again = await post("large", { name: "a" });
+    expect(again.status).toBe(201);
+    expect(again.headers.get("idempotent-replayed")).toBeNull();
+    expect(seeds[1]).toBe(seeds[0]);
+  });
+
+  it("forgets a key after a day", async () => {
+    await post("daily", { name: "a" });
+    later(KEY_LIFETIME_MS + 1);
+    expect((await post("daily", { name: "b" })).status).toBe(201);
+    expect(seeds[1]).not.toBe(seeds[0]);
+  });
+
+  it("never stores a response that shows a secret", async () => {
+    const body = { name: "once", scopes: ["metrics:read"] };
+    const create = () =>
+      call("/api/v1/keys", { body, headers: { "idempotency-key": "secret-answer" } });
+    const first = await create();
+    const secret = z.string().parse(first.body.key);
+    const { results } = await env.DB.prepare("SELECT * FROM idempotency_keys").all();
+    expect(JSON.stringify(results)).not.toContain(secret);
+    const second = await create();
+    expect(second.body).toMatchObject({ id: first.body.id, key: null });
+  });
+});
