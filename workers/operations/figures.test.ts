@@ -1,0 +1,87 @@
+import { describe, expect, it } from "vitest";
+import { toOriginalJson, toPrometheus } from "./exposition.ts";
+import { Figures, HTTP_BUCKETS_MS, quantile } from "./figures.ts";
+
+describe("figures", () => {
+  it("are taken once, and put back when they could not be handed over", () => {
+    const figures = new Figures();
+    figures.record("GET", "/a", 200, 3);
+    figures.record("GET", "/a", 200, 70_000);
+    const taken = figures.take();
+    expect(taken).toEqual([
+      {
+        method: "GET",
+        route: "/a",
+        status: 200,
+        total: 2,
+        sum_ms: 70_003,
+        buckets: [1, ...new Array<number>(HTTP_BUCKETS_MS.length - 1).fill(0), 1],
+      },
+    ]);
+    expect(figures.take()).toEqual([]);
+    figures.record("GET", "/a", 200, 4);
+    figures.restore(taken);
+    expect(figures.take()).toMatchObject([{ total: 3, sum_ms: 70_007 }]);
+  });
+
+  it("estimate quantiles within the bucket that holds them", () => {
+    const buckets = new Array<number>(HTTP_BUCKETS_MS.length + 1).fill(0);
+    expect(quantile(buckets, 0.5)).toBe(0);
+    buckets[1] = 98;
+    buckets[4] = 2;
+    expect(quantile(buckets, 0.5)).toBeGreaterThan(5);
+    expect(quantile(buckets, 0.5)).toBeLessThanOrEqual(10);
+    expect(quantile(buckets, 0.99)).toBeGreaterThan(50);
+    expect(quantile([0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 5], 0.5)).toBe(60_000);
+  });
+});
+
+describe("the exposition", () => {
+  const figures = new Figures();
+  figures.record("GET", "/api/v1/tasks/{task_id}", 200, 3);
+  figures.record("GET", "/api/v1/tasks/{task_id}", 404, 7);
+  figures.record("GET", "/api/v1/tasks/{task_id}", 429, 1);
+  const measured = {
+    service: 'P"Z',
+    version: "1",
+    uptime_seconds: 5,
+    http: figures.take(),
+    task_counts: [
+      { task_type: "local", state: "completed", total: 4 },
+      { task_type: "e2b", state: "completed", total: 1 },
+    ],
+    task_durations: [
+      { task_type: "local", state: "completed", le_ms: 10, total: 3, sum_ms: 12 },
+      { task_type: "local", state: "completed", le_ms: -1, total: 1, sum_ms: 4_000_000 },
+    ],
+  };
+
+  it("is Prometheus text with cumulative buckets in seconds", () => {
+    const lines = toPrometheus(measured).split("\n");
+    expect(lines).toContain('pipelzr_info{service="P\\"Z",version="1"} 1');
+    const labels = 'method="GET",route="/api/v1/tasks/{task_id}"';
+    expect(lines).toContain(`pipelzr_http_requests_total{${labels},status="404"} 1`);
+    const duration = "pipelzr_http_request_duration_seconds";
+    expect(lines).toContain(`${duration}_bucket{${labels},le="0.005"} 2`);
+    expect(lines).toContain(`${duration}_bucket{${labels},le="0.01"} 3`);
+    expect(lines).toContain(`${duration}_bucket{${labels},le="+Inf"} 3`);
+    expect(lines).toContain(`${duration}_count{${labels}} 3`);
+    expect(lines).toContain('pipelzr_tasks{task_type="local",state="completed"} 4');
+    const task = 'task_type="local",state="completed"';
+    expect(lines).toContain(`pipelzr_task_duration_seconds_bucket{${task},le="3600"} 3`);
+    expect(lines).toContain(`pipelzr_task_duration_seconds_bucket{${task},le="+Inf"} 4`);
+    expect(lines).toContain(`pipelzr_task_duration_seconds_sum{${task}} 4000.012`);
+    for (const line of lines.slice(0, -1)) {
+      expect(line).toMatch(/^(# (HELP|TYPE) \w+ .+|\w+(\{.+\})? -?[\d.]+)$/);
+    }
+  });
+
+  it("is the original's JSON, in which a refusal by the rate limit is no error", () => {
+    expect(toOriginalJson(measured)).toMatchObject({
+      total_requests: 3,
+      total_errors: 1,
+      tasks: { completed: 5 },
+      endpoints: { "GET /api/v1/tasks/{task_id}": { requests: 3, errors: 1 } },
+    });
+  });
+});
