@@ -1,6 +1,8 @@
 /** The Worker's exports. No logic. */
 import { createApp } from "./app.ts";
 import { observe } from "./operations/recorder.ts";
+import { sweep } from "./operations/sweeper.ts";
+import { callOnRun } from "./runs/client.ts";
 import { buildServices, featureRouters } from "./services.ts";
 
 export { Limits } from "./operations/limits.ts";
@@ -12,4 +14,7 @@ const app = createApp({ services: buildServices, routers: featureRouters, observ
 
 export default {
   fetch: app.fetch,
+  async scheduled(controller, env) {
+    await sweep(env.DB, (id) => callOnRun(env.RUN_COORDINATOR, id), controller.scheduledTime);
+  },
 } satisfies ExportedHandler<Env>;

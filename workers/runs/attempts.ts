@@ -124,6 +124,11 @@ export class Attempts {
     this.#running.get(keyOf(live, step, epoch))?.abort.abort(reason);
   }
 
+  /** Frees the quarantine of a suspect that has ended, even if it died in there. */
+  acquit(live: LiveRun, step: number): void {
+    void this.#leave(holderOf(live, step));
+  }
+
   /** Runs an admitted attempt whose start is committed. Never rejects. */
   async execute(ticket: Ticket): Promise<void> {
     const { live, step, epoch } = ticket;
@@ -177,7 +182,7 @@ export class Attempts {
   /** Waits for the quarantine, runs the suspect in it, and leaves it once it has behaved a while. */
   async #startAlone(ticket: Ticket): Promise<void> {
     const { live, step, epoch } = ticket;
-    const holder = `${live.resource.id}/${live.run}/${step}`;
+    const holder = holderOf(live, step);
     const key = keyOf(live, step, epoch);
     const abort = new AbortController();
     this.#running.set(key, { ticket, abort });
@@ -187,14 +192,14 @@ export class Attempts {
     }
     this.#running.delete(key);
     if (abort.signal.aborted) {
-      await this.#quarantine.leave(holder);
+      await this.#leave(holder);
       await this.#host.end(ticket, { status: "cancelled" }, []);
       return;
     }
     this.#taken += 1;
     if (!this.#host.begin(ticket)) {
       this.#taken -= 1;
-      await this.#quarantine.leave(holder);
+      await this.#leave(holder);
       return;
     }
     const suspicion = live.state.steps[step]?.suspicion ?? 1;
@@ -204,8 +209,13 @@ export class Attempts {
       scheduler.wait(PROBATION_MS * 2 ** (suspicion - 1)).then(() => false),
     ]);
     if (!finished) this.#host.probationPassed(ticket);
-    await this.#quarantine.leave(holder);
+    await this.#leave(holder);
     await done;
+  }
+
+  /** A lease that is not given back expires by itself. */
+  async #leave(holder: string): Promise<void> {
+    await this.#quarantine.leave(holder).catch(() => undefined);
   }
 
   async #enter(holder: string): Promise<boolean> {
@@ -273,6 +283,10 @@ function boundary(text: string, at: number): number {
   if (at >= text.length) return text.length;
   const before = text.charCodeAt(at - 1);
   return before >= 0xd800 && before <= 0xdbff ? at - 1 : at;
+}
+
+function holderOf(live: LiveRun, step: number): string {
+  return `${live.resource.id}/${live.run}/${step}`;
 }
 
 function keyOf(live: LiveRun, step: number, epoch: number): string {

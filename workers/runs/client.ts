@@ -35,6 +35,11 @@ export interface RunClient {
   follow(id: string, run: number, after: number, signal: AbortSignal): AsyncGenerator<EventRow>;
 }
 
+/** Wakes the object of a resource, which takes up what it finds unfinished. */
+export async function callOnRun(namespace: Namespace, id: string): Promise<void> {
+  await namespace.getByName(objectName(id)).wake();
+}
+
 /** `kind` is what the resource is called in messages. */
 export function createRunClient(namespace: Namespace, kind: string): RunClient {
   const stub = (id: string) => namespace.getByName(objectName(id));

@@ -235,9 +235,10 @@ export abstract class RunCoordinatorBase extends DurableObject<Env> {
     return explain(this.#newest(resource), position, Date.now());
   }
 
-  /** A round trip for readiness checks; stores nothing. */
-  async ping(): Promise<"pong"> {
-    return "pong";
+  /** Takes up what is unfinished here and sees to it that an alarm is set. */
+  async wake(): Promise<void> {
+    this.#open();
+    if (this.#store.exists() && this.#engine.nextAlarm(0) !== null) this.#engine.arm(Date.now());
   }
 
   /** WebSocket of a watcher: `?id=` names the resource. */

@@ -144,6 +144,12 @@ export class Engine implements AttemptHost {
       }
     }
     this.#store.saveRun(live.resource.id, live.run, live.state, touched);
+    for (const step of touched) {
+      const state = live.state.steps[step];
+      if (state && state.suspicion > 0 && state.completed_at !== null) {
+        this.#after.push(() => this.attempts.acquit(live, step));
+      }
+    }
     if (isTerminal(live.state)) {
       const watched = this.#live.get(live.resource.id);
       this.#live.delete(live.resource.id);
