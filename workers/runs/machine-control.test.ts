@@ -124,6 +124,19 @@ describe("pause", () => {
     expect(run.apply({ type: "pause", mode: "now" }, 3).effects).toEqual([]);
   });
 
+  it("remembers a stop that nobody confirmed until the step has a result", () => {
+    const run = new Driver(plan([step("a", [], { attached: false })])).start().started(0, 0);
+    run.apply({ type: "pause", mode: "now" }, 1).timer(10_001);
+    expect(run.state.status).toBe("paused");
+    expect(run.step(0)).toMatchObject({ status: "pending", error: { code: "stop_unconfirmed" } });
+    const cancelled = new Driver(run.plan);
+    cancelled.state = structuredClone(run.state);
+    cancelled.apply({ type: "cancel" }, 10_002);
+    expect(cancelled.step(0).error?.code).toBe("stop_unconfirmed");
+    run.apply({ type: "resume" }, 10_003).started(0, 10_004).finished(0, 10_005);
+    expect(run.step(0)).toMatchObject({ status: "completed", error: null });
+  });
+
   it("keeps a result that was faster than the stop", () => {
     const run = new Driver(plan([step("a")])).start().started(0, 0);
     run.apply({ type: "pause", mode: "now" }, 1).finished(0, 2);

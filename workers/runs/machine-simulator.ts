@@ -96,8 +96,8 @@ class Simulation {
       if (state.status !== "paused") throw new Error("broken invariant: nothing moves the run");
       this.#command({ type: "resume" });
     }
-    this.#witness.history();
     const state = fromRows(this.#rows);
+    this.#witness.history(state);
     return { state, crashes: this.#crashes, poisonings: this.#poisonings };
   }
 
@@ -188,7 +188,7 @@ class Simulation {
       };
       if (effect.type === "kill") {
         this.#later(
-          this.#between(0, 500),
+          this.#between(0, 2_000),
           inLife(() => this.#stopped(key, step, epoch, effect.reason)),
         );
       } else if (begun) this.#execute(step, epoch, effect.attempt);

@@ -1,5 +1,6 @@
 /** Test support: watches every transition of a run and throws at the first broken invariant. */
 import { isTerminal, nextDeadline } from "./machine.ts";
+import { LEASE_MS } from "./state.ts";
 import { SOLITARY_DEATHS } from "./suspects.ts";
 import type {
   Effect,
@@ -85,7 +86,7 @@ export class Witness {
       );
     }
     this.#dispatches(old, event, transition);
-    this.#kills(old, event, transition);
+    this.#kills(old, event, transition, now);
     this.#structure(state);
     this.#deadlines(state);
   }
@@ -126,7 +127,7 @@ export class Witness {
     }
   }
 
-  #kills(old: RunState, event: RunEvent, { state, effects }: Transition): void {
+  #kills(old: RunState, event: RunEvent, { state, effects }: Transition, now: number): void {
     const killed = (index: number) =>
       effects.some((effect) => effect.type === "kill" && effect.step === index);
     state.steps.forEach((step, index) => {
@@ -141,6 +142,10 @@ export class Witness {
           `attached step ${index} outlived its process`,
         );
         must(!step.stopping || killed(index), `step ${index}'s kill not repeated`);
+        const sent = effects.some((effect) => effect.type === "dispatch" && effect.step === index);
+        must(sent === (step.status === "queued" && !step.stopping), `step ${index} not sent again`);
+        const lease = step.lease_until ?? step.stopping?.give_up_at ?? 0;
+        must(lease >= now + LEASE_MS, `step ${index} got no lease of grace`);
       }
       must(!step.stopping || isLive(step.status), `step ${index} is stopped as ${step.status}`);
       const stopped = step.stopping !== null && was?.stopping === null;
@@ -226,7 +231,7 @@ export class Witness {
   }
 
   /** Judges the whole log once nothing more is to come. */
-  history(): void {
+  history(state: RunState): void {
     const open = new Map<number, number>();
     const newest = new Map<number, { epoch: number; attempt: number; completed: boolean }>();
     let over = false;
@@ -262,5 +267,9 @@ export class Witness {
     }
     must(over, "the log has no end");
     must(open.size === 0, "an attempt without an end");
+    state.steps.forEach((step, index) => {
+      const completed = newest.get(index)?.completed === true;
+      must(completed === (step.status === "completed"), `step ${index} ended as its log says`);
+    });
   }
 }

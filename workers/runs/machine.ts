@@ -171,6 +171,7 @@ class Change {
     if (started) this.#emit({ type: "attempt.finished", ...dispatchOf(index, step), result });
     this.#land(index, step);
     step.losses = 0;
+    if (result.status === "cancelled" && result.unconfirmed) step.error = UNCONFIRMED;
     if (result.status === "completed") {
       step.exit_code = result.exit_code;
       step.error = null;
@@ -189,7 +190,6 @@ class Change {
     started: boolean,
     unconfirmed: boolean,
   ): void {
-    if (unconfirmed) step.error = UNCONFIRMED;
     if (!started) this.#abandon(index, step, reason === "cancel" ? "cancelled" : "skipped");
     else if (reason === "cancel") this.#end(index, step, "cancelled");
     else this.#fail(index, step, timedOut(reason, this.#planOf(index).timeout_ms, unconfirmed));
@@ -402,6 +402,7 @@ class Change {
     const started = step.status === "running";
     if (started) this.#emit({ type: "attempt.lost", ...dispatchOf(index, step), cause });
     this.#land(index, step);
+    if (cause !== "process_died") step.error = UNCONFIRMED;
     if (stopping && stopping.reason !== "pause") {
       this.#stopped(index, step, stopping.reason, started, cause !== "process_died");
       return;
