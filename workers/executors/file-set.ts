@@ -55,10 +55,19 @@ function missing(what: string): AttemptFailed {
   );
 }
 
+/** Null for what is not JSON, which the schema refuses like any other shape. */
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return null;
+  }
+}
+
 async function loadStored(key: string, store: FileSetStore): Promise<Files> {
   const object = await store.get(key);
   if (object === null) throw missing("are no longer there");
-  const parsed = stored.safeParse(JSON.parse(await object.text()));
+  const parsed = stored.safeParse(parseJson(await object.text()));
   if (!parsed.success) throw missing("cannot be read");
   return parsed.data;
 }

@@ -1,32 +1,8 @@
 import { env } from "cloudflare:workers";
-import { describeExecutorContract, type Recorder } from "../contract.ts";
-import type { ContractDeps } from "../contract-support.ts";
-import type { Executor } from "../port.ts";
-import { createLocalExecutor } from "./executor.ts";
+import { describeExecutorContract } from "../contract.ts";
+import { makeLocalExecutor, makeRecorder } from "./test-support.ts";
 
-let recorders = 0;
-
-function makeRecorder(): Recorder {
-  recorders += 1;
-  const path = `/recorder-${recorders}`;
-  return {
-    allow: ["recorder.test"],
-    url: `http://recorder.test${path}`,
-    count: async () => {
-      const response = await env.RECORDER.fetch(`http://recorder.test/count${path}`);
-      return Number(await response.text());
-    },
-  };
-}
-
-const make = (deps: ContractDeps, loader: WorkerLoader = env.LOADER): Executor =>
-  createLocalExecutor({ ...deps, loader, cpuMs: 30_000, egress: () => env.RECORDER });
-
-/** A loader whose children die in the middle of their answer. */
-const crashingLoader: WorkerLoader = {
-  get: (_name, _code) => env.LOADER.load(crashing),
-  load: (_code) => env.LOADER.load(crashing),
-};
+/** A child that dies in the middle of its answer. */
 const crashing: WorkerLoaderWorkerCode = {
   compatibilityDate: "2026-11-01",
   mainModule: "main.js",
@@ -44,9 +20,14 @@ const crashing: WorkerLoaderWorkerCode = {
   globalOutbound: null,
 };
 
-describeExecutorContract("local", make, {
+const crashingLoader: WorkerLoader = {
+  get: () => env.LOADER.load(crashing),
+  load: () => env.LOADER.load(crashing),
+};
+
+describeExecutorContract("local", makeLocalExecutor, {
   task_type: "local",
   fileModes: true,
-  recorder: async () => makeRecorder(),
-  crashing: (deps) => make(deps, crashingLoader),
+  recorder: makeRecorder,
+  crashing: (deps) => makeLocalExecutor(deps, { loader: crashingLoader }),
 });
