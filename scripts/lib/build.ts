@@ -2,6 +2,7 @@
 import { createHash } from "node:crypto";
 import { glob, mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import process from "node:process";
 import { DESCRIPTOR_FILE, type Descriptor, MODULES_FOLDER, readDescriptor } from "./bundle.ts";
 import { runScript, runTool } from "./command.ts";
 import { rootPath } from "./paths.ts";
@@ -55,6 +56,7 @@ export async function build(): Promise<BuildResult> {
     const wrangler = await runTool("wrangler", ["deploy", "--dry-run", "--outdir", staging]);
     if (wrangler.code !== 0) throw new Error(`The service did not build:\n${wrangler.output}`);
     // Loading wrangler takes a second, which a start with nothing to build does not spend.
+    process.env.WRANGLER_LOG ??= "error";
     const { describeService } = await import("./describe.ts");
     const descriptor = { inputs, ...(await describeService()) };
     await rm(join(DIST, DESCRIPTOR_FILE), { force: true });

@@ -10,7 +10,8 @@ const CONFIG = rootPath("wrangler.toml");
 /** What the host needs to know of wrangler.toml, in Miniflare's terms. */
 export async function describeService(): Promise<Omit<Descriptor, "inputs">> {
   const { workerOptions } = unstable_getMiniflareWorkerOptions(CONFIG);
-  const { modulesRules: _, ...options } = workerOptions;
+  // `bindings` would hold the secrets of .dev.vars, which are no part of a build.
+  const { modulesRules: _, bindings: __, ...options } = workerOptions;
   const toml = unstable_readConfig({ config: CONFIG });
   const database = toml.d1_databases[0];
   if (!database?.migrations_dir) {
@@ -18,11 +19,11 @@ export async function describeService(): Promise<Omit<Descriptor, "inputs">> {
   }
   const source = { path: MAIN_MODULE, type: "ESModule" as const, contents: "" };
   const converted = convertV4MiniflareOptions({
-    workers: [{ ...options, name: toml.name ?? "pipelzr", modules: [source] }],
+    workers: [{ ...options, name: toml.name ?? "pipelzr", bindings: toml.vars, modules: [source] }],
   });
   const config = converted.workers[0]?.config;
   if (!config) throw new Error("Miniflare's option converter returned no Worker.");
-  const { manifest: __, ...rest } = config;
+  const { manifest: ___, ...rest } = config;
   return {
     config: rest,
     crons: toml.triggers.crons ?? [],
