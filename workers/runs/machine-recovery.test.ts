@@ -2,6 +2,7 @@ import { describe, expect, it } from "vitest";
 import { nextDeadline } from "./machine.ts";
 import { CANCELLED, Driver, FAILED, ONCE, plan, step } from "./machine-fixture.ts";
 import { MAX_LOSSES } from "./state.ts";
+import { SOLITARY_DEATHS } from "./suspects.ts";
 
 const remote = { attached: false };
 const RECOVERED = { type: "recovered" } as const;
@@ -94,6 +95,26 @@ describe("poison containment", () => {
       [2, 0],
       [2, 0],
     ]);
+  });
+
+  it("runs a step with nothing attached beside it once it died often, probation or not", () => {
+    const steps = [step("long"), step("bad"), step("new"), step("far", [], remote)];
+    const run = new Driver(plan(steps)).start();
+    for (let death = 1; death <= SOLITARY_DEATHS; death += 1) {
+      run.started(0, death).started(1, death);
+      run.apply(RECOVERED, death);
+      if (death < SOLITARY_DEATHS) {
+        run.started(0, death);
+        run.apply({ type: "probation_passed", step: 0, epoch: run.step(0).epoch }, death);
+      }
+    }
+    run.started(0, 10);
+    run.apply({ type: "probation_passed", step: 0, epoch: run.step(0).epoch }, 11);
+    expect(run.statuses()).toEqual(["running", "pending", "pending", "queued"]);
+    expect(run.finished(0, 12).dispatched()).toEqual([1]);
+    run.started(1, 13).apply(RECOVERED, 14).started(1, 15).apply(RECOVERED, 16);
+    expect(run.step(1)).toMatchObject({ status: "failed", error: { code: "poison" } });
+    expect(run.dispatched()).toEqual([3, 2]);
   });
 
   it("does not hold deaths before its start against a step", () => {
