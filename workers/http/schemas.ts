@@ -27,6 +27,14 @@ export function timestampOrNull(ms: number | null): string | null {
   return ms === null ? null : timestamp(ms);
 }
 
+/**
+ * Any JSON value. What the body reader let through is JSON already, so that nothing is walked again;
+ * the OpenAPI generator cannot follow the recursion of `z.json()`.
+ */
+export const jsonSchema = z
+  .custom<z.core.util.JSONType>((value) => value !== undefined)
+  .openapi({ type: ["object", "array", "string", "number", "boolean", "null"] });
+
 /** The envelope of every list. */
 export function listOf<Item extends z.ZodType>(item: Item) {
   return z.object({

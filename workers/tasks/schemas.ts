@@ -2,7 +2,7 @@
 import { z } from "@hono/zod-openapi";
 import { FAILURE_REASONS, LANGUAGES, TASK_TYPES } from "../executors/port.ts";
 import { listFilter, pageQuery } from "../http/page.ts";
-import { listOf, projectIdSchema, timestampSchema } from "../http/schemas.ts";
+import { jsonSchema, listOf, projectIdSchema, timestampSchema } from "../http/schemas.ts";
 import { BACKOFFS, RUN_STATUSES } from "../runs/types.ts";
 import { parseHostRule } from "../security/outbound-hosts.ts";
 import { filesSchema } from "./files.ts";
@@ -19,7 +19,7 @@ const NAME = /^[A-Za-z_][A-Za-z0-9_]{0,127}$/;
 const variableName = z
   .string()
   .regex(NAME, "Use letters, digits and underscores, not starting with a digit.");
-const freeObject = z.record(z.string().max(200), z.json());
+const freeObject = z.record(z.string().max(200), jsonSchema);
 const reference = z.string().min(1).max(200);
 
 const retrySchema = z
@@ -65,7 +65,7 @@ const fields = {
     .enum(LANGUAGES)
     .nullable()
     .openapi({ description: "Of `script`: javascript unless said. A command is always bash." }),
-  inputs: z.json().openapi({ description: "Any JSON; the first argument of a script." }),
+  inputs: jsonSchema.openapi({ description: "Any JSON; the first argument of a script." }),
   environment: z.record(variableName, z.string().max(32 * 1024)),
   secrets: z.array(variableName).max(50),
   working_directory: z.string().min(1).max(512).nullable(),
