@@ -1,0 +1,17 @@
+/** The demo's input: this repository's own source tree. */
+import { glob, readFile } from "node:fs/promises";
+import { rootPath } from "../lib/paths.ts";
+
+export type Sources = ReadonlyMap<string, string>;
+
+const PATTERNS = ["{workers,scripts,bench}/**/*.ts", "migrations/*.sql", "*.{ts,toml,json}"];
+const LEFT_OUT = /^package-lock\.json$|(^|\/)(dist|node_modules)\//;
+
+/** Paths, relative to the repository's root, and texts. */
+export async function readSources(): Promise<Sources> {
+  const sources = new Map<string, string>();
+  for await (const path of glob(PATTERNS, { cwd: rootPath() })) {
+    if (!LEFT_OUT.test(path)) sources.set(path, await readFile(rootPath(path), "utf8"));
+  }
+  return sources;
+}
