@@ -159,7 +159,9 @@ describe("the run machine", { timeout: TIMEOUT_MS }, () => {
       fc.property(any, (scenario) => {
         const { state, poisonings } = simulate(scenario);
         expect(["completed", "failed", "cancelled"]).toContain(state.status);
-        expect(poisonings).toBeLessThanOrEqual(MAX_DEATHS * poisonous(scenario));
+        // A clock that jumps may have a stop given up whose attempt then dies with nobody to blame.
+        const blameless = scenario.faults.jump > 0 ? scenario.faults.budget : 0;
+        expect(poisonings).toBeLessThanOrEqual(MAX_DEATHS * poisonous(scenario) + blameless);
       }),
       { numRuns: RUNS },
     );
