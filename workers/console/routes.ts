@@ -6,10 +6,14 @@ import { preferredType } from "../http/negotiate.ts";
 import { cardSchema } from "../operations/schemas.ts";
 import consolePage from "./console.html";
 import docsPage from "./docs.html";
+import sharedScript from "./shared.js.txt";
+import theme from "./theme.css.txt";
 
 const HTML_TYPE = "text/html; charset=utf-8";
 const tags = ["Service"];
 const NONCE_BYTES = 16;
+const CONSOLE_PAGE = assemble(consolePage);
+const DOCS_PAGE = assemble(docsPage);
 
 export const consoleRoutes = createRouter();
 
@@ -32,7 +36,7 @@ publicEndpoint(
   },
   (c) => {
     if (preferredType(c.req.header("accept"), ["application/json", "text/html"]) === "text/html") {
-      return page(consolePage);
+      return page(CONSOLE_PAGE);
     }
     const { APP_NAME, APP_VERSION } = c.var.config;
     return {
@@ -69,8 +73,13 @@ publicEndpoint(
     summary: "Read the API's documentation",
     responses: { 200: { description: "A page.", content: { "text/html": z.string() } } },
   },
-  () => page(docsPage),
+  () => page(DOCS_PAGE),
 );
+
+/** Style and helpers that the pages share are written into each: a page is one self-contained file. */
+function assemble(html: string): string {
+  return html.replace("/*THEME*/", () => theme).replace("/*SHARED*/", () => sharedScript);
+}
 
 /** Only the page's own style and script run, and it talks to this service alone. */
 function page(html: string): Response {
