@@ -3,6 +3,7 @@ import { loadConfig } from "./config.ts";
 import { createLocalExecutor } from "./executors/local/executor.ts";
 import { RunCoordinatorBase } from "./runs/coordinator.ts";
 import type { EnginePorts } from "./runs/ports.ts";
+import { ProjectionRelayBase } from "./runs/relay.ts";
 import { createSecretResolver } from "./secrets/resolver.ts";
 import { TASK_KIND, taskKind } from "./tasks/kind.ts";
 
@@ -21,6 +22,12 @@ const ports: EnginePorts = {
     };
   },
 };
+
+export class ProjectionRelay extends ProjectionRelayBase {
+  constructor(context: DurableObjectState, env: Env) {
+    super(context, env, ports.kinds);
+  }
+}
 
 export class RunCoordinator extends RunCoordinatorBase {
   constructor(context: DurableObjectState, env: Env) {

@@ -23,9 +23,14 @@ export function isResourceId(id: string): boolean {
   return UUID_V7.test(id);
 }
 
+/** The part of an id, and of its object's name, that stands for the project. */
+export function projectPart(id: string): string {
+  return id.slice(-8);
+}
+
 /** The name of the object that holds a standalone resource. */
 export function objectName(id: string): string {
-  return `${id.slice(-8)}:${hash(id) % OBJECTS_PER_PROJECT}`;
+  return `${projectPart(id)}:${hash(id) % OBJECTS_PER_PROJECT}`;
 }
 
 /** FNV-1a, finished so that every input bit reaches the low bits. */

@@ -11,7 +11,7 @@ import { Feed } from "./feed.ts";
 import { type LogQuery, type LogSlice, readLog } from "./logs.ts";
 import type { EnginePorts } from "./ports.ts";
 import { Projector } from "./projector.ts";
-import { openRecord, type RunRecord } from "./record.ts";
+import { liveRecord, openRecord, type RunRecord } from "./record.ts";
 import { RunStore, type StoredRun } from "./store.ts";
 import type { EventRow, Resource, Snapshot } from "./store-types.ts";
 import * as views from "./views.ts";
@@ -72,7 +72,7 @@ export abstract class RunCoordinatorBase extends DurableObject<Env> {
       const run = this.#newest(resource);
       return run && views.summarise(run);
     };
-    this.#projector = new Projector(env.DB, this.#store, ports.kinds, summarise);
+    this.#projector = new Projector(env, this.#store, ports.kinds, summarise);
     this.#engine = new Engine(context, env, ports, this.#store, this.#feed, () =>
       this.#projector.schedule(),
     );
@@ -90,8 +90,8 @@ export abstract class RunCoordinatorBase extends DurableObject<Env> {
     } else if (start && resource.run === 0) {
       this.#begin(resource, start, "execute");
     }
-    if (start) await this.#engine.waitForEnd(resource.id, start.wait_ms);
-    return (await this.#snapshot(resource.id)) ?? views.bareSnapshot(resource);
+    const wait = start?.wait_ms ?? 0;
+    return (await this.#outcome(resource.id, wait)) ?? views.bareSnapshot(resource);
   }
 
   /** The resource with its newest run, or with the one asked for. */
@@ -110,8 +110,7 @@ export abstract class RunCoordinatorBase extends DurableObject<Env> {
       if (this.#engine.liveRun(resource)) return this.#illegal(resource, "It is running already.");
       this.#begin(resource, input, "execute");
     }
-    await this.#engine.waitForEnd(id, input.wait_ms);
-    return (await this.#snapshot(id)) ?? { refused: "not_found" };
+    return (await this.#outcome(id, input.wait_ms)) ?? { refused: "not_found" };
   }
 
   /** Starts run n+1 after a run that failed or was cancelled; counts against `max_retries`. */
@@ -137,8 +136,7 @@ export abstract class RunCoordinatorBase extends DurableObject<Env> {
       resource.retry_count += 1;
       this.#begin(resource, input, "retry");
     }
-    await this.#engine.waitForEnd(id, input.wait_ms);
-    return (await this.#snapshot(id)) ?? { refused: "not_found" };
+    return (await this.#outcome(id, input.wait_ms)) ?? { refused: "not_found" };
   }
 
   /** Cancels the live run, or the resource before its first one; waits until the code has stopped. */
@@ -149,14 +147,13 @@ export abstract class RunCoordinatorBase extends DurableObject<Env> {
     const live = this.#engine.liveRun(resource);
     if (live) {
       this.#engine.commit((now) => this.#engine.drive(live, { type: "cancel" }, now));
-      await this.#engine.waitForEnd(id, CANCEL_WAIT_MS);
     } else if (resource.run === 0) {
       const run = { trigger: "cancel", retry_of: null, request_id: null } as const;
       this.#engine.commit((now) => this.#engine.beginRun(resource, run, now));
     } else {
       return this.#illegal(resource, "It has ended already.");
     }
-    return (await this.#snapshot(id)) ?? { refused: "not_found" };
+    return (await this.#outcome(id, CANCEL_WAIT_MS)) ?? { refused: "not_found" };
   }
 
   /** Replaces the document of a resource that is not running. */
@@ -251,6 +248,7 @@ export abstract class RunCoordinatorBase extends DurableObject<Env> {
 
   override webSocketClose(socket: WebSocket, code: number): void {
     socket.close(code === 1005 || code === 1006 ? 1000 : code);
+    this.#feed.release();
   }
 
   override async alarm(): Promise<void> {
@@ -286,7 +284,7 @@ export abstract class RunCoordinatorBase extends DurableObject<Env> {
       updated_at: now,
       changed_seq: 0,
     };
-    this.#store.insertResource(resource);
+    this.#engine.addResource(resource);
     this.#engine.append(resource, 0, { at: now, type: "resource.created", data: {} });
     if (input.start) {
       const { request_id } = input.start;
@@ -319,6 +317,15 @@ export abstract class RunCoordinatorBase extends DurableObject<Env> {
     const stored = resource && this.#store.run(id, run ?? resource.run);
     if (!stored) return null;
     return { run: stored, record: await openRecord(this.#store, this.#archive, id, stored) };
+  }
+
+  /** The resource once its live run has ended, or as it is after `ms`. */
+  async #outcome(id: string, ms: number): Promise<Snapshot | null> {
+    const live = await this.#engine.waitForEnd(id, ms);
+    if (!live) return this.#snapshot(id);
+    const { results, run } = live;
+    const result = results.has(0) ? (results.get(0) ?? null) : this.#store.result(id, run, 0);
+    return views.snapshot(live.resource, live, liveRecord(this.#store, live), result);
   }
 
   async #snapshot(id: string, run: number | null = null): Promise<Snapshot | null> {

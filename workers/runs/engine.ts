@@ -12,9 +12,10 @@ import type { Feed } from "./feed.ts";
 import { createRun, isTerminal, nextDeadline, reduce } from "./machine.ts";
 import type { EnginePorts, ResourceKind } from "./ports.ts";
 import { suspectsQuarantine } from "./quarantine.ts";
-import type { NewEvent, RunStore, StoredRun } from "./store.ts";
-import type { EventRow, LiveRun, Resource, Trigger } from "./store-types.ts";
-import type { AttemptResult, Effect, RunEvent, RunState, StoredResult } from "./types.ts";
+import type { NewEvent, RunStore } from "./store.ts";
+import type { LiveRun, Resource, RunHead, Trigger } from "./store-types.ts";
+import type { AttemptResult, Effect, RunEvent, StoredResult } from "./types.ts";
+import { UnitOfWork } from "./unit-of-work.ts";
 
 /** The alarm is never further away than this while anything is in flight or unprojected. */
 export const LIVENESS_MS = 1_500;
@@ -44,9 +45,9 @@ export class Engine implements AttemptHost {
   readonly #live = new Map<string, Watched>();
   /** Seq of the newest event of each resource that has a live run. */
   readonly #seqs = new Map<string, number>();
+  #unit: UnitOfWork;
   /** What the running commit leaves to be done once its rows are written. */
   #after: (() => void)[] = [];
-  #fresh = new Map<string, EventRow[]>();
   #alarmAt: number | null = null;
 
   constructor(
@@ -60,6 +61,7 @@ export class Engine implements AttemptHost {
     this.#context = context;
     this.#env = env;
     this.#store = store;
+    this.#unit = new UnitOfWork(store, this.#seqs);
     this.#feed = feed;
     this.#kinds = ports.kinds;
     this.#executors = ports.executors(env, context);
@@ -73,7 +75,7 @@ export class Engine implements AttemptHost {
     if (found.length === 0) return;
     this.commit((now) => {
       for (const { resource, stored } of found) {
-        const live = this.#adopt(resource, stored.run, stored.state);
+        const live = this.#adopt(resource, stored, ["stdout", "stderr", "artifact"]);
         this.drive(live, { type: "recovered" }, now);
       }
     });
@@ -91,11 +93,15 @@ export class Engine implements AttemptHost {
   /** Runs `body` as one transaction, then performs what it decided. */
   commit<T>(body: (now: number) => T): T {
     const now = Date.now();
+    const unit = new UnitOfWork(this.#store, this.#seqs);
+    this.#unit = unit;
     let value: T;
     try {
       value = this.#context.storage.transactionSync(() => {
         this.#store.create();
-        return body(now);
+        const decided = body(now);
+        unit.write();
+        return decided;
       });
     } catch (error) {
       console.error(JSON.stringify({ event: "commit_failed", message: String(error) }));
@@ -104,10 +110,11 @@ export class Engine implements AttemptHost {
     }
     this.#arm(now);
     const after = this.#after;
-    const fresh = this.#fresh;
     this.#after = [];
-    this.#fresh = new Map();
-    for (const [resourceId, events] of fresh) this.#feed.push(resourceId, events);
+    for (const [resourceId, events] of unit.events) {
+      if (!this.#live.has(resourceId)) this.#seqs.delete(resourceId);
+      this.#feed.push(resourceId, events);
+    }
     for (const action of after) action();
     this.#committed();
     return value;
@@ -118,15 +125,9 @@ export class Engine implements AttemptHost {
     resource.run += 1;
     const plan = this.#kind(resource).plan(resource);
     const state = createRun(plan, crypto.getRandomValues(new Uint32Array(1))[0] ?? 0);
-    const stored: StoredRun = {
-      ...input,
-      run: resource.run,
-      created_at: now,
-      state,
-      archive: null,
-    };
-    this.#store.insertRun(resource.id, stored);
-    const live = this.#adopt(resource, resource.run, state);
+    const head: RunHead = { ...input, run: resource.run, created_at: now, state };
+    const live = this.#adopt(resource, head, []);
+    this.#unit.addRun(live);
     this.drive(live, { type: input.trigger === "cancel" ? "cancel" : "start" }, now);
     return live;
   }
@@ -143,7 +144,7 @@ export class Engine implements AttemptHost {
         if (follow) events.push(follow);
       }
     }
-    this.#store.saveRun(live.resource.id, live.run, live.state, touched);
+    this.#unit.changeRun(live, touched);
     for (const step of touched) {
       const state = live.state.steps[step];
       if (state && state.suspicion > 0 && state.completed_at !== null) {
@@ -153,36 +154,29 @@ export class Engine implements AttemptHost {
     if (isTerminal(live.state)) {
       const watched = this.#live.get(live.resource.id);
       this.#live.delete(live.resource.id);
-      this.#seqs.delete(live.resource.id);
       for (const wake of watched?.waiters ?? []) this.#after.push(wake);
     }
   }
 
-  /** Appends an event; to be called inside a commit. Changes that lists show raise the revision. */
-  append(resource: Resource, run: number, event: NewEvent): void {
-    const seq = (this.#seqs.get(resource.id) ?? this.#store.lastSeq(resource.id)) + 1;
-    if (this.#live.has(resource.id)) this.#seqs.set(resource.id, seq);
-    const data = JSON.stringify(event.data);
-    this.#store.appendEvent(resource.id, run, seq, event, data);
-    if (!event.log) {
-      resource.changed_seq = seq;
-      resource.updated_at = event.at;
-      this.#store.saveProgress(resource);
-    }
-    const fresh = this.#fresh.get(resource.id) ?? [];
-    fresh.push({ seq, run, at: event.at, type: event.type, data });
-    this.#fresh.set(resource.id, fresh);
+  /** Stores a new resource; to be called inside a commit. */
+  addResource(resource: Resource): void {
+    this.#unit.addResource(resource);
   }
 
-  /** Resolves when the live run of a resource ends, or after `ms`. */
-  waitForEnd(resourceId: string, ms: number): Promise<void> {
+  /** Appends an event; to be called inside a commit. */
+  append(resource: Resource, run: number, event: NewEvent): void {
+    this.#unit.append(resource, run, event);
+  }
+
+  /** Resolves to the live run of a resource when it ends, or after `ms`; to null if none is live. */
+  waitForEnd(resourceId: string, ms: number): Promise<LiveRun | null> {
     const watched = this.#live.get(resourceId);
-    if (!watched || ms <= 0) return Promise.resolve();
+    if (!watched || ms <= 0) return Promise.resolve(watched?.live ?? null);
     return new Promise((resolve) => {
       const wake = () => {
         clearTimeout(timer);
         watched.waiters.delete(wake);
-        resolve();
+        resolve(watched.live);
       };
       const timer = setTimeout(wake, ms);
       watched.waiters.add(wake);
@@ -248,6 +242,7 @@ export class Engine implements AttemptHost {
     if (!this.#known(ticket)) return;
     this.commit((now) => {
       const { epoch } = ticket;
+      ticket.live.recorded.add("artifact");
       const data = { step: stepName(ticket), epoch, path, bytes: body.byteLength };
       this.append(ticket.live.resource, ticket.live.run, {
         at: now,
@@ -265,7 +260,7 @@ export class Engine implements AttemptHost {
     this.commit((now) => {
       this.#appendOutput(ticket, entries, now);
       const current = live.state.steps[step]?.epoch === epoch && !isTerminal(live.state);
-      if (stored && current) this.#store.saveResult(live.resource.id, live.run, step, stored);
+      if (current) live.results.set(step, stored);
       this.drive(live, { type: "attempt_finished", step, epoch, result }, now);
     });
   }
@@ -307,10 +302,19 @@ export class Engine implements AttemptHost {
     return { type: "attempt_started", step, epoch };
   }
 
-  #adopt(resource: Resource, run: number, state: RunState): LiveRun {
-    const live: LiveRun = { resource, run, plan: this.#kind(resource).plan(resource), state };
+  #adopt(
+    resource: Resource,
+    head: RunHead,
+    recorded: readonly ("stdout" | "stderr" | "artifact")[],
+  ): LiveRun {
+    const live: LiveRun = {
+      ...head,
+      resource,
+      plan: this.#kind(resource).plan(resource),
+      results: new Map(),
+      recorded: new Set(recorded),
+    };
     this.#live.set(resource.id, { live, waiters: new Set() });
-    this.#seqs.set(resource.id, this.#store.lastSeq(resource.id));
     return live;
   }
 
@@ -326,6 +330,7 @@ export class Engine implements AttemptHost {
   #appendOutput(ticket: Ticket, entries: readonly LogEntry[], now: number): void {
     const { live, epoch, attempt } = ticket;
     for (const { stream, text } of entries) {
+      live.recorded.add(stream);
       this.append(live.resource, live.run, {
         at: now,
         type: "log",

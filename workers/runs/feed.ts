@@ -12,9 +12,12 @@ export interface FeedMessage {
 
 export class Feed {
   readonly #context: DurableObjectState;
+  /** Upper bound of the sockets that are open, so that an unwatched commit asks nobody. */
+  #sockets: number;
 
   constructor(context: DurableObjectState) {
     this.#context = context;
+    this.#sockets = context.getWebSockets().length;
     context.setWebSocketAutoResponse(new WebSocketRequestResponsePair("ping", "pong"));
   }
 
@@ -22,14 +25,17 @@ export class Feed {
   accept(resourceId: string): Response {
     const pair = new WebSocketPair();
     this.#context.acceptWebSocket(pair[1], [resourceId]);
+    this.#sockets += 1;
     return new Response(null, { status: 101, webSocket: pair[0] });
   }
 
-  watched(resourceId: string): boolean {
-    return this.#context.getWebSockets(resourceId).length > 0;
+  /** A watcher has gone. */
+  release(): void {
+    this.#sockets = this.#context.getWebSockets().length;
   }
 
   push(resourceId: string, events: readonly EventRow[]): void {
+    if (this.#sockets === 0) return;
     const sockets = this.#context.getWebSockets(resourceId);
     if (sockets.length === 0) return;
     const message = JSON.stringify({ events } satisfies FeedMessage);

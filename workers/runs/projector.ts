@@ -1,51 +1,56 @@
 /**
- * Carries what the coordinator decided to D1, where lists are served from. Many changes become one
- * batch: the rows of each kind in one statement, and the neighbours' messages beside them.
+ * Carries what the coordinator decided to D1, where lists are served from: the newest row of each
+ * resource that changed, and a message for the neighbours for each step of its life.
  */
+import { projectPart } from "./address.ts";
+import { readData } from "./events.ts";
 import type { EnginePorts } from "./ports.ts";
+import type { ProjectionBatch } from "./relay.ts";
 import type { Deletion, RunStore } from "./store.ts";
 import type { EventRow, Resource, RunSummary } from "./store-types.ts";
 
-const MIN_INTERVAL_MS = 100;
-/** The interval follows the last flush's latency, so that a slow D1 gets fewer, larger batches. */
-const LATENCY_FACTOR = 10;
-const MAX_INTERVAL_MS = 5_000;
+/** Changes of one object within this time share a call; the relay gathers over objects. */
+const GATHER_MS = 20;
+const RETRY_MS = 1_000;
 const MAX_RESOURCES_PER_FLUSH = 500;
-/** D1 takes statements' parameters up to 2 MB; rows are packed below half of that. */
-const MAX_CHUNK_CHARS = 1_000_000;
 
-const OUTBOX_SQL = `INSERT INTO outbox (id, topic, project_id, resource_id, payload, created_at)
-SELECT value ->> 'id', value ->> 'topic', value ->> 'project_id', value ->> 'resource_id',
-       value ->> 'payload', value ->> 'created_at' FROM json_each(?1) WHERE true
-ON CONFLICT (id) DO NOTHING`;
+/** Events that neighbours are told of; the rest is the run's own detail. */
+const OUTBOX_EVENTS: ReadonlySet<string> = new Set([
+  "resource.created",
+  "resource.updated",
+  "run.queued",
+  "run.started",
+  "run.completed",
+  "run.failed",
+  "run.cancelled",
+]);
 
 export class Projector {
-  readonly #database: D1Database;
+  readonly #env: Env;
   readonly #store: RunStore;
   readonly #kinds: EnginePorts["kinds"];
   readonly #summarise: (resource: Resource) => RunSummary | null;
-  #intervalMs = MIN_INTERVAL_MS;
   #timer: ReturnType<typeof setTimeout> | null = null;
   #flushing: Promise<boolean> | null = null;
 
   constructor(
-    database: D1Database,
+    env: Env,
     store: RunStore,
     kinds: EnginePorts["kinds"],
     summarise: (resource: Resource) => RunSummary | null,
   ) {
-    this.#database = database;
+    this.#env = env;
     this.#store = store;
     this.#kinds = kinds;
     this.#summarise = summarise;
   }
 
   /** Flushes soon. The coordinator's alarm repeats what a lost timer or a failed flush left. */
-  schedule(): void {
+  schedule(delayMs = GATHER_MS): void {
     this.#timer ??= setTimeout(() => {
       this.#timer = null;
       void this.flush();
-    }, this.#intervalMs);
+    }, delayMs);
   }
 
   /** Projects everything that is behind; resolves to false when something still is. */
@@ -59,45 +64,16 @@ export class Projector {
   async #flush(): Promise<boolean> {
     const dirty = this.#store.dirtyResources(MAX_RESOURCES_PER_FLUSH);
     const deletions = this.#store.deletions(MAX_RESOURCES_PER_FLUSH);
-    if (dirty.length === 0 && deletions.length === 0) return true;
-    const statements: D1PreparedStatement[] = [];
-    const messages: Record<string, unknown>[] = [];
-    const rowsByKind = new Map<string, string[]>();
-    for (const { resource, projected_seq } of dirty) {
-      const kind = this.#kind(resource.kind);
-      const rows = rowsByKind.get(resource.kind) ?? [];
-      rows.push(JSON.stringify(kind.row(resource, this.#summarise(resource))));
-      rowsByKind.set(resource.kind, rows);
-      for (const event of this.#lifecycle(resource, projected_seq)) {
-        messages.push(toMessage(resource, event));
-      }
-    }
-    for (const [kind, rows] of rowsByKind) {
-      for (const chunk of chunks(rows)) {
-        statements.push(this.#database.prepare(this.#kind(kind).upsertSql).bind(chunk));
-      }
-    }
-    for (const [kind, ids] of Map.groupBy(deletions, (deletion) => deletion.kind)) {
-      const list = JSON.stringify(ids.map((deletion) => deletion.id));
-      statements.push(this.#database.prepare(this.#kind(kind).deleteSql).bind(list));
-    }
-    for (const deletion of deletions) messages.push(toDeletionMessage(deletion));
-    for (const chunk of chunks(messages.map((message) => JSON.stringify(message)))) {
-      statements.push(this.#database.prepare(OUTBOX_SQL).bind(chunk));
-    }
-    const began = Date.now();
+    const [first] = [...dirty.map(({ resource }) => resource), ...deletions];
+    if (!first) return true;
+    const batch = this.#batch(dirty, deletions);
     try {
-      await this.#database.batch(statements);
+      await this.#env.PROJECTION.getByName(projectPart(first.id)).project(batch);
     } catch (error) {
-      this.#intervalMs = Math.min(MAX_INTERVAL_MS, this.#intervalMs * 2);
       console.error(JSON.stringify({ event: "projection_failed", message: String(error) }));
+      this.schedule(RETRY_MS);
       return false;
     }
-    const latency = Date.now() - began;
-    this.#intervalMs = Math.min(
-      MAX_INTERVAL_MS,
-      Math.max(MIN_INTERVAL_MS, LATENCY_FACTOR * latency),
-    );
     for (const { resource } of dirty) {
       this.#store.markProjected(resource.id, resource.changed_seq);
     }
@@ -107,65 +83,47 @@ export class Projector {
     return done;
   }
 
-  #lifecycle(resource: Resource, after: number): readonly EventRow[] {
-    return this.#store
-      .lifecycleEvents(resource.id, after, resource.changed_seq)
-      .filter((event) => OUTBOX_EVENTS.has(event.type));
-  }
-
-  #kind(name: string) {
-    const kind = this.#kinds[name];
-    if (!kind) throw new Error(`no kind "${name}" is wired into the engine`);
-    return kind;
+  #batch(
+    dirty: readonly { readonly resource: Resource; readonly projected_seq: number }[],
+    deletions: readonly Deletion[],
+  ): ProjectionBatch {
+    const rows: Record<string, string[]> = {};
+    const deleted: Record<string, string[]> = {};
+    const messages: string[] = [];
+    for (const { resource, projected_seq } of dirty) {
+      const row = this.#kinds[resource.kind]?.row(resource, this.#summarise(resource));
+      rows[resource.kind] = [...(rows[resource.kind] ?? []), JSON.stringify(row)];
+      const { id, changed_seq } = resource;
+      for (const event of this.#store.lifecycleEvents(id, projected_seq, changed_seq)) {
+        if (OUTBOX_EVENTS.has(event.type)) messages.push(toMessage(resource, event));
+      }
+    }
+    for (const deletion of deletions) {
+      deleted[deletion.kind] = [...(deleted[deletion.kind] ?? []), JSON.stringify(deletion.id)];
+      messages.push(toDeletionMessage(deletion));
+    }
+    return { rows, deleted, messages };
   }
 }
 
-/** Events that neighbours are told of; the rest is the run's own detail. */
-const OUTBOX_EVENTS: ReadonlySet<string> = new Set([
-  "resource.created",
-  "resource.updated",
-  "run.queued",
-  "run.started",
-  "run.completed",
-  "run.failed",
-  "run.cancelled",
-]);
-
-function toMessage(resource: Resource, event: EventRow): Record<string, unknown> {
-  const topic = `${resource.kind}.${event.type.slice(event.type.indexOf(".") + 1)}`;
-  return {
+function toMessage(resource: Resource, event: EventRow): string {
+  return JSON.stringify({
     id: `${resource.id}:${event.seq}`,
-    topic,
+    topic: `${resource.kind}.${event.type.slice(event.type.indexOf(".") + 1)}`,
     project_id: resource.project_id,
     resource_id: resource.id,
-    payload: JSON.stringify({ run: event.run, at: event.at, data: JSON.parse(event.data) }),
+    payload: JSON.stringify({ run: event.run, at: event.at, data: readData(event) }),
     created_at: event.at,
-  };
+  });
 }
 
-function toDeletionMessage(deletion: Deletion): Record<string, unknown> {
-  return {
+function toDeletionMessage(deletion: Deletion): string {
+  return JSON.stringify({
     id: `${deletion.id}:deleted`,
     topic: `${deletion.kind}.deleted`,
     project_id: deletion.project_id,
     resource_id: deletion.id,
     payload: "{}",
     created_at: Date.now(),
-  };
-}
-
-/** Packs JSON texts into JSON arrays below the parameter limit. */
-function* chunks(items: readonly string[]): Generator<string> {
-  let packed: string[] = [];
-  let chars = 0;
-  for (const item of items) {
-    if (packed.length > 0 && chars + item.length > MAX_CHUNK_CHARS) {
-      yield `[${packed.join(",")}]`;
-      packed = [];
-      chars = 0;
-    }
-    packed.push(item);
-    chars += item.length + 1;
-  }
-  if (packed.length > 0) yield `[${packed.join(",")}]`;
+  });
 }

@@ -2,7 +2,7 @@
 import type { Archive } from "./archive.ts";
 import { readData } from "./events.ts";
 import type { LogFilter, RunStore, StoredRun } from "./store.ts";
-import type { EventRow } from "./store-types.ts";
+import type { EventRow, LiveRun } from "./store-types.ts";
 
 /** A piece of output: its size is known without reading it. */
 export interface LogPiece {
@@ -28,7 +28,22 @@ export async function openRecord(
   return archivedRecord(await archive.events(run.archive, 0, Number.POSITIVE_INFINITY));
 }
 
-export function storedRecord(store: RunStore, resourceId: string, run: number): RunRecord {
+/** The record of a run in memory, which knows of what kinds of event there are none. */
+export function liveRecord(store: RunStore, live: LiveRun): RunRecord {
+  const { recorded } = live;
+  const record = storedRecord(store, live.resource.id, live.run);
+  const silent = ({ stream }: LogFilter) =>
+    (stream === "stdout" || stream === "stderr") && !recorded.has(stream);
+  return {
+    log: (filter) => (silent(filter) ? [] : record.log(filter)),
+    events: (types) =>
+      types.every((type) => type === "artifact.stored") && !recorded.has("artifact")
+        ? []
+        : record.events(types),
+  };
+}
+
+function storedRecord(store: RunStore, resourceId: string, run: number): RunRecord {
   return {
     log: (filter) =>
       store.logChunks(resourceId, run, filter).map((chunk) => ({

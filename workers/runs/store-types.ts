@@ -21,12 +21,25 @@ export interface Resource {
 
 export type Trigger = "execute" | "retry" | "cancel";
 
-/** A run that has not ended, as the coordinator holds it in memory. */
-export interface LiveRun {
-  readonly resource: Resource;
+/** What is stored of a run, its steps and results apart. */
+export interface RunHead {
   readonly run: number;
-  readonly plan: RunPlan;
+  readonly trigger: Trigger;
+  readonly retry_of: number | null;
+  /** The request that began the run, by which its repetition is recognised. */
+  readonly request_id: string | null;
+  readonly created_at: number;
   readonly state: RunState;
+}
+
+/** A run as the coordinator holds it in memory, from its begin or from recovery until it ends. */
+export interface LiveRun extends RunHead {
+  readonly resource: Resource;
+  readonly plan: RunPlan;
+  /** Results of this life of the object, by step; null for an attempt that ended without one. */
+  readonly results: Map<number, StoredResult | null>;
+  /** Kinds of event that its record may hold, so that a reader need not look for the others. */
+  readonly recorded: Set<"stdout" | "stderr" | "artifact">;
 }
 
 export interface LogTail {

@@ -4,7 +4,7 @@
  */
 import type { Json } from "../executors/port.ts";
 import { SCHEMA, SCHEMA_VERSION } from "./store-schema.ts";
-import type { EventRow, Resource, Trigger } from "./store-types.ts";
+import type { EventRow, Resource, RunHead, Trigger } from "./store-types.ts";
 import type { RunState, RunStatus, StepState, StoredResult } from "./types.ts";
 
 type ResourceRow = Record<string, SqlStorageValue> & {
@@ -41,16 +41,12 @@ type EventRecord = Record<string, SqlStorageValue> & {
 };
 
 /** One stored run, its steps included. */
-export interface StoredRun {
-  readonly run: number;
-  readonly trigger: Trigger;
-  readonly retry_of: number | null;
-  readonly request_id: string | null;
-  readonly created_at: number;
-  readonly state: RunState;
+export interface StoredRun extends RunHead {
   /** Key in the blob store of the run's events, once they have moved there. */
   readonly archive: string | null;
 }
+
+type Results = ReadonlyMap<number, StoredResult | null>;
 
 /** An event about to be appended. `log` is set for output, whose text is in `data`. */
 export interface NewEvent {
@@ -161,50 +157,66 @@ export class RunStore {
     );
   }
 
-  insertRun(resourceId: string, run: StoredRun): void {
+  insertRun(resourceId: string, run: RunHead, results: Results): void {
     const { steps, ...state } = run.state;
     this.#sql.exec(
       `INSERT INTO runs (resource_id, run, status, live, started_by, retry_of, request_id, created_at,
-       completed_at, state) VALUES (?, ?, ?, 1, ?, ?, ?, ?, NULL, ?)`,
+       completed_at, state) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
       resourceId,
       run.run,
       state.status,
+      state.completed_at === null ? 1 : 0,
       run.trigger,
       run.retry_of,
       run.request_id,
       run.created_at,
+      state.completed_at,
       JSON.stringify(state),
     );
     steps.forEach((step, index) => {
       this.#sql.exec(
-        "INSERT INTO steps (resource_id, run, step, state) VALUES (?, ?, ?, ?)",
+        "INSERT INTO steps (resource_id, run, step, state, result) VALUES (?, ?, ?, ?, ?)",
         resourceId,
         run.run,
         index,
         JSON.stringify(step),
+        resultText(results.get(index)),
       );
     });
   }
 
-  saveRun(resourceId: string, run: number, state: RunState, touched: Iterable<number>): void {
-    const { steps, ...rest } = state;
+  /** Writes the run and the steps that were touched; a step without an entry keeps its result. */
+  saveRun(resourceId: string, run: RunHead, touched: Iterable<number>, results: Results): void {
+    const { steps, ...state } = run.state;
     this.#sql.exec(
       "UPDATE runs SET status = ?, live = ?, completed_at = ?, state = ? WHERE resource_id = ? AND run = ?",
       state.status,
       state.completed_at === null ? 1 : 0,
       state.completed_at,
-      JSON.stringify(rest),
+      JSON.stringify(state),
       resourceId,
-      run,
+      run.run,
     );
     for (const index of touched) {
-      this.#sql.exec(
-        "UPDATE steps SET state = ? WHERE resource_id = ? AND run = ? AND step = ?",
-        JSON.stringify(steps[index]),
-        resourceId,
-        run,
-        index,
-      );
+      const step = JSON.stringify(steps[index]);
+      if (results.has(index)) {
+        this.#sql.exec(
+          "UPDATE steps SET state = ?, result = ? WHERE resource_id = ? AND run = ? AND step = ?",
+          step,
+          resultText(results.get(index)),
+          resourceId,
+          run.run,
+          index,
+        );
+      } else {
+        this.#sql.exec(
+          "UPDATE steps SET state = ? WHERE resource_id = ? AND run = ? AND step = ?",
+          step,
+          resourceId,
+          run.run,
+          index,
+        );
+      }
     }
   }
 
@@ -223,16 +235,6 @@ export class RunStore {
       if (resource) found.push({ resource, stored: this.#toRun(row) });
     }
     return found;
-  }
-
-  saveResult(resourceId: string, run: number, step: number, result: StoredResult): void {
-    this.#sql.exec(
-      "UPDATE steps SET result = ? WHERE resource_id = ? AND run = ? AND step = ?",
-      JSON.stringify(result),
-      resourceId,
-      run,
-      step,
-    );
   }
 
   result(resourceId: string, run: number, step: number): StoredResult | null {
@@ -456,6 +458,10 @@ export class RunStore {
       archive: row.archive,
     };
   }
+}
+
+function resultText(result: StoredResult | null | undefined): string | null {
+  return result ? JSON.stringify(result) : null;
 }
 
 function toResource(row: ResourceRow): Resource {

@@ -3,11 +3,10 @@ import type { Json } from "../executors/port.ts";
 import { readData } from "./events.ts";
 import { readTail } from "./logs.ts";
 import type { RunRecord } from "./record.ts";
-import type { StoredRun } from "./store.ts";
-import type { ArtifactSummary, Resource, RunSummary, Snapshot } from "./store-types.ts";
+import type { ArtifactSummary, Resource, RunHead, RunSummary, Snapshot } from "./store-types.ts";
 import type { StoredResult } from "./types.ts";
 
-export function summarise(stored: Omit<StoredRun, "request_id" | "archive">): RunSummary {
+export function summarise(stored: RunHead): RunSummary {
   const { state } = stored;
   const step = state.steps[0];
   const single = state.steps.length === 1;
@@ -33,7 +32,7 @@ export function bareSnapshot(resource: Resource): Snapshot {
 
 export function snapshot(
   resource: Resource,
-  run: StoredRun,
+  run: RunHead,
   record: RunRecord,
   result: StoredResult | null,
 ): Snapshot {
