@@ -1,0 +1,121 @@
+/**
+ * Gathers what the coordinators of a project have to project and writes it to D1 together, so that
+ * the number of D1 batches follows time and not the number of objects. It stores nothing: a
+ * coordinator counts a row as projected when its call has returned.
+ */
+import { DurableObject } from "cloudflare:workers";
+import type { EnginePorts } from "./ports.ts";
+
+const MIN_INTERVAL_MS = 80;
+/** The interval follows the last batch's latency, so that a slow D1 gets fewer, larger batches. */
+const LATENCY_FACTOR = 10;
+const MAX_INTERVAL_MS = 2_000;
+/** D1 takes parameters up to 2 MB; rows are packed well below that. */
+const MAX_CHUNK_CHARS = 1_000_000;
+
+/** JSON texts: rows and ids by kind, and messages for the neighbours. */
+export interface ProjectionBatch {
+  readonly rows: Readonly<Record<string, readonly string[]>>;
+  readonly deleted: Readonly<Record<string, readonly string[]>>;
+  readonly messages: readonly string[];
+}
+
+interface Pending {
+  readonly batch: ProjectionBatch;
+  readonly resolve: () => void;
+  readonly reject: (reason: unknown) => void;
+}
+
+const OUTBOX_SQL = `INSERT INTO outbox (id, topic, project_id, resource_id, payload, created_at)
+SELECT value ->> 'id', value ->> 'topic', value ->> 'project_id', value ->> 'resource_id',
+       value ->> 'payload', value ->> 'created_at' FROM json_each(?1) WHERE true
+ON CONFLICT (id) DO NOTHING`;
+
+export abstract class ProjectionRelayBase extends DurableObject<Env> {
+  readonly #kinds: EnginePorts["kinds"];
+  #pending: Pending[] = [];
+  #timer: ReturnType<typeof setTimeout> | null = null;
+  #intervalMs = MIN_INTERVAL_MS;
+
+  constructor(context: DurableObjectState, env: Env, kinds: EnginePorts["kinds"]) {
+    super(context, env);
+    this.#kinds = kinds;
+  }
+
+  /** Resolves when the batch is in D1; rejects when it is not, and may be sent again. */
+  project(batch: ProjectionBatch): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#pending.push({ batch, resolve, reject });
+      this.#timer ??= setTimeout(() => void this.#flush(), this.#intervalMs);
+    });
+  }
+
+  async #flush(): Promise<void> {
+    const pending = this.#pending;
+    this.#pending = [];
+    const began = Date.now();
+    try {
+      await this.#write(pending.map(({ batch }) => batch));
+      for (const { resolve } of pending) resolve();
+    } catch {
+      await this.#writeApart(pending);
+    }
+    const latency = Date.now() - began;
+    this.#intervalMs = Math.min(
+      MAX_INTERVAL_MS,
+      Math.max(MIN_INTERVAL_MS, LATENCY_FACTOR * latency),
+    );
+    this.#timer =
+      this.#pending.length > 0 ? setTimeout(() => void this.#flush(), this.#intervalMs) : null;
+  }
+
+  /** After a failure each caller stands alone, so that one bad row holds up no other. */
+  async #writeApart(pending: readonly Pending[]): Promise<void> {
+    for (const { batch, resolve, reject } of pending) {
+      try {
+        await this.#write([batch]);
+        resolve();
+      } catch (error) {
+        reject(error);
+      }
+    }
+  }
+
+  async #write(batches: readonly ProjectionBatch[]): Promise<void> {
+    const statements: D1PreparedStatement[] = [];
+    const add = (sql: string, items: readonly string[]) => {
+      for (const chunk of chunks(items)) statements.push(this.env.DB.prepare(sql).bind(chunk));
+    };
+    for (const [name, kind] of Object.entries(this.#kinds)) {
+      add(
+        kind.upsertSql,
+        batches.flatMap(({ rows }) => rows[name] ?? []),
+      );
+      add(
+        kind.deleteSql,
+        batches.flatMap(({ deleted }) => deleted[name] ?? []),
+      );
+    }
+    add(
+      OUTBOX_SQL,
+      batches.flatMap(({ messages }) => messages),
+    );
+    if (statements.length > 0) await this.env.DB.batch(statements);
+  }
+}
+
+/** Packs JSON texts into JSON arrays below the parameter limit. */
+function* chunks(items: readonly string[]): Generator<string> {
+  let packed: string[] = [];
+  let chars = 0;
+  for (const item of items) {
+    if (packed.length > 0 && chars + item.length > MAX_CHUNK_CHARS) {
+      yield `[${packed.join(",")}]`;
+      packed = [];
+      chars = 0;
+    }
+    packed.push(item);
+    chars += item.length + 1;
+  }
+  if (packed.length > 0) yield `[${packed.join(",")}]`;
+}
