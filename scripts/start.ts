@@ -40,7 +40,7 @@ Create a task, execute it and see its result:
   curl -sS ${service.url}/api/v1/tasks \\
     -H 'Authorization: Bearer ${key}' \\
     -H 'Content-Type: application/json' \\
-    -H 'Prefer: wait=30' \\
+    -H 'Prefer: wait=30' -w '\\n' \\
     -d '${task}'
 
 `);

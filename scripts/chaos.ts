@@ -1,0 +1,22 @@
+/** `npm run test:chaos`: the tests that depend on chance, with their full counts. */
+import process from "node:process";
+import { build } from "./lib/build.ts";
+import { runTool } from "./lib/command.ts";
+
+/** Variables that the tests read; one that is set keeps its value. */
+const FULL_COUNTS = {
+  /** Kills of the process during a run. */
+  CHAOS_RUNS: "200",
+  /** Random schedules of the run machine. */
+  MACHINE_RUNS: "50000",
+  /** Requests with random bodies. */
+  FUZZ_REQUESTS: "10000",
+};
+
+await build();
+const env = Object.fromEntries(
+  Object.entries(FULL_COUNTS).map(([name, count]) => [name, process.env[name] || count]),
+);
+const args = ["run", "--project", "unit", "--project", "e2e", "chaos", "properties", "fuzz"];
+const { code } = await runTool("vitest", args, { env, stdio: "inherit" });
+process.exitCode = code;
