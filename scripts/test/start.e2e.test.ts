@@ -1,0 +1,131 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtemp, readFile, rm, stat } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import process from "node:process";
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { z } from "zod";
+import { build } from "../lib/build.ts";
+import { rootPath } from "../lib/paths.ts";
+import { freePort } from "../lib/probe.ts";
+import { processIdentity, signal } from "../lib/processes.ts";
+
+let data: string;
+let port: number;
+const started: ChildProcess[] = [];
+
+beforeEach(async () => {
+  data = await mkdtemp(join(tmpdir(), "pipelzr-start-"));
+  port = await freePort();
+  await build();
+});
+
+afterEach(async () => {
+  for (const child of started.splice(0)) {
+    if (child.exitCode !== null || child.signalCode !== null) continue;
+    const ended = once(child, "exit");
+    child.kill("SIGTERM");
+    await ended;
+  }
+  await rm(data, { recursive: true, force: true });
+});
+
+interface Run {
+  readonly child: ChildProcess;
+  output(): string;
+  /** Resolves when the output matches, or fails with it when the process ends first. */
+  says(pattern: RegExp): Promise<RegExpMatchArray>;
+}
+
+function start(): Run {
+  const child = spawn(process.execPath, [rootPath("scripts/run.mjs"), "start"], {
+    env: { ...process.env, PIPELZR_DATA_DIR: data, PORT: String(port), HOST: "" },
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  started.push(child);
+  let output = "";
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.setEncoding("utf8").on("data", (text: string) => {
+      output += text;
+    });
+  }
+  return {
+    child,
+    output: () => output,
+    says: (pattern) =>
+      vi.waitFor(
+        () => {
+          const match = output.match(pattern);
+          if (!match) throw new Error(`It says:\n${output}`);
+          return match;
+        },
+        { timeout: 60_000, interval: 50 },
+      ),
+  };
+}
+
+const lockSchema = z.object({
+  group: z.object({ leader: z.number(), members: z.array(z.string()) }),
+});
+
+/** Process ids of the host and of the runtime. */
+async function processes(): Promise<number[]> {
+  const lock = lockSchema.parse(JSON.parse(await readFile(join(data, "lock.json"), "utf8")));
+  return lock.group.members.map((identity) => Number(identity.split(":")[0]));
+}
+const alive = (pids: readonly number[]) => pids.filter((pid) => processIdentity(pid) !== null);
+
+/** Does what the printed curl command does. */
+async function runPrintedCommand(text: string): Promise<unknown> {
+  const [, url] = text.match(/curl -sS (\S+)/) ?? [];
+  const headers = [...text.matchAll(/-H '([^:]+): ([^']+)'/g)].map(
+    ([, name, value]): [string, string] => [name ?? "", value ?? ""],
+  );
+  const [, body] = text.match(/-d '([^']+)'/) ?? [];
+  const response = await fetch(url ?? "", { method: "POST", headers, body: body ?? "" });
+  return response.json();
+}
+
+test("npm start prints a command that works, and ends without a trace on SIGTERM", async () => {
+  const service = start();
+  await service.says(/-d '.+'/);
+  expect(await runPrintedCommand(service.output())).toMatchObject({
+    state: "completed",
+    stdout: "Hello from /workspace\n",
+  });
+  expect((await stat(join(data, ".dev.vars"))).mode & 0o777).toBe(0o600);
+
+  const pids = await processes();
+  expect(alive(pids)).toEqual(pids);
+  const ended = once(service.child, "exit");
+  service.child.kill("SIGTERM");
+  expect((await ended)[0]).toBe(0);
+  await vi.waitFor(() => expect(alive(pids)).toEqual([]));
+});
+
+test("after kill -9 of every process the next start has the same key and the same tasks", async () => {
+  const first = start();
+  await first.says(/-d '.+'/);
+  const task = z.looseObject({ id: z.string() }).parse(await runPrintedCommand(first.output()));
+  const [, key] = await first.says(/API key {3}(\S+)/);
+  const pids = await processes();
+  const ended = once(first.child, "exit");
+  for (const pid of [first.child.pid ?? 0, ...pids]) signal(pid, "SIGKILL");
+  await ended;
+
+  const second = start();
+  await second.says(/-d '.+'/);
+  const headers = { authorization: `Bearer ${key}` };
+  const response = await fetch(`http://127.0.0.1:${port}/api/v1/tasks/${task.id}`, { headers });
+  expect(await response.json()).toMatchObject({ id: task.id, state: "completed" });
+});
+
+test("a second start on the same data says so and ends", async () => {
+  const first = start();
+  await first.says(/-d '.+'/);
+  const second = start();
+  const [code] = await once(second.child, "exit");
+  expect(code).toBe(1);
+  expect(second.output()).toContain(`already runs on this state, at http://127.0.0.1:${port}`);
+});
