@@ -162,6 +162,32 @@ describe("Idempotency-Key", () => {
     expect(seeds[1]).toBe(seeds[0]);
   });
 
+  it("keeps the claim of a request that works for long", async () => {
+    vi.useFakeTimers({ toFake: ["Date", "setInterval", "clearInterval"] });
+    let finish = (): void => undefined;
+    behave = (body) =>
+      new Promise((resolve) => {
+        finish = () => resolve(body);
+      });
+    const slow = post("long", { name: "a" });
+    await vi.waitFor(() => expect(seeds).toHaveLength(1));
+    const claimedAt = async () => {
+      const row = await env.DB.prepare(
+        "SELECT claimed_at FROM idempotency_keys WHERE key = 'long'",
+      ).first();
+      return z.object({ claimed_at: z.number() }).parse(row).claimed_at;
+    };
+    for (let waited = 0; waited < 2 * CLAIM_MS; waited += CLAIM_MS / 2) {
+      vi.advanceTimersByTime(CLAIM_MS / 2);
+      const now = Date.now();
+      await vi.waitFor(async () => expect(now - (await claimedAt())).toBeLessThan(CLAIM_MS / 2));
+    }
+    expect((await post("long", { name: "a" })).status).toBe(409);
+    finish();
+    expect((await slow).status).toBe(201);
+    expect(seeds).toHaveLength(1);
+  });
+
   it("does not burn the key on a refusal, before or inside the handler", async () => {
     expect((await post("burnt", { name: 1 })).status).toBe(422);
     behave = async () => {

@@ -3,7 +3,7 @@ import { z } from "zod";
 
 /** Upper bounds in milliseconds; a last bucket without a bound follows. */
 export const HTTP_BUCKETS_MS = [
-  5, 10, 25, 50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 30_000, 60_000,
+  0.5, 1, 2.5, 5, 10, 25, 50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 30_000, 60_000,
 ] as const;
 
 /** Requests of one route, method and status. `buckets[i]` counts those in bucket i alone. */

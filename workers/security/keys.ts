@@ -75,13 +75,17 @@ export async function findKey(db: D1Database, hash: string): Promise<KnownKey | 
   };
 }
 
-/** Throws `unauthenticated` when the key is revoked or past its expiry. */
+/** Throws `unauthenticated` when the key, or the token it stands for, is revoked or past its expiry. */
 export function checkKey(key: KnownKey, now: number): void {
   if (key.revoked_at !== null) {
     throw unauthenticated("This API key has been revoked; use another.");
   }
   if (key.expires_at !== null && key.expires_at <= now) {
-    throw unauthenticated("This API key has expired; create another.");
+    throw unauthenticated(
+      key.principal.kind === "user"
+        ? "The token has expired; sign in again."
+        : "This API key has expired; create another.",
+    );
   }
 }
 
