@@ -31,12 +31,9 @@ export function startScript(
   );
 }
 
-let recorders = 0;
-
 /** A recorder with a count of its own. */
 export async function makeRecorder(): Promise<Recorder> {
-  recorders += 1;
-  const path = `/recorder-${recorders}`;
+  const path = `/${crypto.randomUUID()}`;
   return {
     allow: ["recorder.test"],
     url: `http://recorder.test${path}`,

@@ -3,26 +3,22 @@ import { Bash } from "just-bash/browser";
 import { parseOutputFile } from "../../output-file.ts";
 import { MAX_RESULT_BYTES } from "../../port.ts";
 import type { ChildRequest, LastFrame } from "../frames.ts";
-import { type FileSource, sendArtifacts } from "./artifacts.ts";
+import { sendArtifacts } from "./artifacts.ts";
 import { DeviceFs } from "./devices.ts";
 import { liveOutput } from "./live-shell.ts";
+import { HeldTooLong, Pace } from "./pace.ts";
 import type { Run } from "./run.ts";
 import { serve } from "./serve.ts";
+import { ShellFiles, WORKSPACE } from "./shell-files.ts";
 
-const WORKSPACE = "/workspace";
 const HOME = "/home/task";
 const INPUT_FILE = "/run/pipelzr/input.json";
 const OUTPUT_FILE = "/run/pipelzr/output";
-const MAX_FILE_SYSTEM_BYTES = 96 << 20;
-/** Statements between two turns of the event loop: few enough to stop soon, many enough to be fast. */
-const STATEMENTS_PER_TURN = 512;
-
-/** For what a script reads and writes in all; what it holds at a time is bounded by its files. */
-const CUMULATIVE_BYTES = 16 * 1024 ** 3;
-
+const MEBIBYTE = 1024 * 1024;
+const MAX_FILE_SYSTEM_BYTES = 96 * MEBIBYTE;
 /**
- * The time limit bounds a script, so counts are only a guard against loops inside one command,
- * which never give the event loop a turn.
+ * The time limit bounds a script, so counts only guard against loops inside one command, which
+ * never give the event loop a turn.
  */
 const LIMITS = {
   maxCommandCount: 50_000_000,
@@ -32,8 +28,9 @@ const LIMITS = {
   maxSedIterations: 2_000_000,
   maxJqIterations: 2_000_000,
   maxCallDepth: 500,
-  maxOutputSize: CUMULATIVE_BYTES,
-  maxInputBytes: CUMULATIVE_BYTES,
+  // Of all commands together; also what zlib is asked to allow, which takes no more than this.
+  maxOutputSize: 128 * MEBIBYTE,
+  maxInputBytes: 16 * 1024 * MEBIBYTE,
   maxTraversalEntries: 50_000_000,
   maxTraversalWork: 50_000_000,
   maxGlobOperations: 50_000_000,
@@ -43,53 +40,11 @@ const LIMITS = {
 /** What may be reached is decided by the egress that the child's `fetch` goes through. */
 const NETWORK = { dangerouslyAllowFullInternetAccess: true, denyPrivateRanges: false } as const;
 
-class ShellFiles implements FileSource {
-  readonly #fs: DeviceFs;
-  readonly #prefix: string;
-
-  constructor(fs: DeviceFs, directory: string) {
-    this.#fs = fs;
-    this.#prefix = `${directory}/`;
-  }
-
-  load(files: ChildRequest["files"]): void {
-    for (const [path, { content, encoding, mode }] of Object.entries(files)) {
-      const data = encoding === "base64" ? Buffer.from(content, "base64") : content;
-      const metadata = mode === undefined ? undefined : { mode: Number.parseInt(mode, 8) };
-      this.#fs.writeFileSync(`${WORKSPACE}/${path}`, data, undefined, metadata);
-    }
-  }
-
-  async paths(): Promise<string[]> {
-    const files: string[] = [];
-    for (const path of this.#fs.getAllPaths()) {
-      if (path.startsWith(this.#prefix) && (await this.#isFile(path))) {
-        files.push(path.slice(this.#prefix.length));
-      }
-    }
-    return files;
-  }
-
-  read(path: string): Promise<Uint8Array> {
-    return this.#fs.readFileBuffer(this.#prefix + path);
-  }
-
-  /** False for a link that leads nowhere, too. */
-  async #isFile(path: string): Promise<boolean> {
-    try {
-      return (await this.#fs.stat(path)).isFile;
-    } catch {
-      return false;
-    }
-  }
-}
-
-function device(run: Run): DeviceFs {
+function device(run: Run, pace: Pace): DeviceFs {
   const decoders = {
     stdout: new TextDecoder("utf-8", { fatal: false, ignoreBOM: true }),
     stderr: new TextDecoder("utf-8", { fatal: false, ignoreBOM: true }),
   };
-  let statements = 0;
   return new DeviceFs(
     {
       write: (stream, data) => {
@@ -97,11 +52,7 @@ function device(run: Run): DeviceFs {
           typeof data === "string" ? data : decoders[stream].decode(data, { stream: true });
         run.channel.log(stream, text);
       },
-      tick: () => {
-        statements += 1;
-        if (statements % STATEMENTS_PER_TURN !== 0) return undefined;
-        return new Promise((resolve) => setTimeout(resolve, 0));
-      },
+      tick: () => pace.tick(),
     },
     MAX_FILE_SYSTEM_BYTES,
   );
@@ -110,7 +61,7 @@ function device(run: Run): DeviceFs {
 async function lastFrame(exitCode: number, fs: DeviceFs): Promise<LastFrame> {
   const { size } = await fs.stat(OUTPUT_FILE);
   if (size > MAX_RESULT_BYTES) {
-    const message = `$PIPELZR_OUTPUT is above ${MAX_RESULT_BYTES / (1024 * 1024)} MiB. Keep large data as artifacts and write their paths.`;
+    const message = `$PIPELZR_OUTPUT is above ${MAX_RESULT_BYTES / MEBIBYTE} MiB. Keep large data as artifacts and write their paths.`;
     return ["failed", "error", "output_too_large", message, exitCode, null];
   }
   const output = parseOutputFile(await fs.readFile(OUTPUT_FILE));
@@ -121,7 +72,8 @@ async function lastFrame(exitCode: number, fs: DeviceFs): Promise<LastFrame> {
 }
 
 async function execute(request: ChildRequest, run: Run): Promise<void> {
-  const fs = device(run);
+  const pace = new Pace(() => new Promise((resolve) => setTimeout(resolve, 0)));
+  const fs = device(run, pace);
   const directory =
     request.working_directory === "" ? WORKSPACE : `${WORKSPACE}/${request.working_directory}`;
   for (const path of [WORKSPACE, HOME, "/tmp", directory]) fs.mkdirSync(path, { recursive: true });
@@ -134,6 +86,7 @@ async function execute(request: ChildRequest, run: Run): Promise<void> {
     fs,
     cwd: directory,
     defenseInDepth: false,
+    coverage: pace.coverage,
     executionLimits: LIMITS,
     env: {
       HOME,
@@ -150,15 +103,26 @@ async function execute(request: ChildRequest, run: Run): Promise<void> {
   });
   const script = request.shell ?? "";
   bash.registerTransformPlugin(liveOutput(script));
-  const rest = await bash.exec(script, { rawScript: true });
-  run.channel.log("stdout", rest.stdout);
-  run.channel.log("stderr", rest.stderr);
+  const end = await interpret(bash, script, run);
   const tooLarge = await sendArtifacts(request.artifacts, files, run.channel);
-  run.channel.end(
-    tooLarge === null
-      ? await lastFrame(rest.exitCode, fs)
-      : ["failed", "error", "artifacts_too_large", tooLarge, rest.exitCode, null],
-  );
+  if (tooLarge !== null) {
+    run.channel.end(["failed", "error", "artifacts_too_large", tooLarge, null, null]);
+  } else {
+    run.channel.end(typeof end === "number" ? await lastFrame(end, fs) : end);
+  }
+}
+
+/** Runs the script to its exit code, or to the reason why it was ended. */
+async function interpret(bash: Bash, script: string, run: Run): Promise<number | LastFrame> {
+  try {
+    const rest = await bash.exec(script, { rawScript: true });
+    run.channel.log("stdout", rest.stdout);
+    run.channel.log("stderr", rest.stderr);
+    return rest.exitCode;
+  } catch (error) {
+    if (!(error instanceof HeldTooLong)) throw error;
+    return ["failed", "exit", "loop_without_pause", error.message, 126, null];
+  }
 }
 
 export default {

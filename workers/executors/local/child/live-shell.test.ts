@@ -113,6 +113,10 @@ const SCRIPTS: Record<string, string> = {
   eval: "eval 'echo ev; x=5'; echo $x",
   source: "echo 'echo sourced; y=7' > s.sh; . ./s.sh; echo $y",
   "child shell": "bash -c 'echo child; echo childerr >&2; exit 3'; echo $?",
+  "child shell in a pipe":
+    "bash -c 'echo a; for i in 1 2; do echo $i; done' | tr a-z A-Z; x=$(bash -c 'echo y'); echo $x",
+  "loops in substitutions":
+    'echo "$(for i in 1 2; do echo $i; done)" <(while false; do :; done) > /dev/null; echo ${x:-$(for i in a b; do echo $i; done)}',
   xargs: "cat data.txt | xargs -n1 echo item",
   "bare redirect": "> empty; wc -c < empty | tr -d ' '",
   negation: "! false; echo $?; ! true; echo $?",
@@ -152,6 +156,8 @@ describe("liveOutput", () => {
     ["at the top", "i=0; while [ $i -lt 50 ]; do i=$((i+1)); done"],
     ["in a function", "f() { i=0; while [ $i -lt 50 ]; do i=$((i+1)); done; }; f"],
     ["in a pipeline", "for i in $(seq 50); do :; done | cat"],
+    ["in a substitution", "x=$(for i in $(seq 50); do :; done)"],
+    ["in a child shell", "bash -c 'for i in $(seq 50); do :; done'"],
     ["in a subshell", "( for i in $(seq 50); do :; done )"],
   ])("gives the event loop a turn in each iteration of a loop %s", async (_, script) => {
     expect((await live(script)).ticks).toBeGreaterThanOrEqual(50);

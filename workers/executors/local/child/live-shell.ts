@@ -5,8 +5,10 @@
  * own, and the file system forwards what is appended to the devices.
  *
  * Inside a function, a pipeline, a subshell or a redirected compound command a command's output is
- * not the script's own; it arrives when the enclosing command ends. Each loop body there opens the
- * tick device, which gives the event loop a turn, so that an abort reaches a loop without output.
+ * not the script's own; it arrives when the enclosing command ends.
+ *
+ * Each loop body, wherever it is, opens the tick device, which gives the event loop a turn, so that
+ * an abort reaches a loop without output.
  */
 import type { Bash } from "just-bash/browser";
 
@@ -53,38 +55,60 @@ function mapCommands(
 
 type Rewrite = (body: Statement[]) => Statement[];
 
-/** Rewrites the statement lists of a compound command; `loop` is for bodies that may run forever. */
-function withBodies<T extends Command>(command: T, plain: Rewrite, loop: Rewrite): T;
-function withBodies(command: Command, plain: Rewrite, loop: Rewrite): Command {
+/** Rewrites the statement lists of a compound command whose output is the script's own. */
+function withBodies(command: Command, rewrite: Rewrite): Command {
   switch (command.type) {
     case "If":
       return {
         ...command,
-        clauses: command.clauses.map((clause) => ({
-          condition: plain(clause.condition),
-          body: plain(clause.body),
+        clauses: command.clauses.map(({ condition, body }) => ({
+          condition: rewrite(condition),
+          body: rewrite(body),
         })),
-        elseBody: command.elseBody === null ? null : plain(command.elseBody),
+        elseBody: command.elseBody === null ? null : rewrite(command.elseBody),
       };
-    case "For":
-    case "CStyleFor":
-      return { ...command, body: loop(command.body) };
     case "While":
     case "Until":
-      return { ...command, condition: plain(command.condition), body: loop(command.body) };
+      return { ...command, condition: rewrite(command.condition), body: rewrite(command.body) };
     case "Case":
       return {
         ...command,
-        items: command.items.map((item) => ({ ...item, body: plain(item.body) })),
+        items: command.items.map((item) => ({ ...item, body: rewrite(item.body) })),
       };
+    case "For":
+    case "CStyleFor":
     case "Group":
-    case "Subshell":
-      return { ...command, body: plain(command.body) };
-    case "FunctionDef":
-      return { ...command, body: withBodies(command.body, plain, loop) };
+      return { ...command, body: rewrite(command.body) };
     default:
       return command;
   }
+}
+
+/** Whether the commands in it write to the script's own streams, each for itself. */
+function isTransparent(command: Command): boolean {
+  const isCompound = withBodies(command, (body) => body) !== command;
+  return isCompound && "redirections" in command && command.redirections.length === 0;
+}
+
+function live(statement: Statement): Statement {
+  return mapCommands(statement, (command, index, pipeline) => {
+    const isLast = index === pipeline.commands.length - 1;
+    if (pipeline.commands.length === 1 && isTransparent(command)) {
+      return withBodies(command, (body) => body.map(live));
+    }
+    if (command.type === "FunctionDef") return command;
+    // An assignment's exit code is that of its command substitution, which a redirection would hide.
+    if (command.type === "SimpleCommand" && command.name === null) return command;
+    const keepsStderr = !isLast && pipeline.pipeStderr?.[index] === true;
+    return {
+      ...command,
+      redirections: [
+        ...(isLast ? [TO_STDOUT] : []),
+        ...(keepsStderr ? [] : [TO_STDERR]),
+        ...command.redirections,
+      ],
+    };
+  });
 }
 
 /** `case x in x) statement;; esac` with the tick, which runs in the current shell. */
@@ -104,50 +128,20 @@ function wrappedInTick(statement: Statement): Statement {
   };
 }
 
-const firstTicks: Rewrite = ([first, ...rest]) =>
-  first === undefined ? [] : [wrappedInTick(first), ...rest];
+type Loop = Extract<Command, { type: "For" | "CStyleFor" | "While" | "Until" }>;
+const LOOPS: ReadonlySet<unknown> = new Set(["For", "CStyleFor", "While", "Until"]);
 
-const quiet = (statement: Statement): Statement => mapCommands(statement, quietCommand);
-
-function quietCommand<T extends Command>(command: T): T {
-  const bodies: Rewrite = (body) => body.map(quiet);
-  return withBodies(command, bodies, (body) => firstTicks(bodies(body)));
+function isLoop(node: object): node is Loop {
+  return "type" in node && LOOPS.has(node.type) && "body" in node && Array.isArray(node.body);
 }
 
-/** Whether the commands in it write to the script's own streams, each for itself. */
-function isTransparent(command: Command): boolean {
-  return (
-    command.type !== "SimpleCommand" &&
-    command.type !== "Subshell" &&
-    command.type !== "FunctionDef" &&
-    command.type !== "ArithmeticCommand" &&
-    command.type !== "ConditionalCommand" &&
-    command.redirections.length === 0
-  );
-}
-
-function live(statement: Statement): Statement {
-  return mapCommands(statement, (command, index, pipeline) => {
-    const isLast = index === pipeline.commands.length - 1;
-    const isAlone = pipeline.commands.length === 1;
-    if (isAlone && isTransparent(command)) {
-      const bodies: Rewrite = (body) => body.map(live);
-      return withBodies(command, bodies, (body) => firstTicks(bodies(body)));
-    }
-    const rewritten = quietCommand(command);
-    if (rewritten.type === "FunctionDef") return rewritten;
-    // An assignment's exit code is that of its command substitution, which a redirection would hide.
-    if (rewritten.type === "SimpleCommand" && rewritten.name === null) return rewritten;
-    const keepsStderr = !isLast && pipeline.pipeStderr?.[index] === true;
-    return {
-      ...rewritten,
-      redirections: [
-        ...(isLast ? [TO_STDOUT] : []),
-        ...(keepsStderr ? [] : [TO_STDERR]),
-        ...rewritten.redirections,
-      ],
-    };
-  });
+/** Lets every loop below `node` tick, in place: also those in the substitutions of words. */
+function tickInLoops(node: unknown): void {
+  if (typeof node !== "object" || node === null) return;
+  for (const child of Object.values(node)) tickInLoops(child);
+  if (!isLoop(node)) return;
+  const [first, ...rest] = node.body;
+  if (first !== undefined) node.body = [wrappedInTick(first), ...rest];
 }
 
 /** `exec` may point the shell's own descriptors elsewhere, which added redirections would override. */
@@ -155,11 +149,19 @@ function usesExec(script: string): boolean {
   return /\bexec\b/.test(script);
 }
 
-/** The plugin for one script; a script that uses `exec` reports its output when it ends. */
+/**
+ * The plugin for one run of one script; a script that uses `exec` reports its output when it ends.
+ * The interpreter applies it to the scripts of child shells as well, whose streams are not ours.
+ */
 export function liveOutput(script: string): Plugin {
-  const rewrite = usesExec(script) ? quiet : live;
+  let isLive = !usesExec(script);
   return {
     name: "live-output",
-    transform: ({ ast }) => ({ ast: { ...ast, statements: ast.statements.map(rewrite) } }),
+    transform: ({ ast }) => {
+      const statements = isLive ? ast.statements.map(live) : ast.statements;
+      isLive = false;
+      tickInLoops(statements);
+      return { ast: { ...ast, statements } };
+    },
   };
 }
