@@ -7,6 +7,7 @@ import { sha256 } from "../security/hash.ts";
 export const MAX_INLINE_FILES_BYTES = 64 * 1024;
 const MAX_FILES = 5_000;
 const MAX_PATH_CHARS = 400;
+const BASE64 = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/;
 
 const contentSchema = z.union([
   z.string(),
@@ -27,8 +28,9 @@ export const filesSchema = z
     if (paths.length > MAX_FILES) {
       context.addIssue({ code: "custom", message: `At most ${MAX_FILES} files go with a task.` });
     }
+    const folders = new Set(paths.flatMap(foldersOf));
     for (const path of paths) {
-      const message = problemWith(path);
+      const message = problemWith(path, files[path], folders);
       if (message) context.addIssue({ code: "custom", path: [path], message });
     }
   })
@@ -81,7 +83,16 @@ function sizeOf(file: InlineFile): number {
   return Buffer.byteLength(file.content, file.encoding);
 }
 
-function problemWith(path: string): string | null {
+function foldersOf(path: string): string[] {
+  const parts = path.split("/");
+  return parts.slice(1).map((_, index) => parts.slice(0, index + 1).join("/"));
+}
+
+function problemWith(
+  path: string,
+  file: z.output<typeof contentSchema> | undefined,
+  folders: ReadonlySet<string>,
+): string | null {
   if (path.length === 0 || path.length > MAX_PATH_CHARS) {
     return `A path is 1 to ${MAX_PATH_CHARS} characters long.`;
   }
@@ -91,6 +102,10 @@ function problemWith(path: string): string | null {
   const parts = path.split("/");
   if (parts.some((part) => part === "" || part === "." || part === "..")) {
     return 'A path has no empty, "." or ".." parts.';
+  }
+  if (folders.has(path)) return "Another file lies under this path, so it must be a folder.";
+  if (typeof file === "object" && file.encoding === "base64" && !BASE64.test(file.content)) {
+    return "The content is not base64.";
   }
   return null;
 }

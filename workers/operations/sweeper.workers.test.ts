@@ -1,0 +1,68 @@
+import { env } from "cloudflare:workers";
+import { beforeEach, describe, expect, it } from "vitest";
+import { QUIET_MS, sweep } from "./sweeper.ts";
+
+const NOW = 1_800_000_000_000;
+
+async function task(id: string, state: string, updatedAt: number): Promise<void> {
+  await env.DB.prepare(
+    `INSERT INTO tasks (id, project_id, name, task_type, state, created_at, updated_at, revision, document)
+     VALUES (?, 'p', 'n', 'local', ?, ?, ?, 1, '{}')`,
+  )
+    .bind(id, state, updatedAt, updatedAt)
+    .run();
+}
+
+async function key(name: string, expiresAt: number): Promise<void> {
+  await env.DB.prepare(
+    `INSERT INTO idempotency_keys
+       (principal_id, key, route, fingerprint, resource_id, claim_id, claimed_at, expires_at)
+     VALUES ('p', ?, 'r', 'f', 's', 'c', 0, ?)`,
+  )
+    .bind(name, expiresAt)
+    .run();
+}
+
+describe("sweep", () => {
+  beforeEach(async () => {
+    await env.DB.batch([
+      env.DB.prepare("DELETE FROM tasks"),
+      env.DB.prepare("DELETE FROM idempotency_keys"),
+    ]);
+  });
+
+  it("calls on live runs that have been quiet, and on no others", async () => {
+    await task("quiet-running", "running", NOW - QUIET_MS);
+    await task("quiet-queued", "queued", NOW - QUIET_MS - 1);
+    await task("lively", "running", NOW - QUIET_MS + 1);
+    await task("ended", "completed", NOW - 10 * QUIET_MS);
+    const called: string[] = [];
+    const report = await sweep(env.DB, async (id) => called.push(id), NOW);
+    expect(called.sort()).toEqual(["quiet-queued", "quiet-running"]);
+    expect(report.called_on).toBe(2);
+  });
+
+  it("goes on past a run that cannot be called on", async () => {
+    await task("broken", "running", NOW - QUIET_MS - 5);
+    await task("fine", "running", NOW - QUIET_MS);
+    const called: string[] = [];
+    await sweep(
+      env.DB,
+      async (id) => {
+        if (id === "broken") throw new Error("the object is overloaded");
+        called.push(id);
+      },
+      NOW,
+    );
+    expect(called).toEqual(["fine"]);
+  });
+
+  it("forgets idempotency keys that have expired", async () => {
+    await key("old", NOW);
+    await key("new", NOW + 1);
+    const report = await sweep(env.DB, async () => undefined, NOW);
+    expect(report.expired_keys).toBe(1);
+    const { results } = await env.DB.prepare("SELECT key FROM idempotency_keys").all();
+    expect(results).toEqual([{ key: "new" }]);
+  });
+});

@@ -1,0 +1,85 @@
+import { describe, expect, it } from "vitest";
+import { loadConfig } from "../config.ts";
+import { ApiError } from "../http/errors.ts";
+import { checkSpec, languageOf } from "./rules.ts";
+import { specSchema } from "./schemas.ts";
+
+const config = loadConfig({ ENVIRONMENT: "local" });
+const spec = (members: Record<string, unknown>) => specSchema.parse({ name: "t", ...members });
+
+function refusal(members: Record<string, unknown>): ApiError {
+  try {
+    checkSpec(spec(members), config);
+  } catch (error) {
+    if (error instanceof ApiError) return error;
+    throw error;
+  }
+  throw new Error("it was accepted");
+}
+
+const pathsOf = (error: ApiError) => error.issues.map(({ path }) => path);
+
+describe("a task's rules", () => {
+  it.each([
+    [{ command: "ls" }, "bash"],
+    [{ script: "export default () => 1" }, "javascript"],
+    [{ script: "x", language: "typescript" }, "typescript"],
+    [{ script: "ls", language: "bash" }, "bash"],
+  ])("%j runs as %s", (members, language) => {
+    expect(languageOf(spec(members))).toBe(language);
+    expect(() => checkSpec(spec(members), config)).not.toThrow();
+  });
+
+  it.each([
+    ["neither command nor script", {}, ["command"]],
+    ["both", { command: "ls", script: "x" }, ["command"]],
+    ["a command in another language", { command: "ls", language: "typescript" }, ["language"]],
+    ["python on local", { script: "print(1)", language: "python" }, ["language"]],
+    ["too long for local", { command: "ls", timeout_seconds: 841 }, ["timeout_seconds"]],
+    [
+      "a working directory outside",
+      { command: "ls", working_directory: "../up" },
+      ["working_directory"],
+    ],
+    [
+      "an absolute working directory",
+      { command: "ls", working_directory: "/etc" },
+      ["working_directory"],
+    ],
+    [
+      "a reserved variable",
+      { command: "ls", environment: { PIPELZR_OUTPUT: "x" } },
+      ["environment.PIPELZR_OUTPUT"],
+    ],
+    [
+      "a secret amid other text",
+      { command: "ls", environment: { URL: "https://x/${{ secrets.TOKEN }}" } },
+      ["environment.URL"],
+    ],
+    [
+      "a retry that caps below its start",
+      { command: "ls", retry: { initial_seconds: 10, max_seconds: 1 } },
+      ["retry.max_seconds"],
+    ],
+  ])("refuse %s", (_, members, paths) => {
+    const error = refusal(members);
+    expect(error.code).toBe("validation_failed");
+    expect(pathsOf(error)).toEqual(paths);
+  });
+
+  it("list every problem at once", () => {
+    const error = refusal({ timeout_seconds: 5_000, environment: { PIPELZR_X: "1" } });
+    expect(pathsOf(error)).toEqual(["command", "environment.PIPELZR_X", "timeout_seconds"]);
+  });
+
+  it("name the executors that exist when the wanted one does not", () => {
+    const error = refusal({ command: "ls", task_type: "dagger" });
+    expect(error.code).toBe("executor_unavailable");
+    expect(error.detail).toContain("local");
+  });
+
+  it("take a secret as the whole value", () => {
+    const environment = { TOKEN: "${{ secrets.TOKEN }}" };
+    expect(() => checkSpec(spec({ command: "ls", environment }), config)).not.toThrow();
+  });
+});
