@@ -8,6 +8,7 @@
  * same seed by the next request.
  */
 import { z } from "zod";
+import type { Config } from "../config.ts";
 import { sha256 } from "../security/hash.ts";
 import type { Principal } from "../security/principal.ts";
 import type { AppContext } from "./context.ts";
@@ -56,11 +57,20 @@ export async function withIdempotency(
     principal_id: `${principal.kind}:${principal.id}`,
     key,
     route,
-    fingerprint: sha256(`${route}\n${canonicalJson(body)}`),
+    fingerprint: fingerprint(c.var.config, `${route}\n${canonicalJson(body)}`),
     now: Date.now(),
   });
   if (claim.kind === "replay") return claim.response;
   return runClaimed(c, claim, sensitive, work);
+}
+
+/**
+ * Keyed by a master key, so that who reads the table cannot find a short secret by trying. The last
+ * key of the list is the one that stays when a new one is put in front.
+ */
+function fingerprint(config: Config, text: string): string {
+  const pepper = config.SECRETS_MASTER_KEYS.at(-1) ?? "";
+  return sha256(`${pepper}\n${text}`);
 }
 
 interface ClaimRequest {
