@@ -95,7 +95,9 @@ export class Children {
   retire(code: ChildCode, scope: ChildScope): void {
     const identity = this.#identity(code, scope);
     if (this.#generations.size >= MAX_RETIRED) this.#generations.clear();
-    this.#generations.set(identity, Date.now());
+    // By the clock, since the loader may still hold children of an earlier life of this object.
+    const previous = this.#generations.get(identity) ?? 0;
+    this.#generations.set(identity, Math.max(Date.now(), previous + 1));
   }
 
   /** The egress of a scope; undefined when it asks for a network that there is not. */
