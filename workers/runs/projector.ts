@@ -78,7 +78,9 @@ export class Projector {
       this.#store.markProjected(resource.id, resource.changed_seq);
     }
     this.#store.markDeleted(deletions.map((deletion) => deletion.id));
-    const done = this.#store.dirtyResources(1).length === 0;
+    // What was committed while this batch was on its way joined this flush without being in it.
+    const done =
+      this.#store.dirtyResources(1).length === 0 && this.#store.deletions(1).length === 0;
     if (!done) this.schedule();
     return done;
   }
