@@ -8,6 +8,13 @@ import { recorder } from "./workers/test/recorder.ts";
  */
 export default defineConfig({
   test: {
+    coverage: {
+      provider: "istanbul",
+      // TypeScript alone: modules of text, such as bundles, cannot be instrumented.
+      include: ["workers/**/*.ts", "scripts/lib/**/*.ts"],
+      exclude: ["**/*.test.ts", "**/*.d.ts", "workers/test/**", "scripts/test/**"],
+      reporter: ["text-summary", "html", "json-summary"],
+    },
     projects: [
       {
         test: {
