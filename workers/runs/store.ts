@@ -356,7 +356,7 @@ export class RunStore {
   dirtyResources(limit: number): { readonly resource: Resource; readonly projected_seq: number }[] {
     return this.#sql
       .exec<ResourceRow & { projected_seq: number }>(
-        "SELECT * FROM resources WHERE changed_seq > projected_seq LIMIT ?",
+        "SELECT * FROM resources INDEXED BY resources_dirty WHERE changed_seq > projected_seq LIMIT ?",
         limit,
       )
       .toArray()
