@@ -1,6 +1,6 @@
 /** Readiness: really asks what the service stands on, and says which executors are usable. */
 import type { Config } from "../config.ts";
-import { TASK_TYPES, type TaskType } from "../executors/port.ts";
+import { type ExecutorState, executorStates } from "../executors/availability.ts";
 import { logWarning } from "../http/log.ts";
 import { authenticationSettings, isConfigured } from "../security/settings.ts";
 
@@ -9,16 +9,15 @@ export const CHECK_TIMEOUT_MS = 2_000;
 export const READY_CACHE_MS = 1_000;
 
 export interface Check {
-  readonly name: "database" | "durable_objects" | "queue" | "blobs" | "authentication";
+  readonly name:
+    | "database"
+    | "durable_objects"
+    | "queue"
+    | "blobs"
+    | "dynamic_workers"
+    | "authentication";
   readonly status: "ok" | "failed";
   readonly latency_ms: number;
-  readonly reason: string | null;
-}
-
-export interface ExecutorState {
-  readonly type: TaskType;
-  readonly state: "enabled" | "disabled" | "unavailable";
-  readonly usable: boolean;
   readonly reason: string | null;
 }
 
@@ -50,12 +49,15 @@ export async function checkReadiness(env: Env, config: Config): Promise<Readines
       await env.BLOBS.head("readiness");
       return null;
     }),
+    check("dynamic_workers", async () =>
+      typeof env.LOADER?.get === "function" ? null : "The binding LOADER is missing.",
+    ),
     check("authentication", async () => authenticationReason(config)),
   ]);
   const readiness = {
     ready: checks.every(({ status }) => status === "ok"),
     checks,
-    executors: executorStates(env, config),
+    executors: executorStates(config),
   };
   answers.set(config, { at: Date.now(), readiness });
   return readiness;
@@ -84,24 +86,4 @@ async function check(name: Check["name"], run: () => Promise<string | null>): Pr
     latency_ms: Math.round((performance.now() - started) * 100) / 100,
     reason: outcome,
   };
-}
-
-/** What each executor is good for in this deployment. */
-export function executorStates(env: Env, config: Config): ExecutorState[] {
-  const enabled: Readonly<Record<TaskType, boolean>> = {
-    local: true,
-    dagger: config.DAGGER_ENABLED,
-    e2b: config.E2B_ENABLED,
-    subprocess: false,
-  };
-  return TASK_TYPES.map((type) => {
-    if (type === "local") {
-      const usable = typeof env.LOADER?.get === "function";
-      const reason = usable ? null : "The worker loader binding LOADER is missing.";
-      return { type, state: usable ? "enabled" : "unavailable", usable, reason };
-    }
-    return enabled[type]
-      ? { type, state: "unavailable", usable: false, reason: "This version has no such executor." }
-      : { type, state: "disabled", usable: false, reason: "It is not enabled." };
-  });
 }

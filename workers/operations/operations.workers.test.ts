@@ -18,6 +18,7 @@ describe("readiness", () => {
         durable_objects: "ok",
         queue: "ok",
         blobs: "ok",
+        dynamic_workers: "ok",
         authentication: "ok",
         execution_backends: { local: "enabled", dagger: "disabled", e2b: "disabled" },
       },

@@ -94,6 +94,7 @@ function toDocument({ ready, checks, executors }: Readiness) {
       durable_objects: statusOf("durable_objects"),
       queue: statusOf("queue"),
       blobs: statusOf("blobs"),
+      dynamic_workers: statusOf("dynamic_workers"),
       authentication: statusOf("authentication"),
       execution_backends: {
         local: stateOf("local"),

@@ -28,6 +28,7 @@ export const readinessSchema = z
       durable_objects: outcome,
       queue: outcome,
       blobs: outcome,
+      dynamic_workers: outcome,
       authentication: outcome,
       execution_backends: z.object({
         local: backend,

@@ -1,6 +1,7 @@
 /** What must hold between the members of a task, beyond the shape of each. */
 import type { Config } from "../config.ts";
-import type { Language, TaskType } from "../executors/port.ts";
+import { executorStates } from "../executors/availability.ts";
+import type { Language } from "../executors/port.ts";
 import { ApiError, type Issue } from "../http/errors.ts";
 import { MAX_LOCAL_TIMEOUT_SECONDS, type TaskSpec } from "./schemas.ts";
 
@@ -10,11 +11,6 @@ const RESERVED_VARIABLE = /^PIPELZR_/;
 /** The language that runs: a command is bash, a script is JavaScript unless said. */
 export function languageOf(spec: TaskSpec): Language {
   return spec.command === null ? (spec.language ?? "javascript") : "bash";
-}
-
-/** Task types that have an executor in this deployment. */
-export function enabledTaskTypes(_config: Config): readonly TaskType[] {
-  return ["local"];
 }
 
 /** Throws `validation_failed` with every problem, or `executor_unavailable` for a type without one. */
@@ -32,12 +28,15 @@ export function checkSpec(spec: TaskSpec, config: Config): void {
       issues,
     });
   }
-  const enabled = enabledTaskTypes(config);
-  if (!enabled.includes(spec.task_type)) {
+  const states = executorStates(config);
+  const wanted = states.find(({ type }) => type === spec.task_type);
+  if (!wanted?.usable) {
+    const usable = states.filter((state) => state.usable).map(({ type }) => type);
+    const remedy = `Use one of: ${usable.join(", ")}.`;
     throw new ApiError(
       "executor_unavailable",
-      `No executor for task_type "${spec.task_type}" is enabled here; use ${enabled.join(" or ")}. GET /ready tells the state of each.`,
-      { issues: [{ path: "task_type", message: `Use one of: ${enabled.join(", ")}.` }] },
+      `The executor "${spec.task_type}" is not to be had here. ${wanted?.reason ?? ""} ${remedy}`,
+      { issues: [{ path: "task_type", message: remedy }] },
     );
   }
 }
