@@ -3,19 +3,15 @@
  * suite in `contract.ts`; the engine knows no executor by name.
  */
 
+import type { Json } from "../http/json.ts";
+
 export const TASK_TYPES = ["local", "dagger", "e2b", "subprocess"] as const;
 export type TaskType = (typeof TASK_TYPES)[number];
 
 export const LANGUAGES = ["javascript", "typescript", "python", "bash"] as const;
 export type Language = (typeof LANGUAGES)[number];
 
-export type Json =
-  | null
-  | boolean
-  | number
-  | string
-  | readonly Json[]
-  | { readonly [key: string]: Json };
+export type { Json };
 
 /** A file given with the task. `mode` is the octal permission string, `"0755"` for an executable. */
 export interface InlineFile {

@@ -1,4 +1,14 @@
 /** JSON text as it arrives from outside: bounds that the language's parser does not keep. */
+
+/** Any JSON value. */
+export type Json =
+  | null
+  | boolean
+  | number
+  | string
+  | readonly Json[]
+  | { readonly [key: string]: Json };
+
 import type { Issue } from "./errors.ts";
 import { capped, formatPath } from "./issues.ts";
 

@@ -2,7 +2,7 @@
  * Hides secret values in everything that leaves an attempt: logs, results, errors, events.
  * Pure. Values shorter than 4 characters are not masked: that would wreck ordinary output.
  */
-import type { Json } from "../executors/port.ts";
+import type { Json } from "../http/json.ts";
 import { Automaton, ROOT } from "./masking-automaton.ts";
 import { secretForms } from "./masking-forms.ts";
 

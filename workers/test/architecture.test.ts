@@ -1,0 +1,108 @@
+/** The structure that README.md draws, held against the imports. */
+import { globSync, readFileSync } from "node:fs";
+import { dirname, join, normalize } from "node:path";
+import { describe, expect, it } from "vitest";
+
+const MAX_LINES = 500;
+const MAX_MEDIAN_LINES = 120;
+
+/** From the lowest layer up; a file imports from its own layer and from those below it. */
+const LAYERS: readonly (readonly [name: string, pattern: RegExp])[] = [
+  ["foundation", /^workers\/(config\.ts|http\/|security\/|database\/)/],
+  ["executors", /^workers\/executors\//],
+  ["runs", /^workers\/runs\//],
+  ["features", /^workers\/(tasks|keys|secrets|operations|console)\//],
+  ["app", /^workers\/(app|services|run-coordinator)\.ts/],
+  ["index", /^workers\/index\.ts/],
+];
+
+/** Logic without I/O: it runs, and is tested, without a runtime around it. */
+const PURE =
+  /^workers\/(runs\/(machine|state|retry|suspects|types|address|explain|events)|executors\/(port|output-file)|security\/(masking\w*|masking-\w+|outbound-(url|hosts|addresses))|tasks\/(rules|files))\.ts$/;
+const RUNTIME = /^(cloudflare:|hono|drizzle-orm)/;
+
+const sources = globSync("workers/**/*.ts", { cwd: process.cwd() })
+  .map((path) => path.replaceAll("\\", "/"))
+  .filter((path) => !/\.d\.ts$/.test(path))
+  .sort();
+const product = sources.filter(
+  (path) =>
+    !/\.test\.ts$|^workers\/test\/|\/(contract|contract-support|test-support)|machine-(simulator|witness|fixture)/.test(
+      path,
+    ),
+);
+
+const text = new Map(sources.map((path) => [path, readFileSync(path, "utf8")]));
+const linesOf = (path: string) => (text.get(path) ?? "").split("\n").length - 1;
+
+function importsOf(path: string): string[] {
+  const specifiers = (text.get(path) ?? "").matchAll(
+    /^(?:import|export)\s[^;"]*?from\s+"([^"]+)"|^import\s+"([^"]+)"/gm,
+  );
+  return [...specifiers].map((match) => match[1] ?? match[2] ?? "");
+}
+
+/** What a file imports from this repository, as paths from its root. */
+function localImports(path: string): string[] {
+  return importsOf(path)
+    .filter((specifier) => specifier.startsWith("."))
+    .map((specifier) => normalize(join(dirname(path), specifier)).replaceAll("\\", "/"));
+}
+
+const layerOf = (path: string) => LAYERS.findIndex(([, pattern]) => pattern.test(path));
+
+describe("the structure", () => {
+  it("has a layer for every file", () => {
+    expect(product.length).toBeGreaterThan(50);
+    expect(product.filter((path) => layerOf(path) < 0)).toEqual([]);
+  });
+
+  it("is imported one way", () => {
+    const upward = product.flatMap((path) =>
+      localImports(path)
+        .filter((target) => layerOf(target) > layerOf(path))
+        .map((target) => `${path} imports ${target}`),
+    );
+    expect(upward).toEqual([]);
+  });
+
+  it("keeps each feature's repository to itself", () => {
+    const featureOf = (path: string) => /^workers\/(\w+)\//.exec(path)?.[1];
+    const foreign = product.flatMap((path) =>
+      localImports(path)
+        .filter((target) => target.endsWith("/repository.ts"))
+        .filter((target) => featureOf(target) !== featureOf(path) && layerOf(path) < 4)
+        .map((target) => `${path} imports ${target}`),
+    );
+    expect(foreign).toEqual([]);
+  });
+
+  it("keeps the HTTP framework out of services and repositories", () => {
+    const users = product.filter(
+      (path) =>
+        /\/(service|repository|coordinator|engine|store)\.ts$/.test(path) &&
+        importsOf(path).some((specifier) => /^(hono|@hono)/.test(specifier)),
+    );
+    expect(users).toEqual([]);
+  });
+
+  it("keeps pure logic free of the runtime", () => {
+    const pure = product.filter((path) => PURE.test(path));
+    expect(pure.length).toBeGreaterThan(12);
+    const impure = pure.flatMap((path) =>
+      importsOf(path)
+        .filter((specifier) => RUNTIME.test(specifier))
+        .map((specifier) => `${path} imports ${specifier}`),
+    );
+    expect(impure).toEqual([]);
+  });
+
+  it("has only files that can be read in one go", () => {
+    const long = sources
+      .filter((path) => linesOf(path) > MAX_LINES)
+      .map((path) => `${path}: ${linesOf(path)} lines`);
+    expect(long).toEqual([]);
+    const sizes = product.map(linesOf).sort((a, b) => a - b);
+    expect(sizes[Math.floor(sizes.length / 2)]).toBeLessThanOrEqual(MAX_MEDIAN_LINES);
+  });
+});
