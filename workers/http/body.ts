@@ -1,5 +1,5 @@
 /** Reads a request's body within its bounds and parses it as what its content type says. */
-import { type Document, LineCounter, parseDocument } from "yaml";
+import { type Document, LineCounter, parseDocument, type YAMLParseError } from "yaml";
 import { ApiError } from "./errors.ts";
 import { findUnsafeJson } from "./json.ts";
 
@@ -119,7 +119,7 @@ function parseYaml(text: string): unknown {
   if (document.errors.length > 0) {
     const issues = document.errors.map((error) => {
       const { line, col } = lines.linePos(error.pos[0]);
-      return { path: `line ${line}, column ${col}`, message: error.message };
+      return { path: `line ${line}, column ${col}`, message: withoutQuote(error) };
     });
     throw new ApiError("bad_request", "The body is not valid YAML.", { issues });
   }
@@ -132,10 +132,18 @@ function parseYaml(text: string): unknown {
   }
 }
 
+/** The parser's message without what it quotes of the document, which may be a secret. */
+function withoutQuote({ code, message }: YAMLParseError): string {
+  if (code === "TAG_RESOLVE_FAILED" || code === "BAD_DIRECTIVE") return "Unknown tag or directive";
+  if (code === "BAD_DQ_ESCAPE") return "Invalid escape sequence";
+  return message.replace(/: (?!in |between ).*$/s, "");
+}
+
 /** The composer recurses, so that a document of brackets alone exhausts the stack. */
 function composeYaml(text: string, lineCounter: LineCounter): Document.Parsed {
   try {
-    return parseDocument(text, { lineCounter, prettyErrors: false });
+    // The library's warnings quote the document, which may hold a secret: they are not printed.
+    return parseDocument(text, { lineCounter, prettyErrors: false, logLevel: "error" });
   } catch (cause) {
     throw new ApiError("bad_request", "The YAML nests too deeply to be read; flatten it.", {
       cause,
