@@ -1,4 +1,6 @@
 /** JSON text as it arrives from outside: bounds that the language's parser does not keep. */
+import type { Issue } from "./errors.ts";
+import { capped, formatPath } from "./issues.ts";
 
 /** Any JSON value. */
 export type Json =
@@ -8,9 +10,6 @@ export type Json =
   | string
   | readonly Json[]
   | { readonly [key: string]: Json };
-
-import type { Issue } from "./errors.ts";
-import { capped, formatPath } from "./issues.ts";
 
 /** Deeper documents would exhaust the stack of code that walks them recursively. */
 export const MAX_JSON_DEPTH = 100;
