@@ -41,7 +41,6 @@ async function optionsOf(options: HostOptions, descriptor: Descriptor): Promise<
           env: {
             ...descriptor.config.env,
             ...texts,
-            // The runtime's own network, for addresses that the internet can reach and no others.
             EGRESS_NETWORK: EGRESS_NETWORK_BINDING,
           },
           manifest: { ...manifest, modules: await readModules(options.dist) },
