@@ -15,7 +15,11 @@ import type { LogQuery, LogSlice } from "./logs.ts";
 import type { EventRow, Snapshot } from "./store-types.ts";
 import type { AttemptView } from "./views.ts";
 
+/** Pause before a watcher's lost socket is opened again. */
+const REOPEN_MS = 250;
+
 type Namespace = DurableObjectNamespace<RunCoordinatorBase>;
+type Stub = DurableObjectStub<RunCoordinatorBase>;
 
 const RUN_ENDS: ReadonlySet<string> = new Set(["run.completed", "run.failed", "run.cancelled"]);
 
@@ -42,79 +46,92 @@ export async function callOnRun(namespace: Namespace, id: string): Promise<void>
 
 /** `kind` is what the resource is called in messages. */
 export function createRunClient(namespace: Namespace, kind: string): RunClient {
-  const stub = (id: string) => namespace.getByName(objectName(id));
-  const settle = <T extends object>(id: string, answer: T): Exclude<T, Refusal> => {
+  /** Calls the object; `again` repeats a call that a reset of the object cut off. */
+  const call = async <T extends object>(
+    id: string,
+    again: boolean,
+    operation: (stub: Stub) => Promise<T>,
+  ): Promise<Exclude<T, Refusal>> => {
+    const attempt = () => operation(namespace.getByName(objectName(id)));
+    const answer = await attempt().catch((error: unknown) => {
+      if (again && wasReset(error)) return attempt();
+      throw error;
+    });
     const accepted = (given: T): given is Exclude<T, Refusal> => !isRefusal(given);
     if (accepted(answer)) return answer;
     throw refusal(kind, id, answer);
   };
+  const page = (id: string, run: number, after: number) =>
+    call(id, true, async (stub) => stub.events(id, run, after));
   return {
-    create: (input) => stub(input.id).create(input),
-    read: async (id, run = null) => settle(id, await stub(id).read(id, run)),
-    execute: async (id, input) => settle(id, await stub(id).execute(id, input)),
-    retry: async (id, input) => settle(id, await stub(id).retry(id, input)),
-    cancel: async (id) => settle(id, await stub(id).cancel(id)),
-    edit: async (id, document, version) => settle(id, await stub(id).edit(id, document, version)),
+    create: (input) => call(input.id, true, async (stub) => stub.create(input)),
+    read: (id, run = null) => call(id, true, async (stub) => stub.read(id, run)),
+    execute: (id, input) => call(id, true, async (stub) => stub.execute(id, input)),
+    retry: (id, input) => call(id, true, async (stub) => stub.retry(id, input)),
+    cancel: (id) => call(id, true, async (stub) => stub.cancel(id)),
+    edit: (id, document, version) =>
+      call(id, false, async (stub) => stub.edit(id, document, version)),
     remove: async (id, revision) => {
-      settle(id, await stub(id).remove(id, revision));
+      await call(id, false, async (stub) => stub.remove(id, revision));
     },
-    attempts: async (id, run) => settle(id, await stub(id).attempts(id, run)),
-    log: async (id, query) => settle(id, await stub(id).log(id, query)),
-    why: async (id) => settle(id, await stub(id).why(id)),
-    events: async (id, run, after) => settle(id, await stub(id).events(id, run, after)),
-    follow(id, run, after, signal) {
-      return follow(
-        stub(id),
-        async (cursor) => settle(id, await stub(id).events(id, run, cursor)),
-        {
-          id,
-          run,
-          after,
-          signal,
-        },
-      );
-    },
+    attempts: (id, run) => call(id, true, async (stub) => stub.attempts(id, run)),
+    log: (id, query) => call(id, true, async (stub) => stub.log(id, query)),
+    why: (id) => call(id, true, async (stub) => stub.why(id)),
+    events: page,
+    follow: (id, run, after, signal) =>
+      follow(
+        () => openInbox(namespace.getByName(objectName(id)), id, signal),
+        (cursor) => page(id, run, cursor),
+        { run, after, signal },
+      ),
   };
 }
 
+/** The object was reset under the call: what it had committed counts, and it can be asked again. */
+function wasReset(error: unknown): boolean {
+  if (!(error instanceof Error)) return false;
+  return ["durableObjectReset", "retryable"].some((flag) => Reflect.get(error, flag) === true);
+}
+
 interface FollowInput {
-  readonly id: string;
   readonly run: number;
   readonly after: number;
   readonly signal: AbortSignal;
 }
 
-/** Replays by pages, then goes on with what is pushed; a gap is filled by another page. */
+/** Replays by pages, then goes on with what is pushed; a gap or a lost socket leads back to pages. */
 async function* follow(
-  stub: DurableObjectStub<RunCoordinatorBase>,
+  open: () => Promise<Inbox>,
   page: (cursor: number) => Promise<EventPage>,
   input: FollowInput,
 ): AsyncGenerator<EventRow> {
-  const inbox = await openInbox(stub, input.id, input.signal);
   let cursor = input.after;
+  let inbox = await open();
+  /** Yields what is new; returns true at the end of the run. */
+  function* take(events: readonly EventRow[]): Generator<EventRow, boolean> {
+    for (const event of events) {
+      if (event.seq <= cursor) continue;
+      cursor = event.seq;
+      if (event.run !== input.run) continue;
+      yield event;
+      if (RUN_ENDS.has(event.type)) return true;
+    }
+    return false;
+  }
   try {
     while (!input.signal.aborted) {
       const { events, ended } = await page(cursor);
-      for (const event of events) {
-        cursor = event.seq;
-        if (event.run !== input.run) continue;
-        yield event;
-        if (RUN_ENDS.has(event.type)) return;
-      }
+      if (yield* take(events)) return;
       if (events.length > 0) continue;
       if (ended) return;
       for (let pushed = await inbox.next(); pushed; pushed = await inbox.next()) {
         const [first] = pushed;
         if (!first || first.seq > cursor + 1) break;
-        for (const event of pushed) {
-          if (event.seq <= cursor) continue;
-          cursor = event.seq;
-          if (event.run !== input.run) continue;
-          yield event;
-          if (RUN_ENDS.has(event.type)) return;
-        }
+        if (yield* take(pushed)) return;
       }
-      if (inbox.closed()) return;
+      if (!inbox.closed() || input.signal.aborted) continue;
+      await scheduler.wait(REOPEN_MS);
+      inbox = await open();
     }
   } finally {
     inbox.close();
@@ -128,11 +145,7 @@ interface Inbox {
   close(): void;
 }
 
-async function openInbox(
-  stub: DurableObjectStub<RunCoordinatorBase>,
-  id: string,
-  signal: AbortSignal,
-): Promise<Inbox> {
+async function openInbox(stub: Stub, id: string, signal: AbortSignal): Promise<Inbox> {
   const response = await stub.fetch(`https://coordinator/?id=${encodeURIComponent(id)}`, {
     headers: { Upgrade: "websocket" },
   });

@@ -140,6 +140,37 @@ describe("eviction", () => {
     expect(ended.run?.attempt).toBe(1);
   });
 
+  it("by a crash under a call that waits leaves the caller with the answer", async () => {
+    const { resource } = await create({ script: "export default () => 1" }, { wait_ms: null });
+    const spec = specSchema.parse({ name: "slow", script: sleeper(600) });
+    const document = writeDocument({ spec, files: NO_FILES, created_by: "test" });
+    await runs.edit(resource.id, document, 1);
+    const answer = runs.execute(resource.id, { wait_ms: 10_000, request_id: "one" });
+    await until(resource.id, "running");
+    await crash(resource.id);
+    const { run, resource: after } = await answer;
+    expect(run?.status).toBe("completed");
+    expect(after.run).toBe(1);
+  });
+
+  it("by a crash in the middle of a stream leaves it without gap or repeat", async () => {
+    const script = `export default async () => {
+      for (let n = 0; n < 10; n += 1) { console.log(n); await new Promise((done) => setTimeout(done, 40)) }
+    }`;
+    const { resource } = await create({ script }, { wait_ms: 0 });
+    const seqs: number[] = [];
+    let crashed = false;
+    for await (const event of runs.follow(resource.id, 1, 0, new AbortController().signal)) {
+      seqs.push(event.seq);
+      if (event.type === "log" && !crashed) {
+        crashed = true;
+        await crash(resource.id);
+      }
+    }
+    expect(seqs).toEqual(seqs.map((_, index) => (seqs[0] ?? 0) + index));
+    expect((await runs.read(resource.id)).run?.status).toBe("completed");
+  });
+
   it("while a retry waits leaves the alarm that starts it", async () => {
     const script =
       "export default (_, ctx) => { if (ctx.attempt === 1) throw new Error('once'); return 'ok' }";
