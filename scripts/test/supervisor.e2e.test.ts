@@ -120,8 +120,9 @@ test("a taken port is said to be taken", async () => {
 async function startElsewhere(): Promise<{ supervisor: number; host: number; runtime: number }> {
   const child = fork(new URL("./supervise.ts", import.meta.url), [], { stdio: "inherit" });
   child.send({ ...fixture.options, onOutput: undefined });
-  const [processes] = await once(child, "message");
-  if (!child.pid) throw new Error("The supervisor did not start.");
+  const ended = once(child, "exit").then(() => [null]);
+  const [processes] = await Promise.race([once(child, "message"), ended]);
+  if (!child.pid || processes === null) throw new Error("The supervisor did not start.");
   return { supervisor: child.pid, ...processes };
 }
 
