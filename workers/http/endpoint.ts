@@ -19,47 +19,13 @@ import type { StatusCode } from "hono/utils/http-status";
 import { authenticate } from "../security/authenticate.ts";
 import { type Principal, requireScope, type Scope } from "../security/principal.ts";
 import type { AppContext, Router } from "./context.ts";
-import type { ErrorCode } from "./errors.ts";
+import type { EndpointSpec, ResponseSpecs } from "./endpoint-spec.ts";
 import { withIdempotency } from "./idempotency.ts";
 import { compileInput, type InputShape } from "./input.ts";
 import { describeEndpoint } from "./openapi.ts";
 import { takeRequest } from "./rate-limit.ts";
 import { respond } from "./reply.ts";
 import { newSeed } from "./seed.ts";
-
-export type Method = "get" | "post" | "put" | "patch" | "delete";
-
-/** One documented response. With `schema` it is JSON; `content` names any other media type. */
-export interface ResponseSpec {
-  readonly description: string;
-  readonly schema?: z.ZodType;
-  readonly content?: Readonly<Record<string, z.ZodType>>;
-  /** Response headers, by name, with what each says. */
-  readonly headers?: Readonly<Record<string, string>>;
-}
-
-export type ResponseSpecs = Readonly<Partial<Record<StatusCode, ResponseSpec>>>;
-
-export interface EndpointSpec<Shape extends InputShape, Responses extends ResponseSpecs> {
-  readonly method: Method;
-  /** Relative to the mount point, parameters in braces: `/tasks/{task_id}`. */
-  readonly path: string;
-  readonly operationId: string;
-  readonly tags: readonly string[];
-  readonly summary: string;
-  readonly description?: string;
-  /** Schemas of `params`, `query`, `headers` and `body`; unknown members of the objects are refused. */
-  readonly request?: Shape;
-  /** Accepts the body as `application/yaml` too. */
-  readonly yaml?: boolean;
-  /** The answer shows a secret once: it is not kept for a repeated Idempotency-Key. */
-  readonly sensitive?: boolean;
-  /** Overrides MAX_BODY_BYTES downwards. */
-  readonly max_body_bytes?: number;
-  readonly responses: Responses;
-  /** Errors beyond those that follow from the rest of the declaration. */
-  readonly errors?: readonly ErrorCode[];
-}
 
 export interface SecuredSpec<Shape extends InputShape, Responses extends ResponseSpecs>
   extends EndpointSpec<Shape, Responses> {

@@ -1,7 +1,7 @@
 /** Writes an endpoint's entry in the OpenAPI document, with every error that it can answer. */
 import type { z } from "@hono/zod-openapi";
 import type { Router } from "./context.ts";
-import type { EndpointSpec, Method, ResponseSpec, ResponseSpecs } from "./endpoint.ts";
+import type { EndpointSpec, Method, ResponseSpec, ResponseSpecs } from "./endpoint-spec.ts";
 import { ERROR_CODES, type ErrorCode } from "./errors.ts";
 import type { InputShape } from "./input.ts";
 import { PROBLEM_TYPE, problemSchema } from "./problem.ts";
