@@ -106,7 +106,12 @@ export function taskStreamRoutes(router: Router): void {
       const { offset, length } = range ?? { offset: 0, length: total };
       const read = (from: number) =>
         tasks.log(principal, task_id, { ...wanted, from, to: offset + length });
-      return new Response(pages(read, offset, offset + length), {
+      // Of a known length, so that a client notices when the connection breaks.
+      const body =
+        c.req.method === "HEAD"
+          ? null
+          : pages(read, offset, offset + length).pipeThrough(new FixedLengthStream(length));
+      return new Response(body, {
         status: range ? 206 : 200,
         headers: {
           "Content-Type": TEXT,
