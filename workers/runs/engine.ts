@@ -14,7 +14,7 @@ import type { EnginePorts, ResourceKind } from "./ports.ts";
 import { suspectsQuarantine } from "./quarantine.ts";
 import type { NewEvent, RunStore } from "./store.ts";
 import type { LiveRun, Resource, RunHead, Trigger } from "./store-types.ts";
-import type { AttemptResult, Effect, RunEvent, StoredResult } from "./types.ts";
+import type { AttemptResult, Effect, RunEvent, StepState, StoredResult } from "./types.ts";
 import { UnitOfWork } from "./unit-of-work.ts";
 
 /** The alarm is never further away than this while anything is in flight or unprojected. */
@@ -151,10 +151,10 @@ export class Engine implements AttemptHost {
         this.#after.push(() => this.attempts.acquit(live, step));
       }
     }
-    if (isTerminal(live.state)) {
-      const watched = this.#live.get(live.resource.id);
+    const watched = this.#live.get(live.resource.id);
+    if (watched?.live === live && isTerminal(live.state)) {
       this.#live.delete(live.resource.id);
-      for (const wake of watched?.waiters ?? []) this.#after.push(wake);
+      for (const wake of watched.waiters) this.#after.push(wake);
     }
   }
 
@@ -232,19 +232,23 @@ export class Engine implements AttemptHost {
   }
 
   output(ticket: Ticket, entries: readonly LogEntry[]): void {
-    if (!this.#known(ticket)) return;
-    this.commit((now) => this.#appendOutput(ticket, entries, now));
+    const live = this.#subject(ticket);
+    if (live) this.commit((now) => this.#appendOutput({ ...ticket, live }, entries, now));
   }
 
   async artifact(ticket: Ticket, path: string, body: Uint8Array): Promise<void> {
     const key = artifactKey(ticket.live, ticket.epoch, path);
     await this.#env.BLOBS.put(key, body);
-    if (!this.#known(ticket)) return;
+    const live = this.#subject(ticket);
+    if (!live) {
+      await this.#env.BLOBS.delete(key);
+      return;
+    }
     this.commit((now) => {
       const { epoch } = ticket;
-      ticket.live.recorded.add("artifact");
+      live.recorded.add("artifact");
       const data = { step: stepName(ticket), epoch, path, bytes: body.byteLength };
-      this.append(ticket.live.resource, ticket.live.run, {
+      this.append(live.resource, live.run, {
         at: now,
         type: "artifact.stored",
         epoch,
@@ -254,21 +258,25 @@ export class Engine implements AttemptHost {
   }
 
   async end(ticket: Ticket, outcome: Outcome, entries: readonly LogEntry[]): Promise<void> {
-    const { live, step, epoch } = ticket;
+    const { step, epoch } = ticket;
     const { result, stored } = await this.#keep(ticket, outcome);
-    if (!this.#known(ticket)) return;
+    const live = this.#subject(ticket);
+    if (!live) {
+      if (stored?.kind === "stored") await this.#env.BLOBS.delete(stored.key);
+      return;
+    }
     this.commit((now) => {
-      this.#appendOutput(ticket, entries, now);
-      const current = live.state.steps[step]?.epoch === epoch && !isTerminal(live.state);
-      if (current) live.results.set(step, stored);
+      this.#appendOutput({ ...ticket, live }, entries, now);
+      if (awaits(live.state.steps[step], epoch)) live.results.set(step, stored);
       this.drive(live, { type: "attempt_finished", step, epoch, result }, now);
     });
   }
 
   probationPassed(ticket: Ticket): void {
-    const { live, step, epoch } = ticket;
-    if (!this.#known(ticket)) return;
-    this.commit((now) => this.drive(live, { type: "probation_passed", step, epoch }, now));
+    const { step, epoch } = ticket;
+    const live = this.#subject(ticket);
+    if (live)
+      this.commit((now) => this.drive(live, { type: "probation_passed", step, epoch }, now));
   }
 
   /** Turns an effect into rows and deferred actions; answers the event that follows from it at once. */
@@ -318,13 +326,15 @@ export class Engine implements AttemptHost {
     return live;
   }
 
-  /** Says whether the resource of a report still exists; a late report on a deleted one is dropped. */
-  #known(ticket: Ticket): boolean {
-    const { resource } = ticket.live;
-    return (
-      this.#live.get(resource.id)?.live === ticket.live ||
-      this.#store.resource(resource.id) !== null
-    );
+  /**
+   * The run that a report is about, with the resource as it is now, since one that ended may have
+   * been followed by others; null when the resource was deleted, and the report is dropped.
+   */
+  #subject({ live }: Ticket): LiveRun | null {
+    const { id } = live.resource;
+    if (this.#live.get(id)?.live === live) return live;
+    const resource = this.liveResource(id) ?? this.#store.resource(id);
+    return resource && { ...live, resource };
   }
 
   #appendOutput(ticket: Ticket, entries: readonly LogEntry[], now: number): void {
@@ -376,6 +386,11 @@ export class Engine implements AttemptHost {
     if (!kind) throw new Error(`no kind "${resource.kind}" is wired into the engine`);
     return kind;
   }
+}
+
+/** Whether a step waits for the end of this very dispatch, so that its result counts. */
+function awaits(step: StepState | undefined, epoch: number): boolean {
+  return step?.epoch === epoch && (step.status === "queued" || step.status === "running");
 }
 
 function stepName(ticket: Ticket): string {
