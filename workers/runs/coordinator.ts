@@ -68,14 +68,10 @@ export abstract class RunCoordinatorBase extends DurableObject<Env> {
     super(context, env);
     this.#store = new RunStore(context.storage.sql);
     this.#feed = new Feed(context);
-    const summarise = (resource: Resource) => {
-      const run = this.#newest(resource);
-      return run && views.summarise(run);
-    };
-    this.#projector = new Projector(env, this.#store, ports.kinds, summarise);
-    this.#engine = new Engine(context, env, ports, this.#store, this.#feed, () =>
-      this.#projector.schedule(),
-    );
+    this.#projector = new Projector(env, this.#store, ports.kinds);
+    this.#engine = new Engine(context, env, ports, this.#store, this.#feed, (changes) => {
+      for (const change of changes) this.#projector.changed(change);
+    });
     const retentionMs = loadConfig(env).RUN_RETENTION_SECONDS * 1000;
     this.#archive = new Archive(env.BLOBS, this.#store, retentionMs);
   }
@@ -91,7 +87,7 @@ export abstract class RunCoordinatorBase extends DurableObject<Env> {
       this.#begin(resource, start, "execute");
     }
     const wait = start?.wait_ms ?? 0;
-    return (await this.#outcome(resource.id, wait)) ?? views.bareSnapshot(resource);
+    return (await this.#outcome(resource.id, wait, resource.run)) ?? views.bareSnapshot(resource);
   }
 
   /** The resource with its newest run, or with the one asked for. */
@@ -105,12 +101,13 @@ export abstract class RunCoordinatorBase extends DurableObject<Env> {
     this.#open();
     const resource = this.#find(id);
     if (!resource) return { refused: "not_found" };
-    const newest = this.#newest(resource);
-    if (!isRepeat(newest, input)) {
+    const repeated = this.#runOf(id, input);
+    if (repeated === null) {
       if (this.#engine.liveRun(resource)) return this.#illegal(resource, "It is running already.");
       this.#begin(resource, input, "execute");
     }
-    return (await this.#outcome(id, input.wait_ms)) ?? { refused: "not_found" };
+    const run = repeated ?? resource.run;
+    return (await this.#outcome(id, input.wait_ms, run)) ?? { refused: "not_found" };
   }
 
   /** Starts run n+1 after a run that failed or was cancelled; counts against `max_retries`. */
@@ -121,9 +118,9 @@ export abstract class RunCoordinatorBase extends DurableObject<Env> {
     this.#open();
     const resource = this.#find(id);
     if (!resource) return { refused: "not_found" };
-    const newest = this.#newest(resource);
-    if (!isRepeat(newest, input)) {
-      const state = newest?.state.status;
+    const repeated = this.#runOf(id, input);
+    if (repeated === null) {
+      const state = this.#newest(resource)?.state.status;
       if (state !== "failed" && state !== "cancelled") {
         return this.#illegal(resource, "Only a run that failed or was cancelled can be retried.");
       }
@@ -136,7 +133,8 @@ export abstract class RunCoordinatorBase extends DurableObject<Env> {
       resource.retry_count += 1;
       this.#begin(resource, input, "retry");
     }
-    return (await this.#outcome(id, input.wait_ms)) ?? { refused: "not_found" };
+    const run = repeated ?? resource.run;
+    return (await this.#outcome(id, input.wait_ms, run)) ?? { refused: "not_found" };
   }
 
   /** Cancels the live run, or the resource before its first one; waits until the code has stopped. */
@@ -153,7 +151,7 @@ export abstract class RunCoordinatorBase extends DurableObject<Env> {
     } else {
       return this.#illegal(resource, "It has ended already.");
     }
-    return (await this.#outcome(id, CANCEL_WAIT_MS)) ?? { refused: "not_found" };
+    return (await this.#outcome(id, CANCEL_WAIT_MS, resource.run)) ?? { refused: "not_found" };
   }
 
   /** Replaces the document of a resource that is not running. */
@@ -187,6 +185,7 @@ export abstract class RunCoordinatorBase extends DurableObject<Env> {
       return { refused: "version", current: resource.changed_seq };
     }
     this.#engine.commit(() => this.#store.deleteResource(resource));
+    this.#projector.deleted(id);
     return { removed: true };
   }
 
@@ -255,7 +254,7 @@ export abstract class RunCoordinatorBase extends DurableObject<Env> {
     if (!this.#store.exists()) return;
     this.#open();
     this.#engine.fireTimers();
-    const settled = (await this.#projector.flush()) && (await this.#archive.chores());
+    const settled = (await this.#projector.settle()) && (await this.#archive.chores());
     const now = Date.now();
     const times = [
       this.#engine.nextAlarm(now),
@@ -309,6 +308,11 @@ export abstract class RunCoordinatorBase extends DurableObject<Env> {
     return resource.run === 0 ? null : this.#store.run(resource.id, resource.run);
   }
 
+  /** The run that this very request began, before a crash or a lost reply. */
+  #runOf(id: string, { request_id }: StartInput): number | null {
+    return request_id === null ? null : this.#store.runOfRequest(id, request_id);
+  }
+
   async #recordOf(
     id: string,
     run: number | null,
@@ -319,11 +323,12 @@ export abstract class RunCoordinatorBase extends DurableObject<Env> {
     return { run: stored, record: await openRecord(this.#store, this.#archive, id, stored) };
   }
 
-  /** The resource once its live run has ended, or as it is after `ms`. */
-  async #outcome(id: string, ms: number): Promise<Snapshot | null> {
-    const live = await this.#engine.waitForEnd(id, ms);
-    if (!live) return this.#snapshot(id);
-    const { results, run } = live;
+  /** The resource with a run that has ended, or is as it is after `ms`; run 0 is none. */
+  async #outcome(id: string, ms: number, run: number): Promise<Snapshot | null> {
+    const isLive = this.#engine.liveResource(id)?.run === run;
+    const live = isLive ? await this.#engine.waitForEnd(id, ms) : null;
+    if (!live) return this.#snapshot(id, run === 0 ? null : run);
+    const { results } = live;
     const result = results.has(0) ? (results.get(0) ?? null) : this.#store.result(id, run, 0);
     return views.snapshot(live.resource, live, liveRecord(this.#store, live), result);
   }
@@ -342,9 +347,4 @@ export abstract class RunCoordinatorBase extends DurableObject<Env> {
     const state = stateOf(this.#newest(resource));
     return { refused: "illegal", detail, state, allowed: allowedActions(state) };
   }
-}
-
-/** The run that this very request began, before a crash or a lost reply. */
-function isRepeat(newest: StoredRun | null, input: StartInput): boolean {
-  return input.request_id !== null && newest?.request_id === input.request_id;
 }

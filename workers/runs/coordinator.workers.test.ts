@@ -72,16 +72,18 @@ describe("a run", () => {
       });
     });
     const { results } = await env.DB.prepare(
-      "SELECT topic FROM outbox WHERE resource_id = ? ORDER BY id",
+      "SELECT topic, payload FROM outbox WHERE resource_id = ?",
     )
       .bind(resource.id)
-      .all<{ topic: string }>();
-    expect(results.map(({ topic }) => topic)).toEqual([
-      "task.created",
-      "task.queued",
-      "task.started",
-      "task.completed",
+      .all<{ topic: string; payload: string }>();
+    const told: { type: string }[] = results.flatMap(({ payload }) => JSON.parse(payload));
+    expect(told.map(({ type }) => type)).toEqual([
+      "resource.created",
+      "run.queued",
+      "run.started",
+      "run.completed",
     ]);
+    expect(new Set(results.map(({ topic }) => topic))).toEqual(new Set(["task"]));
   });
 
   it("is stored once however often its creation is repeated", async () => {
@@ -99,6 +101,18 @@ describe("a run", () => {
     expect([second.resource.run, repeated.resource.run]).toEqual([2, 2]);
     const third = await runs.execute(resource.id, { wait_ms: 5_000, request_id: "third" });
     expect(third.resource.run).toBe(3);
+  });
+
+  it("is found again by the request that began it when others have come after", async () => {
+    const { resource } = await create({ script: sleeper(200) });
+    const { id } = resource;
+    await runs.execute(id, { wait_ms: 5_000, request_id: "second" });
+    await runs.execute(id, { wait_ms: 0, request_id: "third" });
+    const repeated = await runs.execute(id, { wait_ms: 5_000, request_id: "second" });
+    expect(repeated.run).toMatchObject({ run: 2, status: "completed" });
+    await until(id, "completed");
+    await runs.execute(id, { wait_ms: 5_000, request_id: "second" });
+    expect((await runs.read(id)).resource.run).toBe(3);
   });
 
   it("keeps a large result in the blob store, byte for byte", async () => {

@@ -227,6 +227,18 @@ export class RunStore {
     return row ? this.#toRun(row) : null;
   }
 
+  /** Number of the run that a request began; null when it began none. */
+  runOfRequest(resourceId: string, requestId: string): number | null {
+    const row = this.#sql
+      .exec<{ run: number }>(
+        "SELECT run FROM runs WHERE resource_id = ? AND request_id = ?",
+        resourceId,
+        requestId,
+      )
+      .toArray()[0];
+    return row?.run ?? null;
+  }
+
   /** The runs that have not ended, with the resource of each. */
   liveRuns(): { readonly resource: Resource; readonly stored: StoredRun }[] {
     const found: { resource: Resource; stored: StoredRun }[] = [];
@@ -363,8 +375,13 @@ export class RunStore {
       .map((row) => ({ resource: toResource(row), projected_seq: row.projected_seq }));
   }
 
-  markProjected(resourceId: string, seq: number): void {
-    this.#sql.exec("UPDATE resources SET projected_seq = ? WHERE id = ?", seq, resourceId);
+  /** Writes down which revision of each resource is in D1. */
+  markProjected(revisions: ReadonlyMap<string, number>): void {
+    this.#sql.exec(
+      `UPDATE resources SET projected_seq = (SELECT value FROM json_each(?1) WHERE key = id)
+       WHERE id IN (SELECT key FROM json_each(?1))`,
+      JSON.stringify(Object.fromEntries(revisions)),
+    );
   }
 
   /** Deleted resources that lists still show. */

@@ -217,7 +217,7 @@ export function taskRoutes(): Router {
         const events = wantsEvents(c);
         const wait = events ? 0 : preference.wait_seconds * 1000;
         const task = await c.var.services.tasks[action](principal, task_id, seed, wait);
-        if (events) return streamTask(c, principal, task_id, task.snapshot.resource.run, 0);
+        if (events) return streamTask(c, principal, task_id, task.snapshot.run?.run ?? null, 0);
         return started(task, preferenceHeaders(preference));
       },
     );

@@ -149,7 +149,12 @@ const summaryFields = {
   language: z.enum(LANGUAGES),
   state: stateSchema,
   state_changed_at: timestampSchema,
-  run: z.int().openapi({ description: "Number of the newest run; 0 before the first." }),
+  run: z
+    .int()
+    .openapi({
+      description:
+        "Number of the run shown, the newest unless a request is repeated; 0 before the first.",
+    }),
   attempt: z.int().openapi({ description: "Try of the retry policy, from 1; 0 before the first." }),
   labels: fields.labels,
   priority: fields.priority,

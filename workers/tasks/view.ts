@@ -24,7 +24,7 @@ export function toSummary(resource: Resource, run: RunSummary | null): TaskSumma
     language: languageOf(spec),
     state: run?.status ?? "pending",
     state_changed_at: timestamp(changedAt),
-    run: resource.run,
+    run: run?.run ?? 0,
     attempt: run?.attempt ?? 0,
     labels: spec.labels,
     priority: spec.priority,
