@@ -1,4 +1,5 @@
 /** The D1 schema. Times are milliseconds since 1970; the API renders them as ISO-8601. */
+import { sql } from "drizzle-orm";
 import {
   index,
   integer,
@@ -31,7 +32,9 @@ export const tasks = sqliteTable(
   (table) => [
     index("tasks_by_project").on(table.project_id, table.created_at, table.id),
     index("tasks_by_state").on(table.project_id, table.state, table.created_at, table.id),
-    index("tasks_by_pipeline").on(table.pipeline_id, table.created_at, table.id),
+    index("tasks_by_pipeline")
+      .on(table.pipeline_id, table.created_at, table.id)
+      .where(sql`pipeline_id IS NOT NULL`),
     index("tasks_by_age").on(table.created_at, table.id),
   ],
 );
@@ -136,7 +139,10 @@ export const idempotencyKeys = sqliteTable(
   ],
 );
 
-/** Messages for neighbours, written in the batch of the projection that caused them. */
+/**
+ * Messages for neighbours, written in the batch of the projection that caused them. `topic` is the
+ * kind of resource, `payload` a JSON array of its events since the message before.
+ */
 export const outbox = sqliteTable(
   "outbox",
   {
@@ -148,5 +154,5 @@ export const outbox = sqliteTable(
     created_at: integer("created_at").notNull(),
     delivered_at: integer("delivered_at"),
   },
-  (table) => [index("outbox_undelivered").on(table.delivered_at, table.created_at)],
+  (table) => [index("outbox_undelivered").on(table.created_at).where(sql`delivered_at IS NULL`)],
 );

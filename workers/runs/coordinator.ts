@@ -63,6 +63,7 @@ export abstract class RunCoordinatorBase extends DurableObject<Env> {
   readonly #projector: Projector;
   readonly #archive: Archive;
   #recovered = false;
+  #chores: Promise<boolean> | null = null;
 
   constructor(context: DurableObjectState, env: Env, ports: EnginePorts) {
     super(context, env);
@@ -137,8 +138,11 @@ export abstract class RunCoordinatorBase extends DurableObject<Env> {
     return (await this.#outcome(id, input.wait_ms, run)) ?? { refused: "not_found" };
   }
 
-  /** Cancels the live run, or the resource before its first one; waits until the code has stopped. */
-  async cancel(id: string): Promise<Snapshot | Refusal> {
+  /**
+   * Cancels the live run, or the resource before its first one; waits until the code has stopped.
+   * `repeated` says that an earlier call was cut off, which may have cancelled it already.
+   */
+  async cancel(id: string, repeated: boolean): Promise<Snapshot | Refusal> {
     this.#open();
     const resource = this.#find(id);
     if (!resource) return { refused: "not_found" };
@@ -148,7 +152,7 @@ export abstract class RunCoordinatorBase extends DurableObject<Env> {
     } else if (resource.run === 0) {
       const run = { trigger: "cancel", retry_of: null, request_id: null } as const;
       this.#engine.commit((now) => this.#engine.beginRun(resource, run, now));
-    } else {
+    } else if (!repeated || this.#newest(resource)?.state.status !== "cancelled") {
       return this.#illegal(resource, "It has ended already.");
     }
     return (await this.#outcome(id, CANCEL_WAIT_MS, resource.run)) ?? { refused: "not_found" };
@@ -231,10 +235,10 @@ export abstract class RunCoordinatorBase extends DurableObject<Env> {
     return explain(this.#newest(resource), position, Date.now());
   }
 
-  /** Takes up what is unfinished here and sees to it that an alarm is set. */
+  /** Takes up what is unfinished here, of runs and of what lists show, by an alarm. */
   async wake(): Promise<void> {
     this.#open();
-    if (this.#store.exists() && this.#engine.nextAlarm(0) !== null) this.#engine.arm(Date.now());
+    if (this.#store.exists()) this.#engine.arm(Date.now());
   }
 
   /** WebSocket of a watcher: `?id=` names the resource. */
@@ -254,13 +258,31 @@ export abstract class RunCoordinatorBase extends DurableObject<Env> {
     if (!this.#store.exists()) return;
     this.#open();
     this.#engine.fireTimers();
-    const settled = (await this.#projector.settle()) && (await this.#archive.chores());
+    const next = this.#engine.nextAlarm(Date.now());
+    if (next !== null) this.#engine.arm(next);
+    // No other alarm comes before this one returns: a slow projection must not hold up deadlines.
+    const patience = Math.max(0, (next ?? Date.now() + CHORE_RETRY_MS) - Date.now());
+    const settled = await Promise.race([
+      this.#keepHouse(),
+      scheduler.wait(patience).then(() => false),
+    ]);
     const now = Date.now();
     const times = [
       this.#engine.nextAlarm(now),
       settled ? this.#archive.dueAt() : now + CHORE_RETRY_MS,
     ].filter((at) => at !== null);
     if (times.length > 0) this.#engine.arm(Math.max(now + 1, Math.min(...times)));
+  }
+
+  /** Does what runs leave to be done elsewhere, once at a time; resolves to whether all is done. */
+  #keepHouse(): Promise<boolean> {
+    this.#chores ??= this.#projector
+      .flush()
+      .then((isProjected) => isProjected && this.#archive.chores())
+      .finally(() => {
+        this.#chores = null;
+      });
+    return this.#chores;
   }
 
   /** Takes up unfinished runs once in the life of this instance, before anything else is done. */

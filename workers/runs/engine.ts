@@ -11,6 +11,7 @@ import { describeEvent } from "./events.ts";
 import type { Feed } from "./feed.ts";
 import { createRun, isTerminal, nextDeadline, reduce } from "./machine.ts";
 import type { EnginePorts, ResourceKind } from "./ports.ts";
+import type { Change } from "./projector.ts";
 import { suspectsQuarantine } from "./quarantine.ts";
 import type { NewEvent, RunStore } from "./store.ts";
 import type { LiveRun, Resource, RunHead, Trigger } from "./store-types.ts";
@@ -41,7 +42,7 @@ export class Engine implements AttemptHost {
   readonly #feed: Feed;
   readonly #kinds: EnginePorts["kinds"];
   readonly #executors: Partial<Record<TaskType, Executor>>;
-  readonly #committed: () => void;
+  readonly #committed: (changes: readonly Change[]) => void;
   readonly #live = new Map<string, Watched>();
   /** Seq of the newest event of each resource that has a live run. */
   readonly #seqs = new Map<string, number>();
@@ -56,7 +57,7 @@ export class Engine implements AttemptHost {
     ports: EnginePorts,
     store: RunStore,
     feed: Feed,
-    committed: () => void,
+    committed: (changes: readonly Change[]) => void,
   ) {
     this.#context = context;
     this.#env = env;
@@ -116,7 +117,7 @@ export class Engine implements AttemptHost {
       this.#feed.push(resourceId, events);
     }
     for (const action of after) action();
-    this.#committed();
+    this.#committed(unit.changes((id) => this.#live.get(id)?.live ?? null));
     return value;
   }
 

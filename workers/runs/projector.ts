@@ -1,18 +1,21 @@
 /**
  * Carries what the coordinator decided to D1, where lists are served from: the newest row of each
- * resource that changed, and a message for the neighbours for each step of its life.
+ * resource that changed, and for the neighbours what happened to it. What a commit changed is kept
+ * in memory until it is in D1; after a crash the rows say what is behind.
  */
+import type { Json } from "../executors/port.ts";
 import { projectPart } from "./address.ts";
 import { readData } from "./events.ts";
 import type { EnginePorts } from "./ports.ts";
 import type { ProjectionBatch } from "./relay.ts";
 import type { Deletion, RunStore } from "./store.ts";
-import type { EventRow, Resource, RunSummary } from "./store-types.ts";
+import type { EventRow, LiveRun, Resource } from "./store-types.ts";
+import { summarise } from "./views.ts";
 
 /** Changes of one object within this time share a call; the relay gathers over objects. */
 const GATHER_MS = 20;
 const RETRY_MS = 1_000;
-const MAX_RESOURCES_PER_FLUSH = 500;
+const MAX_RESOURCES_PER_LOAD = 500;
 
 /** Events that neighbours are told of; the rest is the run's own detail. */
 const OUTBOX_EVENTS: ReadonlySet<string> = new Set([
@@ -25,35 +28,64 @@ const OUTBOX_EVENTS: ReadonlySet<string> = new Set([
   "run.cancelled",
 ]);
 
+/** What one commit changed of one resource. */
+export interface Change {
+  readonly resource: Resource;
+  /** The run that the commit was about; null when it was about none. */
+  readonly live: LiveRun | null;
+  readonly events: readonly EventRow[];
+}
+
 export class Projector {
   readonly #env: Env;
   readonly #store: RunStore;
   readonly #kinds: EnginePorts["kinds"];
-  readonly #summarise: (resource: Resource) => RunSummary | null;
+  #pending = new Map<string, Change>();
+  /** Revisions that are in D1; the alarm writes them down. */
+  readonly #projected = new Map<string, number>();
+  #deletionsDue = true;
   #timer: ReturnType<typeof setTimeout> | null = null;
   #flushing: Promise<boolean> | null = null;
 
-  constructor(
-    env: Env,
-    store: RunStore,
-    kinds: EnginePorts["kinds"],
-    summarise: (resource: Resource) => RunSummary | null,
-  ) {
+  constructor(env: Env, store: RunStore, kinds: EnginePorts["kinds"]) {
     this.#env = env;
     this.#store = store;
     this.#kinds = kinds;
-    this.#summarise = summarise;
   }
 
-  /** Flushes soon. The coordinator's alarm repeats what a lost timer or a failed flush left. */
-  schedule(delayMs = GATHER_MS): void {
-    this.#timer ??= setTimeout(() => {
-      this.#timer = null;
-      void this.flush();
-    }, delayMs);
+  /** Takes up a committed change. */
+  changed(change: Change): void {
+    this.#add(change);
+    this.#schedule(GATHER_MS);
   }
 
-  /** Projects everything that is behind; resolves to false when something still is. */
+  /** Takes up a committed deletion. */
+  deleted(id: string): void {
+    this.#pending.delete(id);
+    this.#deletionsDue = true;
+    this.#schedule(GATHER_MS);
+  }
+
+  /** Projects what is pending and what an earlier life left, and writes down how far it is. */
+  async settle(): Promise<boolean> {
+    await this.flush();
+    if (this.#projected.size > 0) {
+      this.#store.markProjected(this.#projected);
+      this.#projected.clear();
+    }
+    const left = this.#store
+      .dirtyResources(MAX_RESOURCES_PER_LOAD)
+      .filter(({ resource }) => !this.#pending.has(resource.id));
+    for (const { resource, projected_seq } of left) {
+      const { id, changed_seq } = resource;
+      const events = this.#store.lifecycleEvents(id, projected_seq, changed_seq);
+      this.#add({ resource, live: null, events });
+    }
+    if (left.length > 0) this.#schedule(GATHER_MS);
+    return this.#pending.size === 0;
+  }
+
+  /** Projects what is pending; resolves to false when it could not be. */
   flush(): Promise<boolean> {
     this.#flushing ??= this.#flush().finally(() => {
       this.#flushing = null;
@@ -62,70 +94,104 @@ export class Projector {
   }
 
   async #flush(): Promise<boolean> {
-    const dirty = this.#store.dirtyResources(MAX_RESOURCES_PER_FLUSH);
-    const deletions = this.#store.deletions(MAX_RESOURCES_PER_FLUSH);
-    const [first] = [...dirty.map(({ resource }) => resource), ...deletions];
-    if (!first) return true;
-    const batch = this.#batch(dirty, deletions);
+    const pending = [...this.#pending.values()];
+    const deletions = this.#deletionsDue ? this.#store.deletions(MAX_RESOURCES_PER_LOAD) : [];
+    const first = pending[0]?.resource ?? deletions[0];
+    if (!first) {
+      this.#deletionsDue = false;
+      return true;
+    }
+    this.#pending = new Map();
+    const batch = this.#batch(pending, deletions);
+    const revisions = pending.map(({ resource }) => [resource.id, resource.changed_seq] as const);
     try {
       await this.#env.PROJECTION.getByName(projectPart(first.id)).project(batch);
     } catch (error) {
       console.error(JSON.stringify({ event: "projection_failed", message: String(error) }));
-      this.schedule(RETRY_MS);
+      for (const change of pending) this.#restore(change);
+      this.#schedule(RETRY_MS);
       return false;
     }
-    for (const { resource } of dirty) {
-      this.#store.markProjected(resource.id, resource.changed_seq);
-    }
-    this.#store.markDeleted(deletions.map((deletion) => deletion.id));
-    // What was committed while this batch was on its way joined this flush without being in it.
-    const done =
-      this.#store.dirtyResources(1).length === 0 && this.#store.deletions(1).length === 0;
-    if (!done) this.schedule();
-    return done;
+    for (const [id, revision] of revisions) this.#projected.set(id, revision);
+    if (deletions.length > 0) this.#store.markDeleted(deletions.map(({ id }) => id));
+    this.#deletionsDue = deletions.length === MAX_RESOURCES_PER_LOAD;
+    return true;
   }
 
-  #batch(
-    dirty: readonly { readonly resource: Resource; readonly projected_seq: number }[],
-    deletions: readonly Deletion[],
-  ): ProjectionBatch {
+  #add({ resource, live, events }: Change): void {
+    const known = this.#pending.get(resource.id);
+    const merged = known ? [...known.events, ...events] : events;
+    this.#pending.set(resource.id, { resource, live: live ?? known?.live ?? null, events: merged });
+  }
+
+  /** Puts back what did not get through, beneath what has come since; a deleted resource stays out. */
+  #restore(change: Change): void {
+    const since = this.#pending.get(change.resource.id);
+    if (!since && this.#store.resource(change.resource.id) === null) return;
+    this.#pending.set(change.resource.id, change);
+    if (since) this.#add(since);
+  }
+
+  #schedule(delayMs: number): void {
+    this.#timer ??= setTimeout(() => {
+      this.#timer = null;
+      void this.flush();
+    }, delayMs);
+  }
+
+  #batch(changes: readonly Change[], deletions: readonly Deletion[]): ProjectionBatch {
     const rows: Record<string, string[]> = {};
     const deleted: Record<string, string[]> = {};
     const messages: string[] = [];
-    for (const { resource, projected_seq } of dirty) {
-      const row = this.#kinds[resource.kind]?.row(resource, this.#summarise(resource));
-      rows[resource.kind] = [...(rows[resource.kind] ?? []), JSON.stringify(row)];
-      const { id, changed_seq } = resource;
-      for (const event of this.#store.lifecycleEvents(id, projected_seq, changed_seq)) {
-        if (OUTBOX_EVENTS.has(event.type)) messages.push(toMessage(resource, event));
-      }
+    for (const change of changes) {
+      const { kind } = change.resource;
+      rows[kind] ??= [];
+      rows[kind].push(JSON.stringify(this.#row(change)));
+      const told = change.events.filter(({ type }) => OUTBOX_EVENTS.has(type));
+      if (told.length > 0) messages.push(toMessage(change.resource, kind, told));
     }
-    for (const deletion of deletions) {
-      deleted[deletion.kind] = [...(deleted[deletion.kind] ?? []), JSON.stringify(deletion.id)];
-      messages.push(toDeletionMessage(deletion));
+    for (const { id, kind, project_id } of deletions) {
+      deleted[kind] ??= [];
+      deleted[kind].push(JSON.stringify(id));
+      const event = { seq: 0, run: 0, at: Date.now(), type: "resource.deleted", data: "{}" };
+      messages.push(toMessage({ id, project_id }, kind, [event]));
     }
     return { rows, deleted, messages };
   }
+
+  #row({ resource, live }: Change): Record<string, unknown> | undefined {
+    const current = live?.run === resource.run ? live : this.#newest(resource);
+    return this.#kinds[resource.kind]?.row(resource, current && summarise(current));
+  }
+
+  #newest(resource: Resource) {
+    return resource.run === 0 ? null : this.#store.run(resource.id, resource.run);
+  }
 }
 
-function toMessage(resource: Resource, event: EventRow): string {
+/**
+ * One outbox row: what happened to a resource between two projections. A row repeated after a crash
+ * may repeat events, which `(resource_id, seq)` tells apart.
+ */
+function toMessage(
+  resource: Pick<Resource, "id" | "project_id">,
+  kind: string,
+  events: readonly EventRow[],
+): string {
+  const last = events.at(-1);
+  const payload: Json = events.map((event) => ({
+    seq: event.seq,
+    run: event.run,
+    at: event.at,
+    type: event.type,
+    data: readData(event),
+  }));
   return JSON.stringify({
-    id: `${resource.id}:${event.seq}`,
-    topic: `${resource.kind}.${event.type.slice(event.type.indexOf(".") + 1)}`,
+    id: `${resource.id}:${last?.seq ?? 0}`,
+    topic: kind,
     project_id: resource.project_id,
     resource_id: resource.id,
-    payload: JSON.stringify({ run: event.run, at: event.at, data: readData(event) }),
-    created_at: event.at,
-  });
-}
-
-function toDeletionMessage(deletion: Deletion): string {
-  return JSON.stringify({
-    id: `${deletion.id}:deleted`,
-    topic: `${deletion.kind}.deleted`,
-    project_id: deletion.project_id,
-    resource_id: deletion.id,
-    payload: "{}",
-    created_at: Date.now(),
+    payload: JSON.stringify(payload),
+    created_at: last?.at ?? Date.now(),
   });
 }

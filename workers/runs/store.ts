@@ -378,7 +378,7 @@ export class RunStore {
   /** Writes down which revision of each resource is in D1. */
   markProjected(revisions: ReadonlyMap<string, number>): void {
     this.#sql.exec(
-      `UPDATE resources SET projected_seq = (SELECT value FROM json_each(?1) WHERE key = id)
+      `UPDATE resources SET projected_seq = (SELECT value FROM json_each(?1) WHERE key = resources.id)
        WHERE id IN (SELECT key FROM json_each(?1))`,
       JSON.stringify(Object.fromEntries(revisions)),
     );

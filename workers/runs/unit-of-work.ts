@@ -1,4 +1,5 @@
 /** What one commit writes: events as they happen, then each resource and run once, as it ended up. */
+import type { Change } from "./projector.ts";
 import type { NewEvent, RunStore } from "./store.ts";
 import type { EventRow, LiveRun, Resource } from "./store-types.ts";
 
@@ -53,6 +54,16 @@ export class UnitOfWork {
     const row = { seq, run, at: event.at, type: event.type, data };
     if (rows) rows.push(row);
     else this.events.set(resource.id, [row]);
+  }
+
+  /** What lists have to show; `liveRun` knows the runs that this commit only recorded something of. */
+  changes(liveRun: (id: string) => LiveRun | null): Change[] {
+    const runs = new Map([...this.#runs.keys()].map((live) => [live.resource.id, live]));
+    return [...this.#resources.values()].map(({ resource }) => ({
+      resource,
+      live: runs.get(resource.id) ?? liveRun(resource.id),
+      events: (this.events.get(resource.id) ?? []).filter(({ type }) => type !== "log"),
+    }));
   }
 
   /** Writes what has changed; the last thing in a transaction. */
