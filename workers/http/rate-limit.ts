@@ -1,6 +1,7 @@
 /**
  * The rate limit in front of the service. The count is exact and lives in the Limits object; an
- * isolate leases it in blocks, so that most requests only decrement a number in memory.
+ * isolate leases it in blocks, so that most requests only decrement a number in memory. Blocks begin
+ * small and double: what an isolate holds when it ends, or never uses, is lost to its caller.
  */
 import type { Config } from "../config.ts";
 import type { Principal } from "../security/principal.ts";
@@ -8,8 +9,9 @@ import type { AppContext, RateLimitState } from "./context.ts";
 import { ApiError } from "./errors.ts";
 import { logWarning } from "./log.ts";
 
-/** A block is this share of the limit: 20 calls a window from one busy isolate. */
-const BLOCKS_PER_WINDOW = 20;
+/** The first block of a window and the largest, as shares of the limit. */
+const FIRST_BLOCK_SHARE = 1 / 400;
+const LARGEST_BLOCK_SHARE = 1 / 20;
 const SHARDS = 32;
 const MAX_KEYS = 10_000;
 
@@ -21,6 +23,8 @@ export interface TokenGrant {
 
 interface Bucket {
   tokens: number;
+  /** All that this isolate was granted in this window. */
+  leased: number;
   /** Tokens that nobody held when this isolate last asked. */
   remaining: number;
   reset_at: number;
@@ -48,11 +52,19 @@ export class TokenLeases {
       this.#buckets.delete(key);
       this.#makeRoom(now);
       const { granted: tokens, remaining, reset_at } = grant;
-      this.#buckets.set(key, { tokens, remaining, reset_at });
+      this.#buckets.set(key, { tokens, leased: tokens, remaining, reset_at });
       return;
     }
     bucket.tokens += grant.granted;
+    bucket.leased += grant.granted;
     bucket.remaining = grant.remaining;
+  }
+
+  /** How many tokens to ask for: as many as were granted before in this window, within bounds. */
+  nextBlock(key: string, limit: number, now: number): number {
+    const leased = this.#live(key, now)?.leased ?? 0;
+    const block = Math.max(limit * FIRST_BLOCK_SHARE, leased);
+    return Math.max(1, Math.floor(Math.min(block, limit * LARGEST_BLOCK_SHARE)));
   }
 
   /** What is left as far as this isolate knows. */
@@ -111,7 +123,7 @@ async function take(c: AppContext, key: string): Promise<void> {
   const limit = config.RATE_LIMIT_REQUESTS;
   let outcome = held.use(key, Date.now());
   if (outcome === "empty") {
-    const grant = await lease(c, key);
+    const grant = await lease(c, key, held.nextBlock(key, limit, Date.now()));
     if (grant === null) return;
     const now = Date.now();
     held.add(key, grant, now);
@@ -123,9 +135,8 @@ async function take(c: AppContext, key: string): Promise<void> {
 }
 
 /** Asks for a block. A Limits object that does not answer admits: it guards no secret. */
-async function lease(c: AppContext, key: string): Promise<TokenGrant | null> {
+async function lease(c: AppContext, key: string, want: number): Promise<TokenGrant | null> {
   const { RATE_LIMIT_REQUESTS: limit, RATE_LIMIT_WINDOW: seconds } = c.var.config;
-  const want = Math.max(1, Math.floor(limit / BLOCKS_PER_WINDOW));
   try {
     return await c.env.LIMITS.getByName(`rate-${shardOf(key)}`).takeTokens(
       key,

@@ -50,7 +50,19 @@ describe("the rate limit", () => {
       remaining.push(Number(reply.headers.get("x-ratelimit-remaining")));
     }
     expect(remaining).toEqual(Array.from({ length: 60 }, (_, n) => 999 - n));
-    expect(getByName).toHaveBeenCalledTimes(2);
+    // Blocks of 2, 2, 4, 8, 16, 32: fewer calls the busier an isolate is.
+    expect(getByName).toHaveBeenCalledTimes(6);
+  });
+
+  it("loses little of it when isolates come and go", async () => {
+    const key = await makeKey();
+    for (let n = 0; n < 60; n += 1) {
+      const { call } = isolate([], { RATE_LIMIT_REQUESTS: "1000", ...WINDOW });
+      const statuses = await Promise.all(
+        [1, 2, 3, 4].map(async () => (await call("/api/v1/keys", { key })).status),
+      );
+      expect(statuses).toEqual([200, 200, 200, 200]);
+    }
   });
 
   it("begins anew with the next window", async () => {
