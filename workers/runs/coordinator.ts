@@ -277,7 +277,7 @@ export abstract class RunCoordinatorBase extends DurableObject<Env> {
   /** Does what runs leave to be done elsewhere, once at a time; resolves to whether all is done. */
   #keepHouse(): Promise<boolean> {
     this.#chores ??= this.#projector
-      .flush()
+      .settle()
       .then((isProjected) => isProjected && this.#archive.chores())
       .finally(() => {
         this.#chores = null;

@@ -82,7 +82,7 @@ export class Projector {
       this.#add({ resource, live: null, events });
     }
     if (left.length > 0) this.#schedule(GATHER_MS);
-    return this.#pending.size === 0;
+    return !this.#isBehind();
   }
 
   /** Projects what is pending; resolves to false when it could not be. */
@@ -96,11 +96,9 @@ export class Projector {
   async #flush(): Promise<boolean> {
     const pending = [...this.#pending.values()];
     const deletions = this.#deletionsDue ? this.#store.deletions(MAX_RESOURCES_PER_LOAD) : [];
+    this.#deletionsDue = deletions.length === MAX_RESOURCES_PER_LOAD;
     const first = pending[0]?.resource ?? deletions[0];
-    if (!first) {
-      this.#deletionsDue = false;
-      return true;
-    }
+    if (!first) return true;
     this.#pending = new Map();
     const batch = this.#batch(pending, deletions);
     const revisions = pending.map(({ resource }) => [resource.id, resource.changed_seq] as const);
@@ -109,13 +107,19 @@ export class Projector {
     } catch (error) {
       console.error(JSON.stringify({ event: "projection_failed", message: String(error) }));
       for (const change of pending) this.#restore(change);
+      if (deletions.length > 0) this.#deletionsDue = true;
       this.#schedule(RETRY_MS);
       return false;
     }
     for (const [id, revision] of revisions) this.#projected.set(id, revision);
     if (deletions.length > 0) this.#store.markDeleted(deletions.map(({ id }) => id));
-    this.#deletionsDue = deletions.length === MAX_RESOURCES_PER_LOAD;
+    // What was committed while this batch was on its way joined this flush without being in it.
+    if (this.#isBehind()) this.#schedule(GATHER_MS);
     return true;
+  }
+
+  #isBehind(): boolean {
+    return this.#pending.size > 0 || this.#deletionsDue;
   }
 
   #add({ resource, live, events }: Change): void {
