@@ -50,11 +50,11 @@ export function createRunClient(namespace: Namespace, kind: string): RunClient {
   const call = async <T extends object>(
     id: string,
     again: boolean,
-    operation: (stub: Stub) => Promise<T>,
+    operation: (stub: Stub, repeated: boolean) => Promise<T>,
   ): Promise<Exclude<T, Refusal>> => {
-    const attempt = () => operation(namespace.getByName(objectName(id)));
-    const answer = await attempt().catch((error: unknown) => {
-      if (again && wasReset(error)) return attempt();
+    const attempt = (repeated: boolean) => operation(namespace.getByName(objectName(id)), repeated);
+    const answer = await attempt(false).catch((error: unknown) => {
+      if (again && wasReset(error)) return attempt(true);
       throw error;
     });
     const accepted = (given: T): given is Exclude<T, Refusal> => !isRefusal(given);
@@ -68,7 +68,7 @@ export function createRunClient(namespace: Namespace, kind: string): RunClient {
     read: (id, run = null) => call(id, true, async (stub) => stub.read(id, run)),
     execute: (id, input) => call(id, true, async (stub) => stub.execute(id, input)),
     retry: (id, input) => call(id, true, async (stub) => stub.retry(id, input)),
-    cancel: (id) => call(id, true, async (stub) => stub.cancel(id)),
+    cancel: (id) => call(id, true, async (stub, repeated) => stub.cancel(id, repeated)),
     edit: (id, document, version) =>
       call(id, false, async (stub) => stub.edit(id, document, version)),
     remove: async (id, revision) => {

@@ -122,3 +122,15 @@ describe("a report of a run that was given up", () => {
     expect((await BLOBS.list({ prefix: `runs/${PROJECT}/${id}/` })).objects).toEqual([]);
   });
 });
+
+describe("a cancel whose object is reset", () => {
+  it("is answered as done", async () => {
+    const { resource } = await create({ inputs: 100, artifacts: ["kept.txt"] });
+    const { id } = resource;
+    await held(await holdArtifact(id));
+    const answer = runs.cancel(id);
+    await vi.waitFor(async () => expect((await runs.why(id)).waiting_for?.type).toBe("stop"));
+    await runInDurableObject(stubOf(id), (_, state) => state.abort("crash")).catch(() => undefined);
+    expect((await answer).run?.status).toBe("cancelled");
+  });
+});
