@@ -8,7 +8,7 @@ import { Random, seedFrom } from "./random.ts";
 import { TestService } from "./service.ts";
 import { allEvents, endsRun, type TaskEvent } from "./sse.ts";
 
-const ROUNDS = 8;
+const ROUNDS = 5;
 const SEED = seedFrom(process.env.RACE_SEED);
 const STORM_CLIENTS = 4;
 const STORM_ACTIONS = 25;
