@@ -81,7 +81,7 @@ export function createRunClient(namespace: Namespace, kind: string): RunClient {
     follow: (id, run, after, signal) =>
       follow(
         () => openInbox(namespace.getByName(objectName(id)), id, signal),
-        (cursor) => page(id, run, cursor),
+        (cursor) => page(id, run, cursor).catch(endIfGone),
         { run, after, signal },
       ),
   };
@@ -93,6 +93,12 @@ function wasReset(error: unknown): boolean {
   return ["durableObjectReset", "retryable"].some((flag) => Reflect.get(error, flag) === true);
 }
 
+/** A resource that was deleted has told all there is. */
+function endIfGone(error: unknown): EventPage {
+  if (error instanceof ApiError && error.code === "not_found") return { events: [], ended: true };
+  throw error;
+}
+
 interface FollowInput {
   readonly run: number;
   readonly after: number;
@@ -101,25 +107,26 @@ interface FollowInput {
 
 /** Replays by pages, then goes on with what is pushed; a gap or a lost socket leads back to pages. */
 async function* follow(
-  open: () => Promise<Inbox>,
+  open: () => Promise<Inbox | null>,
   page: (cursor: number) => Promise<EventPage>,
   input: FollowInput,
 ): AsyncGenerator<EventRow> {
   let cursor = input.after;
   let inbox = await open();
-  /** Yields what is new; returns true at the end of the run. */
+  /** Yields what is new; returns true at the end of the run, also for who claims to know it. */
   function* take(events: readonly EventRow[]): Generator<EventRow, boolean> {
     for (const event of events) {
-      if (event.seq <= cursor) continue;
-      cursor = event.seq;
-      if (event.run !== input.run) continue;
-      yield event;
-      if (RUN_ENDS.has(event.type)) return true;
+      const isOurs = event.run === input.run;
+      if (event.seq > cursor) {
+        cursor = event.seq;
+        if (isOurs) yield event;
+      }
+      if (isOurs && RUN_ENDS.has(event.type)) return true;
     }
     return false;
   }
   try {
-    while (!input.signal.aborted) {
+    while (inbox !== null && !input.signal.aborted) {
       const { events, ended } = await page(cursor);
       if (yield* take(events)) return;
       if (events.length > 0) continue;
@@ -134,7 +141,7 @@ async function* follow(
       inbox = await open();
     }
   } finally {
-    inbox.close();
+    inbox?.close();
   }
 }
 
@@ -145,10 +152,12 @@ interface Inbox {
   close(): void;
 }
 
-async function openInbox(stub: Stub, id: string, signal: AbortSignal): Promise<Inbox> {
+/** Null when the resource is gone, so that nothing will follow. */
+async function openInbox(stub: Stub, id: string, signal: AbortSignal): Promise<Inbox | null> {
   const response = await stub.fetch(`https://coordinator/?id=${encodeURIComponent(id)}`, {
     headers: { Upgrade: "websocket" },
   });
+  if (response.status === 404) return null;
   const socket = response.webSocket;
   if (!socket)
     throw new ApiError("unavailable", "The event stream could not be opened. Try again.");

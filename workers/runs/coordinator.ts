@@ -190,6 +190,7 @@ export abstract class RunCoordinatorBase extends DurableObject<Env> {
     }
     this.#engine.commit(() => this.#store.deleteResource(resource));
     this.#projector.deleted(id);
+    this.#feed.dismiss(id);
     return { removed: true };
   }
 

@@ -327,6 +327,37 @@ describe("following", () => {
   });
 });
 
+describe("a stream", () => {
+  /** How a stream ends: by itself, or not within five seconds. */
+  async function ending(id: string, after: number, meanwhile: () => Promise<unknown>) {
+    const gaveUp = AbortSignal.timeout(5_000);
+    const stream = runs.follow(id, 1, after, gaveUp);
+    const drained = (async () => {
+      for await (const _ of stream);
+    })();
+    await meanwhile();
+    await drained;
+    return gaveUp.aborted ? "never" : "ended";
+  }
+
+  it("ends when the task is deleted before its first run", async () => {
+    const { resource } = await create({ script: sleeper(1) }, { wait_ms: null });
+    const { id } = resource;
+    const watchers = () =>
+      runInDurableObject(stubOf(id), (_, state) => state.getWebSockets(id).length);
+    const remove = async () => {
+      await vi.waitFor(async () => expect(await watchers()).toBe(1));
+      await runs.remove(id, null);
+    };
+    expect(await ending(id, 0, remove)).toBe("ended");
+  });
+
+  it("ends with the run for a reader that claims to know what has not happened yet", async () => {
+    const { resource } = await create({ script: sleeper(300) }, { wait_ms: 0 });
+    expect(await ending(resource.id, 1_000_000, async () => undefined)).toBe("ended");
+  });
+});
+
 describe("slots", () => {
   it("run ten attempts of one object at once and queue the others by priority", async () => {
     const ids: string[] = [];

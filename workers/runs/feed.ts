@@ -34,6 +34,13 @@ export class Feed {
     this.#sockets = this.#context.getWebSockets().length;
   }
 
+  /** Sends the watchers of a resource that was deleted away. */
+  dismiss(resourceId: string): void {
+    for (const socket of this.#context.getWebSockets(resourceId)) {
+      socket.close(1000, "deleted");
+    }
+  }
+
   push(resourceId: string, events: readonly EventRow[]): void {
     if (this.#sockets === 0) return;
     const sockets = this.#context.getWebSockets(resourceId);
