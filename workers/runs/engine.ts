@@ -13,6 +13,7 @@ import { createRun, isTerminal, nextDeadline, reduce } from "./machine.ts";
 import type { EnginePorts, ResourceKind } from "./ports.ts";
 import type { Change } from "./projector.ts";
 import { suspectsQuarantine } from "./quarantine.ts";
+import type { Failure } from "./state.ts";
 import type { NewEvent, RunStore } from "./store.ts";
 import type { LiveRun, Resource, RunHead, Trigger } from "./store-types.ts";
 import type { AttemptResult, Effect, RunEvent, StepState, StoredResult } from "./types.ts";
@@ -20,6 +21,9 @@ import { UnitOfWork } from "./unit-of-work.ts";
 
 /** The alarm is never further away than this while anything is in flight or unprojected. */
 export const LIVENESS_MS = 1_500;
+
+const MAX_MESSAGE_CHARS = 10_000;
+const MAX_CODE_CHARS = 100;
 
 const encoder = new TextEncoder();
 
@@ -358,7 +362,8 @@ export class Engine implements AttemptHost {
     outcome: Outcome,
   ): Promise<{ readonly result: AttemptResult; readonly stored: StoredResult | null }> {
     if (outcome.status === "cancelled") return { result: outcome, stored: null };
-    const { result: value, ...result } = outcome;
+    const { result: value, ...reported } = outcome;
+    const result = reported.status === "failed" ? cutMessage(reported) : reported;
     if (value === null) return { result, stored: null };
     const json = JSON.stringify(value);
     if (json.length <= MAX_INLINE_RESULT_BYTES / 3 || byteLength(json) <= MAX_INLINE_RESULT_BYTES) {
@@ -396,6 +401,18 @@ function awaits(step: StepState | undefined, epoch: number): boolean {
 
 function stepName(ticket: Ticket): string {
   return ticket.live.plan.steps[ticket.step]?.name ?? String(ticket.step);
+}
+
+/** What quotes a result or comes from a task's code may be as large as that is, and rows are not. */
+function cutMessage(failure: Failure): Failure {
+  const { message, code } = failure;
+  if (message.length <= MAX_MESSAGE_CHARS && code.length <= MAX_CODE_CHARS) return failure;
+  const kept = message.slice(0, MAX_MESSAGE_CHARS).toWellFormed();
+  return {
+    ...failure,
+    code: code.slice(0, MAX_CODE_CHARS).toWellFormed(),
+    message: `${kept} … (cut from ${message.length} characters)`,
+  };
 }
 
 function byteLength(text: string): number {

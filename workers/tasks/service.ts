@@ -120,7 +120,8 @@ export function createTaskService({
     createdBy: string,
   ) => {
     const document = writeDocument({ spec, files, created_by: createdBy });
-    if (document.length > MAX_DOCUMENT_BYTES) throw tooLarge(document.length);
+    const bytes = Buffer.byteLength(document);
+    if (bytes > MAX_DOCUMENT_BYTES) throw tooLarge(bytes);
     return document;
   };
 

@@ -65,13 +65,13 @@ export function isFrame(value: unknown): value is Frame {
       return typeof first === "string" && typeof second === "string" && typeof third === "boolean";
     case "completed":
     case "exited":
-      return first !== undefined && Number.isInteger(second);
+      return first !== undefined && Number.isSafeInteger(second);
     case "failed":
       return (
         isReason(first) &&
         typeof second === "string" &&
         typeof third === "string" &&
-        (fourth === null || Number.isInteger(fourth)) &&
+        (fourth === null || Number.isSafeInteger(fourth)) &&
         value[5] !== undefined
       );
     default:
