@@ -8,6 +8,7 @@ import { TASK_KIND } from "../tasks/kind.ts";
 import { createTaskSchema } from "../tasks/schemas.ts";
 import { createTaskService } from "../tasks/service.ts";
 import { createRunClient } from "./client.ts";
+import { chunks, MAX_CHUNK_BYTES } from "./relay.ts";
 
 const principal: Principal = {
   kind: "dev_key",
@@ -72,5 +73,22 @@ describe("an exit code", () => {
     });
     expect(snapshot.run?.error?.code).toBe("harness_broken");
     expect(snapshot.run?.exit_code).toBeNull();
+  });
+});
+
+describe("what lists show", () => {
+  it("has a bound on its labels", async () => {
+    const labels = Object.fromEntries(Array.from({ length: 65 }, (_, n) => [`label-${n}`, "x"]));
+    const { success } = createTaskSchema.safeParse({ name: "n", command: "ls", labels });
+    expect(success).toBe(false);
+  });
+
+  it("goes to D1 in parameters that are bounded in bytes", async () => {
+    const row = JSON.stringify("語".repeat(10_000));
+    const packed = [...chunks(Array.from({ length: 100 }, () => row))];
+    expect(Math.max(...packed.map((chunk) => Buffer.byteLength(chunk)))).toBeLessThanOrEqual(
+      MAX_CHUNK_BYTES,
+    );
+    expect(packed.flatMap((chunk) => JSON.parse(chunk))).toHaveLength(100);
   });
 });

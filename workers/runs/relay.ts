@@ -11,7 +11,7 @@ const MIN_INTERVAL_MS = 80;
 const LATENCY_FACTOR = 10;
 const MAX_INTERVAL_MS = 2_000;
 /** D1 takes parameters up to 2 MB; rows are packed well below that. */
-const MAX_CHUNK_CHARS = 1_000_000;
+export const MAX_CHUNK_BYTES = 1_000_000;
 
 /** JSON texts: rows and ids by kind, and messages for the neighbours. */
 export interface ProjectionBatch {
@@ -104,18 +104,19 @@ export abstract class ProjectionRelayBase extends DurableObject<Env> {
   }
 }
 
-/** Packs JSON texts into JSON arrays below the parameter limit. */
-function* chunks(items: readonly string[]): Generator<string> {
+/** Packs JSON texts into JSON arrays below the parameter limit; one text alone may exceed it. */
+export function* chunks(items: readonly string[]): Generator<string> {
   let packed: string[] = [];
-  let chars = 0;
+  let size = 0;
   for (const item of items) {
-    if (packed.length > 0 && chars + item.length > MAX_CHUNK_CHARS) {
+    const bytes = Buffer.byteLength(item) + 1;
+    if (packed.length > 0 && size + bytes >= MAX_CHUNK_BYTES) {
       yield `[${packed.join(",")}]`;
       packed = [];
-      chars = 0;
+      size = 0;
     }
     packed.push(item);
-    chars += item.length + 1;
+    size += bytes;
   }
   if (packed.length > 0) yield `[${packed.join(",")}]`;
 }

@@ -13,6 +13,8 @@ export const TASK_STATES = ["pending", ...RUN_STATUSES] as const;
 export const MAX_LOCAL_TIMEOUT_SECONDS = 840;
 const MAX_TIMEOUT_SECONDS = 86_400;
 const MAX_SCRIPT_CHARS = 512 * 1024;
+/** Lists show labels, so that they are bounded for the sake of a page. */
+const MAX_LABELS = 64;
 const MAX_COMMAND_CHARS = 64 * 1024;
 
 const NAME = /^[A-Za-z_][A-Za-z0-9_]{0,127}$/;
@@ -73,7 +75,12 @@ const fields = {
   retry: retrySchema.nullable(),
   max_retries: z.int().min(0).max(100),
   priority: z.int().min(-100).max(100),
-  labels: z.record(z.string().min(1).max(63), z.string().max(255)),
+  labels: z
+    .record(z.string().min(1).max(63), z.string().max(255))
+    .refine(
+      (labels) => Object.keys(labels).length <= MAX_LABELS,
+      `A task has at most ${MAX_LABELS} labels.`,
+    ),
   outputs: freeObject
     .nullable()
     .openapi({ description: "A JSON Schema (2020-12) that the result must satisfy." }),
@@ -149,12 +156,10 @@ const summaryFields = {
   language: z.enum(LANGUAGES),
   state: stateSchema,
   state_changed_at: timestampSchema,
-  run: z
-    .int()
-    .openapi({
-      description:
-        "Number of the run shown, the newest unless a request is repeated; 0 before the first.",
-    }),
+  run: z.int().openapi({
+    description:
+      "Number of the run shown, the newest unless a request is repeated; 0 before the first.",
+  }),
   attempt: z.int().openapi({ description: "Try of the retry policy, from 1; 0 before the first." }),
   labels: fields.labels,
   priority: fields.priority,
