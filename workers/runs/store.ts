@@ -3,42 +3,16 @@
  * Rows are written by this file alone, so what is read back is trusted to have the shape written.
  */
 import type { Json } from "../executors/port.ts";
+import {
+  type EventRecord,
+  type ResourceRow,
+  type RunRow,
+  toEvent,
+  toResource,
+} from "./store-rows.ts";
 import { SCHEMA, SCHEMA_VERSION } from "./store-schema.ts";
-import type { EventRow, Resource, RunHead, Trigger } from "./store-types.ts";
-import type { RunState, RunStatus, StepState, StoredResult } from "./types.ts";
-
-type ResourceRow = Record<string, SqlStorageValue> & {
-  id: string;
-  kind: string;
-  project_id: string;
-  document: string;
-  version: number;
-  run: number;
-  retry_count: number;
-  created_at: number;
-  updated_at: number;
-  changed_seq: number;
-};
-
-type RunRow = Record<string, SqlStorageValue> & {
-  resource_id: string;
-  run: number;
-  status: RunStatus;
-  started_by: Trigger;
-  retry_of: number | null;
-  request_id: string | null;
-  created_at: number;
-  state: string;
-  archive: string | null;
-};
-
-type EventRecord = Record<string, SqlStorageValue> & {
-  seq: number;
-  run: number;
-  at: number;
-  type: string;
-  data: string;
-};
+import type { EventRow, Resource, RunHead } from "./store-types.ts";
+import type { RunState, StepState, StoredResult } from "./types.ts";
 
 /** One stored run, its steps included. */
 export interface StoredRun extends RunHead {
@@ -479,23 +453,4 @@ export class RunStore {
 
 function resultText(result: StoredResult | null | undefined): string | null {
   return result ? JSON.stringify(result) : null;
-}
-
-function toResource(row: ResourceRow): Resource {
-  return {
-    id: row.id,
-    kind: row.kind,
-    project_id: row.project_id,
-    document: row.document,
-    version: row.version,
-    run: row.run,
-    retry_count: row.retry_count,
-    created_at: row.created_at,
-    updated_at: row.updated_at,
-    changed_seq: row.changed_seq,
-  };
-}
-
-function toEvent(row: EventRecord): EventRow {
-  return { seq: row.seq, run: row.run, at: row.at, type: row.type, data: row.data };
 }

@@ -1,0 +1,55 @@
+/** Rows of the coordinator's tables as SQLite returns them, and what they are to the rest. */
+import type { EventRow, Resource, Trigger } from "./store-types.ts";
+import type { RunStatus } from "./types.ts";
+
+export type ResourceRow = Record<string, SqlStorageValue> & {
+  id: string;
+  kind: string;
+  project_id: string;
+  document: string;
+  version: number;
+  run: number;
+  retry_count: number;
+  created_at: number;
+  updated_at: number;
+  changed_seq: number;
+};
+
+export type RunRow = Record<string, SqlStorageValue> & {
+  resource_id: string;
+  run: number;
+  status: RunStatus;
+  started_by: Trigger;
+  retry_of: number | null;
+  request_id: string | null;
+  created_at: number;
+  state: string;
+  archive: string | null;
+};
+
+export type EventRecord = Record<string, SqlStorageValue> & {
+  seq: number;
+  run: number;
+  at: number;
+  type: string;
+  data: string;
+};
+
+export function toResource(row: ResourceRow): Resource {
+  return {
+    id: row.id,
+    kind: row.kind,
+    project_id: row.project_id,
+    document: row.document,
+    version: row.version,
+    run: row.run,
+    retry_count: row.retry_count,
+    created_at: row.created_at,
+    updated_at: row.updated_at,
+    changed_seq: row.changed_seq,
+  };
+}
+
+export function toEvent(row: EventRecord): EventRow {
+  return { seq: row.seq, run: row.run, at: row.at, type: row.type, data: row.data };
+}
