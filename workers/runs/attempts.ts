@@ -65,6 +65,8 @@ export class Attempts {
   readonly #running = new Map<string, Running>();
   /** Slots taken, by attempts that run or whose start is being committed. */
   #taken = 0;
+  /** Lone suspects that wait for their turn; a slot is kept free for one of them. */
+  #suspects = 0;
   #waiting: Ticket[] = [];
 
   constructor(host: AttemptHost, quarantine: Quarantine) {
@@ -78,7 +80,7 @@ export class Attempts {
 
   /** Takes a slot for a dispatch, or queues it. A lone suspect always queues for its turn. */
   admit(ticket: Ticket): boolean {
-    if (!ticket.alone && this.#taken < MAX_ATTACHED_IN_FLIGHT) {
+    if (!ticket.alone && this.#hasRoom()) {
       this.#taken += 1;
       return true;
     }
@@ -108,7 +110,7 @@ export class Attempts {
       this.withdraw(ticket.step, ticket.epoch, ticket.live);
       void this.#startAlone(ticket);
     }
-    while (this.#taken < MAX_ATTACHED_IN_FLIGHT) {
+    while (this.#hasRoom()) {
       const ticket = this.#waiting.shift();
       if (!ticket) return;
       this.#taken += 1;
@@ -186,20 +188,18 @@ export class Attempts {
     const key = keyOf(live, step, epoch);
     const abort = new AbortController();
     this.#running.set(key, { ticket, abort });
-    while (!(await this.#enter(holder))) {
-      if (abort.signal.aborted) break;
-      await scheduler.wait(QUARANTINE_POLL_MS);
-    }
+    const admitted = await this.#turnOf(holder, abort.signal);
     this.#running.delete(key);
-    if (abort.signal.aborted) {
+    if (!admitted) {
       await this.#leave(holder);
       await this.#host.end(ticket, { status: "cancelled" }, []);
+      this.next();
       return;
     }
-    this.#taken += 1;
     if (!this.#host.begin(ticket)) {
       this.#taken -= 1;
       await this.#leave(holder);
+      this.next();
       return;
     }
     const suspicion = live.state.steps[step]?.suspicion ?? 1;
@@ -211,6 +211,28 @@ export class Attempts {
     if (!finished) this.#host.probationPassed(ticket);
     await this.#leave(holder);
     await done;
+  }
+
+  /** Waits for the quarantine and a slot and takes both; resolves to false once it is aborted. */
+  async #turnOf(holder: string, signal: AbortSignal): Promise<boolean> {
+    this.#suspects += 1;
+    try {
+      while (!signal.aborted) {
+        const hasSlot = () => this.#taken < MAX_ATTACHED_IN_FLIGHT;
+        if (hasSlot() && (await this.#enter(holder)) && hasSlot() && !signal.aborted) {
+          this.#taken += 1;
+          return true;
+        }
+        if (!signal.aborted) await scheduler.wait(QUARANTINE_POLL_MS);
+      }
+      return false;
+    } finally {
+      this.#suspects -= 1;
+    }
+  }
+
+  #hasRoom(): boolean {
+    return this.#taken + (this.#suspects > 0 ? 1 : 0) < MAX_ATTACHED_IN_FLIGHT;
   }
 
   /** A lease that is not given back expires by itself. */
