@@ -47,7 +47,12 @@ export class TestService {
         output = (output + text).slice(-CAPTURED_CHARACTERS);
       },
     });
-    await supervisor.start();
+    try {
+      await supervisor.start();
+    } catch (error) {
+      await rm(data, { recursive: true, force: true });
+      throw error;
+    }
     return new TestService(supervisor, vars.PIPELZR_DEV_API_KEY, data, () => output);
   }
 
