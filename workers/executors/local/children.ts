@@ -11,7 +11,8 @@ import { stripTypes } from "./typescript.ts";
 const COMPATIBILITY_DATE = "2026-11-01";
 /** Compiled scripts kept by their text, so that a hot one is neither hashed nor parsed again. */
 const MAX_COMPILED = 256;
-const MAX_COMPILED_CHARS = 1 << 20;
+/** Of all scripts that are kept: the isolate's memory is shared by every object in it. */
+const MAX_COMPILED_CHARS = 4 << 20;
 const MAX_RETIRED = 1_000;
 
 export interface ChildrenDeps {
@@ -48,6 +49,7 @@ const digest = (...texts: string[]): string => {
 
 let shellCode: ChildCode | null = null;
 const compiled = new Map<string, ChildCode>();
+let compiledChars = 0;
 
 /** The shell child's code, the same for every shell task. */
 export function compileShell(): ChildCode {
@@ -65,10 +67,14 @@ export function compileScript(script: string, language: Language): ChildCode {
     main: javascriptChild,
     script: language === "typescript" ? stripTypes(script) : script,
   };
-  if (script.length > MAX_COMPILED_CHARS) return code;
-  const oldest = compiled.keys().next();
-  if (compiled.size >= MAX_COMPILED && oldest.done === false) compiled.delete(oldest.value);
+  if (key.length > MAX_COMPILED_CHARS) return code;
   compiled.set(key, code);
+  compiledChars += key.length;
+  for (const oldest of compiled.keys()) {
+    if (compiled.size <= MAX_COMPILED && compiledChars <= MAX_COMPILED_CHARS) break;
+    compiled.delete(oldest);
+    compiledChars -= oldest.length;
+  }
   return code;
 }
 
