@@ -22,12 +22,13 @@ export async function sweep(
   callOn: (resourceId: string) => Promise<unknown>,
   now: number,
 ): Promise<SweepReport> {
+  // In no order, since a run that is quiet by its nature stays so and must not stand before others.
   const [expired, quiet] = await database.batch([
     database.prepare("DELETE FROM idempotency_keys WHERE expires_at <= ?").bind(now),
     database
       .prepare(
         `SELECT id FROM tasks WHERE state IN ('queued', 'running', 'paused') AND updated_at <= ?
-         ORDER BY updated_at LIMIT ${RUNS_PER_SWEEP}`,
+         ORDER BY random() LIMIT ${RUNS_PER_SWEEP}`,
       )
       .bind(now - QUIET_MS),
   ]);

@@ -57,6 +57,14 @@ describe("sweep", () => {
     expect(called).toEqual(["fine"]);
   });
 
+  it("calls on every one of many in the course of time", async () => {
+    const rows = Array.from({ length: 250 }, (_, n) => `quiet-${n}`);
+    for (const id of rows) await task(id, "running", NOW - QUIET_MS);
+    const called = new Set<string>();
+    for (let n = 0; n < 20; n += 1) await sweep(env.DB, async (id) => called.add(id), NOW);
+    expect(called.size).toBe(rows.length);
+  });
+
   it("forgets idempotency keys that have expired", async () => {
     await key("old", NOW);
     await key("new", NOW + 1);
