@@ -99,7 +99,7 @@ export function taskStreamRoutes(router: Router): void {
       };
       if (query.follow === "true") {
         const source = await tasks.events(principal, task_id, wanted.run, 0);
-        return textStream(c, source ? outputOf(source, wanted, c.req.raw.signal) : none());
+        return textStream(c, (signal) => (source ? outputOf(source, wanted, signal) : none()));
       }
       const { total } = await tasks.log(principal, task_id, { ...wanted, from: 0, to: 0 });
       const range = readRange(headers.range, total);
@@ -153,8 +153,14 @@ async function* none(): AsyncGenerator<string> {
   // A run that has ended without output leaves nothing to follow.
 }
 
-function textStream(c: AppContext, source: AsyncGenerator<string>): Response {
+function textStream(
+  c: AppContext,
+  open: (signal: AbortSignal) => AsyncGenerator<string>,
+): Response {
   const encoder = new TextEncoder();
+  const gone = new AbortController();
+  const source = open(gone.signal);
+  c.req.raw.signal.addEventListener("abort", () => gone.abort(), { once: true });
   const body = new ReadableStream<Uint8Array>({
     async pull(controller) {
       const next = await source.next();
@@ -162,6 +168,7 @@ function textStream(c: AppContext, source: AsyncGenerator<string>): Response {
       else controller.enqueue(encoder.encode(next.value));
     },
     async cancel() {
+      gone.abort();
       await source.return(undefined);
     },
   });
