@@ -11,6 +11,7 @@ import type {
   Work,
 } from "../executors/port.ts";
 import type { LiveRun } from "./store-types.ts";
+import { earnsProbation } from "./suspects.ts";
 import type { StopCause } from "./types.ts";
 
 /** The platform runs at most this many distinct dynamic workers at once for one object. */
@@ -19,8 +20,12 @@ export const MAX_ATTACHED_IN_FLIGHT = 10;
 const LOG_FLUSH_MS = 20;
 const LOG_CHUNK_CHARS = 32 * 1024;
 /** How long a lone suspect runs before the next one may start beside it; doubles with suspicion. */
-const PROBATION_MS = 1_000;
-const QUARANTINE_POLL_MS = 150;
+const PROBATION_MS = 200;
+const QUARANTINE_POLL_MS = 100;
+/** How often a suspect that stays in quarantine says that it is still there. */
+const QUARANTINE_RENEW_MS = 4_000;
+/** How long an attempt whose caller does not wait holds back, so that the reply leaves first. */
+const HOLD_BACK_MS = 20;
 
 /** One dispatch of one step. */
 export interface Ticket {
@@ -30,6 +35,8 @@ export interface Ticket {
   readonly epoch: number;
   readonly alone: boolean;
   readonly priority: number;
+  /** Nobody waits for the end: the reply to whoever asked is let out before the code runs. */
+  readonly held_back: boolean;
 }
 
 export interface LogEntry {
@@ -50,7 +57,8 @@ export interface AttemptHost {
 
 /** Admits one suspect at a time over the whole deployment. */
 export interface Quarantine {
-  enter(holder: string): Promise<boolean>;
+  /** Enters, or stays in; else the place in the queue, from 1. */
+  enter(holder: string): Promise<{ readonly granted: boolean; readonly position: number }>;
   leave(holder: string): Promise<void>;
 }
 
@@ -67,6 +75,8 @@ export class Attempts {
   #taken = 0;
   /** Lone suspects that wait for their turn; a slot is kept free for one of them. */
   #suspects = 0;
+  /** Places of suspects in the queue for the quarantine, by holder. */
+  readonly #places = new Map<string, number>();
   #waiting: Ticket[] = [];
 
   constructor(host: AttemptHost, quarantine: Quarantine) {
@@ -98,8 +108,10 @@ export class Attempts {
     return index >= 0;
   }
 
-  /** Place in the queue for a slot, from 1; null when the dispatch is not in it. */
+  /** Place in the queue for a slot or the quarantine, from 1; null when the dispatch is in neither. */
   position(live: LiveRun, step: number): number | null {
+    const suspected = this.#places.get(holderOf(live, step));
+    if (suspected !== undefined) return suspected;
     const index = this.#waiting.findIndex((ticket) => ticket.live === live && ticket.step === step);
     return index < 0 ? null : index + 1;
   }
@@ -139,6 +151,7 @@ export class Attempts {
     this.#running.set(key, { ticket, abort });
     const buffer = new OutputBuffer((entries) => this.#host.output(ticket, entries));
     try {
+      if (ticket.held_back) await scheduler.wait(HOLD_BACK_MS);
       const outcome = await this.#run(ticket, abort.signal, buffer);
       await this.#host.end(ticket, outcome, buffer.take());
     } finally {
@@ -202,15 +215,23 @@ export class Attempts {
       this.next();
       return;
     }
-    const suspicion = live.state.steps[step]?.suspicion ?? 1;
     const done = this.execute(ticket);
-    const finished = await Promise.race([
-      done.then(() => true),
-      scheduler.wait(PROBATION_MS * 2 ** (suspicion - 1)).then(() => false),
-    ]);
-    if (!finished) this.#host.probationPassed(ticket);
+    await this.#observe(ticket, holder, done);
     await this.#leave(holder);
     await done;
+  }
+
+  /** Keeps the quarantine for a suspect until it has ended or earned to run beside others. */
+  async #observe(ticket: Ticket, holder: string, done: Promise<void>): Promise<void> {
+    const state = ticket.live.state.steps[ticket.step];
+    const ended = done.then(() => true);
+    const within = (ms: number) => Promise.race([ended, scheduler.wait(ms).then(() => false)]);
+    if (!state || earnsProbation(state)) {
+      const suspicion = state?.suspicion ?? 1;
+      if (!(await within(PROBATION_MS * 2 ** (suspicion - 1)))) this.#host.probationPassed(ticket);
+      return;
+    }
+    while (!(await within(QUARANTINE_RENEW_MS))) await this.#enter(holder);
   }
 
   /** Waits for the quarantine and a slot and takes both; resolves to false once it is aborted. */
@@ -228,6 +249,7 @@ export class Attempts {
       return false;
     } finally {
       this.#suspects -= 1;
+      this.#places.delete(holder);
     }
   }
 
@@ -242,7 +264,9 @@ export class Attempts {
 
   async #enter(holder: string): Promise<boolean> {
     try {
-      return await this.#quarantine.enter(holder);
+      const { granted, position } = await this.#quarantine.enter(holder);
+      if (!granted) this.#places.set(holder, position);
+      return granted;
     } catch {
       return false;
     }

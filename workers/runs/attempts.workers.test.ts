@@ -40,8 +40,9 @@ function ticketOf(id: string, alone: boolean): Ticket {
     plan: runPlan,
     results: new Map(),
     recorded: new Set<"stdout">(),
+    awaited: true,
   };
-  return { live, step: 0, attempt: 1, epoch: 1, alone, priority: 0 };
+  return { live, step: 0, attempt: 1, epoch: 1, alone, priority: 0, held_back: false };
 }
 
 /** An object's slots: `running` maps what runs to what ends it. */
@@ -66,7 +67,10 @@ function slots() {
     end: async () => undefined,
     probationPassed: () => undefined,
   };
-  const attempts = new Attempts(host, { enter: async () => true, leave: async () => undefined });
+  const attempts = new Attempts(host, {
+    enter: async () => ({ granted: true, position: 0 }),
+    leave: async () => undefined,
+  });
   const dispatch = (id: string, alone = false) => {
     const ticket = ticketOf(id, alone);
     if (attempts.admit(ticket)) void attempts.execute(ticket);

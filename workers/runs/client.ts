@@ -27,9 +27,10 @@ export interface RunClient {
   create(input: CreateInput): Promise<Snapshot>;
   read(id: string, run?: number | null): Promise<Snapshot>;
   execute(id: string, input: StartInput): Promise<Snapshot>;
-  retry(id: string, input: StartInput & { readonly max_retries: number }): Promise<Snapshot>;
+  retry(id: string, input: StartInput): Promise<Snapshot>;
   cancel(id: string): Promise<Snapshot>;
-  edit(id: string, document: string, version: number): Promise<Snapshot>;
+  /** `revision` is checked too unless it is null. */
+  edit(id: string, document: string, version: number, revision: number | null): Promise<Snapshot>;
   remove(id: string, revision: number | null): Promise<void>;
   attempts(id: string, run: number | null): Promise<readonly AttemptView[]>;
   log(id: string, query: LogQuery): Promise<LogSlice>;
@@ -69,8 +70,8 @@ export function createRunClient(namespace: Namespace, kind: string): RunClient {
     execute: (id, input) => call(id, true, async (stub) => stub.execute(id, input)),
     retry: (id, input) => call(id, true, async (stub) => stub.retry(id, input)),
     cancel: (id) => call(id, true, async (stub, repeated) => stub.cancel(id, repeated)),
-    edit: (id, document, version) =>
-      call(id, false, async (stub) => stub.edit(id, document, version)),
+    edit: (id, document, version, revision) =>
+      call(id, false, async (stub) => stub.edit(id, document, version, revision)),
     remove: async (id, revision) => {
       await call(id, false, async (stub) => stub.remove(id, revision));
     },

@@ -61,6 +61,7 @@ export abstract class RunCoordinatorBase extends DurableObject<Env> {
   readonly #engine: Engine;
   readonly #feed: Feed;
   readonly #projector: Projector;
+  readonly #kinds: EnginePorts["kinds"];
   readonly #archive: Archive;
   #recovered = false;
   #chores: Promise<boolean> | null = null;
@@ -69,6 +70,7 @@ export abstract class RunCoordinatorBase extends DurableObject<Env> {
     super(context, env);
     this.#store = new RunStore(context.storage.sql);
     this.#feed = new Feed(context);
+    this.#kinds = ports.kinds;
     this.#projector = new Projector(env, this.#store, ports.kinds);
     this.#engine = new Engine(context, env, ports, this.#store, this.#feed, (changes) => {
       for (const change of changes) this.#projector.changed(change);
@@ -112,10 +114,7 @@ export abstract class RunCoordinatorBase extends DurableObject<Env> {
   }
 
   /** Starts run n+1 after a run that failed or was cancelled; counts against `max_retries`. */
-  async retry(
-    id: string,
-    input: StartInput & { readonly max_retries: number },
-  ): Promise<Snapshot | Refusal> {
+  async retry(id: string, input: StartInput): Promise<Snapshot | Refusal> {
     this.#open();
     const resource = this.#find(id);
     if (!resource) return { refused: "not_found" };
@@ -125,11 +124,9 @@ export abstract class RunCoordinatorBase extends DurableObject<Env> {
       if (state !== "failed" && state !== "cancelled") {
         return this.#illegal(resource, "Only a run that failed or was cancelled can be retried.");
       }
-      if (resource.retry_count >= input.max_retries) {
-        return this.#illegal(
-          resource,
-          `All ${input.max_retries} retries are used up. Raise max_retries with PATCH, or execute it again.`,
-        );
+      if (!this.#mayRetry(resource)) {
+        const detail = `All ${resource.retry_count} retries are used up. Raise max_retries with PATCH, or execute it again.`;
+        return this.#illegal(resource, detail);
       }
       resource.retry_count += 1;
       this.#begin(resource, input, "retry");
@@ -150,7 +147,7 @@ export abstract class RunCoordinatorBase extends DurableObject<Env> {
     if (live) {
       this.#engine.commit((now) => this.#engine.drive(live, { type: "cancel" }, now));
     } else if (resource.run === 0) {
-      const run = { trigger: "cancel", retry_of: null, request_id: null } as const;
+      const run = { trigger: "cancel", retry_of: null, request_id: null, awaited: true } as const;
       this.#engine.commit((now) => this.#engine.beginRun(resource, run, now));
     } else if (!repeated || this.#newest(resource)?.state.status !== "cancelled") {
       return this.#illegal(resource, "It has ended already.");
@@ -159,14 +156,24 @@ export abstract class RunCoordinatorBase extends DurableObject<Env> {
   }
 
   /** Replaces the document of a resource that is not running. */
-  async edit(id: string, document: string, version: number): Promise<Snapshot | Refusal> {
+  async edit(
+    id: string,
+    document: string,
+    version: number,
+    revision: number | null,
+  ): Promise<Snapshot | Refusal> {
     this.#open();
     const resource = this.#find(id);
     if (!resource) return { refused: "not_found" };
     if (this.#engine.liveRun(resource)) {
       return this.#illegal(resource, "It cannot be changed while it runs. Cancel it or wait.");
     }
-    if (resource.version !== version) return { refused: "version", current: resource.version };
+    if (
+      resource.version !== version ||
+      (revision ?? resource.changed_seq) !== resource.changed_seq
+    ) {
+      return { refused: "version", current: resource.changed_seq };
+    }
     this.#engine.commit((now) => {
       resource.document = document;
       resource.version += 1;
@@ -233,7 +240,7 @@ export abstract class RunCoordinatorBase extends DurableObject<Env> {
       const live = this.#engine.liveRun(resource);
       return live ? this.#engine.attempts.position(live, step) : null;
     };
-    return explain(this.#newest(resource), position, Date.now());
+    return explain(this.#newest(resource), this.#mayRetry(resource), position, Date.now());
   }
 
   /** Takes up what is unfinished here, of runs and of what lists show, by an alarm. */
@@ -309,15 +316,17 @@ export abstract class RunCoordinatorBase extends DurableObject<Env> {
     this.#engine.addResource(resource);
     this.#engine.append(resource, 0, { at: now, type: "resource.created", data: {} });
     if (input.start) {
-      const { request_id } = input.start;
-      this.#engine.beginRun(resource, { trigger: "execute", retry_of: null, request_id }, now);
+      const { request_id, wait_ms } = input.start;
+      const run = { trigger: "execute", retry_of: null, request_id, awaited: wait_ms > 0 } as const;
+      this.#engine.beginRun(resource, run, now);
     }
     return resource;
   }
 
   #begin(resource: Resource, input: StartInput, trigger: "execute" | "retry"): void {
     const retryOf = trigger === "retry" ? resource.run : null;
-    const run = { trigger, retry_of: retryOf, request_id: input.request_id };
+    const { request_id, wait_ms } = input;
+    const run = { trigger, retry_of: retryOf, request_id, awaited: wait_ms > 0 };
     this.#engine.commit((now) => this.#engine.beginRun(resource, run, now));
   }
 
@@ -366,8 +375,13 @@ export abstract class RunCoordinatorBase extends DurableObject<Env> {
     return views.snapshot(resource, found.run, found.record, result);
   }
 
+  #mayRetry(resource: Resource): boolean {
+    return resource.retry_count < (this.#kinds[resource.kind]?.maxRetries(resource) ?? 0);
+  }
+
   #illegal(resource: Resource, detail: string): Refusal {
     const state = stateOf(this.#newest(resource));
-    return { refused: "illegal", detail, state, allowed: allowedActions(state) };
+    const allowed = allowedActions(state, this.#mayRetry(resource));
+    return { refused: "illegal", detail, state, allowed };
   }
 }

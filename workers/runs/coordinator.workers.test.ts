@@ -158,7 +158,7 @@ describe("eviction", () => {
     const { resource } = await create({ script: "export default () => 1" }, { wait_ms: null });
     const spec = specSchema.parse({ name: "slow", script: sleeper(600) });
     const document = writeDocument({ spec, files: NO_FILES, created_by: "test" });
-    await runs.edit(resource.id, document, 1);
+    await runs.edit(resource.id, document, 1, null);
     const answer = runs.execute(resource.id, { wait_ms: 10_000, request_id: "one" });
     await until(resource.id, "running");
     await crash(resource.id);
@@ -239,6 +239,18 @@ describe("timeout", () => {
     const { run } = await create({ script: sleeper(60_000), timeout_seconds: 0.2 });
     expect(run).toMatchObject({ status: "failed", error: { code: "timeout" } });
     expect(run?.error?.message).toContain("0.2 s");
+  });
+});
+
+describe("what is allowed", () => {
+  it("names no retry once all are used up", async () => {
+    const { resource } = await create({ script: "export default () => nope()", max_retries: 1 });
+    expect((await runs.why(resource.id)).allowed).toContain("retry");
+    await runs.retry(resource.id, { wait_ms: 5_000, request_id: "again" });
+    expect((await runs.why(resource.id)).allowed).toEqual(["execute", "update", "delete"]);
+    await expect(
+      runs.retry(resource.id, { wait_ms: 5_000, request_id: "once more" }),
+    ).rejects.toMatchObject({ members: { allowed: ["execute", "update", "delete"] } });
   });
 });
 

@@ -31,6 +31,8 @@ export interface NewRun {
   readonly trigger: Trigger;
   readonly retry_of: number | null;
   readonly request_id: string | null;
+  /** The call that begins the run waits for its end. */
+  readonly awaited: boolean;
 }
 
 interface Watched {
@@ -80,7 +82,7 @@ export class Engine implements AttemptHost {
     if (found.length === 0) return;
     this.commit((now) => {
       for (const { resource, stored } of found) {
-        const live = this.#adopt(resource, stored, ["stdout", "stderr", "artifact"]);
+        const live = this.#adopt(resource, stored, ["stdout", "stderr", "artifact"], true);
         this.drive(live, { type: "recovered" }, now);
       }
     });
@@ -130,8 +132,9 @@ export class Engine implements AttemptHost {
     resource.run += 1;
     const plan = this.#kind(resource).plan(resource);
     const state = createRun(plan, crypto.getRandomValues(new Uint32Array(1))[0] ?? 0);
-    const head: RunHead = { ...input, run: resource.run, created_at: now, state };
-    const live = this.#adopt(resource, head, []);
+    const { awaited, ...origin } = input;
+    const head: RunHead = { ...origin, run: resource.run, created_at: now, state };
+    const live = this.#adopt(resource, head, [], awaited);
     this.#unit.addRun(live);
     this.drive(live, { type: input.trigger === "cancel" ? "cancel" : "start" }, now);
     return live;
@@ -306,6 +309,7 @@ export class Engine implements AttemptHost {
       attempt: effect.attempt,
       alone: effect.alone,
       priority,
+      held_back: !live.awaited && epoch === 1,
     };
     if (!this.attempts.admit(ticket)) {
       this.#after.push(() => this.attempts.next());
@@ -319,6 +323,7 @@ export class Engine implements AttemptHost {
     resource: Resource,
     head: RunHead,
     recorded: readonly ("stdout" | "stderr" | "artifact")[],
+    awaited: boolean,
   ): LiveRun {
     const live: LiveRun = {
       ...head,
@@ -326,6 +331,7 @@ export class Engine implements AttemptHost {
       plan: this.#kind(resource).plan(resource),
       results: new Map(),
       recorded: new Set(recorded),
+      awaited,
     };
     this.#live.set(resource.id, { live, waiters: new Set() });
     return live;

@@ -32,17 +32,19 @@ export function stateOf(newest: StoredRun | null): ResourceState {
   return newest?.state.status ?? "pending";
 }
 
-export function allowedActions(state: ResourceState): readonly string[] {
-  return ACTIONS[state];
+/** What may be asked for in a state; `mayRetry` says whether retries are left. */
+export function allowedActions(state: ResourceState, mayRetry: boolean): readonly string[] {
+  return ACTIONS[state].filter((action) => action !== "retry" || mayRetry);
 }
 
 export function explain(
   newest: StoredRun | null,
+  mayRetry: boolean,
   position: (step: number) => number | null,
   now: number,
 ): Explanation {
   const state = stateOf(newest);
-  const allowed = allowedActions(state);
+  const allowed = allowedActions(state, mayRetry);
   const step = newest?.state.steps[0];
   if (!newest || !step) {
     const reason = "It has not been started. POST its /execute.";

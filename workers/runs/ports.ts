@@ -13,6 +13,8 @@ export interface OutboxMessage {
 export interface ResourceKind {
   plan(resource: Resource): RunPlan;
   work(resource: Resource, step: number): Work;
+  /** How many runs may be begun by `retry`. */
+  maxRetries(resource: Resource): number;
   /** Ranks attempts that wait for a slot of the object; higher first. */
   priority(resource: Resource): number;
   /** The row that lists are served from, as one JSON object; `upsertSql` reads it by json_each. */

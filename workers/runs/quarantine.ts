@@ -9,7 +9,7 @@ export function suspectsQuarantine(namespace: Env["LIMITS"]): Quarantine {
   return {
     async enter(holder) {
       const lease = await namespace.getByName(KEY).acquire(KEY, holder, 1, LEASE_MS);
-      return lease.granted;
+      return { granted: lease.granted, position: lease.position };
     },
     async leave(holder) {
       await namespace.getByName(KEY).release(KEY, holder);

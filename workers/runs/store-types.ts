@@ -40,6 +40,8 @@ export interface LiveRun extends RunHead {
   readonly results: Map<number, StoredResult | null>;
   /** Kinds of event that its record may hold, so that a reader need not look for the others. */
   readonly recorded: Set<"stdout" | "stderr" | "artifact">;
+  /** The call that began the run waits for its end. */
+  readonly awaited: boolean;
 }
 
 export interface LogTail {

@@ -66,6 +66,8 @@ export const taskKind: ResourceKind = {
     };
   },
 
+  maxRetries: (resource) => readDocument(resource).spec.max_retries,
+
   priority: (resource) => readDocument(resource).spec.priority,
 
   row(resource: Resource, run: RunSummary | null): Record<string, unknown> {

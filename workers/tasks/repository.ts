@@ -27,6 +27,8 @@ export interface TaskFilter {
   readonly name: string | null;
   readonly pipeline_id: string | null;
   readonly agent_id: string | null;
+  /** A task has to have them all. */
+  readonly labels: readonly { readonly key: string; readonly value: string }[];
 }
 
 export interface TaskRow extends Position {
@@ -55,6 +57,12 @@ export async function listTasks(
   equals("name", filter.name);
   equals("pipeline_id", filter.pipeline_id);
   equals("agent_id", filter.agent_id);
+  for (const { key, value } of filter.labels) {
+    where.push(
+      "EXISTS (SELECT 1 FROM json_each(document, '$.labels') AS label WHERE label.key = ? AND label.value = ?)",
+    );
+    parameters.push(key, value);
+  }
   const conditions = where.length > 0 ? `WHERE ${where.join(" AND ")}` : "";
   const { results } = await database
     .prepare(`SELECT id, created_at, document FROM tasks ${conditions} ${tail}`)

@@ -18,7 +18,7 @@ import {
   taskSchema,
   whySchema,
 } from "./schemas.ts";
-import type { FoundTask, TaskService } from "./service.ts";
+import type { FoundTask, Match, TaskService } from "./service.ts";
 import { streamTask, taskStreamRoutes, wantsEvents } from "./stream.ts";
 import { toAttempt, toExplanation, toTask } from "./view.ts";
 
@@ -98,7 +98,7 @@ export function taskRoutes(): Router {
       responses: { 200: { description: "A page of tasks.", schema: taskListSchema } },
     },
     async (c, { principal, query }) => {
-      const page = readPage(query);
+      const page = readPage(query, c.req.url);
       const filter = {
         project_id: query.project_id ?? null,
         states: query.state ?? null,
@@ -106,6 +106,7 @@ export function taskRoutes(): Router {
         name: query.name ?? null,
         pipeline_id: query.pipeline_id ?? null,
         agent_id: query.agent_id ?? null,
+        labels: query.label ?? [],
       };
       const rows = await c.var.services.tasks.list(principal, filter, page);
       const { body, headers } = toPage(
@@ -166,7 +167,7 @@ export function taskRoutes(): Router {
     },
     async (c, { principal, params: { task_id }, headers, body }) => {
       const { files, ...change } = body;
-      const match = (revision: number) => requireMatch(headers["if-match"], revision);
+      const match = matchOf(headers["if-match"]);
       const task = await c.var.services.tasks.patch(principal, task_id, change, files, match);
       return { status: 200, body: render(task), headers: headersOf(task.snapshot) };
     },
@@ -186,7 +187,7 @@ export function taskRoutes(): Router {
       errors: ["illegal_transition", "precondition_failed"],
     },
     async (c, { principal, params: { task_id }, headers }) => {
-      const match = (revision: number) => requireMatch(headers["if-match"], revision);
+      const match = matchOf(headers["if-match"]);
       await c.var.services.tasks.remove(principal, task_id, match);
       return { status: 204 };
     },
@@ -338,6 +339,11 @@ function location({ resource }: Snapshot): string {
 
 function headersOf({ resource }: Snapshot): Record<string, string> {
   return { ETag: etag(resource.changed_seq) };
+}
+
+/** The check that `If-Match` asks for; null when it is not there. */
+function matchOf(ifMatch: string | undefined): Match | null {
+  return ifMatch === undefined ? null : (revision) => requireMatch(ifMatch, revision);
 }
 
 /** 200 with a run that has ended, 202 with one that has not. */

@@ -217,6 +217,25 @@ export type Task = z.output<typeof taskSchema>;
 
 export const taskListSchema = listOf(taskSummarySchema).openapi("TaskList");
 
+const labelFilter = z
+  .union([z.string(), z.array(z.string()).max(10)])
+  .transform((sent) => [sent].flat())
+  .pipe(
+    z.array(
+      z
+        .string()
+        .max(320)
+        .regex(/^[^=]+=/, "Send a label as key=value."),
+    ),
+  )
+  .transform((labels) =>
+    labels.map((label) => {
+      const at = label.indexOf("=");
+      return { key: label.slice(0, at), value: label.slice(at + 1) };
+    }),
+  )
+  .openapi({ type: "string", description: "`key=value`; repeat it for tasks that have them all." });
+
 export const listTasksQuery = z.strictObject({
   ...pageQuery,
   project_id: projectIdSchema.optional(),
@@ -225,6 +244,7 @@ export const listTasksQuery = z.strictObject({
   name: z.string().max(255).optional(),
   pipeline_id: z.string().max(200).optional(),
   agent_id: z.string().max(200).optional(),
+  label: labelFilter.optional(),
 });
 export type ListTasksQuery = z.output<typeof listTasksQuery>;
 

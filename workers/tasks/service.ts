@@ -32,6 +32,9 @@ export interface CreateTask {
 /** Members of a task to replace; what is left out stays. */
 export type SpecChange = { readonly [Key in keyof TaskSpec]?: TaskSpec[Key] | undefined };
 
+/** Throws when the revision is not the one that the caller means. */
+export type Match = (revision: number) => void;
+
 /** A task with its result, wherever that lay. */
 export interface FoundTask {
   readonly snapshot: Snapshot;
@@ -51,9 +54,9 @@ export interface TaskService {
     id: string,
     change: SpecChange,
     files: Files | undefined,
-    match: (revision: number) => void,
+    match: Match | null,
   ): Promise<FoundTask>;
-  remove(principal: Principal, id: string, match: (revision: number) => void): Promise<void>;
+  remove(principal: Principal, id: string, match: Match | null): Promise<void>;
   execute(principal: Principal, id: string, seed: string, waitMs: number): Promise<FoundTask>;
   retry(principal: Principal, id: string, seed: string, waitMs: number): Promise<FoundTask>;
   cancel(principal: Principal, id: string): Promise<FoundTask>;
@@ -101,7 +104,11 @@ export function createTaskService({
     run: number | null = null,
   ): Promise<Snapshot> => {
     guard(principal, id);
-    const snapshot = await runs.read(id, run);
+    const snapshot = await runs.read(id, run).catch(async (error: unknown) => {
+      if (run === null || !(error instanceof ApiError) || error.code !== "not_found") throw error;
+      const { resource } = await read(principal, id);
+      throw noSuchRun(id, run, resource.run);
+    });
     if (!maySee(principal, snapshot.resource.project_id)) throw notFound(TASK_KIND, id);
     return snapshot;
   };
@@ -156,7 +163,7 @@ export function createTaskService({
 
     async patch(principal, id, change, files, match) {
       const { resource } = await read(principal, id);
-      match(resource.changed_seq);
+      match?.(resource.changed_seq);
       const before = readDocument(resource);
       const spec = specSchema.parse({ ...before.spec, ...change });
       checkSpec(spec, config);
@@ -164,13 +171,20 @@ export function createTaskService({
         ? await keepFiles(files, blobs, (sha256) => filesKey(resource, sha256))
         : before.files;
       const document = seal(spec, kept, before.created_by);
-      return found(await runs.edit(id, document, resource.version));
+      const revision = match ? resource.changed_seq : null;
+      try {
+        return await found(await runs.edit(id, document, resource.version, revision));
+      } catch (error) {
+        const overtaken = error instanceof ApiError && error.code === "precondition_failed";
+        if (match || !overtaken) throw error;
+        return this.patch(principal, id, change, files, match);
+      }
     },
 
     async remove(principal, id, match) {
       const { resource } = await read(principal, id);
-      match(resource.changed_seq);
-      await runs.remove(id, resource.changed_seq);
+      match?.(resource.changed_seq);
+      await runs.remove(id, match ? resource.changed_seq : null);
     },
 
     async execute(principal, id, seed, waitMs) {
@@ -179,9 +193,8 @@ export function createTaskService({
     },
 
     async retry(principal, id, seed, waitMs) {
-      const { resource } = await read(principal, id);
-      const { max_retries } = readDocument(resource).spec;
-      return found(await runs.retry(id, { wait_ms: waitMs, request_id: seed, max_retries }));
+      await permit(principal, id);
+      return found(await runs.retry(id, { wait_ms: waitMs, request_id: seed }));
     },
 
     async cancel(principal, id) {
@@ -245,6 +258,13 @@ async function loadResult(blobs: R2Bucket, snapshot: Snapshot): Promise<Json> {
     "unavailable",
     "The result is not to be had from the blob store now. Try again.",
   );
+}
+
+function noSuchRun(id: string, run: number, newest: number): ApiError {
+  const runs = newest === 0 ? "It has not been run yet." : `Its newest run is ${newest}.`;
+  return new ApiError("not_found", `The task ${id} has no run ${run}. ${runs}`, {
+    members: { newest_run: newest },
+  });
 }
 
 function tooLarge(bytes: number): ApiError {

@@ -1,0 +1,76 @@
+/** Tasks over HTTP, as far as the service decides: filters, races, messages. */
+import { describe, expect, it, vi } from "vitest";
+import { z } from "zod";
+import { isolate } from "../test/app.ts";
+
+const { call } = isolate();
+const taskSchema = z.object({ id: z.string(), state: z.string(), name: z.string() });
+const listSchema = z.object({ items: z.array(taskSchema) });
+
+async function create(body: Record<string, unknown>) {
+  const reply = await call("/api/v1/tasks", { body: { name: "t", command: "true", ...body } });
+  expect(reply.status, reply.text).toBe(201);
+  return taskSchema.parse(reply.body);
+}
+
+async function names(query: string): Promise<string[]> {
+  const reply = await call(`/api/v1/tasks?${query}`);
+  expect(reply.status, reply.text).toBe(200);
+  return listSchema
+    .parse(reply.body)
+    .items.map(({ name }) => name)
+    .sort();
+}
+
+describe("listing by label", () => {
+  it("finds the tasks that have every label asked for", async () => {
+    await create({ name: "both", labels: { team: "search", "odd key": "a=b" } });
+    await create({ name: "one", labels: { team: "search" } });
+    await create({ name: "none" });
+    await vi.waitFor(async () => expect(await names("label=team=search")).toEqual(["both", "one"]));
+    expect(await names("label=team=search&label=odd%20key=a=b")).toEqual(["both"]);
+    expect(await names("label=team=other")).toEqual([]);
+  });
+
+  it("says how a label is sent", async () => {
+    const reply = await call("/api/v1/tasks?label=team");
+    expect(reply.status).toBe(422);
+    expect(reply.text).toContain("Send a label as key=value.");
+  });
+});
+
+describe("changes without a precondition", () => {
+  it("never meet one: several at once all take effect", async () => {
+    const { id } = await create({});
+    const path = `/api/v1/tasks/${id}`;
+    const replies = await Promise.all(
+      ["a", "b", "c", "d"].map((name, priority) =>
+        call(path, { method: "PATCH", body: priority % 2 === 0 ? { name } : { priority } }),
+      ),
+    );
+    expect(replies.map(({ status }) => status)).toEqual([200, 200, 200, 200]);
+    expect((await call(path, { method: "DELETE" })).status).toBe(204);
+  });
+
+  it("are refused with one that is out of date", async () => {
+    const { id } = await create({});
+    const path = `/api/v1/tasks/${id}`;
+    const etag = (await call(path)).headers.get("etag") ?? "";
+    expect((await call(path, { method: "PATCH", body: { name: "new" } })).status).toBe(200);
+    const headers = { "If-Match": etag };
+    expect((await call(path, { method: "DELETE", headers })).status).toBe(412);
+    expect((await call(path, { method: "PATCH", body: { name: "x" }, headers })).status).toBe(412);
+  });
+});
+
+describe("a run that does not exist", () => {
+  it.each(["logs", "events", "attempts"])(
+    "is told from a task that does not, by %s",
+    async (part) => {
+      const { id } = await create({ execute: true });
+      const reply = await call(`/api/v1/tasks/${id}/${part}?run=7`);
+      expect(reply.status).toBe(404);
+      expect(reply.body.detail).toBe(`The task ${id} has no run 7. Its newest run is 1.`);
+    },
+  );
+});
