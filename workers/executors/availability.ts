@@ -19,8 +19,7 @@ export function executorStates(config: Config): ExecutorState[] {
   };
   return TASK_TYPES.map((type) => {
     if (type === "local") return { type, state: "enabled", usable: true, reason: null };
-    return wanted[type]
-      ? { type, state: "unavailable", usable: false, reason: "This version has no such executor." }
-      : { type, state: "disabled", usable: false, reason: "It is not enabled." };
+    const state = wanted[type] ? "unavailable" : "disabled";
+    return { type, state, usable: false, reason: "This version has no such executor." };
   });
 }
