@@ -79,6 +79,22 @@ describe("the rate limit", () => {
     expect(await statuses()).toEqual([200, 200, 429]);
   });
 
+  it.each([
+    { RATE_LIMIT_REQUESTS: "2", RATE_LIMIT_WINDOW: "7200" },
+    { RATE_LIMIT_REQUESTS: "1", RATE_LIMIT_WINDOW: "3600" },
+  ])("begins anew when the service is restarted with %j", async (changed) => {
+    const key = await makeKey();
+    const before = isolate([], { RATE_LIMIT_REQUESTS: "2", RATE_LIMIT_WINDOW: "3600" });
+    const statuses: number[] = [];
+    for (let n = 0; n < 3; n += 1) {
+      statuses.push((await before.call("/api/v1/keys", { key })).status);
+    }
+    expect(statuses).toEqual([200, 200, 429]);
+    const first = await isolate([], changed).call("/api/v1/keys", { key });
+    expect(first.status).toBe(200);
+    expect(first.headers.get("x-ratelimit-limit")).toBe(changed.RATE_LIMIT_REQUESTS);
+  });
+
   it("stops an address that tries credentials, before D1 is asked, and leaves others alone", async () => {
     const { call, env } = isolate([], {
       ENVIRONMENT: "production",

@@ -34,10 +34,15 @@ export class Limits extends DurableObject<Env> {
     ctx.storage.sql.exec(SCHEMA);
   }
 
-  /** Takes up to `want` of the `limit` tokens of the current window of `key`. */
+  /**
+   * Takes up to `want` of the `limit` tokens of the current window of `key`. Each limit and length
+   * of window has a count of its own, so that a change of either is in force at once, and isolates
+   * that still run with the old ones do not disturb it.
+   */
   takeTokens(key: string, want: number, limit: number, windowSeconds: number): Grant {
+    const counted = `${key} ${limit}/${windowSeconds}`;
     const [row] = this.ctx.storage.sql
-      .exec("SELECT taken, reset_at FROM windows WHERE key = ?", key)
+      .exec("SELECT taken, reset_at FROM windows WHERE key = ?", counted)
       .toArray();
     const now = Date.now();
     const { window, grant } = takeFromWindow(row === undefined ? null : windowSchema.parse(row), {
@@ -49,7 +54,7 @@ export class Limits extends DurableObject<Env> {
     if (grant.granted > 0) {
       this.ctx.storage.sql.exec(
         "INSERT INTO windows (key, taken, reset_at) VALUES (?, ?, ?) ON CONFLICT (key) DO UPDATE SET taken = excluded.taken, reset_at = excluded.reset_at",
-        key,
+        counted,
         window.taken,
         window.reset_at,
       );

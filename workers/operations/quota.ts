@@ -36,7 +36,7 @@ export function takeFromWindow(
     previous !== null && previous.reset_at > now
       ? previous
       : { taken: 0, reset_at: (Math.floor(now / window_ms) + 1) * window_ms };
-  const left = Math.max(0, limit - current.taken);
+  const left = limit - current.taken;
   const share = Math.max(1, Math.floor(left / LARGEST_SHARE));
   const granted = Math.min(Math.max(1, want), share, left);
   return {
