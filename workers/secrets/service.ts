@@ -36,7 +36,7 @@ export class SecretService {
       ...identity,
       ...(await cipher.encrypt(identity, input.value)),
       id: seed,
-      created_by: principal.id,
+      created_by: `${principal.kind}:${principal.id}`,
       created_at: now,
       updated_at: now,
     });

@@ -49,7 +49,7 @@ describe("SecretService", () => {
       project_id: "alpha",
       name: "TOKEN",
       version: 1,
-      created_by: "key-1",
+      created_by: "api_key:key-1",
     });
     expect(JSON.stringify(row)).not.toContain("plain value");
     const { results } = await env.DB.prepare("SELECT * FROM secrets").all();
