@@ -47,12 +47,16 @@ export const pageQuery = {
 
 const querySchema = z.object(pageQuery);
 
-/** Reads the paging parameters of a validated query. Throws `validation_failed` for a cursor that is not ours. */
-export function readPage(query: z.output<typeof querySchema>): Page {
+/**
+ * Reads the paging parameters of a validated query of the list at `url`.
+ * Throws `validation_failed` for a cursor that is not of this list and order.
+ */
+export function readPage(query: z.output<typeof querySchema>, url: string): Page {
+  const { cursor, order } = query;
   return {
     limit: query.limit,
-    order: query.order,
-    after: query.cursor === undefined ? null : decodeCursor(query.cursor, query.order),
+    order,
+    after: cursor === undefined ? null : decodeCursor(cursor, listAt(url), order),
     created_after: query.created_after === undefined ? null : Date.parse(query.created_after),
     created_before: query.created_before === undefined ? null : Date.parse(query.created_before),
   };
@@ -85,7 +89,7 @@ export function toPage<Row, Item>(
   const shown = rows.slice(0, page.limit);
   const last = shown.at(-1);
   const more = rows.length > page.limit && last !== undefined;
-  const cursor = more ? encodeCursor(position(last), page.order) : null;
+  const cursor = more ? encodeCursor(position(last), listAt(url), page.order) : null;
   return {
     body: { items: shown.map(render), next_cursor: cursor },
     headers: cursor === null ? {} : { Link: nextLink(url, cursor) },
@@ -98,29 +102,40 @@ function nextLink(url: string, cursor: string): string {
   return `<${pathname}?${searchParams}>; rel="next"`;
 }
 
+/** A list is known by its path: positions of one mean nothing in another. */
+function listAt(url: string): string {
+  return new URL(url).pathname;
+}
+
 const cursorSchema = z.tuple([
-  z.literal(1),
+  z.literal(2),
+  z.string(),
   z.enum(["asc", "desc"]),
   z.int().min(0),
   z.string().min(1).max(200),
 ]);
 
-export function encodeCursor(position: Position, order: Page["order"]): string {
-  return toBase64Url(JSON.stringify([1, order, position.created_at, position.id]));
+/** `list` is the path of the list. */
+export function encodeCursor(position: Position, list: string, order: Page["order"]): string {
+  return toBase64Url(JSON.stringify([2, list, order, position.created_at, position.id]));
 }
 
-function decodeCursor(cursor: string, order: Page["order"]): Position {
+function decodeCursor(cursor: string, list: string, order: Page["order"]): Position {
   const decoded = cursorSchema.safeParse(parse(cursor));
-  if (
-    !decoded.success ||
-    encodeCursor({ created_at: decoded.data[2], id: decoded.data[3] }, decoded.data[1]) !== cursor
-  ) {
-    throw cursorError("It is not a cursor of this service; pass a `next_cursor` unchanged.");
+  if (!decoded.success) throw foreignCursor();
+  const [, itsList, itsOrder, created_at, id] = decoded.data;
+  if (encodeCursor({ created_at, id }, itsList, itsOrder) !== cursor) throw foreignCursor();
+  if (itsList !== list) {
+    throw cursorError("It belongs to another list; pass a `next_cursor` of this one.");
   }
-  if (decoded.data[1] !== order) {
-    throw cursorError(`It belongs to a list in the order "${decoded.data[1]}"; keep the order.`);
+  if (itsOrder !== order) {
+    throw cursorError(`It belongs to a list in the order "${itsOrder}"; keep the order.`);
   }
-  return { created_at: decoded.data[2], id: decoded.data[3] };
+  return { created_at, id };
+}
+
+function foreignCursor(): ApiError {
+  return cursorError("It is not a cursor of this service; pass a `next_cursor` unchanged.");
 }
 
 function cursorError(message: string): ApiError {

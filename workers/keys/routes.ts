@@ -59,7 +59,7 @@ export function keyRoutes(): Router {
       responses: { 200: { description: "A page of keys.", schema: keyListSchema } },
     },
     async (c, { query, principal }) => {
-      const page = await c.var.services.keys.list(principal, readPage(query), c.req.url);
+      const page = await c.var.services.keys.list(principal, readPage(query, c.req.url), c.req.url);
       return { status: 200, ...page };
     },
   );

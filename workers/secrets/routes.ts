@@ -112,7 +112,7 @@ function readRoutes(router: Router): void {
       },
     },
     async (c, { query, principal }) => {
-      const page = readPage(query);
+      const page = readPage(query, c.req.url);
       const rows = await c.var.services.secrets.list(principal, query, page);
       return { status: 200, ...toPage(rows, page, c.req.url, (row) => row, render) };
     },

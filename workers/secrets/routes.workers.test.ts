@@ -33,7 +33,7 @@ describe("/api/v1/secrets", () => {
       project_id: "default",
       name: "TOKEN",
       version: 1,
-      created_by: "dev",
+      created_by: "dev_key:dev",
       created_at: expect.stringMatching(/Z$/),
       updated_at: expect.stringMatching(/Z$/),
     });
@@ -160,6 +160,15 @@ describe("/api/v1/secrets", () => {
     expect(items.map(({ name }) => name)).toEqual(["A", "B", "C"]);
     expect(second.body.next_cursor).toBeNull();
     expect((await secrets({}, "?name=B")).body.items).toHaveLength(1);
+  });
+
+  it.each(["keys", "tasks"])("gives cursors that %s do not take", async (list) => {
+    for (const name of ["A", "B"]) await create(name);
+    const cursor = z.string().parse((await secrets({}, "?limit=1")).body.next_cursor);
+    expect(await call(`/api/v1/${list}?cursor=${cursor}`)).toMatchObject({
+      status: 422,
+      body: { errors: [{ path: "query.cursor" }] },
+    });
   });
 
   it("rotates, and says when no master key is set", async () => {
