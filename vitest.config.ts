@@ -1,6 +1,10 @@
 import { cloudflareTest, readD1Migrations } from "@cloudflare/vitest-plugin";
 import { defineConfig } from "vitest/config";
+import { readWorkerOptions } from "./scripts/lib/worker-options.ts";
 import { recorder } from "./workers/test/recorder.ts";
+
+// Not by `wrangler.configPath`: the plugin would add what .dev.vars holds on this machine.
+const worker = readWorkerOptions("./wrangler.toml");
 
 /**
  * Three lanes: `unit` is pure code under Node, `workers` runs inside workerd with real D1, Durable
@@ -27,8 +31,9 @@ export default defineConfig({
       {
         plugins: [
           cloudflareTest(async () => ({
-            wrangler: { configPath: "./wrangler.toml" },
+            ...(worker.main !== undefined && { main: worker.main }),
             miniflare: {
+              ...worker.options,
               bindings: {
                 ENVIRONMENT: "local",
                 PIPELZR_DEV_API_KEY: "test-dev-key",

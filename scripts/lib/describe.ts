@@ -1,17 +1,16 @@
 /** Translates wrangler.toml and the migrations for the host. */
 import { readD1Migrations } from "@cloudflare/vitest-plugin";
 import { convertV4MiniflareOptions } from "miniflare";
-import { unstable_getMiniflareWorkerOptions, unstable_readConfig } from "wrangler";
+import { unstable_readConfig } from "wrangler";
 import { type Descriptor, MAIN_MODULE } from "./bundle.ts";
 import { rootPath } from "./paths.ts";
+import { readWorkerOptions } from "./worker-options.ts";
 
 const CONFIG = rootPath("wrangler.toml");
 
 /** What the host needs to know of wrangler.toml, in Miniflare's terms. */
 export async function describeService(): Promise<Omit<Descriptor, "inputs">> {
-  const { workerOptions } = unstable_getMiniflareWorkerOptions(CONFIG);
-  // `bindings` would hold the secrets of .dev.vars, which are no part of a build.
-  const { modulesRules: _, bindings: __, ...options } = workerOptions;
+  const { modulesRules: _, ...options } = readWorkerOptions(CONFIG).options;
   const toml = unstable_readConfig({ config: CONFIG });
   const database = toml.d1_databases[0];
   if (!database?.migrations_dir) {
@@ -23,7 +22,7 @@ export async function describeService(): Promise<Omit<Descriptor, "inputs">> {
   });
   const config = converted.workers[0]?.config;
   if (!config) throw new Error("Miniflare's option converter returned no Worker.");
-  const { manifest: ___, ...rest } = config;
+  const { manifest: __, ...rest } = config;
   return {
     config: rest,
     crons: toml.triggers.crons ?? [],
