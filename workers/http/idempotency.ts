@@ -5,7 +5,7 @@
  * response. A claim holds a seed from which the handler derives its resource's id, so that work
  * that is repeated after a crash is repeated on the same resource. What was refused (4xx) took no
  * effect and frees the key; what failed, streams, or is too large to store is run again with the
- * same seed by the next request.
+ * same seed by the next request. A duplicate of a request at work waits for its answer a while.
  */
 import { z } from "zod";
 import type { Config } from "../config.ts";
@@ -21,6 +21,10 @@ import { newSeed } from "./seed.ts";
 /** A claim that its owner has not renewed for this long is taken over. */
 export const CLAIM_MS = 30_000;
 const RENEW_MS = 10_000;
+/** An owner that has not been heard of for this long has missed a renewal: it is likely dead. */
+const SILENT_MS = RENEW_MS + 2_000;
+/** The pauses between looks at a claim of another request, 2 s together. */
+const PAUSES_MS = [50, 100, 150, 200, 300, 400, 400, 400];
 export const KEY_LIFETIME_MS = 24 * 3_600_000;
 export const MAX_STORED_BODY_BYTES = 256 * 1024;
 const KEY_PATTERN = /^[\x21-\x7e]{1,255}$/;
@@ -53,12 +57,11 @@ export async function withIdempotency(
   }
   const { pathname, search } = new URL(c.req.url);
   const route = `${c.req.method} ${pathname}${search}`;
-  const claim = await claimKey(c.env.DB, {
+  const claim = await claimOrWait(c.env.DB, {
     principal_id: `${principal.kind}:${principal.id}`,
     key,
     route,
     fingerprint: fingerprint(c.var.config, `${route}\n${canonicalJson(body)}`),
-    now: Date.now(),
   });
   if (claim.kind === "replay") return claim.response;
   return runClaimed(c, claim, sensitive, work);
@@ -78,7 +81,17 @@ interface ClaimRequest {
   readonly key: string;
   readonly route: string;
   readonly fingerprint: string;
-  readonly now: number;
+}
+
+interface Replay {
+  readonly kind: "replay";
+  readonly response: Response;
+}
+
+/** Another request has the claim, and was heard of last at `claimed_at`. */
+interface Busy {
+  readonly kind: "busy";
+  readonly claimed_at: number;
 }
 
 export interface Claim {
@@ -121,13 +134,53 @@ const rowSchema = z.object({
   headers: z.string().nullable(),
   body: z.string().nullable(),
 });
+const busySchema = rowSchema.pick({ claimed_at: true });
 const headersSchema = z.record(z.string(), z.string());
 
-async function claimKey(
+/** Claims the key, or waits until its owner has answered, failed or fallen silent for too long. */
+async function claimOrWait(db: D1Database, request: ClaimRequest): Promise<Claim | Replay> {
+  let outcome = await claimKey(db, request);
+  for (const pause of PAUSES_MS) {
+    if (outcome.kind !== "busy") return outcome;
+    await new Promise((resolve) => setTimeout(resolve, pause));
+    outcome = (await stillBusy(db, request)) ?? (await claimKey(db, request));
+  }
+  if (outcome.kind === "busy") throw inProgress(outcome, Date.now());
+  return outcome;
+}
+
+/** Looks at a claim without writing; null when it is worth claiming. */
+async function stillBusy(
   db: D1Database,
-  request: ClaimRequest,
-): Promise<Claim | { readonly kind: "replay"; readonly response: Response }> {
-  const { principal_id, key, route, fingerprint, now } = request;
+  { principal_id, key }: ClaimRequest,
+): Promise<Busy | null> {
+  const found = await db
+    .prepare(
+      "SELECT claimed_at FROM idempotency_keys WHERE principal_id = ?1 AND key = ?2 AND status IS NULL AND claimed_at > ?3",
+    )
+    .bind(principal_id, key, Date.now() - CLAIM_MS)
+    .first();
+  return found === null ? null : { kind: "busy", ...busySchema.parse(found) };
+}
+
+/** An owner that is alive answers soon; one that fell silent is replaced when its claim runs out. */
+function inProgress({ claimed_at }: Busy, now: number): ApiError {
+  const left = Math.max(1, Math.ceil((claimed_at + CLAIM_MS - now) / 1000));
+  const silent = now - claimed_at > SILENT_MS;
+  const seconds = silent ? left : 1;
+  const advice = silent
+    ? `has fallen silent. A retry takes its place in at most ${left} seconds.`
+    : `is still at work. Retry in 1 second; if it has died, a retry takes its place in at most ${left} seconds.`;
+  return new ApiError(
+    "idempotency_in_progress",
+    `The first request with this Idempotency-Key ${advice}`,
+    { headers: { "Retry-After": String(seconds) }, members: { retry_after: seconds } },
+  );
+}
+
+async function claimKey(db: D1Database, request: ClaimRequest): Promise<Claim | Replay | Busy> {
+  const { principal_id, key, route, fingerprint } = request;
+  const now = Date.now();
   const mine = newSeed();
   const found = await db
     .prepare(CLAIM_SQL)
@@ -142,14 +195,7 @@ async function claimKey(
   }
   if (row.status !== null)
     return { kind: "replay", response: replay(row.status, row.headers, row.body) };
-  if (row.claim_id !== mine) {
-    const seconds = Math.max(1, Math.ceil((row.claimed_at + CLAIM_MS - now) / 1000));
-    throw new ApiError(
-      "idempotency_in_progress",
-      `The first request with this Idempotency-Key is still at work. Retry in ${seconds} seconds.`,
-      { headers: { "Retry-After": String(seconds) }, members: { retry_after: seconds } },
-    );
-  }
+  if (row.claim_id !== mine) return { kind: "busy", claimed_at: row.claimed_at };
   return {
     kind: "claimed",
     principal_id,

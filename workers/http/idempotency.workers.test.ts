@@ -43,6 +43,22 @@ const { app, call, env: bindings } = isolate([things]);
 const post = (key: string, body: unknown, headers: Record<string, string> = {}) =>
   call("/api/v1/things", { body, headers: { "idempotency-key": key, ...headers } });
 
+/** Sends a request whose background work nobody waits for: its handler may never end. */
+const begin = (key: string) =>
+  app.fetch(
+    new Request("https://pipelzr.test/api/v1/things", {
+      method: "POST",
+      body: '{"name":"a"}',
+      headers: {
+        authorization: "Bearer test-dev-key",
+        "content-type": "application/json",
+        "idempotency-key": key,
+      },
+    }),
+    bindings,
+    createExecutionContext(),
+  );
+
 beforeEach(() => {
   seeds = [];
   behave = async (body) => body;
@@ -103,52 +119,76 @@ describe("Idempotency-Key", () => {
     expect(seeds).toHaveLength(0);
   });
 
-  it("lets one of many simultaneous requests work and tells the others to wait", async () => {
+  /** Starts requests of one key and returns once the first is at work and all others wait for it. */
+  async function meet(key: string, work: typeof behave) {
+    const prepare = vi.spyOn(bindings.DB, "prepare");
     let release = (): void => undefined;
     const gate = new Promise<void>((resolve) => {
       release = resolve;
     });
     behave = async (body) => {
       await gate;
-      return body;
+      return work(body);
     };
-    const all = Array.from({ length: 8 }, () => post("race", { name: "a" }));
-    await vi.waitFor(() => expect(seeds).toHaveLength(1));
-    const statuses = new Promise<void>((resolve) => {
-      let waiting = all.length - 1;
-      for (const reply of all) {
-        void reply.then(({ status }) => {
-          if (status !== 409) return;
-          waiting -= 1;
-          if (waiting === 0) resolve();
-        });
-      }
+    const all = Array.from({ length: 5 }, () => post(key, { name: "a" }));
+    await vi.waitFor(() => {
+      const looks = prepare.mock.calls.filter(([sql]) => sql.startsWith("SELECT claimed_at"));
+      expect(looks.length).toBeGreaterThanOrEqual(all.length - 1);
     });
-    await statuses;
-    release();
-    const replies = await Promise.all(all);
-    expect(replies.filter(({ status }) => status === 201)).toHaveLength(1);
-    const refused = replies.find(({ status }) => status === 409);
-    expect(refused?.body).toMatchObject({ code: "idempotency_in_progress" });
-    expect(Number(refused?.headers.get("retry-after"))).toBeGreaterThan(0);
+    return { release, replies: Promise.all(all) };
+  }
+
+  it("lets one of many simultaneous requests work and gives its response to the others", async () => {
+    const { release, replies } = await meet("race", async (body) => body);
     expect(seeds).toHaveLength(1);
+    release();
+    const done = await replies;
+    expect(done.map(({ status }) => status)).toEqual(done.map(() => 201));
+    expect(new Set(done.map(({ text }) => text)).size).toBe(1);
+    const replayed = done.filter(({ headers }) => headers.get("idempotent-replayed") === "true");
+    expect(replayed).toHaveLength(done.length - 1);
+    expect(seeds).toHaveLength(1);
+  });
+
+  it("lets the next of those that wait work when the first is refused", async () => {
+    const { release, replies } = await meet("refused-race", async (body) => {
+      if (seeds.length === 1) throw new ApiError("conflict", "The name is taken.");
+      return body;
+    });
+    release();
+    const statuses = (await replies).map(({ status }) => status);
+    expect(statuses.sort()).toEqual([201, 201, 201, 201, 409]);
+    expect(seeds).toHaveLength(2);
+  });
+
+  it("tells who waited in vain to come again soon, and later when the owner is silent", async () => {
+    behave = () => new Promise(() => undefined);
+    void begin("in-vain");
+    await vi.waitFor(() => expect(seeds).toHaveLength(1));
+    const soon = await post("in-vain", { name: "a" });
+    expect(soon).toMatchObject(
+      {
+        status: 409,
+        body: { code: "idempotency_in_progress", retry_after: 1 },
+      },
+      20_000,
+    );
+    expect(soon.headers.get("retry-after")).toBe("1");
+    expect(soon.body.detail).toMatch(/Retry in 1 second; .* in at most \d\d seconds\.$/);
+    later(CLAIM_MS / 2);
+    const silent = await post("in-vain", { name: "a" });
+    const seconds = z
+      .number()
+      .min(2)
+      .max(CLAIM_MS / 2000)
+      .parse(silent.body.retry_after);
+    expect(silent.headers.get("retry-after")).toBe(String(seconds));
+    expect(silent.body.detail).toContain(`in at most ${seconds} seconds`);
   });
 
   it("takes over a claim whose owner died, with the same seed, once", async () => {
     behave = () => new Promise(() => undefined);
-    void app.fetch(
-      new Request("https://pipelzr.test/api/v1/things", {
-        method: "POST",
-        body: '{"name":"a"}',
-        headers: {
-          authorization: "Bearer test-dev-key",
-          "content-type": "application/json",
-          "idempotency-key": "orphan",
-        },
-      }),
-      bindings,
-      createExecutionContext(),
-    );
+    void begin("orphan");
     await vi.waitFor(() => expect(seeds).toHaveLength(1));
     behave = async (body) => body;
     expect((await post("orphan", { name: "a" })).status).toBe(409);
