@@ -1,89 +1,175 @@
 /**
- * Moves the events of old runs to the blob store, so that an object stays small, and forgets the
- * blobs of deleted resources.
+ * Old runs in the blob store: their events in parts that fit into memory one at a time, and an
+ * index with what is asked for most. The object keeps the run's row and the archive's prefix.
  */
-import { archiveKey, resourcePrefix } from "./blobs.ts";
+import { archivePrefix } from "./blobs.ts";
+import { readData } from "./events.ts";
+import { boundsOf, copyPieces, type LogQuery, type LogSlice } from "./logs.ts";
+import { type LogPiece, storedRecord } from "./record.ts";
 import type { RunStore } from "./store.ts";
-import type { EventRow } from "./store-types.ts";
+import type { EventRow, Resource, Snapshot } from "./store-types.ts";
+import { type AttemptView, attempts, snapshot } from "./views.ts";
 
-/** Runs moved by one alarm. */
-const RUNS_PER_CHORE = 20;
-const DELETE_BATCH = 1_000;
+/** A part is closed once it has this many characters; its last event may go beyond. */
+const PART_CHARS = 2 * 1024 * 1024;
+const EVENTS_PER_PAGE = 1_000;
+
+interface Part {
+  readonly key: string;
+  readonly last_seq: number;
+  /** Bytes of output in the part, by attempt and stream. */
+  readonly output: readonly {
+    readonly attempt: number;
+    readonly stream: string;
+    readonly bytes: number;
+  }[];
+}
+
+export interface ArchiveIndex extends Pick<Snapshot, "stdout" | "stderr" | "artifacts"> {
+  readonly attempts: readonly AttemptView[];
+  readonly parts: readonly Part[];
+}
+
+/** What is left to say of an archive that the blob store has lost. */
+const LOST: ArchiveIndex = { stdout: null, stderr: null, artifacts: [], attempts: [], parts: [] };
+
+const encoder = new TextEncoder();
 
 export class Archive {
   readonly #blobs: R2Bucket;
   readonly #store: RunStore;
-  readonly #retentionMs: number;
 
-  constructor(blobs: R2Bucket, store: RunStore, retentionMs: number) {
+  constructor(blobs: R2Bucket, store: RunStore) {
     this.#blobs = blobs;
     this.#store = store;
-    this.#retentionMs = retentionMs;
   }
 
-  /** When the oldest run here is due to move; null when no ended run is here. */
-  dueAt(): number | null {
-    const oldest = this.#store.oldestUnarchived();
-    return oldest === null ? null : oldest + this.#retentionMs;
+  /** Moves the events of an ended run; a repetition after a crash writes the same blobs again. */
+  async move(resource: Resource, runNumber: number): Promise<void> {
+    const run = this.#store.run(resource.id, runNumber);
+    if (!run) return;
+    const prefix = archivePrefix(resource, runNumber);
+    const record = storedRecord(this.#store, resource.id, runNumber);
+    const { stdout, stderr, artifacts } = snapshot(resource, run, record, null);
+    const parts = await this.#writeParts(resource.id, runNumber, prefix);
+    const views = attempts(runNumber, record);
+    const index: ArchiveIndex = { stdout, stderr, artifacts, attempts: views, parts };
+    await this.#blobs.put(`${prefix}index.json`, JSON.stringify(index));
+    this.#store.markArchived(resource.id, runNumber, prefix);
   }
 
-  /** Does what is due; resolves to false when some of it is left. */
-  async chores(): Promise<boolean> {
-    const before = Date.now() - this.#retentionMs;
-    const due = this.#store.archivable(before, RUNS_PER_CHORE);
-    try {
-      for (const { resource_id, run } of due) await this.#move(resource_id, run);
-      for (const deletion of this.#store.purges(RUNS_PER_CHORE)) {
-        await this.#purge(resourcePrefix(deletion));
-        this.#store.forgetDeletion(deletion.id);
+  async index(prefix: string): Promise<ArchiveIndex> {
+    const object = await this.#blobs.get(`${prefix}index.json`);
+    return object ? object.json() : LOST;
+  }
+
+  /** Events after `after`, oldest first: those of one part; none are the end. */
+  async events(prefix: string, after: number): Promise<EventRow[]> {
+    const { parts } = await this.index(prefix);
+    const part = parts.find(({ last_seq }) => last_seq > after);
+    return part ? (await this.#readPart(part)).filter(({ seq }) => seq > after) : [];
+  }
+
+  async log(prefix: string, query: LogQuery): Promise<LogSlice> {
+    const { parts } = await this.index(prefix);
+    const wanted = (attempt: unknown, stream: unknown) =>
+      (query.attempt === null || query.attempt === attempt) &&
+      (query.stream === null || query.stream === stream);
+    const sizes = parts.map(({ output }) =>
+      output.reduce(
+        (sum, { attempt, stream, bytes }) => sum + (wanted(attempt, stream) ? bytes : 0),
+        0,
+      ),
+    );
+    const total = sizes.reduce((sum, size) => sum + size, 0);
+    const { from, to } = boundsOf(query, total);
+    const body = new Uint8Array(Math.max(0, to - from));
+    let offset = 0;
+    for (const [index, part] of parts.entries()) {
+      const size = sizes[index] ?? 0;
+      if (offset < to && offset + size > from) {
+        const events = await this.#readPart(part);
+        copyPieces(piecesOf(events, wanted), offset, from, to, body);
       }
-    } catch (error) {
-      console.error(JSON.stringify({ event: "archive_failed", message: String(error) }));
-      return false;
+      offset += size;
     }
-    return due.length < RUNS_PER_CHORE && this.#store.purges(1).length === 0;
+    return { body, from, total };
   }
 
-  /** Events of an archived run after `after`, at most `limit`. */
-  async events(key: string, after: number, limit: number): Promise<EventRow[]> {
-    const object = await this.#blobs.get(key);
+  async #writeParts(resourceId: string, run: number, prefix: string): Promise<Part[]> {
+    const parts: Part[] = [];
+    let open = new OpenPart();
+    const close = async () => {
+      const key = `${prefix}${parts.length}.ndjson`;
+      await this.#blobs.put(key, open.text());
+      parts.push({ key, last_seq: open.lastSeq, output: open.output() });
+      open = new OpenPart();
+    };
+    for (let after = 0; ; ) {
+      const page = this.#store.events(resourceId, after, EVENTS_PER_PAGE);
+      for (const event of page) {
+        after = event.seq;
+        if (event.run !== run) continue;
+        open.add(event);
+        if (open.chars >= PART_CHARS) await close();
+      }
+      if (page.length === 0) break;
+    }
+    if (open.chars > 0) await close();
+    return parts;
+  }
+
+  async #readPart(part: Part): Promise<EventRow[]> {
+    const object = await this.#blobs.get(part.key);
     if (!object) return [];
-    const events: EventRow[] = [];
-    for (const line of (await object.text()).split("\n")) {
-      if (line === "") continue;
-      const event: EventRow = JSON.parse(line);
-      if (event.seq > after) events.push(event);
-      if (events.length >= limit) break;
-    }
-    return events;
+    const lines = (await object.text()).split("\n").filter((line) => line !== "");
+    return lines.map((line): EventRow => JSON.parse(line));
+  }
+}
+
+/** A part that is being filled. */
+class OpenPart {
+  readonly #lines: string[] = [];
+  readonly #output = new Map<string, { attempt: number; stream: string; bytes: number }>();
+  chars = 0;
+  lastSeq = 0;
+
+  add(event: EventRow): void {
+    const line = JSON.stringify(event);
+    this.#lines.push(line);
+    this.chars += line.length + 1;
+    this.lastSeq = event.seq;
+    if (event.type !== "log") return;
+    const { attempt, stream, text } = readData(event);
+    const key = `${String(attempt)} ${String(stream)}`;
+    const known = this.#output.get(key) ?? {
+      attempt: Number(attempt),
+      stream: String(stream),
+      bytes: 0,
+    };
+    known.bytes += encoder.encode(String(text)).byteLength;
+    this.#output.set(key, known);
   }
 
-  async #move(resourceId: string, run: number): Promise<void> {
-    const resource = this.#store.resource(resourceId);
-    if (!resource) return;
-    const lines: string[] = [];
-    for (let after = 0, more = true; more; ) {
-      const page = this.#store.events(resourceId, after, 1_000);
-      for (const event of page) if (event.run === run) lines.push(JSON.stringify(event));
-      after = page.at(-1)?.seq ?? after;
-      more = page.length > 0;
-    }
-    const key = archiveKey(resource, run);
-    await this.#blobs.put(key, `${lines.join("\n")}\n`);
-    this.#store.markArchived(resourceId, run, key);
+  text(): string {
+    return `${this.#lines.join("\n")}\n`;
   }
 
-  async #purge(prefix: string): Promise<void> {
-    for (let cursor: string | undefined; ; ) {
-      const page = await this.#blobs.list({
-        prefix,
-        limit: DELETE_BATCH,
-        ...(cursor ? { cursor } : {}),
-      });
-      if (page.objects.length > 0)
-        await this.#blobs.delete(page.objects.map((object) => object.key));
-      if (!page.truncated) return;
-      cursor = page.cursor;
-    }
+  output(): Part["output"] {
+    return [...this.#output.values()];
   }
+}
+
+function piecesOf(
+  events: readonly EventRow[],
+  wanted: (attempt: unknown, stream: unknown) => boolean,
+): LogPiece[] {
+  return events
+    .filter(({ type }) => type === "log")
+    .map(readData)
+    .filter(({ attempt, stream }) => wanted(attempt, stream))
+    .map(({ text }) => {
+      const whole = String(text);
+      return { bytes: encoder.encode(whole).byteLength, text: () => whole };
+    });
 }

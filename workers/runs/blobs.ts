@@ -22,8 +22,9 @@ export function resultKey(live: LiveRun, step: number, epoch: number): string {
   return `${runPrefix(live.resource, live.run)}results/${step}.${epoch}.json`;
 }
 
-export function archiveKey(resource: Resource, run: number): string {
-  return `${runPrefix(resource, run)}events.ndjson`;
+/** Under it lie the parts of a run's archive and their index. */
+export function archivePrefix(resource: Resource, run: number): string {
+  return `${runPrefix(resource, run)}archive/`;
 }
 
 /** Files given with the task, named by the content that they have. */

@@ -15,6 +15,9 @@ import type { LogQuery, LogSlice } from "./logs.ts";
 import type { EventRow, Snapshot } from "./store-types.ts";
 import type { AttemptView } from "./views.ts";
 
+/** Pushed events that wait for a slow reader; past it they are dropped and read by pages later. */
+const MAX_QUEUED_CHARS = 1024 * 1024;
+
 /** Pause before a watcher's lost socket is opened again. */
 const REOPEN_MS = 250;
 
@@ -162,7 +165,8 @@ async function openInbox(stub: Stub, id: string, signal: AbortSignal): Promise<I
   const socket = response.webSocket;
   if (!socket)
     throw new ApiError("unavailable", "The event stream could not be opened. Try again.");
-  const messages: (readonly EventRow[])[] = [];
+  let messages: (readonly EventRow[])[] = [];
+  let queuedChars = 0;
   let closed = signal.aborted;
   let wake: (() => void) | null = null;
   const end = () => {
@@ -170,8 +174,15 @@ async function openInbox(stub: Stub, id: string, signal: AbortSignal): Promise<I
     wake?.();
   };
   socket.addEventListener("message", (message) => {
-    const { events }: FeedMessage = JSON.parse(String(message.data));
-    messages.push(events);
+    const text = String(message.data);
+    queuedChars += text.length;
+    if (queuedChars > MAX_QUEUED_CHARS) {
+      // A slow reader is sent back to pages by an empty message, in place of what it has missed.
+      messages = [[]];
+    } else {
+      const { events }: FeedMessage = JSON.parse(text);
+      messages.push(events);
+    }
     wake?.();
   });
   socket.addEventListener("close", end);
@@ -185,7 +196,9 @@ async function openInbox(stub: Stub, id: string, signal: AbortSignal): Promise<I
           wake = resolve;
         });
       }
-      return messages.shift() ?? null;
+      const next = messages.shift() ?? null;
+      if (messages.length === 0) queuedChars = 0;
+      return next;
     },
     closed: () => closed && messages.length === 0,
     close() {
@@ -208,6 +221,12 @@ function refusal(kind: string, id: string, refused: object): ApiError {
       return new ApiError(
         "precondition_failed",
         `The ${kind} changed since you read it. Read it again and repeat the change.`,
+      );
+    case "busy":
+      return new ApiError(
+        "unavailable",
+        `The object that would run this ${kind} has too much under way. Try again in a few seconds, or spread the load.`,
+        { headers: { "Retry-After": "5" } },
       );
     case "illegal": {
       const options =

@@ -5,13 +5,14 @@
 import { DurableObject } from "cloudflare:workers";
 import { loadConfig } from "../config.ts";
 import { Archive } from "./archive.ts";
+import { Chores } from "./chores.ts";
 import { Engine } from "./engine.ts";
 import { allowedActions, type Explanation, explain, stateOf } from "./explain.ts";
 import { Feed } from "./feed.ts";
 import { type LogQuery, type LogSlice, readLog } from "./logs.ts";
 import type { EnginePorts } from "./ports.ts";
 import { Projector } from "./projector.ts";
-import { liveRecord, openRecord, type RunRecord } from "./record.ts";
+import { liveRecord, storedRecord } from "./record.ts";
 import { RunStore, type StoredRun } from "./store.ts";
 import type { EventRow, Resource, Snapshot } from "./store-types.ts";
 import * as views from "./views.ts";
@@ -42,6 +43,7 @@ export interface StartInput {
 /** A refusal that the caller turns into an API error. */
 export type Refusal =
   | { readonly refused: "not_found" }
+  | { readonly refused: "busy" }
   | {
       readonly refused: "illegal";
       readonly detail: string;
@@ -63,8 +65,9 @@ export abstract class RunCoordinatorBase extends DurableObject<Env> {
   readonly #projector: Projector;
   readonly #kinds: EnginePorts["kinds"];
   readonly #archive: Archive;
+  readonly #chores: Chores;
   #recovered = false;
-  #chores: Promise<boolean> | null = null;
+  #housekeeping: Promise<boolean> | null = null;
 
   constructor(context: DurableObjectState, env: Env, ports: EnginePorts) {
     super(context, env);
@@ -76,14 +79,16 @@ export abstract class RunCoordinatorBase extends DurableObject<Env> {
       for (const change of changes) this.#projector.changed(change);
     });
     const retentionMs = loadConfig(env).RUN_RETENTION_SECONDS * 1000;
-    this.#archive = new Archive(env.BLOBS, this.#store, retentionMs);
+    this.#archive = new Archive(env.BLOBS, this.#store);
+    this.#chores = new Chores(env.BLOBS, this.#store, this.#archive, retentionMs);
   }
 
   /** Creates a resource; one that exists already is answered as it is. */
-  async create(input: CreateInput): Promise<Snapshot> {
+  async create(input: CreateInput): Promise<Snapshot | Refusal> {
     this.#open();
     const { start } = input;
     let resource = this.#find(input.id);
+    if (start && !resource?.run && this.#engine.isFull()) return { refused: "busy" };
     if (!resource) {
       resource = this.#engine.commit((now) => this.#insert(input, now));
     } else if (start && resource.run === 0) {
@@ -107,6 +112,7 @@ export abstract class RunCoordinatorBase extends DurableObject<Env> {
     const repeated = this.#runOf(id, input);
     if (repeated === null) {
       if (this.#engine.liveRun(resource)) return this.#illegal(resource, "It is running already.");
+      if (this.#engine.isFull()) return { refused: "busy" };
       this.#begin(resource, input, "execute");
     }
     const run = repeated ?? resource.run;
@@ -128,6 +134,7 @@ export abstract class RunCoordinatorBase extends DurableObject<Env> {
         const detail = `All ${resource.retry_count} retries are used up. Raise max_retries with PATCH, or execute it again.`;
         return this.#illegal(resource, detail);
       }
+      if (this.#engine.isFull()) return { refused: "busy" };
       resource.retry_count += 1;
       this.#begin(resource, input, "retry");
     }
@@ -210,7 +217,7 @@ export abstract class RunCoordinatorBase extends DurableObject<Env> {
     if (!stored && run > Math.max(1, resource.run)) return { refused: "not_found" };
     const ended = stored !== null && stored.state.completed_at !== null;
     const events = stored?.archive
-      ? await this.#archive.events(stored.archive, after, EVENTS_PER_PAGE)
+      ? await this.#archive.events(stored.archive, after)
       : this.#store.events(id, after, EVENTS_PER_PAGE);
     return { events, ended };
   }
@@ -218,17 +225,19 @@ export abstract class RunCoordinatorBase extends DurableObject<Env> {
   /** Attempts of a run, oldest first; `run` null is the newest. */
   async attempts(id: string, run: number | null): Promise<readonly views.AttemptView[] | Refusal> {
     this.#open();
-    const stored = await this.#recordOf(id, run);
+    const stored = this.#runNumbered(id, run);
     if (!stored) return { refused: "not_found" };
-    return views.attempts(stored.run.run, stored.record);
+    if (stored.archive) return (await this.#archive.index(stored.archive)).attempts;
+    return views.attempts(stored.run, storedRecord(this.#store, id, stored.run));
   }
 
   /** Bytes of a run's output. */
   async log(id: string, query: LogQuery): Promise<LogSlice | Refusal> {
     this.#open();
-    const stored = await this.#recordOf(id, query.run);
+    const stored = this.#runNumbered(id, query.run);
     if (!stored) return { refused: "not_found" };
-    return readLog(stored.record, query);
+    if (stored.archive) return this.#archive.log(stored.archive, query);
+    return readLog(storedRecord(this.#store, id, stored.run), query);
   }
 
   /** Says why the resource is in the state it is in, and what can be done. */
@@ -277,20 +286,20 @@ export abstract class RunCoordinatorBase extends DurableObject<Env> {
     const now = Date.now();
     const times = [
       this.#engine.nextAlarm(now),
-      settled ? this.#archive.dueAt() : now + CHORE_RETRY_MS,
+      settled ? this.#chores.dueAt() : now + CHORE_RETRY_MS,
     ].filter((at) => at !== null);
     if (times.length > 0) this.#engine.arm(Math.max(now + 1, Math.min(...times)));
   }
 
   /** Does what runs leave to be done elsewhere, once at a time; resolves to whether all is done. */
   #keepHouse(): Promise<boolean> {
-    this.#chores ??= this.#projector
+    this.#housekeeping ??= this.#projector
       .settle()
-      .then((isProjected) => isProjected && this.#archive.chores())
+      .then((isProjected) => isProjected && this.#chores.run())
       .finally(() => {
-        this.#chores = null;
+        this.#housekeeping = null;
       });
-    return this.#chores;
+    return this.#housekeeping;
   }
 
   /** Takes up unfinished runs once in the life of this instance, before anything else is done. */
@@ -345,14 +354,10 @@ export abstract class RunCoordinatorBase extends DurableObject<Env> {
     return request_id === null ? null : this.#store.runOfRequest(id, request_id);
   }
 
-  async #recordOf(
-    id: string,
-    run: number | null,
-  ): Promise<{ readonly run: StoredRun; readonly record: RunRecord } | null> {
+  /** A run of a resource; null is the newest. */
+  #runNumbered(id: string, run: number | null): StoredRun | null {
     const resource = this.#find(id);
-    const stored = resource && this.#store.run(id, run ?? resource.run);
-    if (!stored) return null;
-    return { run: stored, record: await openRecord(this.#store, this.#archive, id, stored) };
+    return resource && this.#store.run(id, run ?? resource.run);
   }
 
   /** The resource with a run that has ended, or is as it is after `ms`; run 0 is none. */
@@ -369,10 +374,14 @@ export abstract class RunCoordinatorBase extends DurableObject<Env> {
     const resource = this.#find(id);
     if (!resource) return null;
     if (run === null && resource.run === 0) return views.bareSnapshot(resource);
-    const found = await this.#recordOf(id, run);
-    if (!found) return null;
-    const result = this.#store.result(id, found.run.run, 0);
-    return views.snapshot(resource, found.run, found.record, result);
+    const stored = this.#runNumbered(id, run);
+    if (!stored) return null;
+    const result = this.#store.result(id, stored.run, 0);
+    if (!stored.archive) {
+      return views.snapshot(resource, stored, storedRecord(this.#store, id, stored.run), result);
+    }
+    const { stdout, stderr, artifacts } = await this.#archive.index(stored.archive);
+    return { resource, run: views.summarise(stored), result, stdout, stderr, artifacts };
   }
 
   #mayRetry(resource: Resource): boolean {

@@ -399,8 +399,10 @@ describe("archiving", () => {
       await stubOf(resource.id).wake();
       await vi.waitFor(async () => {
         await runDurableObjectAlarm(stubOf(resource.id));
-        const listed = await env.BLOBS.list({ prefix: `runs/${PROJECT}/${resource.id}/1/events` });
-        expect(listed.objects.length).toBe(1);
+        const listed = await env.BLOBS.list({
+          prefix: `runs/${PROJECT}/${resource.id}/1/archive/`,
+        });
+        expect(listed.objects.length).toBe(2);
       });
       expect(await runs.log(resource.id, query)).toEqual(before);
       const { stdout, run } = await runs.read(resource.id);

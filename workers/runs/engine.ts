@@ -25,6 +25,10 @@ export const LIVENESS_MS = 1_500;
 const MAX_MESSAGE_CHARS = 10_000;
 const MAX_CODE_CHARS = 100;
 
+/** Bounds of what one object has under way, so that its memory is bounded too. */
+export const MAX_LIVE_RUNS = 1_000;
+const MAX_LIVE_CHARS = 24 * 1024 * 1024;
+
 const encoder = new TextEncoder();
 
 export interface NewRun {
@@ -86,6 +90,14 @@ export class Engine implements AttemptHost {
         this.drive(live, { type: "recovered" }, now);
       }
     });
+  }
+
+  /** Says that no more can be taken on: each live run keeps its definition in memory. */
+  isFull(): boolean {
+    if (this.#live.size >= MAX_LIVE_RUNS) return true;
+    let chars = 0;
+    for (const { live } of this.#live.values()) chars += live.resource.document.length;
+    return chars >= MAX_LIVE_CHARS;
   }
 
   /** The live run of a resource; null when its newest run has ended or there is none. */

@@ -29,12 +29,22 @@ export interface LogSlice {
 
 const encoder = new TextEncoder();
 
+/** The bytes that a query means, of `total` that match it. */
+export function boundsOf(
+  query: LogQuery,
+  total: number,
+): { readonly from: number; readonly to: number } {
+  const from = Math.min(total, query.from < 0 ? Math.max(0, total + query.from) : query.from);
+  return { from, to: Math.min(total, query.to ?? total, from + MAX_SLICE_BYTES) };
+}
+
 export function readLog(record: RunRecord, query: LogQuery): LogSlice {
   const pieces = record.log(query);
   const total = sizeOf(pieces);
-  const from = Math.min(total, query.from < 0 ? Math.max(0, total + query.from) : query.from);
-  const to = Math.min(total, query.to ?? total, from + MAX_SLICE_BYTES);
-  return { body: slice(pieces, from, to), from, total };
+  const { from, to } = boundsOf(query, total);
+  const body = new Uint8Array(Math.max(0, to - from));
+  copyPieces(pieces, 0, from, to, body);
+  return { body, from, total };
 }
 
 /** The end of one stream of one dispatch, from a whole character on; null while it has no output. */
@@ -42,7 +52,8 @@ export function readTail(record: RunRecord, stream: string, epoch: number | null
   const pieces = record.log({ stream, epoch });
   if (pieces.length === 0) return null;
   const bytes = sizeOf(pieces);
-  const tail = slice(pieces, Math.max(0, bytes - TAIL_BYTES), bytes);
+  const tail = new Uint8Array(Math.min(bytes, TAIL_BYTES));
+  copyPieces(pieces, 0, bytes - tail.byteLength, bytes, tail);
   let start = 0;
   if (bytes > TAIL_BYTES) while (((tail[start] ?? 0) & 0xc0) === 0x80) start += 1;
   return { text: new TextDecoder().decode(tail.subarray(start)), bytes };
@@ -52,18 +63,23 @@ function sizeOf(pieces: readonly LogPiece[]): number {
   return pieces.reduce((sum, piece) => sum + piece.bytes, 0);
 }
 
-function slice(pieces: readonly LogPiece[], from: number, to: number): Uint8Array {
-  const body = new Uint8Array(Math.max(0, to - from));
-  let offset = 0;
+/** Copies the bytes [from, to) into `body`, whose first byte is `from`; `offset` is the first piece's. */
+export function copyPieces(
+  pieces: readonly LogPiece[],
+  offset: number,
+  from: number,
+  to: number,
+  body: Uint8Array,
+): void {
+  let at = offset;
   for (const piece of pieces) {
-    const start = Math.max(from, offset);
-    const end = Math.min(to, offset + piece.bytes);
+    const start = Math.max(from, at);
+    const end = Math.min(to, at + piece.bytes);
     if (start < end) {
       const bytes = encoder.encode(piece.text());
-      body.set(bytes.subarray(start - offset, end - offset), start - from);
+      body.set(bytes.subarray(start - at, end - at), start - from);
     }
-    offset += piece.bytes;
-    if (offset >= to) break;
+    at += piece.bytes;
+    if (at >= to) break;
   }
-  return body;
 }

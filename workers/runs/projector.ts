@@ -15,7 +15,10 @@ import { summarise } from "./views.ts";
 /** Changes of one object within this time share a call; the relay gathers over objects. */
 const GATHER_MS = 20;
 const RETRY_MS = 1_000;
-const MAX_RESOURCES_PER_LOAD = 500;
+/** What a settling object loads at a time of what an earlier life left, each with its document. */
+const MAX_RESOURCES_PER_LOAD = 50;
+/** A call takes rows until they have this many characters; the rest follows with the next. */
+const MAX_BATCH_CHARS = 4 * 1024 * 1024;
 
 /** Events that neighbours are told of; the rest is the run's own detail. */
 const OUTBOX_EVENTS: ReadonlySet<string> = new Set([
@@ -40,7 +43,7 @@ export class Projector {
   readonly #env: Env;
   readonly #store: RunStore;
   readonly #kinds: EnginePorts["kinds"];
-  #pending = new Map<string, Change>();
+  readonly #pending = new Map<string, Change>();
   /** Revisions that are in D1; the alarm writes them down. */
   readonly #projected = new Map<string, number>();
   #deletionsDue = true;
@@ -94,12 +97,11 @@ export class Projector {
   }
 
   async #flush(): Promise<boolean> {
-    const pending = [...this.#pending.values()];
+    const pending = this.#takePending();
     const deletions = this.#deletionsDue ? this.#store.deletions(MAX_RESOURCES_PER_LOAD) : [];
     this.#deletionsDue = deletions.length === MAX_RESOURCES_PER_LOAD;
     const first = pending[0]?.resource ?? deletions[0];
     if (!first) return true;
-    this.#pending = new Map();
     const batch = this.#batch(pending, deletions);
     const revisions = pending.map(({ resource }) => [resource.id, resource.changed_seq] as const);
     try {
@@ -116,6 +118,20 @@ export class Projector {
     // What was committed while this batch was on its way joined this flush without being in it.
     if (this.#isBehind()) this.#schedule(GATHER_MS);
     return true;
+  }
+
+  /** Takes what is pending, oldest first, up to the size of a batch. */
+  #takePending(): Change[] {
+    const taken: Change[] = [];
+    let chars = 0;
+    for (const [id, change] of this.#pending) {
+      if (chars >= MAX_BATCH_CHARS) break;
+      this.#pending.delete(id);
+      taken.push(change);
+      chars += change.resource.document.length;
+      for (const event of change.events) chars += event.data.length;
+    }
+    return taken;
   }
 
   #isBehind(): boolean {

@@ -1,0 +1,61 @@
+/** What an object does when nothing is urgent: moves old runs to the archive, forgets blobs of deleted tasks. */
+import type { Archive } from "./archive.ts";
+import { resourcePrefix } from "./blobs.ts";
+import type { RunStore } from "./store.ts";
+
+/** Runs moved, and resources forgotten, by one alarm. */
+const PER_ALARM = 20;
+const DELETE_BATCH = 1_000;
+
+export class Chores {
+  readonly #blobs: R2Bucket;
+  readonly #store: RunStore;
+  readonly #archive: Archive;
+  readonly #retentionMs: number;
+
+  constructor(blobs: R2Bucket, store: RunStore, archive: Archive, retentionMs: number) {
+    this.#blobs = blobs;
+    this.#store = store;
+    this.#archive = archive;
+    this.#retentionMs = retentionMs;
+  }
+
+  /** When the oldest run here is due to move; null when no ended run is here. */
+  dueAt(): number | null {
+    const oldest = this.#store.oldestUnarchived();
+    return oldest === null ? null : oldest + this.#retentionMs;
+  }
+
+  /** Does what is due; resolves to false when some of it is left. */
+  async run(): Promise<boolean> {
+    const due = this.#store.archivable(Date.now() - this.#retentionMs, PER_ALARM);
+    try {
+      for (const { resource_id, run } of due) {
+        const resource = this.#store.resource(resource_id);
+        if (resource) await this.#archive.move(resource, run);
+      }
+      for (const deletion of this.#store.purges(PER_ALARM)) {
+        await this.#purge(resourcePrefix(deletion));
+        this.#store.forgetDeletion(deletion.id);
+      }
+    } catch (error) {
+      console.error(JSON.stringify({ event: "chores_failed", message: String(error) }));
+      return false;
+    }
+    return due.length < PER_ALARM && this.#store.purges(1).length === 0;
+  }
+
+  async #purge(prefix: string): Promise<void> {
+    for (let cursor: string | undefined; ; ) {
+      const page = await this.#blobs.list({
+        prefix,
+        limit: DELETE_BATCH,
+        ...(cursor ? { cursor } : {}),
+      });
+      const keys = page.objects.map(({ key }) => key);
+      if (keys.length > 0) await this.#blobs.delete(keys);
+      if (!page.truncated) return;
+      cursor = page.cursor;
+    }
+  }
+}
