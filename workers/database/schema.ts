@@ -36,6 +36,7 @@ export const tasks = sqliteTable(
       .on(table.pipeline_id, table.created_at, table.id)
       .where(sql`pipeline_id IS NOT NULL`),
     index("tasks_by_age").on(table.created_at, table.id),
+    index("tasks_live").on(table.updated_at).where(sql`state IN ('queued', 'running', 'paused')`),
   ],
 );
 

@@ -9,6 +9,10 @@ import { logWarning } from "../http/log.ts";
 export const QUIET_MS = 60_000;
 const RUNS_PER_SWEEP = 200;
 
+/** Its condition is the one of the index `tasks_live`, letter for letter. */
+export const QUIET_RUNS_SQL = `SELECT id FROM tasks
+WHERE state IN ('queued', 'running', 'paused') AND updated_at <= ? ORDER BY random() LIMIT ${RUNS_PER_SWEEP}`;
+
 const rowSchema = z.object({ id: z.string() });
 
 export interface SweepReport {
@@ -25,12 +29,7 @@ export async function sweep(
   // In no order, since a run that is quiet by its nature stays so and must not stand before others.
   const [expired, quiet] = await database.batch([
     database.prepare("DELETE FROM idempotency_keys WHERE expires_at <= ?").bind(now),
-    database
-      .prepare(
-        `SELECT id FROM tasks WHERE state IN ('queued', 'running', 'paused') AND updated_at <= ?
-         ORDER BY random() LIMIT ${RUNS_PER_SWEEP}`,
-      )
-      .bind(now - QUIET_MS),
+    database.prepare(QUIET_RUNS_SQL).bind(now - QUIET_MS),
   ]);
   const ids = (quiet?.results ?? []).map((row) => rowSchema.parse(row).id);
   const calls = await Promise.allSettled(ids.map(callOn));

@@ -1,6 +1,6 @@
 import { env } from "cloudflare:workers";
 import { beforeEach, describe, expect, it } from "vitest";
-import { QUIET_MS, sweep } from "./sweeper.ts";
+import { QUIET_MS, QUIET_RUNS_SQL, sweep } from "./sweeper.ts";
 
 const NOW = 1_800_000_000_000;
 
@@ -63,6 +63,13 @@ describe("sweep", () => {
     const called = new Set<string>();
     for (let n = 0; n < 20; n += 1) await sweep(env.DB, async (id) => called.add(id), NOW);
     expect(called.size).toBe(rows.length);
+  });
+
+  it("reads live runs only, however many have ended", async () => {
+    const { results } = await env.DB.prepare(`EXPLAIN QUERY PLAN ${QUIET_RUNS_SQL}`)
+      .bind(NOW)
+      .all<{ detail: string }>();
+    expect(results.map(({ detail }) => detail).join("; ")).toContain("USING INDEX tasks_live");
   });
 
   it("forgets idempotency keys that have expired", async () => {

@@ -1,0 +1,1 @@
+CREATE INDEX `tasks_live` ON `tasks` (`updated_at`) WHERE state IN ('queued', 'running', 'paused');
