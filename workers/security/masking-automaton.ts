@@ -5,6 +5,31 @@ export const ROOT = 0;
 const NONE = 0;
 const ASCII = 128;
 
+/** Patterns in order, and the nodes that their trie takes: those with one beginning share it. */
+export interface Plan {
+  readonly patterns: readonly string[];
+  readonly nodes: number;
+}
+
+/** Measures before anything is allocated. `patterns` are distinct and not empty. */
+export function planOf(patterns: Iterable<string>): Plan {
+  const sorted = [...patterns].sort();
+  let nodes = 1;
+  let before = "";
+  for (const pattern of sorted) {
+    nodes += pattern.length - sharedLength(before, pattern);
+    before = pattern;
+  }
+  return { patterns: sorted, nodes };
+}
+
+function sharedLength(a: string, b: string): number {
+  const end = Math.min(a.length, b.length);
+  let length = 0;
+  while (length < end && a.charCodeAt(length) === b.charCodeAt(length)) length += 1;
+  return length;
+}
+
 /**
  * A trie in typed arrays (22 bytes a node), children as sibling lists, since nearly every node of
  * long patterns has one child. Node 0 is the root; as it is nobody's child, 0 also means "none".
@@ -21,17 +46,14 @@ export class Automaton {
   readonly #rootOther = new Map<number, number>();
   #size = 1;
 
-  /** `patterns` are distinct and not empty. */
-  constructor(patterns: Iterable<string>) {
-    const list = [...patterns];
-    const capacity = 1 + list.reduce((sum, pattern) => sum + pattern.length, 0);
+  constructor({ patterns, nodes: capacity }: Plan) {
     this.#code = new Uint16Array(capacity);
     this.#child = new Int32Array(capacity);
     this.#sibling = new Int32Array(capacity);
     this.#fail = new Int32Array(capacity);
     this.#depth = new Int32Array(capacity);
     this.#longest = new Int32Array(capacity);
-    for (const pattern of list) this.#insert(pattern);
+    for (const pattern of patterns) this.#insert(pattern);
     this.#link();
   }
 

@@ -1,12 +1,24 @@
 /** The spellings under which a secret value turns up in output. Pure. */
 import { Buffer } from "node:buffer";
+import {
+  doubleQuoted,
+  inspected,
+  likelyQuotedForms,
+  quotedForms,
+  singleQuoted,
+} from "./masking-quoting.ts";
 
 /** A shorter value is not masked: it would blot out ordinary words and numbers. */
 export const MIN_SECRET_CHARACTERS = 4;
 /** A shorter line of a multi-line value is structure (`---`, `}`, `end`) more often than secret. */
 export const MIN_LINE_CHARACTERS = 6;
-/** The lines of a longer value are sought as they are and JSON-escaped, not in every encoding. */
-const MAX_CHARACTERS_WITH_ENCODED_LINES = 4096;
+/** A shorter string inside a JSON secret is a word (`type`, `true`) more often than secret. */
+export const MIN_JSON_STRING_CHARACTERS = 8;
+/**
+ * A longer value is sought quoted only as it is printed when it stands alone, and its parts, its
+ * lines and the strings of its JSON, only in the forms that can be read, not in every encoding.
+ */
+const MAX_CHARACTERS_IN_EVERY_FORM = 4096;
 
 /** The line lengths at which `base64` (76) and PEM writers (64) break their output. */
 const BASE64_LINE_WIDTHS = [64, 76] as const;
@@ -17,13 +29,17 @@ export function secretForms(values: Iterable<string>): ReadonlySet<string> {
   for (const value of values) {
     const text = value.trim();
     if (text.length < MIN_SECRET_CHARACTERS) continue;
-    addAll(forms, allForms(text));
-    for (const line of linesOf(text)) {
-      const encoded = text.length <= MAX_CHARACTERS_WITH_ENCODED_LINES;
-      addAll(forms, encoded ? allForms(line) : readableForms(line));
-    }
+    const isShort = text.length <= MAX_CHARACTERS_IN_EVERY_FORM;
+    addAll(forms, isShort ? everyForm(text) : formsOfLong(text));
+    for (const part of partsOf(text)) addAll(forms, isShort ? everyForm(part) : commonForms(part));
   }
   return forms;
+}
+
+/** What tools print of a value apart from the rest: its lines, and the strings of its JSON. */
+function partsOf(text: string): ReadonlySet<string> {
+  const strings = jsonStringsOf(text);
+  return new Set([...strings, ...[text, ...strings].flatMap(linesOf)]);
 }
 
 function linesOf(text: string): readonly string[] {
@@ -31,8 +47,54 @@ function linesOf(text: string): readonly string[] {
   return lines.length === 1 ? [] : lines.filter((line) => line.length >= MIN_LINE_CHARACTERS);
 }
 
-function allForms(text: string): readonly string[] {
-  return [...readableForms(text), ...base64Forms(text), ...urlForms(text), ...hexForms(text)];
+/** The strings, at any depth, of a value that is a JSON object or array; no keys. */
+function jsonStringsOf(text: string): readonly string[] {
+  const strings: string[] = [];
+  const open: unknown[] = [parsedContainer(text)];
+  // Not recursive: 64 KiB of brackets nest deeper than the stack.
+  for (let value = open.pop(); value !== undefined; value = open.pop()) {
+    if (typeof value === "string") {
+      const trimmed = value.trim();
+      if (trimmed.length >= MIN_JSON_STRING_CHARACTERS) strings.push(trimmed);
+    } else if (typeof value === "object" && value !== null) {
+      for (const inner of Object.values(value)) open.push(inner);
+    }
+  }
+  return strings;
+}
+
+function parsedContainer(text: string): unknown {
+  if (!/^[{[]/.test(text)) return undefined;
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+function everyForm(text: string): readonly string[] {
+  const json = jsonEscape(text);
+  return [
+    ...readableForms(text),
+    ...quotedForms(text),
+    // JSON holds a double quote, so it is never shown between two.
+    inspected(json, "'"),
+    inspected(json, "`"),
+    singleQuoted(json),
+    doubleQuoted(json),
+    ...base64Forms(text),
+    ...urlForms(text).flatMap((form) => [form, form.replace(/%[0-9A-F]{2}/g, lower)]),
+    ...hexForms(text),
+  ];
+}
+
+/** Without the lower-case `%c3` of rare printers: all together have to stay within bounds. */
+function formsOfLong(text: string): readonly string[] {
+  return [...commonForms(text), ...base64Forms(text), ...urlForms(text), ...hexForms(text)];
+}
+
+function commonForms(text: string): readonly string[] {
+  return [...readableForms(text), ...likelyQuotedForms(text)];
 }
 
 /** As it is, and as the JSON writers of common languages escape it, once and nested. */
@@ -98,8 +160,7 @@ function urlForms(text: string): readonly string[] {
   const component = encodeURIComponent(sound);
   const strict = component.replace(/[!'()*~]/g, percentEscape);
   const form = strict.replaceAll("%20", "+").replaceAll("%2A", "*");
-  const forms = [component, strict, form, encodeURI(sound)];
-  return [...forms, ...forms.map((encoded) => encoded.replace(/%[0-9A-F]{2}/g, lower))];
+  return [component, strict, form, encodeURI(sound)];
 }
 
 function percentEscape(character: string): string {

@@ -3,13 +3,13 @@
  * Pure. Values shorter than 4 characters are not masked: that would wreck ordinary output.
  */
 import type { Json } from "../http/json.ts";
-import { Automaton, ROOT } from "./masking-automaton.ts";
+import { Automaton, planOf, ROOT } from "./masking-automaton.ts";
 import { secretForms } from "./masking-forms.ts";
 
 /** What stands where a secret stood. */
 export const MASK = "***";
-/** Bounds the memory of one masker to about 66 MB; one secret of the largest size always fits. */
-export const MAX_PATTERN_CHARACTERS = 3 * 1024 * 1024;
+/** Bounds the memory of one masker to about 66 MB; one secret of the largest size fits. */
+export const MAX_PATTERN_NODES = 3 * 1024 * 1024;
 
 /** Masks text that arrives in chunks. What it returns, joined, is what `mask` makes of the whole. */
 export interface MaskStream {
@@ -48,10 +48,9 @@ const IDENTITY: Masker = {
 export function createMasker(values: Iterable<string>): Masker {
   const forms = secretForms(values);
   if (forms.size === 0) return IDENTITY;
-  let characters = 0;
-  for (const form of forms) characters += form.length;
-  if (characters > MAX_PATTERN_CHARACTERS) throw new SecretsTooLargeError();
-  const automaton = new Automaton(forms);
+  const plan = planOf(forms);
+  if (plan.nodes > MAX_PATTERN_NODES) throw new SecretsTooLargeError();
+  const automaton = new Automaton(plan);
   const mask = (text: string) => {
     if (!automaton.occursIn(text)) return text;
     const stream = new AutomatonStream(automaton);
