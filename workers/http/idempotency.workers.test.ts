@@ -166,13 +166,10 @@ describe("Idempotency-Key", () => {
     void begin("in-vain");
     await vi.waitFor(() => expect(seeds).toHaveLength(1));
     const soon = await post("in-vain", { name: "a" });
-    expect(soon).toMatchObject(
-      {
-        status: 409,
-        body: { code: "idempotency_in_progress", retry_after: 1 },
-      },
-      20_000,
-    );
+    expect(soon).toMatchObject({
+      status: 409,
+      body: { code: "idempotency_in_progress", retry_after: 1 },
+    });
     expect(soon.headers.get("retry-after")).toBe("1");
     expect(soon.body.detail).toMatch(/Retry in 1 second; .* in at most \d\d seconds\.$/);
     later(CLAIM_MS / 2);
@@ -184,7 +181,7 @@ describe("Idempotency-Key", () => {
       .parse(silent.body.retry_after);
     expect(silent.headers.get("retry-after")).toBe(String(seconds));
     expect(silent.body.detail).toContain(`in at most ${seconds} seconds`);
-  });
+  }, 20_000);
 
   it("takes over a claim whose owner died, with the same seed, once", async () => {
     behave = () => new Promise(() => undefined);
