@@ -119,24 +119,36 @@ function parseYaml(text: string): unknown {
   if (document.errors.length > 0) {
     const issues = document.errors.map((error) => {
       const { line, col } = lines.linePos(error.pos[0]);
-      return { path: `line ${line}, column ${col}`, message: withoutQuote(error) };
+      return { path: `line ${line}, column ${col}`, message: explainYaml(error) };
     });
     throw new ApiError("bad_request", "The body is not valid YAML.", { issues });
   }
   try {
     return document.toJS({ maxAliasCount: MAX_YAML_ALIASES });
   } catch (cause) {
-    throw new ApiError("bad_request", "The YAML uses too many aliases; write the values out.", {
-      cause,
-    });
+    throw new ApiError(
+      "bad_request",
+      "The YAML uses aliases without an anchor, or too many; write the values out.",
+      { cause },
+    );
   }
 }
 
+/** What to say instead of a message that quotes the document, or speaks to a programmer. */
+const YAML_ADVICE: Partial<Record<YAMLParseError["code"], string>> = {
+  BAD_COLLECTION_TYPE: "The tag does not fit its value; remove it.",
+  BAD_DIRECTIVE: "The directive is not known; remove it.",
+  BAD_DQ_ESCAPE: "The escape sequence is not valid; correct it, or use single quotes.",
+  DUPLICATE_KEY: "The key was given before; give each key once.",
+  MULTIPLE_DOCS: "Another document begins here; send one document.",
+  RESOURCE_EXHAUSTION: "It nests too deeply to be read; flatten it.",
+  TAB_AS_INDENT: "Indent with spaces, not with tabs.",
+  TAG_RESOLVE_FAILED: "The tag is not known, or does not fit its value; remove it.",
+};
+
 /** The parser's message without what it quotes of the document, which may be a secret. */
-function withoutQuote({ code, message }: YAMLParseError): string {
-  if (code === "TAG_RESOLVE_FAILED" || code === "BAD_DIRECTIVE") return "Unknown tag or directive";
-  if (code === "BAD_DQ_ESCAPE") return "Invalid escape sequence";
-  return message.replace(/: (?!in |between ).*$/s, "");
+function explainYaml({ code, message }: YAMLParseError): string {
+  return YAML_ADVICE[code] ?? `${message.replace(/: (?!in |between ).*$/s, "")}.`;
 }
 
 /** The composer recurses, so that a document of brackets alone exhausts the stack. */

@@ -98,7 +98,7 @@ describe("the endpoint pipeline", () => {
       .map(({ path }) => path)
       .sort();
     expect(paths).toEqual([
-      "files.a\\.txt",
+      'files["a.txt"]',
       "headers.x-mode",
       "name",
       "path.echo_id",
@@ -125,6 +125,37 @@ describe("the endpoint pipeline", () => {
       status: 413,
     });
     expect(await send("", "application/json")).toMatchObject({ status: 422 });
+    expect(await send("name: y\n---\nname: z\n", "application/yaml")).toMatchObject({
+      status: 400,
+      body: { errors: [{ message: "Another document begins here; send one document." }] },
+    });
+  });
+
+  it.each([
+    ["", "A body is required: send a JSON object."],
+    ["[]", "Send a JSON object."],
+    ["null", "Send a JSON object."],
+    ['"x"', "Send a JSON object."],
+  ])("says of the body %j what is wanted", async (body, message) => {
+    const headers = { "content-type": "application/json" };
+    expect(await call("/api/v1/echo/1", { method: "POST", body, headers })).toMatchObject({
+      status: 422,
+      body: { errors: [{ path: "", message }] },
+    });
+  });
+
+  it("speaks in its own words of every part", async () => {
+    const reply = await call("/api/v1/echo/toolong?limit=99", {
+      headers: { "x-mode": "c" },
+      body: { steps: [{ name: 1 }] },
+    });
+    expect(reply.body.errors).toEqual([
+      { path: "path.echo_id", message: "Give at most 5 characters." },
+      { path: "query.limit", message: "Give at most 10." },
+      { path: "headers.x-mode", message: "Use one of: a, b." },
+      { path: "name", message: "Required." },
+      { path: "steps[0].name", message: "Send a string." },
+    ]);
   });
 
   it("refuses documents that would not survive storage", async () => {

@@ -4,6 +4,7 @@ import { type BodyOptions, readBody } from "./body.ts";
 import type { AppContext } from "./context.ts";
 import { ApiError } from "./errors.ts";
 import { toIssues } from "./issues.ts";
+import { inOurWords } from "./wording.ts";
 
 export type InputShape = {
   readonly params?: z.ZodObject;
@@ -42,7 +43,7 @@ export function compileInput<Shape extends InputShape>(
     if (headers) parts.headers = readHeaders(c, headerNames);
     const sent = body ? await readBody(c.req.raw, bodyOptions(spec, c)) : undefined;
     if (body) parts.body = sent;
-    const outcome = schema.safeParse(parts);
+    const outcome = schema.safeParse(parts, { error: inOurWords });
     if (!outcome.success) {
       throw new ApiError("validation_failed", "The request is not valid; correct what is listed.", {
         issues: toIssues(outcome.error, PREFIXES),

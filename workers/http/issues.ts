@@ -1,11 +1,13 @@
 /** Turns what zod found into the issues of a problem response: every one, each with its path. */
 import type { z } from "zod";
 import type { Issue } from "./errors.ts";
+import { REQUIRED } from "./wording.ts";
 
 export const MAX_REPORTED_ISSUES = 100;
 const MAX_SEGMENT_CHARACTERS = 100;
+const PLAIN_NAME = /^[\w$-]+$/;
 
-/** `["tasks", 2, "files", "a.txt"]` is `tasks[2].files.a\.txt`. */
+/** `["tasks", 2, "files", "a.txt"]` is `tasks[2].files["a.txt"]`. */
 export function formatPath(path: readonly PropertyKey[]): string {
   let text = "";
   for (const segment of path) {
@@ -13,11 +15,9 @@ export function formatPath(path: readonly PropertyKey[]): string {
       text += `[${segment}]`;
       continue;
     }
-    const name = String(segment)
-      .slice(0, MAX_SEGMENT_CHARACTERS)
-      .replaceAll("\\", "\\\\")
-      .replaceAll(".", "\\.");
-    text += text === "" ? name : `.${name}`;
+    const name = String(segment).slice(0, MAX_SEGMENT_CHARACTERS);
+    if (!PLAIN_NAME.test(name)) text += `[${JSON.stringify(name)}]`;
+    else text += text === "" ? name : `.${name}`;
   }
   return text;
 }
@@ -31,22 +31,37 @@ export function toIssues(
   prefixes: Readonly<Record<string, string>> = {},
 ): readonly Issue[] {
   const issues: Issue[] = [];
-  for (const issue of error.issues) {
+  for (const issue of withoutWiderBounds(error.issues)) {
     const [first, ...rest] = issue.path;
     const prefix = typeof first === "string" ? prefixes[first] : undefined;
     const path = prefix === undefined ? issue.path : prefix === "" ? rest : [prefix, ...rest];
-    if (
-      prefix === "" &&
-      rest.length === 0 &&
-      issue.code === "invalid_type" &&
-      issue.input === undefined
-    ) {
-      issues.push({ path: "", message: "A body is required." });
+    if (prefix === "" && rest.length === 0 && issue.code === "invalid_type") {
+      issues.push({ path: "", message: wrongBody(issue) });
     } else {
       collect({ ...issue, path }, [], issues);
     }
   }
   return capped(issues);
+}
+
+function wrongBody(issue: z.core.$ZodIssueInvalidType): string {
+  if (issue.expected !== "object" && issue.expected !== "record") return issue.message;
+  return issue.message === REQUIRED
+    ? "A body is required: send a JSON object."
+    : "Send a JSON object.";
+}
+
+/** A whole number past what can be counted is past its schema's own bound too, which says more. */
+function withoutWiderBounds(issues: readonly z.core.$ZodIssue[]): readonly z.core.$ZodIssue[] {
+  return issues.filter((issue, index) => {
+    const next = issues[index + 1];
+    const isBound = issue.code === "too_big" || issue.code === "too_small";
+    return !(isBound && next?.code === issue.code && samePath(issue.path, next.path));
+  });
+}
+
+function samePath(left: readonly PropertyKey[], right: readonly PropertyKey[]): boolean {
+  return left.length === right.length && left.every((part, index) => part === right[index]);
 }
 
 /** Bounds a list of issues, saying how many were left out. */
@@ -70,7 +85,7 @@ function collect(issue: z.core.$ZodIssue, prefix: readonly PropertyKey[], issues
   if (issue.code === "invalid_union") {
     const closest = closestBranch(issue.errors);
     if (closest) {
-      for (const inner of closest) collect(inner, path, issues);
+      for (const inner of withoutWiderBounds(closest)) collect(inner, path, issues);
       return;
     }
   }
@@ -78,7 +93,8 @@ function collect(issue: z.core.$ZodIssue, prefix: readonly PropertyKey[], issues
     (issue.code === "invalid_key" || issue.code === "invalid_element") &&
     issue.issues.length > 0
   ) {
-    const message = issue.issues.map((inner) => inner.message).join("; ");
+    const reasons = issue.issues.map((inner) => inner.message).join(" ");
+    const message = issue.code === "invalid_key" ? `The name is not valid. ${reasons}` : reasons;
     issues.push({ path: formatPath(path), message });
     return;
   }

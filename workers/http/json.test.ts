@@ -63,7 +63,7 @@ describe("findUnsafeJson", () => {
       "a[0]",
       "a[1]",
       "b.__proto__",
-      "\ufffd",
+      '["\\udfff"]',
     ]);
   });
 
@@ -83,7 +83,9 @@ describe("issues", () => {
   };
 
   it("write paths as people read them", () => {
-    expect(formatPath(["tasks", 2, "files", "a.txt"])).toBe("tasks[2].files.a\\.txt");
+    expect(formatPath(["tasks", 2, "files", "a.txt"])).toBe('tasks[2].files["a.txt"]');
+    expect(formatPath(["files", "../../etc/passwd"])).toBe('files["../../etc/passwd"]');
+    expect(formatPath(["labels", 'say "hi"', "x-y_1"])).toBe('labels["say \\"hi\\""].x-y_1');
     expect(formatPath([0, "a"])).toBe("[0].a");
     expect(formatPath([])).toBe("");
   });

@@ -56,7 +56,7 @@ function visit(value: unknown, path: PropertyKey[], issues: Issue[]): void {
 }
 
 function report(issues: Issue[], path: readonly PropertyKey[], message: string): void {
-  issues.push({ path: formatPath(path).toWellFormed(), message });
+  issues.push({ path: formatPath(path), message });
 }
 
 /** Writes JSON with sorted keys and no spaces, so that equal documents are equal text. */

@@ -1,0 +1,82 @@
+/** What the service says of input that a schema refuses, where the schema says nothing itself. */
+import type { z } from "zod";
+
+export const REQUIRED = "Required.";
+
+const TYPES: Readonly<Record<string, string>> = {
+  string: "a string",
+  number: "a number",
+  int: "a whole number",
+  boolean: "true or false",
+  array: "an array",
+  tuple: "an array",
+  object: "an object",
+  record: "an object",
+  null: "null",
+};
+const UNITS: Readonly<Record<string, string>> = { string: "character", array: "item", set: "item" };
+const FORMATS: Readonly<Record<string, string>> = {
+  datetime: "Send a date and time such as 2026-11-20T09:30:00Z.",
+  date: "Send a date such as 2026-11-20.",
+  uuid: "Send a UUID.",
+  url: "Send an absolute URL.",
+};
+
+type Raw<Code extends z.core.$ZodIssueCode> = Extract<z.core.$ZodRawIssue, { code: Code }>;
+
+/** An error map for zod's parsers: says what to send instead. */
+export const inOurWords: z.core.$ZodErrorMap = (issue) => {
+  if (issue.input === undefined) return REQUIRED;
+  switch (issue.code) {
+    case "invalid_type":
+      return wrongType(issue);
+    case "too_small":
+      return bound(issue, issue.minimum, issue.inclusive === false ? "more than" : "at least");
+    case "too_big":
+      return bound(issue, issue.maximum, issue.inclusive === false ? "less than" : "at most");
+    case "invalid_value":
+      return issue.values.length === 1
+        ? `Send ${JSON.stringify(issue.values[0])}.`
+        : `Use one of: ${issue.values.map(String).join(", ")}.`;
+    case "invalid_format":
+      return FORMATS[issue.format] ?? "It is not of the form that is wanted.";
+    case "not_multiple_of":
+      return `Give a multiple of ${issue.divisor}.`;
+    case "invalid_union":
+      return oneOfTypes(issue);
+    default:
+      return "It is not valid here.";
+  }
+};
+
+function wrongType(issue: Raw<"invalid_type">): string {
+  if (Array.isArray(issue.input) && issue.path?.[0] === "query") return "Give it once.";
+  // A whole number is asked for as a number of the format of an integer.
+  const expected = issue.format === "safeint" ? "int" : issue.expected;
+  return `Send ${typeName(expected)}.`;
+}
+
+function bound(
+  issue: Raw<"too_small"> | Raw<"too_big">,
+  limit: number | bigint,
+  comparison: string,
+): string {
+  const amount = `${issue.exact === true ? "exactly" : comparison} ${limit}`;
+  const unit = UNITS[issue.origin];
+  if (unit === undefined) return `Give ${amount}.`;
+  return `Give ${amount} ${unit}${Number(limit) === 1 ? "" : "s"}.`;
+}
+
+/** A union is refused as a whole when the value has the type of none of its branches. */
+function oneOfTypes(issue: Raw<"invalid_union">): string {
+  const types = (issue.errors ?? []).flat().flatMap((inner) => {
+    return inner.code === "invalid_type" && inner.path.length === 0
+      ? [typeName(inner.expected)]
+      : [];
+  });
+  return types.length === 0 ? "It is not valid here." : `Send ${[...new Set(types)].join(" or ")}.`;
+}
+
+function typeName(expected: string): string {
+  return TYPES[expected] ?? `a value of the type ${expected}`;
+}
