@@ -26,9 +26,23 @@ describe("the pages", () => {
         `<style nonce="${nonce}">`,
         `<script nonce="${nonce}">`,
       ]);
-      expect(page.text).not.toMatch(/https?:\/\/|\/\*(THEME|SHARED)\*\/|__NONCE__|innerHTML/);
+      expect(page.text).not.toMatch(/https?:\/\/|\/\*[A-Z]+\*\/|__NONCE__|innerHTML/);
+      const markup = page.text.slice(page.text.indexOf("<body>"), page.text.indexOf("<script"));
+      expect(markup).not.toMatch(/\s(on[a-z]+|style)=/);
       const again = await call(path, { key: null, headers: { accept: BROWSER } });
       expect(again.headers.get("content-security-policy")).not.toBe(policy);
     },
   );
+
+  it("name every field of the console, and keep the key in a form", async () => {
+    const page = await call("/", { key: null, headers: { accept: BROWSER } });
+    const markup = page.text.slice(page.text.indexOf("<body>"), page.text.indexOf("<script"));
+    const labels = markup.match(/<label\b[\s\S]*?<\/label>/g) ?? [];
+    const fields = markup.match(/<(input|textarea|select)\b/g) ?? [];
+    expect(fields.length).toBeGreaterThan(0);
+    expect(labels.map((label) => /<(input|textarea|select)\b/.test(label))).toEqual(
+      fields.map(() => true),
+    );
+    expect(markup).toMatch(/<form\b[^>]*>(?:(?!<\/form>)[\s\S])*type="password"/);
+  });
 });

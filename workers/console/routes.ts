@@ -4,16 +4,26 @@ import { createRouter } from "../http/context.ts";
 import { publicEndpoint } from "../http/endpoint.ts";
 import { preferredType } from "../http/negotiate.ts";
 import { cardSchema } from "../operations/schemas.ts";
+import { assemble } from "./assemble.ts";
 import consolePage from "./console.html";
+import consoleScript from "./console.js.txt";
 import docsPage from "./docs.html";
+import followScript from "./follow.js.txt";
 import sharedScript from "./shared.js.txt";
+import panelScript from "./task-panel.js.txt";
 import theme from "./theme.css.txt";
 
 const HTML_TYPE = "text/html; charset=utf-8";
 const tags = ["Service"];
 const NONCE_BYTES = 16;
-const CONSOLE_PAGE = assemble(consolePage);
-const DOCS_PAGE = assemble(docsPage);
+const SHARED = { THEME: theme, SHARED: sharedScript };
+const CONSOLE_PAGE = assemble(consolePage, {
+  ...SHARED,
+  FOLLOW: followScript,
+  PANEL: panelScript,
+  CONSOLE: consoleScript,
+});
+const DOCS_PAGE = assemble(docsPage, SHARED);
 
 export const consoleRoutes = createRouter();
 
@@ -75,11 +85,6 @@ publicEndpoint(
   },
   () => page(DOCS_PAGE),
 );
-
-/** Style and helpers that the pages share are written into each: a page is one self-contained file. */
-function assemble(html: string): string {
-  return html.replace("/*THEME*/", () => theme).replace("/*SHARED*/", () => sharedScript);
-}
 
 /** Only the page's own style and script run, and it talks to this service alone. */
 function page(html: string): Response {
