@@ -88,4 +88,37 @@ describe("AttemptOutput", () => {
     await expect(output.artifact("c", new Uint8Array(1))).rejects.toThrow(ArtifactsTooLarge);
     expect(artifacts).toEqual(["a", "b"]);
   });
+
+  it("masks the paths of artifacts, each file under a path of its own", async () => {
+    const { output, artifacts } = collect(["hunter2secret", "swordfish"]);
+    const paths = [
+      "out/hunter2secret.txt",
+      "out/*** (2).txt",
+      "out/swordfish.txt",
+      "a.b/hunter2secret",
+      "a.b/swordfish",
+      "out/hunter2secret.txt",
+      "a/.hunter2secret",
+      "a/.swordfish",
+      "plain.txt",
+    ];
+    for (const path of paths) await output.artifact(path, new Uint8Array(1));
+    expect(artifacts).toEqual([
+      "out/***.txt",
+      "out/*** (2).txt",
+      "out/*** (3).txt",
+      "a.b/***",
+      "a.b/*** (2)",
+      "out/***.txt",
+      "a/.***",
+      "a/.*** (2)",
+      "plain.txt",
+    ]);
+  });
+
+  it("names the artifact that is too large by its masked path", async () => {
+    const { output } = collect(["hunter2secret"]);
+    const tooLarge = new Uint8Array(MAX_ARTIFACT_BYTES + 1);
+    await expect(output.artifact("hunter2secret.bin", tooLarge)).rejects.toThrow('at "***.bin"');
+  });
 });

@@ -2,7 +2,7 @@
  * What stands between an executor and the engine's sink: masks secrets, holds the limits on logs and
  * artifacts, and remembers the end of stderr for the message of a failure.
  */
-import { createMasker } from "../security/masking.ts";
+import { createMasker, type Masker } from "../security/masking.ts";
 import { checkResult } from "./outcome.ts";
 import {
   type AttemptSink,
@@ -35,11 +35,21 @@ function prefixOfBytes(text: string, bytes: number): string {
   return text.slice(0, read);
 }
 
+/** Numbers a file in front of its extension; the name of a dot file has none. */
+function numbered(path: string, count: number): string {
+  return path.replace(/(?<=[^/])(\.[^./]*)?$/, ` (${count})$1`);
+}
+
 export class AttemptOutput {
   readonly #sink: AttemptSink;
   /** Null without secrets, so that their absence costs nothing. */
-  readonly #masker: ReturnType<typeof createMasker> | null;
+  readonly #masker: Masker | null;
   readonly #streams: ReadonlyMap<LogStream, { push(text: string): string; flush(): string }>;
+  /** By path as the task names it. Filled only when there are secrets. */
+  readonly #shownPaths = new Map<string, string>();
+  readonly #takenPaths = new Set<string>();
+  /** The last number given, by masked path. */
+  readonly #pathCounts = new Map<string, number>();
   #logBytesLeft = MAX_LOG_BYTES;
   #artifactBytesLeft = MAX_ARTIFACT_BYTES;
   #isCut = false;
@@ -70,11 +80,15 @@ export class AttemptOutput {
     this.#write(stream, masking === undefined ? text : masking.push(text));
   }
 
-  /** Keeps an artifact as it is, unmasked; throws ArtifactsTooLarge beyond the limit. */
+  /**
+   * Keeps an artifact as it is, unmasked, under its masked path; throws ArtifactsTooLarge beyond the
+   * limit. Files whose paths masking makes equal are numbered, so that none replaces another.
+   */
   async artifact(path: string, body: Uint8Array): Promise<void> {
+    const shown = this.#masker === null ? path : this.#maskPath(path, this.#masker);
     this.#artifactBytesLeft -= body.byteLength;
-    if (this.#artifactBytesLeft < 0) throw new ArtifactsTooLarge(path);
-    await this.#sink.artifact(path, body);
+    if (this.#artifactBytesLeft < 0) throw new ArtifactsTooLarge(shown);
+    await this.#sink.artifact(shown, body);
   }
 
   /** Ends the attempt: flushes the logs, checks the result and masks what the outcome says. */
@@ -86,6 +100,22 @@ export class AttemptOutput {
     return checked.status === "completed"
       ? { ...checked, result }
       : { ...checked, result, message: this.#masker.mask(checked.message) };
+  }
+
+  #maskPath(path: string, masker: Masker): string {
+    const known = this.#shownPaths.get(path);
+    if (known !== undefined) return known;
+    const masked = masker.mask(path);
+    let shown = masked;
+    let count = this.#pathCounts.get(masked) ?? 1;
+    while (this.#takenPaths.has(shown)) {
+      count += 1;
+      shown = numbered(masked, count);
+    }
+    this.#pathCounts.set(masked, count);
+    this.#shownPaths.set(path, shown);
+    this.#takenPaths.add(shown);
+    return shown;
   }
 
   #write(stream: LogStream, text: string): void {
