@@ -139,11 +139,13 @@ const YAML_ADVICE: Partial<Record<YAMLParseError["code"], string>> = {
   BAD_COLLECTION_TYPE: "The tag does not fit its value; remove it.",
   BAD_DIRECTIVE: "The directive is not known; remove it.",
   BAD_DQ_ESCAPE: "The escape sequence is not valid; correct it, or use single quotes.",
+  BLOCK_AS_IMPLICIT_KEY: "A mapping cannot begin here; quote the value, or begin a new line.",
   DUPLICATE_KEY: "The key was given before; give each key once.",
   MULTIPLE_DOCS: "Another document begins here; send one document.",
   RESOURCE_EXHAUSTION: "It nests too deeply to be read; flatten it.",
   TAB_AS_INDENT: "Indent with spaces, not with tabs.",
   TAG_RESOLVE_FAILED: "The tag is not known, or does not fit its value; remove it.",
+  UNEXPECTED_TOKEN: "This does not fit here; check indentation, quotes and brackets.",
 };
 
 /** The parser's message without what it quotes of the document, which may be a secret. */

@@ -125,10 +125,6 @@ describe("the endpoint pipeline", () => {
       status: 413,
     });
     expect(await send("", "application/json")).toMatchObject({ status: 422 });
-    expect(await send("name: y\n---\nname: z\n", "application/yaml")).toMatchObject({
-      status: 400,
-      body: { errors: [{ message: "Another document begins here; send one document." }] },
-    });
   });
 
   it.each([
@@ -141,6 +137,19 @@ describe("the endpoint pipeline", () => {
     expect(await call("/api/v1/echo/1", { method: "POST", body, headers })).toMatchObject({
       status: 422,
       body: { errors: [{ path: "", message }] },
+    });
+  });
+
+  it.each([
+    ["name: y\n---\nname: z\n", "Another document begins here; send one document."],
+    ["name: y\nname: z\n", "The key was given before; give each key once."],
+    ["name: a: b", "A mapping cannot begin here; quote the value, or begin a new line."],
+    ["name: {} x", "This does not fit here; check indentation, quotes and brackets."],
+  ])("says of the YAML %j what is wrong", async (body, message) => {
+    const headers = { "content-type": "application/yaml" };
+    expect(await call("/api/v1/echo/1", { method: "POST", body, headers })).toMatchObject({
+      status: 400,
+      body: { errors: [{ message }] },
     });
   });
 
