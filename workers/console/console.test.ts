@@ -18,12 +18,19 @@ const TASK = {
   error_code: null,
   started_at: "2026-01-01T00:00:00.000Z",
   created_at: "2026-01-01T00:00:00.000Z",
+  state_changed_at: "2026-01-01T00:00:00.000Z",
   duration_ms: null,
   artifact_files: [],
   stdout_bytes: 0,
   stderr_bytes: 0,
 };
-const ENDED = { ...TASK, state: "completed", duration_ms: 43_200, result: [3] };
+const ENDED = {
+  ...TASK,
+  state: "completed",
+  state_changed_at: "2026-01-01T00:00:43.200Z",
+  duration_ms: 43_200,
+  result: [3],
+};
 
 /** A service with one task, whose events come in connections that break. */
 class Service {
@@ -31,13 +38,17 @@ class Service {
   allowed: readonly string[] = ["cancel"];
   connections: (readonly Record<string, unknown>[])[] = [];
   ended: Record<string, unknown> = ENDED;
+  /** What the list still says of the task, when it lags. */
+  listed: Record<string, unknown> | null = null;
 
   readonly answer = (sent: Sent): Response => {
     const path = sent.path.replace(`/api/v1/tasks/${ID}`, "");
     if (sent.path === "/api/v1/tasks" && sent.method === "POST") return json(this.task, 201);
     if (sent.path.startsWith("/api/v1/tasks?")) {
       const known = sent.headers.Authorization === `Bearer ${KEY}`;
-      return known ? json({ items: [this.task] }) : json({ detail: "It is not known." }, 401);
+      return known
+        ? json({ items: [this.listed ?? this.task] })
+        : json({ detail: "It is not known." }, 401);
     }
     if (path === "") return json(this.task);
     if (path === "/why") return json({ reason: "So it is.", allowed: this.allowed });
@@ -184,6 +195,19 @@ describe("a recent task", () => {
     expect(page.byId("detail-body").textContent).toContain("out/a.txt  2.0 KiB");
     page.byId("detail-close").dispatch("click");
     expect(page.byId("detail").hidden).toBe(true);
+  });
+
+  it("reads in the list as in the panel, whichever is newer", async () => {
+    const service = new Service();
+    service.listed = TASK;
+    service.task = ENDED;
+    const page = await open(service);
+    await page.global("showTasks()");
+    expect(page.byId("tasks").textContent).toContain("completed");
+    service.listed = null;
+    service.task = { ...ENDED, state: "cancelled", state_changed_at: "2026-01-02T00:00:00.000Z" };
+    await page.global("showTasks()");
+    await vi.waitFor(() => expect(page.byId("detail-state").textContent).toBe("cancelled"));
   });
 
   it.each([
