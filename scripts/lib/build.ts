@@ -10,7 +10,7 @@ import { rootPath } from "./paths.ts";
 const DIST = rootPath("dist");
 
 const INPUTS = [
-  "workers/**/*.{ts,js,json,html,css,sql}",
+  "workers/**/*.{ts,js,json,html,css,sql,txt}",
   "migrations/*.sql",
   "scripts/build-child.ts",
   "scripts/lib/build.ts",
@@ -22,7 +22,8 @@ const INPUTS = [
 async function hashInputs(): Promise<string> {
   const files = [];
   for await (const file of glob(INPUTS, { cwd: rootPath() })) {
-    if (!/(\.test\.ts|\.d\.ts|\.generated\.\w+)$|^workers\/test\//.test(file)) files.push(file);
+    if (!/(\.test\.ts|\.d\.ts|\.generated\.\w+|\.bundle\.txt)$|^workers\/test\//.test(file))
+      files.push(file);
   }
   const hash = createHash("sha256");
   for (const file of files.sort()) {
