@@ -4,14 +4,15 @@ import { once } from "node:events";
 import process from "node:process";
 import { runScript, runTool } from "./lib/command.ts";
 import { ensureDevVars } from "./lib/dev-vars.ts";
+import { ensureStateFolder } from "./lib/folders.ts";
 import { StateLock } from "./lib/lock.ts";
 import { dataPath, devVarsPath, rootPath } from "./lib/paths.ts";
-import { DEFAULT_PORT, lockFile, stateFolder } from "./lib/service.ts";
-
-const HOST = process.env.HOST || "127.0.0.1";
-const PORT = process.env.PORT || String(DEFAULT_PORT);
+import { lockFile, stateFolder } from "./lib/service.ts";
+import { readSettings } from "./lib/settings.ts";
 
 async function main(): Promise<void> {
+  const { HOST, PORT } = readSettings(process.env);
+  ensureStateFolder(stateFolder(dataPath()));
   const { PIPELZR_DEV_API_KEY = "" } = await ensureDevVars(devVarsPath());
   const lock = StateLock.acquire(lockFile(dataPath()), `http://${HOST}:${PORT}`);
   process.once("exit", () => lock.release());
@@ -24,7 +25,7 @@ async function main(): Promise<void> {
     if (code !== 0) throw new Error(output);
   }
   console.log(`API key   ${PIPELZR_DEV_API_KEY}   (kept in .dev.vars)\n`);
-  const args = ["dev", "--ip", HOST, "--port", PORT, "--persist-to", state];
+  const args = ["dev", "--ip", HOST, "--port", String(PORT), "--persist-to", state];
   const variables = ["--var", "ENVIRONMENT:local", "--env-file", devVarsPath()];
   const wrangler = spawn(
     process.execPath,

@@ -1,23 +1,13 @@
 /** `npm start`: builds PIPELZR, runs it on this machine, and keeps it running until it is stopped. */
 import { relative } from "node:path";
 import process from "node:process";
-import { z } from "zod";
+import { configurationProblems } from "./lib/configuration.ts";
 import { ensureDevVars } from "./lib/dev-vars.ts";
+import { ensureStateFolder } from "./lib/folders.ts";
 import { dataPath, devVarsPath, rootPath } from "./lib/paths.ts";
-import {
-  DEFAULT_PORT,
-  DEFAULT_WATCHDOG_MS,
-  prepareService,
-  stateFolder,
-  variablesOfEnvironment,
-} from "./lib/service.ts";
+import { prepareService, stateFolder, variablesOfEnvironment } from "./lib/service.ts";
+import { readSettings } from "./lib/settings.ts";
 import type { Supervisor } from "./lib/supervisor.ts";
-
-const settingsSchema = z.object({
-  HOST: z.string().default("127.0.0.1"),
-  PORT: z.coerce.number().int().min(1).max(65_535).default(DEFAULT_PORT),
-  WATCHDOG_MS: z.coerce.number().int().min(500).default(DEFAULT_WATCHDOG_MS),
-});
 
 const seconds = (ms: number) => `${(ms / 1_000).toFixed(1)} s`;
 const say = (line: string) => process.stderr.write(`pipelzr: ${line}\n`);
@@ -59,13 +49,18 @@ function tellOfRestarts(service: Supervisor, watchdogMs: number): void {
 
 async function main(): Promise<void> {
   const began = performance.now();
-  const settings = settingsSchema.safeParse(
-    Object.fromEntries(Object.entries(process.env).filter(([, value]) => value !== "")),
-  );
-  if (!settings.success) throw new Error(z.prettifyError(settings.error));
-  const { HOST, PORT, WATCHDOG_MS } = settings.data;
+  const { HOST, PORT, WATCHDOG_MS } = readSettings(process.env);
+  ensureStateFolder(dataPath());
+  ensureStateFolder(stateFolder(dataPath()));
   const kept = await ensureDevVars(devVarsPath());
   const variables = { ...kept, ...variablesOfEnvironment(process.env) };
+  const problems = await configurationProblems(variables);
+  if (problems.length > 0) {
+    throw new Error(
+      `It does not start, as its variables are not usable:\n${problems.map((line) => `  ${line}\n`).join("")}` +
+        `Correct them in the environment or in ${shown(devVarsPath())}; .env.example describes each.`,
+    );
+  }
   const service = await prepareService({
     hostname: HOST,
     port: PORT,
@@ -74,14 +69,22 @@ async function main(): Promise<void> {
     watchdogMs: WATCHDOG_MS,
   });
   tellOfRestarts(service, WATCHDOG_MS);
+  let stopped = false;
   for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
     // The second signal ends at once: the exit handler takes the runtime along.
     process.once(name, () => {
       process.once(name, () => process.exit(1));
+      stopped = true;
       void service.stop().then(() => process.exit(0));
     });
   }
-  await service.start();
+  try {
+    await service.start();
+  } catch (error) {
+    // Who stops it while it boots wants no report; the signal's handler ends this process.
+    if (stopped) return;
+    throw error;
+  }
   announce(service, variables.PIPELZR_DEV_API_KEY ?? "", performance.now() - began);
 }
 

@@ -7,10 +7,12 @@ import { ApiError } from "./http/errors.ts";
 
 const flag = (fallback: boolean) =>
   z
-    .enum(["true", "false", "1", "0", ""])
+    .enum(["true", "false", "1", "0", ""], "It must be true or false.")
     .default(fallback ? "true" : "false")
     .transform((value) => value === "true" || value === "1");
-const positive = (fallback: number) => z.coerce.number().int().positive().default(fallback);
+const WHOLE = "It must be a whole number above 0.";
+const positive = (fallback: number) =>
+  z.coerce.number(WHOLE).int(WHOLE).positive(WHOLE).default(fallback);
 const list = (fallback: string) =>
   z
     .string()

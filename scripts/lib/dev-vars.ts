@@ -3,9 +3,10 @@
  * kept afterwards, read by `npm start` and by `wrangler dev`.
  */
 import { randomBytes } from "node:crypto";
-import { chmod, mkdir, readFile, writeFile } from "node:fs/promises";
+import { chmod, readFile, writeFile } from "node:fs/promises";
 import { dirname } from "node:path";
 import { parseEnv } from "node:util";
+import { causeInWords, makeFolder } from "./folders.ts";
 
 export type Variables = Readonly<Record<string, string>>;
 
@@ -31,6 +32,18 @@ function parse(text: string): Record<string, string> {
 
 /** Reads the file, and adds to it what it lacks. Only its owner may read it. */
 export async function ensureDevVars(path: string): Promise<Variables> {
+  try {
+    return await completeDevVars(path);
+  } catch (error) {
+    throw new Error(
+      `The file of variables ${path} cannot be read and written: ${causeInWords(error)}. ` +
+        "Make it this user's own, or set PIPELZR_DATA_DIR to have one in another folder.",
+      { cause: error },
+    );
+  }
+}
+
+async function completeDevVars(path: string): Promise<Variables> {
   const text = await readFile(path, "utf8").catch((error: NodeJS.ErrnoException) => {
     if (error.code === "ENOENT") return null;
     throw error;
@@ -40,7 +53,7 @@ export async function ensureDevVars(path: string): Promise<Variables> {
   if (added.length > 0) {
     const head = text === null ? HEADER : text.replace(/\n?$/, "\n");
     const lines = added.map(([name, value]) => `${name}="${value}"\n`).join("");
-    await mkdir(dirname(path), { recursive: true });
+    makeFolder(dirname(path));
     await writeFile(path, head + lines, { mode: 0o600 });
   }
   await chmod(path, 0o600);

@@ -3,9 +3,10 @@
  * view. The lock names its holder, and the runtime it started, so that a start after a crash of
  * everything can tell a stale lock and end a runtime that was left behind.
  */
-import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { z } from "zod";
+import { makeFolder } from "./folders.ts";
 import { killGroup, processIdentity } from "./processes.ts";
 
 const holderSchema = z.object({
@@ -56,7 +57,7 @@ export class StateLock {
   static acquire(path: string, url: string): StateLock {
     const owner = processIdentity(process.pid) ?? `${process.pid}:`;
     const holder: LockHolder = { owner, url, group: null };
-    mkdirSync(dirname(path), { recursive: true });
+    makeFolder(dirname(path));
     for (;;) {
       try {
         writeFileSync(path, JSON.stringify(holder), { flag: "wx" });

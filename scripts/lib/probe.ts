@@ -35,13 +35,19 @@ export async function freePort(): Promise<number> {
   throw new Error("No free port was found.");
 }
 
-/** Whether this process could listen there; false means that the port is taken. */
+/** Whether this process could listen there; false means that the port is taken. Throws with what to do when no port would do. */
 export function isPortFree(hostname: string, port: number): Promise<boolean> {
   return new Promise((resolve, reject) => {
     const server = createServer();
     server.once("error", (error) => {
-      if ("code" in error && error.code === "EADDRINUSE") resolve(false);
-      else reject(error);
+      const code = "code" in error ? error.code : "";
+      if (code === "EADDRINUSE") resolve(false);
+      else if (code === "EACCES") {
+        reject(new Error(`This user may not listen on port ${port}; choose another with PORT.`));
+      } else {
+        const hint = `Set HOST to an address of this machine, such as 127.0.0.1 (${error.message}).`;
+        reject(new Error(`Nothing can listen at ${hostname}. ${hint}`, { cause: error }));
+      }
     });
     server.listen(port, hostname, () => server.close(() => resolve(true)));
   });

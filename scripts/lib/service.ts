@@ -4,10 +4,8 @@ import { VARIABLE_NAMES } from "../../workers/config.ts";
 import { build } from "./build.ts";
 import type { Variables } from "./dev-vars.ts";
 import type { Companion } from "./host-protocol.ts";
+import { DEFAULT_WATCHDOG_MS } from "./settings.ts";
 import { Supervisor } from "./supervisor.ts";
-
-export const DEFAULT_PORT = 8001;
-export const DEFAULT_WATCHDOG_MS = 2_500;
 
 export interface ServiceOptions {
   readonly hostname: string;

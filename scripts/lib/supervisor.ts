@@ -90,8 +90,13 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
           `Port ${port} of ${hostname} is taken. Stop what listens there, or choose another port with PORT.`,
         );
       }
+      this.#throwIfStopping();
       await this.#startHost();
-      while ((await this.#probe()) !== "answered") await this.#pause(RECOVERY_PROBE_INTERVAL_MS);
+      while ((await this.#probe()) !== "answered") {
+        this.#throwIfStopping();
+        await this.#pause(RECOVERY_PROBE_INTERVAL_MS);
+      }
+      this.#throwIfStopping();
     } catch (error) {
       await this.stop();
       throw error;
@@ -114,6 +119,10 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
   async fireCron(cron: string): Promise<string> {
     if (!this.#host) throw new Error("The service is not running.");
     return this.#host.fireCron(cron);
+  }
+
+  #throwIfStopping(): void {
+    if (this.#stopping) throw new Error("The service was stopped before it served.");
   }
 
   readonly #killHost = (): void => this.#host?.kill();

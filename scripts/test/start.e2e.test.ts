@@ -38,9 +38,9 @@ interface Run {
   says(pattern: RegExp): Promise<RegExpMatchArray>;
 }
 
-function start(): Run {
+function start(environment: Readonly<Record<string, string>> = {}): Run {
   const child = spawn(process.execPath, [rootPath("scripts/run.mjs"), "start"], {
-    env: { ...process.env, PIPELZR_DATA_DIR: data, PORT: String(port), HOST: "" },
+    env: { ...process.env, PIPELZR_DATA_DIR: data, PORT: String(port), HOST: "", ...environment },
     stdio: ["ignore", "pipe", "pipe"],
   });
   started.push(child);
@@ -128,4 +128,46 @@ test("a second start on the same data says so and ends", async () => {
   const [code] = await once(second.child, "exit");
   expect(code).toBe(1);
   expect(second.output()).toContain(`already runs on this state, at http://127.0.0.1:${port}`);
+});
+
+test.each([
+  {
+    what: "variables that are not usable",
+    environment: { RATE_LIMIT_REQUESTS: "abc", JWT_ALGORITHM: "none" },
+    says: [
+      'RATE_LIMIT_REQUESTS is "abc": It must be a whole number above 0.',
+      'JWT_ALGORITHM is "none": ',
+      "Correct them in the environment or in ",
+    ],
+  },
+  {
+    what: "a port that is none",
+    environment: { PORT: "abc" },
+    says: ['PORT is "abc", and must be a whole number from 1 to 65535.'],
+  },
+  {
+    what: "an address of another machine",
+    environment: { HOST: "192.0.2.1" },
+    says: ["Nothing can listen at 192.0.2.1. Set HOST to an address of this machine"],
+  },
+  {
+    what: "a data folder that is a device",
+    environment: { PIPELZR_DATA_DIR: "/dev/null/x" },
+    says: ["The state folder /dev/null/x cannot be written: ", "Set PIPELZR_DATA_DIR"],
+  },
+])("$what: it says so and ends before it serves", async ({ environment, says }) => {
+  const run = start(environment);
+  const [code] = await once(run.child, "close");
+  expect(code).toBe(1);
+  for (const words of says) expect(run.output()).toContain(words);
+  expect(run.output()).not.toContain("PIPELZR runs at");
+});
+
+test("stopped while it boots, it ends quietly", async () => {
+  const run = start();
+  await vi.waitFor(() => stat(join(data, "lock.json")), { timeout: 60_000, interval: 5 });
+  run.child.kill("SIGINT");
+  const [code] = await once(run.child, "close");
+  expect(code).toBe(0);
+  expect(run.output()).toBe("");
 });
