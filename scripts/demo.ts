@@ -14,6 +14,10 @@ import { freshDevVars } from "./lib/dev-vars.ts";
 import { freePort } from "./lib/probe.ts";
 import { prepareService } from "./lib/service.ts";
 
+/** How a command ends that Ctrl-C ended. */
+const INTERRUPTED = 130;
+const interruption = new AbortController();
+
 interface Finished {
   readonly cells: readonly string[];
   readonly problem: string | null;
@@ -70,14 +74,14 @@ async function perform(
     row.note = await demo.verify(task, client);
   } catch (error) {
     problem = error instanceof Error ? error.message : String(error);
-    row.note = `✗ ${problem}`;
+    // What fails because everything is being stopped is no news.
+    if (!interruption.signal.aborted) row.note = `✗ ${problem}`;
   }
-  display.update(row);
+  if (!interruption.signal.aborted) display.update(row);
   return { cells: cells.with(-1, row.note), problem };
 }
 
-async function main(): Promise<boolean> {
-  const data = await mkdtemp(join(tmpdir(), "pipelzr-demo-"));
+async function demonstrate(data: string): Promise<boolean> {
   const variables = freshDevVars();
   const began = performance.now();
   const since = () => `${((performance.now() - began) / 1_000).toFixed(1)} s`;
@@ -91,14 +95,9 @@ async function main(): Promise<boolean> {
       output += text;
     },
   });
-  const stop = async () => {
-    await service.stop();
-    await rm(data, { recursive: true, force: true });
-  };
-  for (const name of ["SIGINT", "SIGTERM"] as const) {
-    process.once(name, () => void stop().then(() => process.exit(130)));
-  }
   try {
+    if (interruption.signal.aborted) return false;
+    interruption.signal.addEventListener("abort", () => void service.stop());
     await service.start();
     console.log(`PIPELZR runs at ${service.url} (built and booted in ${since()})`);
     const sources = await readSources();
@@ -118,6 +117,7 @@ async function main(): Promise<boolean> {
       ),
     );
     display.stop();
+    if (interruption.signal.aborted) return false;
     console.log(
       `\n${table(
         ["task", "state", "attempts", "time", "outcome"],
@@ -133,13 +133,32 @@ async function main(): Promise<boolean> {
     );
     return problems.length === 0;
   } finally {
-    await stop();
+    await service.stop();
   }
 }
 
-try {
-  process.exitCode = (await main()) ? 0 : 1;
-} catch (error) {
-  process.stderr.write(`pipelzr: ${error instanceof Error ? error.message : String(error)}\n`);
-  process.exitCode = 1;
+async function main(): Promise<boolean> {
+  const data = await mkdtemp(join(tmpdir(), "pipelzr-demo-"));
+  try {
+    return await demonstrate(data);
+  } finally {
+    await rm(data, { recursive: true, force: true });
+  }
 }
+
+for (const name of ["SIGINT", "SIGTERM"] as const) {
+  process.on(name, () => {
+    if (interruption.signal.aborted) process.exit(INTERRUPTED);
+    interruption.abort();
+  });
+}
+try {
+  const good = await main();
+  process.exitCode = good ? 0 : 1;
+} catch (error) {
+  process.exitCode = 1;
+  if (!interruption.signal.aborted) {
+    process.stderr.write(`pipelzr: ${error instanceof Error ? error.message : String(error)}\n`);
+  }
+}
+if (interruption.signal.aborted) process.exitCode = INTERRUPTED;
