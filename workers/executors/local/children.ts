@@ -9,6 +9,11 @@ import javascriptChild from "./dist/javascript-child.bundle.txt";
 import { stripTypes } from "./typescript.ts";
 
 const COMPATIBILITY_DATE = "2026-11-01";
+/**
+ * The first tells a child that its parent has hung up, which ends what its code still has going.
+ * The second keeps the code from calling its own harness, in a request that the parent cannot end.
+ */
+const COMPATIBILITY_FLAGS = ["enable_request_signal", "disallow_importable_env"];
 /** Compiled scripts kept by their text, so that a hot one is neither hashed nor parsed again. */
 const MAX_COMPILED = 256;
 /** Of all scripts that are kept: the isolate's memory is shared by every object in it. */
@@ -126,6 +131,7 @@ export class Children {
   #definition(code: ChildCode, globalOutbound: Fetcher | null): WorkerLoaderWorkerCode {
     return {
       compatibilityDate: COMPATIBILITY_DATE,
+      compatibilityFlags: COMPATIBILITY_FLAGS,
       mainModule: "harness.js",
       modules:
         code.script === null

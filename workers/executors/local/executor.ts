@@ -146,7 +146,7 @@ class LocalExecutor implements Executor {
     const { code, scope, egress, body } = prepared;
     const artifacts = new Artifacts((path, bytes) => output.artifact(path, bytes));
     const last: { frame: LastFrame | null } = { frame: null };
-    const take = (frame: Frame): Promise<void> | undefined => {
+    const take = (frame: Frame): Promise<void> | "last" | undefined => {
       switch (frame[0]) {
         case "stdout":
         case "stderr":
@@ -156,7 +156,7 @@ class LocalExecutor implements Executor {
           return artifacts.take(frame[1], frame[2], frame[3]);
         default:
           last.frame = frame;
-          return undefined;
+          return "last";
       }
     };
     try {

@@ -56,6 +56,20 @@ describe("readFrames", () => {
     );
   });
 
+  it("hangs up after the frame that is taken as the last", async () => {
+    const { body, state } = stream([
+      bytes('["completed",1,0]\n["completed",2,0]\n'),
+      bytes("never"),
+    ]);
+    const taken: Frame[] = [];
+    await readFrames(body, (frame) => {
+      taken.push(frame);
+      return "last";
+    });
+    expect(taken).toEqual([["completed", 1, 0]]);
+    expect(state).toEqual({ pulled: 1, cancelled: true });
+  });
+
   it.each([
     "not json",
     "{}",

@@ -26,11 +26,12 @@ function parseFrame(line: string): Frame {
 
 /**
  * Calls `take` with every frame in order and waits when it returns a promise, which holds the child
- * back. Rejects with what the stream fails with, a ProtocolError, or what `take` throws.
+ * back. Hangs up when it returns `"last"`: whatever the child would still do ends with that.
+ * Rejects with what the stream fails with, a ProtocolError, or what `take` throws.
  */
 export async function readFrames(
   body: ReadableStream<Uint8Array>,
-  take: (frame: Frame) => Promise<void> | undefined,
+  take: (frame: Frame) => Promise<void> | "last" | undefined,
 ): Promise<void> {
   const reader = body.getReader();
   const decoder = new TextDecoder();
@@ -46,6 +47,7 @@ export async function readFrames(
         rest = "";
         start = end + 1;
         const pending = take(parseFrame(line));
+        if (pending === "last") return await reader.cancel().catch(() => {});
         if (pending !== undefined) await pending;
       }
       rest += start === 0 ? text : text.slice(start);

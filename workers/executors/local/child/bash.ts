@@ -126,5 +126,6 @@ async function interpret(bash: Bash, script: string, run: Run): Promise<number |
 }
 
 export default {
-  fetch: (request: Request) => serve(request, execute),
+  fetch: (request: Request, _: unknown, context: ExecutionContext) =>
+    serve(request, context, execute),
 };

@@ -12,10 +12,13 @@ const { stringify } = JSON;
 const { setTimeout } = globalThis;
 const Body = ReadableStream;
 const Reply = Response;
+const Future = Promise;
 const encoder = new TextEncoder();
 const encode = encoder.encode.bind(encoder);
 
 const MAX_CHUNK_CHARS = 1 << 20;
+/** A timer keeps the runtime from taking an answer that is held open for one that hangs. */
+const HOLD_MS = 30_000;
 
 /** A place near `end` that does not split a surrogate pair. */
 function chunkEnd(text: string, end: number): number {
@@ -33,12 +36,15 @@ export class Channel {
   #logCharsLeft = MAX_LOG_BYTES + 1;
   #isScheduled = false;
   #isStreaming = false;
+  readonly #isHeld: boolean;
   #hasEnded = false;
   #wake: (() => void) | null = null;
   #drained: (() => void) | null = null;
 
-  constructor() {
-    this.response = new Promise((resolve) => {
+  /** `isHeld` keeps the answer open after its last frame, until the parent hangs up. */
+  constructor(isHeld: boolean) {
+    this.#isHeld = isHeld;
+    this.response = new Future((resolve) => {
       this.#respond = resolve;
     });
   }
@@ -68,7 +74,7 @@ export class Channel {
     this.#lines += `${stringify(frame)}\n`;
     this.#flush();
     if (this.#lines === "") return;
-    await new Promise<void>((resolve) => {
+    await new Future<void>((resolve) => {
       this.#drained = resolve;
     });
   }
@@ -84,11 +90,13 @@ export class Channel {
     this.#settlePending();
     this.#lines += `${line}\n`;
     this.#hasEnded = true;
-    if (!this.#isStreaming) {
+    if (this.#isStreaming) {
+      this.#wake?.();
+    } else if (this.#isHeld) {
+      this.#stream();
+    } else {
       this.#respond(new Reply(this.#lines));
-      return;
     }
-    this.#wake?.();
   }
 
   #schedule(): void {
@@ -119,6 +127,10 @@ export class Channel {
       this.#wake?.();
       return;
     }
+    this.#stream();
+  }
+
+  #stream(): void {
     this.#isStreaming = true;
     this.#respond(
       new Reply(new Body<Uint8Array>({ pull: (controller) => this.#pull(controller) })),
@@ -127,7 +139,7 @@ export class Channel {
 
   async #pull(controller: ReadableStreamDefaultController<Uint8Array>): Promise<void> {
     while (this.#lines === "" && !this.#hasEnded) {
-      await new Promise<void>((resolve) => {
+      await new Future<void>((resolve) => {
         this.#wake = resolve;
       });
     }
@@ -135,7 +147,12 @@ export class Channel {
     const lines = this.#lines;
     this.#lines = "";
     if (lines !== "") controller.enqueue(encode(lines));
-    if (this.#hasEnded) controller.close();
+    while (this.#hasEnded && this.#isHeld && lines === "") {
+      await new Future<void>((resolve) => {
+        setTimeout(resolve, HOLD_MS);
+      });
+    }
+    if (this.#hasEnded && !this.#isHeld) controller.close();
     this.#drained?.();
     this.#drained = null;
   }

@@ -119,5 +119,6 @@ async function execute(request: ChildRequest, run: Run): Promise<void> {
 }
 
 export default {
-  fetch: (request: Request) => serve(request, execute),
+  fetch: (request: Request, _: unknown, context: ExecutionContext) =>
+    serve(request, context, execute),
 };

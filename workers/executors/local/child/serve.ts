@@ -1,6 +1,7 @@
 /** Answers one attempt: gives the code a run to belong to, and the parent a stream of frames. */
 import type { ChildRequest } from "../frames.ts";
 import { Channel } from "./channel.ts";
+import { endWithCaller } from "./lifetime.ts";
 import { type Run, within } from "./run.ts";
 
 /** Executes a request inside its run and ends the channel. */
@@ -16,10 +17,15 @@ async function executeInRun(execute: Execute, request: ChildRequest, run: Run): 
   }
 }
 
-export async function serve(request: Request, execute: Execute): Promise<Response> {
+export async function serve(
+  request: Request,
+  context: ExecutionContext,
+  execute: Execute,
+): Promise<Response> {
+  endWithCaller(request, context);
   const asked: ChildRequest = await request.json();
   const run: Run = {
-    channel: new Channel(),
+    channel: new Channel(asked.network),
     environment: { ...asked.environment },
     exit: () => {},
     indent: "",
