@@ -10,6 +10,7 @@ import { type Descriptor, MAIN_MODULE, readDescriptor, readModules } from "./lib
 import { type FromHost, type HostOptions, toHostSchema } from "./lib/host-protocol.ts";
 import { migrate, persistencePath } from "./lib/migrate.ts";
 import { childProcesses } from "./lib/processes.ts";
+import { withoutAddresses } from "./lib/runtime-log.ts";
 
 function report(message: FromHost): void {
   // The channel closes when the supervisor dies; `disconnect` then ends this process.
@@ -31,7 +32,7 @@ async function optionsOf(options: HostOptions, descriptor: Descriptor): Promise<
     log: new NoOpLog(),
     handleStructuredLogs: ({ level, message }) => {
       const stream = level === "error" || level === "warn" ? process.stderr : process.stdout;
-      stream.write(`${message}\n`);
+      stream.write(`${withoutAddresses(message)}\n`);
     },
     unsafeHandleRuntimeRestart: serving,
     workers: [
