@@ -18,15 +18,19 @@ const INPUTS = [
   "package-lock.json",
 ];
 
-/** Hash of every file that a build reads; tests and what the build itself generates are not in it. */
-async function hashInputs(): Promise<string> {
-  const files = [];
+/** Every file that a build reads; tests and what the build itself generates are not among them. */
+export async function inputFiles(): Promise<string[]> {
+  const files: string[] = [];
   for await (const file of glob(INPUTS, { cwd: rootPath() })) {
     if (!/(\.test\.ts|\.d\.ts|\.generated\.\w+|\.bundle\.txt)$|^workers\/test\//.test(file))
       files.push(file);
   }
+  return files.sort();
+}
+
+async function hashInputs(): Promise<string> {
   const hash = createHash("sha256");
-  for (const file of files.sort()) {
+  for (const file of await inputFiles()) {
     hash.update(`${file}\0`);
     hash.update(await readFile(rootPath(file)));
   }

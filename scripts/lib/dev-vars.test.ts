@@ -38,6 +38,13 @@ test("adds what a file lacks and keeps what it has", async () => {
   expect((await stat(path)).mode & 0o777).toBe(0o600);
 });
 
+test("says which file cannot be used, why, and what to do", async () => {
+  await expect(ensureDevVars(folder)).rejects.toThrow(
+    `The file of variables ${folder} cannot be read and written: a folder is in its place.`,
+  );
+  await expect(ensureDevVars(folder)).rejects.toThrow("set PIPELZR_DATA_DIR");
+});
+
 test(".env.example names every variable of the service, and no other but the supervisor's", async () => {
   const text = await readFile(rootPath(".env.example"), "utf8");
   const named = [...text.matchAll(/^#? ?([A-Z][A-Z0-9_]*)=/gm)].map((match) => match[1]);

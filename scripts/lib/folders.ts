@@ -8,6 +8,7 @@ const CAUSES = new Map([
   ["EROFS", "its file system is read-only"],
   ["ENOTDIR", "a part of its path is a file"],
   ["EEXIST", "a part of its path is a file"],
+  ["EISDIR", "a folder is in its place"],
   ["ENOENT", "no folder can be made there"],
   ["ENOSPC", "the disk is full"],
   ["EDQUOT", "the disk quota is used up"],
