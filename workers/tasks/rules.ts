@@ -15,7 +15,7 @@ export function languageOf(spec: TaskSpec): Language {
 
 /** Throws `validation_failed` with every problem, or `executor_unavailable` for a type without one. */
 export function checkSpec(spec: TaskSpec, config: Config): void {
-  const issues = [...codeIssues(spec), ...environmentIssues(spec), ...localIssues(spec)];
+  const issues = [...codeIssues(spec), ...environmentIssues(spec), ...localIssues(spec, config)];
   if (spec.retry && spec.retry.max_seconds < spec.retry.initial_seconds) {
     issues.push({ path: "retry.max_seconds", message: "It must not be below initial_seconds." });
   }
@@ -54,16 +54,22 @@ function codeIssues(spec: TaskSpec): Issue[] {
   return [];
 }
 
-function localIssues(spec: TaskSpec): Issue[] {
+/** Names the executors that could do it, or what else can be done when there are none. */
+function elsewhere(config: Config, otherwise: string): string {
+  const others = executorStates(config).filter(({ type, usable }) => usable && type !== "local");
+  if (others.length === 0) return otherwise;
+  return `Set task_type to ${others.map(({ type }) => `"${type}"`).join(" or ")}, or: ${otherwise}`;
+}
+
+function localIssues(spec: TaskSpec, config: Config): Issue[] {
   if (spec.task_type !== "local") return [];
   const issues: Issue[] = [];
   if (spec.language === "python") {
-    const message =
-      'The local executor has no Python. Set task_type to "dagger", "e2b" or "subprocess", which have.';
+    const message = `The local executor has no Python. ${elsewhere(config, "Write it in javascript, typescript or bash.")}`;
     issues.push({ path: "language", message });
   }
   if (spec.timeout_seconds > MAX_LOCAL_TIMEOUT_SECONDS) {
-    const message = `A local task may take ${MAX_LOCAL_TIMEOUT_SECONDS} s at most. Longer work needs another task_type.`;
+    const message = `A local task may take ${MAX_LOCAL_TIMEOUT_SECONDS} s at most. ${elsewhere(config, "Part it into shorter tasks.")}`;
     issues.push({ path: "timeout_seconds", message });
   }
   return issues;
