@@ -60,7 +60,11 @@ async function perform(
         row.note = note;
         display.update(row);
       }
-      if (demo.onEvent) reactions.push(demo.onEvent(event, id, client));
+      const reaction = demo.onEvent?.(event, id, client);
+      if (!reaction) continue;
+      // It is waited for below, which is not reached when the events break off.
+      reaction.catch(() => undefined);
+      reactions.push(reaction);
     }
     await Promise.all(reactions);
     const task = await client.get(id);

@@ -16,7 +16,7 @@ beforeEach(async () => {
 });
 afterEach(() => rm(folder, { recursive: true, force: true }));
 
-test("Ctrl-C while the demo boots ends it quietly, and leaves no folder behind", async () => {
+function startDemo() {
   const child = spawn(process.execPath, [rootPath("scripts/run.mjs"), "demo"], {
     env: { ...process.env, TMPDIR: folder },
     stdio: ["ignore", "pipe", "pipe"],
@@ -27,7 +27,13 @@ test("Ctrl-C while the demo boots ends it quietly, and leaves no folder behind",
       output += text;
     });
   }
-  const files = () => readdir(folder, { recursive: true });
+  return { child, output: () => output };
+}
+
+const files = () => readdir(folder, { recursive: true });
+
+test("Ctrl-C while the demo boots ends it quietly, and leaves no folder behind", async () => {
+  const { child, output } = startDemo();
   const booting = expect.arrayContaining([expect.stringMatching(/^pipelzr-demo-\w+\/lock\.json$/)]);
   await vi.waitFor(async () => expect(await files()).toEqual(booting), {
     timeout: 60_000,
@@ -36,6 +42,19 @@ test("Ctrl-C while the demo boots ends it quietly, and leaves no folder behind",
   child.kill("SIGINT");
   const [code] = await once(child, "close");
   expect(code).toBe(130);
-  expect(output).toBe("");
+  expect(output()).toBe("");
+  expect(await files()).toEqual([]);
+});
+
+test("Ctrl-C while its tasks run blames none of them", async () => {
+  const { child, output } = startDemo();
+  await vi.waitFor(() => expect(output()).toMatch(/cancelled +running +turn/), {
+    timeout: 60_000,
+    interval: 5,
+  });
+  child.kill("SIGINT");
+  const [code] = await once(child, "close");
+  expect(code).toBe(130);
+  expect(output()).not.toMatch(/^pipelzr:|✗|node:internal/m);
   expect(await files()).toEqual([]);
 });
