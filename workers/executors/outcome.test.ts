@@ -83,6 +83,12 @@ describe("exitFailure", () => {
     });
   });
 
+  it("leaves the line its own full stop", () => {
+    expect(exitFailure(2, "No such table.\n").message).toBe(
+      "Exited with code 2. Last line of stderr: No such table.",
+    );
+  });
+
   it("says when there is none", () => {
     expect(exitFailure(1, "").message).toBe("Exited with code 1. It wrote nothing to stderr.");
   });

@@ -1,5 +1,5 @@
 /** How an attempt ended, told the same way by every executor. */
-import { type Schema, Validator } from "@cfworker/json-schema";
+import { outputsSchemaProblem, resultProblems } from "./outputs-schema.ts";
 import {
   type AttemptRequest,
   type FailureReason,
@@ -37,7 +37,8 @@ export class AttemptFailed extends Error {
 export function exitFailure(exitCode: number, stderrTail: string, result: Json = null): Failure {
   const lastLine = stderrTail.trimEnd().split("\n").at(-1)?.trim() ?? "";
   const told = lastLine === "" ? "It wrote nothing to stderr" : `Last line of stderr: ${lastLine}`;
-  return failed("exit", "exit_nonzero", `Exited with code ${exitCode}. ${told}.`, {
+  const end = /[.!?]$/.test(told) ? "" : ".";
+  return failed("exit", "exit_nonzero", `Exited with code ${exitCode}. ${told}${end}`, {
     exit_code: exitCode,
     result,
   });
@@ -75,37 +76,6 @@ export function resultTooLarge(bytes: number): Failure {
   );
 }
 
-/** `#/a/0/b` as people write it: `result.a[0].b`. */
-function resultPath(instanceLocation: string): string {
-  return instanceLocation
-    .split("/")
-    .slice(1)
-    .map((part) => decodeURIComponent(part).replaceAll("~1", "/").replaceAll("~0", "~"))
-    .reduce(
-      (path, part) => (/^\d+$/.test(part) ? `${path}[${part}]` : `${path}.${part}`),
-      "result",
-    );
-}
-
-const MAX_REPORTED_ERRORS = 5;
-/** Keywords whose error only says that one below it failed. */
-const WRAPPERS = new Set(["properties", "items", "$ref", "allOf", "prefixItems", "if", "then"]);
-
-function isSchema(value: Json): value is Schema & Json {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
-}
-
-function schemaErrors(schema: Json, result: Json): string[] {
-  if (schema === true) return [];
-  if (!isSchema(schema)) return ["result: no value is allowed by the schema"];
-  const { valid, errors } = new Validator(schema, "2020-12", false).validate(result);
-  if (valid) return [];
-  const leaves = errors.filter((error) => !WRAPPERS.has(error.keyword));
-  return (leaves.length > 0 ? leaves : errors)
-    .slice(0, MAX_REPORTED_ERRORS)
-    .map((error) => `${resultPath(error.instanceLocation)}: ${error.error}`);
-}
-
 /** Holds a completed outcome against the size limit and the task's `outputs` schema. */
 export function checkResult(outcome: Outcome, outputs: Json): Outcome {
   if (outcome.status === "cancelled") return outcome;
@@ -115,8 +85,17 @@ export function checkResult(outcome: Outcome, outputs: Json): Outcome {
   }
   if (outcome.status === "failed" || outputs === null) return outcome;
   const { exit_code, result } = outcome;
+  const schemaInvalid = (why: string) =>
+    failed(
+      "error",
+      "outputs_schema_invalid",
+      `The task's outputs schema cannot be applied: ${why}. Correct it to a JSON Schema of draft 2020-12.`,
+      { exit_code, result },
+    );
+  const problem = outputsSchemaProblem(outputs);
+  if (problem !== null) return schemaInvalid(problem);
   try {
-    const problems = schemaErrors(outputs, result);
+    const problems = resultProblems(outputs, result);
     if (problems.length === 0) return outcome;
     return failed(
       "error",
@@ -125,12 +104,6 @@ export function checkResult(outcome: Outcome, outputs: Json): Outcome {
       { exit_code, result },
     );
   } catch (error) {
-    const why = error instanceof Error ? error.message : String(error);
-    return failed(
-      "error",
-      "outputs_schema_invalid",
-      `The task's outputs schema cannot be applied: ${why}. Correct it to a JSON Schema of draft 2020-12.`,
-      { exit_code, result },
-    );
+    return schemaInvalid(error instanceof Error ? error.message : String(error));
   }
 }
