@@ -72,7 +72,9 @@ describe("resolveEnvironment", () => {
       outcome: {
         reason: "error",
         code: "secret_not_found",
-        message: expect.stringContaining('"NO", "NIL" exists in project "p"'),
+        message: expect.stringMatching(
+          /"NO", "NIL" exists in project "p"\. Store it with POST \/api\/v1\/secrets,/,
+        ),
       },
     });
   });

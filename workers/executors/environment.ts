@@ -44,7 +44,7 @@ export async function resolveEnvironment(
     throw new AttemptFailed(
       "error",
       "secret_not_found",
-      `No secret named ${names} exists in project "${projectId}". Store it with PUT /api/v1/secrets/{name}, or remove it from the task.`,
+      `No secret named ${names} exists in project "${projectId}". Store it with POST /api/v1/secrets, or remove it from the task.`,
     );
   }
   for (const [name, secret] of references) variables[name] = values.get(secret) ?? "";
