@@ -271,6 +271,25 @@ describe("a script that goes wrong", () => {
     });
   });
 
+  it("shows the properties of an error whole, and not the runtime's own", async () => {
+    const { outcome: own } = await run(
+      `export default () => { throw Object.assign(new Error("refused"), { code: "E_NO" }); }`,
+    );
+    expect(own).toMatchObject({
+      message: expect.stringMatching(
+        /^The script threw: Error: refused\n\s+at .*script\.js:1:\d+\)? \{\n {2}code: 'E_NO'\n\}$/,
+      ),
+    });
+    const { outcome: remote } = await run(
+      `export default () => {
+        const remote = Object.assign(new Error("refused"), { remote: true });
+        remote.stack = "Error: refused\\n    at fetch (harness.js:1:1)";
+        throw remote;
+      }`,
+    );
+    expect(remote).toMatchObject({ message: "The script threw: Error: refused" });
+  });
+
   it("keeps what was logged before a promise that never settles", async () => {
     const { outcome, stdout } = await run(
       `export default async () => { console.log("a"); await new Promise((r) => setTimeout(r, 5)); console.log("b"); await new Promise(() => {}); }`,

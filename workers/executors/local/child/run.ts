@@ -18,6 +18,8 @@ const storage = new AsyncLocalStorage<Run>();
 const getStore = storage.getStore.bind(storage);
 const runIn = storage.run.bind(storage);
 const { now } = Date;
+const { defineProperty } = Reflect;
+const { hasOwn } = Object;
 const FORMAT = { depth: 4, maxArrayLength: 100, maxStringLength: null } as const;
 
 /** Runs `work` so that everything it starts is attributed to `run`. */
@@ -35,14 +37,34 @@ export class ProcessExit extends Error {
 
 const MAX_DESCRIPTION_CHARS = 8_000;
 
+const MAX_CAUSES = 3;
+const FOREIGN_FRAME = /^\s+at .*(harness\.js|node-internal:)/;
+
+/** Hides the mark that the runtime leaves on errors from outside the isolate, such as the egress's. */
+function hideRemote(thrown: unknown): void {
+  let error = thrown;
+  for (let depth = 0; depth <= MAX_CAUSES && error instanceof Error; depth += 1) {
+    if (hasOwn(error, "remote")) defineProperty(error, "remote", { enumerable: false });
+    error = error.cause;
+  }
+}
+
+/** Without the frames of the harness; the brace that opens an error's properties stays. */
+function withoutForeignFrames(text: string): string {
+  const lines: string[] = [];
+  for (const line of text.split("\n")) {
+    if (!FOREIGN_FRAME.test(line)) lines.push(line);
+    else if (line.endsWith(" {") && lines.length > 0) lines.push(`${lines.pop()} {`);
+  }
+  return lines.join("\n");
+}
+
 /** What was thrown, with the stack frames of the task's own code. Never throws. */
 export function describe(thrown: unknown): string {
   try {
-    return inspect(thrown, { depth: 2, maxStringLength: MAX_DESCRIPTION_CHARS })
-      .split("\n")
-      .filter((line) => !/^\s+at .*(harness\.js|node-internal:)/.test(line))
-      .join("\n")
-      .slice(0, MAX_DESCRIPTION_CHARS);
+    hideRemote(thrown);
+    const text = inspect(thrown, { depth: 2, maxStringLength: MAX_DESCRIPTION_CHARS });
+    return withoutForeignFrames(text).slice(0, MAX_DESCRIPTION_CHARS);
   } catch {
     return "a value that cannot be shown";
   }
