@@ -2,7 +2,7 @@
  * Bundles what runs inside Dynamic Workers into text files that the Worker imports: the harness of
  * JavaScript tasks, and just-bash for shell tasks. As text they cost nothing at the Worker's start.
  */
-import { mkdir, rename, writeFile } from "node:fs/promises";
+import { mkdir, readFile, rename, writeFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
 import { build, type Plugin } from "esbuild";
@@ -17,14 +17,44 @@ const dist = `${local}dist/`;
 const JUST_BASH = fileURLToPath(import.meta.resolve("just-bash"));
 const ABSENT = /^(sql\.js|quickjs-emscripten|@mongodb-js\/zstd|node-liblzma)$/;
 
+/** The functions that just-bash asks of the compressions that are absent. */
+const ABSENT_MODULE = `
+const absent = () => { throw new Error("this compression is not available to local tasks; use gzip or bzip2"); };
+export { absent as xzSync, absent as unxzSync, absent as compress, absent as decompress };
+export default undefined;`;
+
+/** What just-bash says to whoever embeds it, in words for whoever writes a task. */
+const WORDING: readonly (readonly [RegExp, string])[] = [
+  [/, increase executionLimits\.\w+/g, ", a limit of local tasks; do less at once"],
+  [
+    /command not available in browser environments\. Exclude '[^']+' from your commands or use the Node\.js bundle\./g,
+    "command not found; it is not available to local tasks",
+  ],
+];
+
 const justBashInWorkerd: Plugin = {
   name: "just-bash-in-workerd",
   setup(bundle) {
     bundle.onResolve({ filter: /^just-bash\/browser$/ }, () => ({ path: JUST_BASH }));
     bundle.onResolve({ filter: ABSENT }, ({ path }) => ({ path, namespace: "absent" }));
-    bundle.onLoad({ filter: /.*/, namespace: "absent" }, () => ({
-      contents: "export default undefined;",
-    }));
+    bundle.onLoad({ filter: /.*/, namespace: "absent" }, () => ({ contents: ABSENT_MODULE }));
+    const unseen = new Set(WORDING);
+    bundle.onLoad({ filter: /\bjust-bash\/dist\/bundle\/.*\.js$/ }, async ({ path }) => {
+      let contents = await readFile(path, "utf8");
+      for (const wording of WORDING) {
+        const [theirs, ours] = wording;
+        const changed = contents.replaceAll(theirs, ours);
+        if (changed !== contents) unseen.delete(wording);
+        contents = changed;
+      }
+      return { contents };
+    });
+    bundle.onEnd(({ metafile }) => {
+      const inputs = Object.keys(metafile?.inputs ?? {});
+      if (!inputs.some((path) => path.includes("just-bash")) || unseen.size === 0) return;
+      const missing = [...unseen].map(([theirs]) => theirs).join(", ");
+      throw new Error(`just-bash no longer says ${missing}; see WORDING in this file.`);
+    });
   },
 };
 
@@ -45,6 +75,7 @@ for (const child of ["javascript", "bash"]) {
     plugins: [justBashInWorkerd],
     legalComments: "none",
     logLevel: "warning",
+    metafile: true,
     write: false,
   });
   for (const { contents } of outputFiles) {

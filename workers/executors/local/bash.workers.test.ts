@@ -48,6 +48,19 @@ describe("a shell script in an isolate", () => {
     expect(stderr).toMatch(/exceeded/);
   });
 
+  it.each([
+    ["f() { f; }; f", /recursion depth \(500\) exceeded, a limit of local tasks/],
+    ["python3 -c 1", /python3: command not found; it is not available to local tasks/],
+    ["sqlite3 :memory: 1", /sqlite3: command not found; it is not available to local tasks/],
+    ["tar cJf a.tar.xz /tmp", /compression is not available to local tasks; use gzip/],
+    ["tar c --zstd -f a.tar.zst /tmp", /compression is not available to local tasks; use gzip/],
+  ])("speaks to who wrote the task: %s", async (command, message) => {
+    const { outcome, stderr } = await start(command).ended;
+    expect(outcome).toMatchObject({ status: "failed", message: expect.stringMatching(message) });
+    expect(stderr).toMatch(message);
+    expect(stderr).not.toMatch(/executionLimits|browser|Node\.js|pnpm|intermediate value/);
+  });
+
   it("has no network commands without network.allow", async () => {
     const { outcome, stderr } = await start("curl http://recorder.test/").ended;
     expect(outcome).toMatchObject({ exit_code: 127 });

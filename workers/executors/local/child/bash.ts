@@ -1,5 +1,5 @@
 /** The main module of a shell child: just-bash over a virtual file system of the run's own. */
-import { Bash } from "just-bash/browser";
+import { Bash, type CommandName, getCommandNames } from "just-bash/browser";
 import { parseOutputFile } from "../../output-file.ts";
 import { MAX_RESULT_BYTES } from "../../port.ts";
 import type { ChildRequest, LastFrame } from "../frames.ts";
@@ -36,6 +36,9 @@ const LIMITS = {
   maxGlobOperations: 50_000_000,
   maxExecutionTimeMs: Number.POSITIVE_INFINITY,
 } as const;
+
+/** It needs a worker thread; without it scripts learn from `command -v` that it is not there. */
+const COMMANDS = getCommandNames().filter((name): name is CommandName => name !== "sqlite3");
 
 /** What may be reached is decided by the egress that the child's `fetch` goes through. */
 const NETWORK = { dangerouslyAllowFullInternetAccess: true, denyPrivateRanges: false } as const;
@@ -88,6 +91,7 @@ async function execute(request: ChildRequest, run: Run): Promise<void> {
     defenseInDepth: false,
     coverage: pace.coverage,
     executionLimits: LIMITS,
+    commands: COMMANDS,
     env: {
       HOME,
       PATH: "/usr/local/bin:/usr/bin:/bin",
