@@ -61,6 +61,11 @@ describe("a task's rules", () => {
       { command: "ls", retry: { initial_seconds: 10, max_seconds: 1 } },
       ["retry.max_seconds"],
     ],
+    [
+      "a schema of the result that is none",
+      { command: "ls", outputs: { type: "nonsense" } },
+      ["outputs"],
+    ],
   ])("refuse %s", (_, members, paths) => {
     const error = refusal(members);
     expect(error.code).toBe("validation_failed");

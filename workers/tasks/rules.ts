@@ -1,6 +1,7 @@
 /** What must hold between the members of a task, beyond the shape of each. */
 import type { Config } from "../config.ts";
 import { executorStates } from "../executors/availability.ts";
+import { outputsSchemaProblem } from "../executors/outputs-schema.ts";
 import type { Language } from "../executors/port.ts";
 import { ApiError, type Issue } from "../http/errors.ts";
 import { MAX_LOCAL_TIMEOUT_SECONDS, type TaskSpec } from "./schemas.ts";
@@ -16,6 +17,8 @@ export function languageOf(spec: TaskSpec): Language {
 /** Throws `validation_failed` with every problem, or `executor_unavailable` for a type without one. */
 export function checkSpec(spec: TaskSpec, config: Config): void {
   const issues = [...codeIssues(spec), ...environmentIssues(spec), ...localIssues(spec, config)];
+  const schemaProblem = spec.outputs === null ? null : outputsSchemaProblem(spec.outputs);
+  if (schemaProblem) issues.push({ path: "outputs", message: schemaProblem });
   if (spec.retry && spec.retry.max_seconds < spec.retry.initial_seconds) {
     issues.push({ path: "retry.max_seconds", message: "It must not be below initial_seconds." });
   }
