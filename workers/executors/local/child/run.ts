@@ -35,7 +35,8 @@ export class ProcessExit extends Error {
   }
 }
 
-const MAX_DESCRIPTION_CHARS = 8_000;
+/** Far above what is shown of a message: it is cut once more after secrets have been masked. */
+const MAX_DESCRIPTION_CHARS = 256 * 1024;
 
 const MAX_CAUSES = 3;
 const FOREIGN_FRAME = /^\s+at .*(harness\.js|node-internal:)/;
