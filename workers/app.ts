@@ -64,7 +64,7 @@ function configure(build: AppOptions["services"]): MiddlewareHandler<AppEnv> {
 
 /** A deployment that could admit nobody says so, and what to set. */
 const closedUntilConfigured: MiddlewareHandler<AppEnv> = async (c, next) => {
-  const settings = authenticationSettings(c.var.config);
+  const settings = authenticationSettings(c.get("config"));
   if (!isConfigured(settings)) throw notConfigured(settings);
   await next();
 };

@@ -48,7 +48,7 @@ publicEndpoint(
     if (preferredType(c.req.header("accept"), ["application/json", "text/html"]) === "text/html") {
       return page(CONSOLE_PAGE);
     }
-    const { APP_NAME, APP_VERSION } = c.var.config;
+    const { APP_NAME, APP_VERSION } = c.get("config");
     return {
       status: 200,
       headers: { Vary: "Accept" },

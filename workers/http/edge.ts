@@ -47,16 +47,16 @@ export function edge(observe: Observer): MiddlewareHandler<AppEnv> {
 
 function finish(c: AppContext, duration: number, observe: Observer): void {
   const { status } = c.res;
-  observe(c, { method: c.req.method, route: c.var.route, status, duration_ms: duration });
-  const config: Config | undefined = c.var.config;
+  observe(c, { method: c.req.method, route: c.get("route"), status, duration_ms: duration });
+  const config: Config | undefined = c.get("config");
   if (status >= 500 || config?.DEBUG === true) {
     log(status === 500 ? "error" : status > 500 ? "warn" : "info", "request", {
-      request_id: c.var.requestId,
+      request_id: c.get("requestId"),
       method: c.req.method,
-      route: c.var.route,
+      route: c.get("route"),
       status,
       duration_ms: Math.round(duration * 100) / 100,
-      caller: c.var.caller,
+      caller: c.get("caller"),
     });
   }
   // The headers of an accepted WebSocket cannot be changed.
@@ -67,16 +67,16 @@ function finish(c: AppContext, duration: number, observe: Observer): void {
 /** A response that came from elsewhere has immutable headers: it is wrapped. */
 function mutable(c: AppContext): Headers {
   try {
-    c.res.headers.set("X-Request-Id", c.var.requestId);
+    c.res.headers.set("X-Request-Id", c.get("requestId"));
   } catch {
     c.res = new Response(c.res.body, c.res);
-    c.res.headers.set("X-Request-Id", c.var.requestId);
+    c.res.headers.set("X-Request-Id", c.get("requestId"));
   }
   return c.res.headers;
 }
 
 function writeHeaders(headers: Headers, c: AppContext, duration: number): void {
-  headers.set("X-Correlation-ID", c.var.requestId);
+  headers.set("X-Correlation-ID", c.get("requestId"));
   headers.set("X-Response-Time", `${duration.toFixed(2)}ms`);
   for (const [name, value] of SECURITY_HEADERS) headers.set(name, value);
   if (!headers.has("Content-Security-Policy")) {
@@ -84,7 +84,7 @@ function writeHeaders(headers: Headers, c: AppContext, duration: number): void {
   }
   if (!headers.has("Cache-Control")) headers.set("Cache-Control", "no-store");
   if (c.req.url.startsWith("https:")) headers.set("Strict-Transport-Security", TRANSPORT_SECURITY);
-  const { rateLimit } = c.var;
+  const rateLimit = c.get("rateLimit");
   if (rateLimit !== undefined) {
     headers.set("X-RateLimit-Limit", String(rateLimit.limit));
     headers.set("X-RateLimit-Remaining", String(rateLimit.remaining));
@@ -163,7 +163,7 @@ export const crossOrigin: MiddlewareHandler<AppEnv> = async (c, next) => {
 /** Refuses a declared length over the limit before anything else is done for the request. */
 export const bodyLimit: MiddlewareHandler<AppEnv> = async (c, next) => {
   const declared = c.req.header("content-length");
-  const { MAX_BODY_BYTES } = c.var.config;
+  const { MAX_BODY_BYTES } = c.get("config");
   if (declared !== undefined && Number(declared) > MAX_BODY_BYTES) {
     throw new ApiError(
       "payload_too_large",

@@ -10,7 +10,7 @@
  *       request: { params: z.object({ task_id: idSchema }) },
  *       responses: { 200: { description: "The task.", schema: taskSchema } },
  *     }, async (c, { params, principal }) => ({
- *       status: 200, body: await c.var.services.tasks.get(principal, params.task_id),
+ *       status: 200, body: await c.get("services").tasks.get(principal, params.task_id),
  *     }));
  */
 import type { z } from "@hono/zod-openapi";
@@ -114,9 +114,15 @@ export function publicEndpoint<
   });
 }
 
+/** Paths as the document writes them, by the router's notation. */
+const patterns = new Map<string, string>();
+
 /** Names the route for logs and metrics. */
 function enter(c: AppContext): void {
-  c.set("route", routePath(c).replaceAll(/:(\w+)/g, "{$1}"));
+  const path = routePath(c);
+  const known = patterns.get(path) ?? path.replaceAll(/:(\w+)/g, "{$1}");
+  patterns.set(path, known);
+  c.set("route", known);
 }
 
 function honoPath(path: string): string {

@@ -61,7 +61,7 @@ export async function withIdempotency(
     principal_id: `${principal.kind}:${principal.id}`,
     key,
     route,
-    fingerprint: fingerprint(c.var.config, `${route}\n${canonicalJson(body)}`),
+    fingerprint: fingerprint(c.get("config"), `${route}\n${canonicalJson(body)}`),
   });
   if (claim.kind === "replay") return claim.response;
   return runClaimed(c, claim, sensitive, work);
@@ -303,6 +303,6 @@ async function attempt(c: AppContext, write: () => Promise<void>): Promise<void>
   try {
     await write();
   } catch (error) {
-    logWarning("idempotency_not_stored", error, { request_id: c.var.requestId });
+    logWarning("idempotency_not_stored", error, { request_id: c.get("requestId") });
   }
 }

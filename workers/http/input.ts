@@ -55,7 +55,7 @@ export function compileInput<Shape extends InputShape>(
 
 function bodyOptions(spec: InputSpec<InputShape>, c: AppContext): BodyOptions {
   return {
-    max_bytes: Math.min(c.var.config.MAX_BODY_BYTES, spec.max_body_bytes ?? Infinity),
+    max_bytes: Math.min(c.get("config").MAX_BODY_BYTES, spec.max_body_bytes ?? Infinity),
     yaml: spec.yaml ?? false,
   };
 }

@@ -34,9 +34,9 @@ export function renderError(error: unknown, c: AppContext): Response {
   const known = asApiError(error);
   if (known === null) {
     logError("request_failed", error, {
-      request_id: c.var.requestId,
+      request_id: c.get("requestId"),
       method: c.req.method,
-      route: c.var.route,
+      route: c.get("route"),
     });
     return renderProblem(
       new ApiError(
@@ -59,7 +59,7 @@ export function renderProblem(error: ApiError, c: AppContext): Response {
     detail: error.detail,
     instance: c.req.path,
     code: error.code,
-    request_id: c.var.requestId,
+    request_id: c.get("requestId"),
     ...(error.issues.length > 0 ? { errors: error.issues } : {}),
   };
   return c.body(JSON.stringify(body), status satisfies ContentfulStatusCode, {

@@ -112,13 +112,13 @@ export async function countFailure(c: AppContext): Promise<void> {
 /** Throws `rate_limited` when the sender's address has used up its refusals, before asking anybody. */
 export function checkFailures(c: AppContext): void {
   const key = failureKey(c);
-  const { config } = c.var;
+  const config = c.get("config");
   const state = leasesOf(config).state(key, config.RATE_LIMIT_REQUESTS, Date.now());
   if (state?.remaining === 0) throw refusal(c, state);
 }
 
 async function take(c: AppContext, key: string): Promise<void> {
-  const { config } = c.var;
+  const config = c.get("config");
   const held = leasesOf(config);
   const limit = config.RATE_LIMIT_REQUESTS;
   let outcome = held.use(key, Date.now());
@@ -136,7 +136,7 @@ async function take(c: AppContext, key: string): Promise<void> {
 
 /** Asks for a block. A Limits object that does not answer admits: it guards no secret. */
 async function lease(c: AppContext, key: string, want: number): Promise<TokenGrant | null> {
-  const { RATE_LIMIT_REQUESTS: limit, RATE_LIMIT_WINDOW: seconds } = c.var.config;
+  const { RATE_LIMIT_REQUESTS: limit, RATE_LIMIT_WINDOW: seconds } = c.get("config");
   try {
     return await c.env.LIMITS.getByName(`rate-${shardOf(key)}`).takeTokens(
       key,
@@ -145,7 +145,7 @@ async function lease(c: AppContext, key: string, want: number): Promise<TokenGra
       seconds,
     );
   } catch (error) {
-    logWarning("rate_limit_unavailable", error, { request_id: c.var.requestId });
+    logWarning("rate_limit_unavailable", error, { request_id: c.get("requestId") });
     return null;
   }
 }
@@ -155,7 +155,7 @@ function refusal(c: AppContext, state: RateLimitState): ApiError {
   c.set("rateLimit", { ...state, remaining: 0 });
   return new ApiError(
     "rate_limited",
-    `More than ${state.limit} requests in ${c.var.config.RATE_LIMIT_WINDOW} seconds. Retry in ${seconds} seconds.`,
+    `More than ${state.limit} requests in ${c.get("config").RATE_LIMIT_WINDOW} seconds. Retry in ${seconds} seconds.`,
     { headers: { "Retry-After": String(seconds) }, members: { retry_after: seconds } },
   );
 }
@@ -163,7 +163,7 @@ function refusal(c: AppContext, state: RateLimitState): ApiError {
 /** Addresses are only known on Cloudflare's network, which sets the header itself. */
 function failureKey(c: AppContext): string {
   const address =
-    c.var.config.ENVIRONMENT === "local"
+    c.get("config").ENVIRONMENT === "local"
       ? "local"
       : (c.req.header("cf-connecting-ip") ?? "unknown");
   return `address:${network(address)}`;

@@ -38,7 +38,7 @@ export function eventStream(
   const gone = new AbortController();
   const events = source(gone.signal)[Symbol.asyncIterator]();
   const encoder = new TextEncoder();
-  const requestId = c.var.requestId;
+  const requestId = c.get("requestId");
   let heartbeat: ReturnType<typeof setInterval> | undefined;
   const stop = async (): Promise<void> => {
     clearInterval(heartbeat);

@@ -40,7 +40,7 @@ export function keyRoutes(): Router {
       },
     },
     async (c, { body, principal, seed }) => {
-      const key = await c.var.services.keys.create(principal, seed, body, Date.now());
+      const key = await c.get("services").keys.create(principal, seed, body, Date.now());
       return { status: 201, body: key, headers: { Location: `/api/v1/keys/${key.id}` } };
     },
   );
@@ -59,7 +59,9 @@ export function keyRoutes(): Router {
       responses: { 200: { description: "A page of keys.", schema: keyListSchema } },
     },
     async (c, { query, principal }) => {
-      const page = await c.var.services.keys.list(principal, readPage(query, c.req.url), c.req.url);
+      const page = await c
+        .get("services")
+        .keys.list(principal, readPage(query, c.req.url), c.req.url);
       return { status: 200, ...page };
     },
   );
@@ -78,7 +80,7 @@ export function keyRoutes(): Router {
     },
     async (c, { params: { key_id }, principal }) => ({
       status: 200,
-      body: await c.var.services.keys.get(principal, key_id),
+      body: await c.get("services").keys.get(principal, key_id),
     }),
   );
 
@@ -97,7 +99,7 @@ export function keyRoutes(): Router {
       responses: { 204: { description: "The key is revoked." } },
     },
     async (c, { params: { key_id }, principal }) => {
-      await c.var.services.keys.revoke(principal, key_id, Date.now());
+      await c.get("services").keys.revoke(principal, key_id, Date.now());
       return { status: 204 };
     },
   );

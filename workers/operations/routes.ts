@@ -46,7 +46,7 @@ publicEndpoint(
     },
   },
   async (c) => {
-    const readiness = await checkReadiness(c.env, c.var.config);
+    const readiness = await checkReadiness(c.env, c.get("config"));
     const body = toDocument(readiness);
     return readiness.ready ? { status: 200, body } : { status: 503, body };
   },
@@ -72,7 +72,7 @@ endpoint(
     },
   },
   async (c, { principal }) => {
-    const measured = await measure(c.env, c.var.config, principal);
+    const measured = await measure(c.env, c.get("config"), principal);
     if (
       preferredType(c.req.header("accept"), ["text/plain", "application/json"]) === "text/plain"
     ) {

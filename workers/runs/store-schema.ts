@@ -29,5 +29,5 @@ CREATE TABLE events (
   type TEXT NOT NULL, epoch INTEGER, attempt INTEGER, stream TEXT, bytes INTEGER,
   data TEXT NOT NULL,
   PRIMARY KEY (resource_id, seq)
-);
+) WITHOUT ROWID;
 `;

@@ -50,6 +50,28 @@ export interface Deletion {
   readonly project_id: string;
 }
 
+/** An event with its place in the log. */
+export interface NewRow {
+  readonly resource_id: string;
+  readonly seq: number;
+  readonly run: number;
+  readonly event: NewEvent;
+  /** The event's details as JSON text. */
+  readonly data: string;
+}
+
+/** A statement takes 100 parameters, and an event has ten. */
+const EVENTS_PER_INSERT = 10;
+
+const insertStatements: string[] = [];
+
+/** The same text for the same number of rows, so that it is compiled once. */
+function insertEvents(rows: number): string {
+  insertStatements[rows] ??= `INSERT INTO events (resource_id, seq, run, at, type, epoch, attempt,
+    stream, bytes, data) VALUES ${Array(rows).fill("(?, ?, ?, ?, ?, ?, ?, ?, ?, ?)").join(", ")}`;
+  return insertStatements[rows];
+}
+
 export class RunStore {
   readonly #sql: SqlStorage;
   #migrated = false;
@@ -246,21 +268,17 @@ export class RunStore {
     return row.seq ?? 0;
   }
 
-  appendEvent(resourceId: string, run: number, seq: number, event: NewEvent, data: string): void {
-    this.#sql.exec(
-      `INSERT INTO events (resource_id, seq, run, at, type, epoch, attempt, stream, bytes, data)
-       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-      resourceId,
-      seq,
-      run,
-      event.at,
-      event.type,
-      event.epoch ?? null,
-      event.log?.attempt ?? null,
-      event.log?.stream ?? null,
-      event.log?.bytes ?? null,
-      data,
-    );
+  appendEvents(events: readonly NewRow[]): void {
+    for (let from = 0; from < events.length; from += EVENTS_PER_INSERT) {
+      const rows = events.slice(from, from + EVENTS_PER_INSERT);
+      const values: SqlStorageValue[] = [];
+      for (const { resource_id, seq, run, event, data } of rows) {
+        const { at, type, epoch, log } = event;
+        values.push(resource_id, seq, run, at, type, epoch ?? null);
+        values.push(log?.attempt ?? null, log?.stream ?? null, log?.bytes ?? null, data);
+      }
+      this.#sql.exec(insertEvents(rows.length), ...values);
+    }
   }
 
   /** Events after `after`, oldest first: at most `limit`, and about `maxBytes` of data. */

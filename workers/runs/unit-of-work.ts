@@ -1,6 +1,6 @@
-/** What one commit writes: events as they happen, then each resource and run once, as it ended up. */
+/** What one commit writes: its events together, and each resource and run once, as it ended up. */
 import type { Change } from "./projector.ts";
-import type { NewEvent, RunStore } from "./store.ts";
+import type { NewEvent, NewRow, RunStore } from "./store.ts";
 import type { EventRow, LiveRun, Resource } from "./store-types.ts";
 
 interface RunChange {
@@ -13,6 +13,7 @@ export class UnitOfWork {
   /** Seq of the newest event of resources, as far as it is known. */
   readonly #seqs: Map<string, number>;
   readonly #resources = new Map<string, { readonly resource: Resource; readonly isNew: boolean }>();
+  readonly #rows: NewRow[] = [];
   readonly #runs = new Map<LiveRun, RunChange>();
   /** Events by resource, for those who watch. */
   readonly events = new Map<string, EventRow[]>();
@@ -42,7 +43,7 @@ export class UnitOfWork {
     const seq = (this.#seqs.get(resource.id) ?? this.#store.lastSeq(resource.id)) + 1;
     this.#seqs.set(resource.id, seq);
     const data = JSON.stringify(event.data);
-    this.#store.appendEvent(resource.id, run, seq, event, data);
+    this.#rows.push({ resource_id: resource.id, seq, run, event, data });
     if (!event.log) {
       resource.changed_seq = seq;
       resource.updated_at = event.at;
@@ -68,6 +69,7 @@ export class UnitOfWork {
 
   /** Writes what has changed; the last thing in a transaction. */
   write(): void {
+    this.#store.appendEvents(this.#rows);
     for (const { resource, isNew } of this.#resources.values()) {
       if (isNew) this.#store.insertResource(resource);
       else this.#store.saveProgress(resource);

@@ -58,7 +58,7 @@ function createRoutes(router: Router): void {
       errors: ["conflict"],
     },
     async (c, { body, principal, seed }) => {
-      const row = await c.var.services.secrets.create(principal, body, seed);
+      const row = await c.get("services").secrets.create(principal, body, seed);
       return {
         status: 201,
         body: render(row),
@@ -81,7 +81,7 @@ function createRoutes(router: Router): void {
     },
     async (c, { principal }) => ({
       status: 200,
-      body: await c.var.services.secrets.rotate(principal),
+      body: await c.get("services").secrets.rotate(principal),
     }),
   );
 }
@@ -113,7 +113,7 @@ function readRoutes(router: Router): void {
     },
     async (c, { query, principal }) => {
       const page = readPage(query, c.req.url);
-      const rows = await c.var.services.secrets.list(principal, query, page);
+      const rows = await c.get("services").secrets.list(principal, query, page);
       return { status: 200, ...toPage(rows, page, c.req.url, (row) => row, render) };
     },
   );
@@ -136,7 +136,7 @@ function readRoutes(router: Router): void {
       },
     },
     async (c, { params, headers, principal }) => {
-      const row = await c.var.services.secrets.get(principal, params.secret_id);
+      const row = await c.get("services").secrets.get(principal, params.secret_id);
       if (isFresh(headers["if-none-match"], row.version)) return notModified(row.version);
       return { status: 200, body: render(row), headers: { ETag: etag(row.version) } };
     },
@@ -161,7 +161,7 @@ function changeRoutes(router: Router): void {
       errors: ["precondition_failed", "conflict"],
     },
     async (c, { params, headers, body, principal }) => {
-      const { secrets } = c.var.services;
+      const { secrets } = c.get("services");
       const row = await secrets.replace(
         principal,
         params.secret_id,
@@ -186,7 +186,7 @@ function changeRoutes(router: Router): void {
       errors: ["precondition_failed"],
     },
     async (c, { params, headers, principal }) => {
-      await c.var.services.secrets.remove(principal, params.secret_id, headers["if-match"]);
+      await c.get("services").secrets.remove(principal, params.secret_id, headers["if-match"]);
       return { status: 204 };
     },
   );

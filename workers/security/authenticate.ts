@@ -16,6 +16,8 @@ export const ACCEPTED_MS = 10_000;
 /** A credential that was refused is refused again for this long without asking. */
 export const REFUSED_MS = 2_000;
 const CACHE_CAPACITY = 5_000;
+/** Longer credentials, tokens above all, are kept by their hash, so that the cache stays small. */
+const MAX_PLAIN_CHARS = 200;
 
 type Answer =
   | { readonly accepted: KnownKey }
@@ -38,7 +40,7 @@ function cacheOf(config: Config): ExpiringCache<Answer> {
  * `misconfigured` (the deployment admits nobody) or `unavailable`.
  */
 export async function authenticate(c: AppContext): Promise<Principal> {
-  const { config } = c.var;
+  const config = c.get("config");
   const settings = authenticationSettings(config);
   if (!isConfigured(settings)) throw notConfigured(settings);
   try {
@@ -54,10 +56,11 @@ export async function authenticate(c: AppContext): Promise<Principal> {
 }
 
 async function identify(credential: string, c: AppContext): Promise<Principal> {
-  const cache = cacheOf(c.var.config);
-  const hash = sha256(credential);
+  const cache = cacheOf(c.get("config"));
+  // A short credential is its own key: hashing would cost more than all else here.
+  const entry = credential.length <= MAX_PLAIN_CHARS ? credential : sha256(credential);
   const now = Date.now();
-  const answer = cache.get(hash, now) ?? (await ask(credential, hash, c, cache, now));
+  const answer = cache.get(entry, now) ?? (await ask(credential, entry, c, cache, now));
   if ("refused" in answer) throw answer.refused;
   checkKey(answer.accepted, now);
   return answer.accepted.principal;
@@ -65,36 +68,36 @@ async function identify(credential: string, c: AppContext): Promise<Principal> {
 
 async function ask(
   credential: string,
-  hash: string,
+  entry: string,
   c: AppContext,
   cache: ExpiringCache<Answer>,
   now: number,
 ): Promise<Answer> {
-  const builtIn = findBuiltIn(credential, c.var.config);
+  const builtIn = findBuiltIn(credential, c.get("config"));
   if (builtIn !== null) {
     const answer: Answer = { accepted: { principal: builtIn, expires_at: null, revoked_at: null } };
-    cache.set(hash, answer, now + ACCEPTED_MS);
+    cache.set(entry, answer, now + ACCEPTED_MS);
     return answer;
   }
   await checkFailures(c);
   try {
-    const accepted = await lookUp(credential, hash, c);
+    const accepted = await lookUp(credential, c);
     checkKey(accepted, now);
     const answer: Answer = { accepted };
-    cache.set(hash, answer, now + ACCEPTED_MS);
+    cache.set(entry, answer, now + ACCEPTED_MS);
     return answer;
   } catch (error) {
     if (!(error instanceof ApiError) || error.code !== "unauthenticated") throw error;
     const answer: Answer = { refused: error };
-    cache.set(hash, answer, now + REFUSED_MS);
+    cache.set(entry, answer, now + REFUSED_MS);
     return answer;
   }
 }
 
-async function lookUp(credential: string, hash: string, c: AppContext): Promise<KnownKey> {
-  const { config } = c.var;
+async function lookUp(credential: string, c: AppContext): Promise<KnownKey> {
+  const config = c.get("config");
   if (looksLikeKey(credential)) {
-    const key = await findKey(c.env.DB, hash).catch((cause: unknown) => {
+    const key = await findKey(c.env.DB, sha256(credential)).catch((cause: unknown) => {
       throw new ApiError("unavailable", "API keys cannot be read now; retry shortly.", {
         headers: { "Retry-After": "1" },
         cause,

@@ -73,7 +73,7 @@ export function taskRoutes(): Router {
       const preference = readPreference(headers.prefer);
       const wait = execute ? preference.wait_seconds * 1000 : null;
       const input = { spec, files, project_id, execute_wait_ms: wait };
-      const task = await c.var.services.tasks.create(principal, seed, input);
+      const task = await c.get("services").tasks.create(principal, seed, input);
       const applied = execute ? preferenceHeaders(preference) : {};
       const headersOut = {
         ...headersOf(task.snapshot),
@@ -108,7 +108,7 @@ export function taskRoutes(): Router {
         agent_id: query.agent_id ?? null,
         labels: query.label ?? [],
       };
-      const rows = await c.var.services.tasks.list(principal, filter, page);
+      const rows = await c.get("services").tasks.list(principal, filter, page);
       const { body, headers } = toPage(
         rows,
         page,
@@ -136,7 +136,7 @@ export function taskRoutes(): Router {
       },
     },
     async (c, { principal, params: { task_id }, headers }) => {
-      const task = await c.var.services.tasks.get(principal, task_id);
+      const task = await c.get("services").tasks.get(principal, task_id);
       const { resource, run } = task.snapshot;
       const settled = !run || run.completed_at !== null;
       if (settled && isFresh(headers["if-none-match"], resource.changed_seq)) {
@@ -168,7 +168,7 @@ export function taskRoutes(): Router {
     async (c, { principal, params: { task_id }, headers, body }) => {
       const { files, ...change } = body;
       const match = matchOf(headers["if-match"]);
-      const task = await c.var.services.tasks.patch(principal, task_id, change, files, match);
+      const task = await c.get("services").tasks.patch(principal, task_id, change, files, match);
       return { status: 200, body: render(task), headers: headersOf(task.snapshot) };
     },
   );
@@ -188,7 +188,7 @@ export function taskRoutes(): Router {
     },
     async (c, { principal, params: { task_id }, headers }) => {
       const match = matchOf(headers["if-match"]);
-      await c.var.services.tasks.remove(principal, task_id, match);
+      await c.get("services").tasks.remove(principal, task_id, match);
       return { status: 204 };
     },
   );
@@ -217,7 +217,7 @@ export function taskRoutes(): Router {
         const preference = readPreference(headers.prefer);
         const events = wantsEvents(c);
         const wait = events ? 0 : preference.wait_seconds * 1000;
-        const task = await c.var.services.tasks[action](principal, task_id, seed, wait);
+        const task = await c.get("services").tasks[action](principal, task_id, seed, wait);
         if (events) return streamTask(c, principal, task_id, task.snapshot.run?.run ?? null, 0);
         return started(task, preferenceHeaders(preference));
       },
@@ -240,7 +240,7 @@ export function taskRoutes(): Router {
       errors: ["illegal_transition"],
     },
     async (c, { principal, params: { task_id } }) =>
-      started(await c.var.services.tasks.cancel(principal, task_id), {}),
+      started(await c.get("services").tasks.cancel(principal, task_id), {}),
   );
 
   endpoint(
@@ -256,7 +256,9 @@ export function taskRoutes(): Router {
       responses: { 200: { description: "The attempts.", schema: attemptListSchema } },
     },
     async (c, { principal, params: { task_id }, query }) => {
-      const attempts = await c.var.services.tasks.attempts(principal, task_id, query.run ?? null);
+      const attempts = await c
+        .get("services")
+        .tasks.attempts(principal, task_id, query.run ?? null);
       return { status: 200, body: { items: attempts.map(toAttempt) } };
     },
   );
@@ -274,7 +276,7 @@ export function taskRoutes(): Router {
       responses: { 200: { description: "The explanation.", schema: whySchema } },
     },
     async (c, { principal, params: { task_id } }) => {
-      const explanation = await c.var.services.tasks.why(principal, task_id);
+      const explanation = await c.get("services").tasks.why(principal, task_id);
       return { status: 200, body: toExplanation(explanation) };
     },
   );
@@ -292,7 +294,7 @@ export function taskRoutes(): Router {
       responses: { 200: { description: "The files.", schema: artifactListSchema } },
     },
     async (c, { principal, params: { task_id } }) => {
-      const { snapshot } = await c.var.services.tasks.get(principal, task_id);
+      const { snapshot } = await c.get("services").tasks.get(principal, task_id);
       const items = snapshot.artifacts.map(({ path, bytes }) => ({ path, bytes }));
       return { status: 200, body: { items } };
     },
@@ -313,7 +315,7 @@ export function taskRoutes(): Router {
       },
     },
     async (c, { principal, params: { task_id }, query }) => {
-      const object = await c.var.services.tasks.artifact(principal, task_id, query.path);
+      const object = await c.get("services").tasks.artifact(principal, task_id, query.path);
       return new Response(object.body, {
         headers: {
           "Content-Type": "application/octet-stream",

@@ -34,7 +34,7 @@ export async function streamTask(
   runNumber: number | null,
   after: number,
 ): Promise<Response> {
-  const source = await c.var.services.tasks.events(principal, taskId, runNumber, after);
+  const source = await c.get("services").tasks.events(principal, taskId, runNumber, after);
   if (!source) return new Response(null, { status: 204 });
   return eventStream(c, (signal) => toSse(source, signal));
 }
@@ -91,7 +91,7 @@ export function taskStreamRoutes(router: Router): void {
       errors: ["range_not_satisfiable"],
     },
     async (c, { principal, params: { task_id }, query, headers }) => {
-      const { tasks } = c.var.services;
+      const { tasks } = c.get("services");
       const wanted = {
         run: query.run ?? null,
         attempt: query.attempt ?? null,
