@@ -163,7 +163,8 @@ class LocalExecutor implements Executor {
       const child = this.#children.get(code, scope, egress);
       const response = await child.fetch(CHILD_URL, { method: "POST", body, signal });
       if (response.body === null) throw new ProtocolError("the answer is empty");
-      await readFrames(response.body, take);
+      // Without a network nothing that the code may still do has an effect.
+      await readFrames(response.body, take, scope.allow.length > 0);
       if (last.frame === null) throw new ProtocolError("the stream ends without a result");
     } catch (error) {
       if (signal.aborted || error instanceof AttemptFailed) throw error;

@@ -26,12 +26,14 @@ function parseFrame(line: string): Frame {
 
 /**
  * Calls `take` with every frame in order and waits when it returns a promise, which holds the child
- * back. Hangs up when it returns `"last"`: whatever the child would still do ends with that.
+ * back. Hangs up when it returns `"last"`: whatever the child would still do ends with that. `waits`
+ * says that it could still do something, so that the end of it has to be waited for.
  * Rejects with what the stream fails with, a ProtocolError, or what `take` throws.
  */
 export async function readFrames(
   body: ReadableStream<Uint8Array>,
   take: (frame: Frame) => Promise<void> | "last" | undefined,
+  waits = true,
 ): Promise<void> {
   const reader = body.getReader();
   const decoder = new TextDecoder();
@@ -47,7 +49,10 @@ export async function readFrames(
         rest = "";
         start = end + 1;
         const pending = take(parseFrame(line));
-        if (pending === "last") return await reader.cancel().catch(() => {});
+        if (pending === "last") {
+          const hungUp = reader.cancel().catch(() => {});
+          return waits ? await hungUp : undefined;
+        }
         if (pending !== undefined) await pending;
       }
       rest += start === 0 ? text : text.slice(start);
