@@ -1,5 +1,5 @@
 /** Makes the folders that a service writes to, and says in words why one cannot be used. */
-import { mkdirSync, mkdtempSync, rmdirSync, statSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmdirSync, rmSync, statSync } from "node:fs";
 import { dirname, join } from "node:path";
 
 const CAUSES = new Map([
@@ -40,6 +40,11 @@ export function makeFolder(path: string): void {
     // Another process may have made it in between.
     if (codeOf(error) !== "EEXIST" || !statSync(path).isDirectory()) throw error;
   }
+}
+
+/** Removes a folder with all in it; one that is not there is no error. */
+export function removeFolder(path: string): void {
+  rmSync(path, { recursive: true, force: true, maxRetries: 5, retryDelay: 20 });
 }
 
 /** Makes a folder of state when it does not exist; throws with what to do when it is of no use. */

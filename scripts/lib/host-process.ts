@@ -1,13 +1,17 @@
 /** One run of the host, and through it of the runtime, from outside. */
 import { type ChildProcess, fork } from "node:child_process";
 import { EventEmitter, on, once } from "node:events";
+import process from "node:process";
 import { setTimeout as delay } from "node:timers/promises";
 import { fromHostSchema, type HostOptions, type ToHost } from "./host-protocol.ts";
 import { rootPath } from "./paths.ts";
-import { killGroup, signal } from "./processes.ts";
+import { isGroupAlive, killGroup, signal } from "./processes.ts";
 
 const BOOT_LIMIT_MS = 60_000;
 const STOP_LIMIT_MS = 5_000;
+/** A killed process may take this long to be gone; what nobody reaps would never be. */
+const DEATH_LIMIT_MS = 2_000;
+const DEATH_CHECK_MS = 5;
 
 export interface HostEvents {
   /** The runtime serves under this process id, at first or again. */
@@ -20,13 +24,17 @@ export class HostProcess extends EventEmitter<HostEvents> {
   #runtime: number | null = null;
   #lastCron = 0;
 
-  /** Starts the process. Without `onOutput`, what the runtime prints goes to this process's own output. */
-  constructor(onOutput: ((text: string) => void) | undefined) {
+  /**
+   * Starts the process, which keeps its temporary files in a folder of ours. Without `onOutput`,
+   * what the runtime prints goes to this process's own output.
+   */
+  constructor(temporary: string, onOutput: ((text: string) => void) | undefined) {
     super();
     const stream = onOutput ? "pipe" : "inherit";
     // Its own process group, which the runtime joins: one signal ends both.
     this.#process = fork(rootPath("scripts/host.ts"), [], {
       detached: true,
+      env: { ...process.env, TMPDIR: temporary, TEMP: temporary, TMP: temporary },
       stdio: ["ignore", stream, stream, "ipc"],
     });
     for (const output of [this.#process.stdout, this.#process.stderr]) {
@@ -89,7 +97,7 @@ export class HostProcess extends EventEmitter<HostEvents> {
     if (this.#process.pid) killGroup(this.#process.pid);
   }
 
-  /** Ends host and runtime in order, and at once what does not end in time. */
+  /** Ends host and runtime in order, and at once what does not end in time; resolves when both are gone. */
   async stop(): Promise<void> {
     if (this.isAlive) {
       const exited = once(this.#process, "exit");
@@ -97,6 +105,9 @@ export class HostProcess extends EventEmitter<HostEvents> {
       await Promise.race([exited, delay(STOP_LIMIT_MS, undefined, { ref: false })]);
     }
     this.kill();
+    const { pid } = this.#process;
+    const deadline = performance.now() + DEATH_LIMIT_MS;
+    while (pid && isGroupAlive(pid) && performance.now() < deadline) await delay(DEATH_CHECK_MS);
   }
 
   #tell(message: ToHost): void {

@@ -56,3 +56,12 @@ export function signal(pid: number, name: NodeJS.Signals): void {
 export function killGroup(leader: number): void {
   signal(-leader, "SIGKILL");
 }
+
+/** Whether a process group has a member left. */
+export function isGroupAlive(leader: number): boolean {
+  try {
+    return process.kill(-leader, 0);
+  } catch {
+    return false;
+  }
+}

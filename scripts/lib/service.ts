@@ -23,6 +23,7 @@ export interface ServiceOptions {
 /** Where the state is inside a data folder; `wrangler dev --persist-to` takes the same. */
 export const stateFolder = (data: string): string => join(data, "state");
 export const lockFile = (data: string): string => join(data, "lock.json");
+const temporaryFolder = (data: string): string => join(data, "tmp");
 
 /** Builds what is not built and prepares a supervisor, not yet started. */
 export async function prepareService(options: ServiceOptions): Promise<Supervisor> {
@@ -33,6 +34,7 @@ export async function prepareService(options: ServiceOptions): Promise<Superviso
     port: options.port,
     state: stateFolder(options.data),
     lockPath: lockFile(options.data),
+    temporary: temporaryFolder(options.data),
     variables: { ...options.variables, ENVIRONMENT: "local" },
     watchdogMs: options.watchdogMs ?? DEFAULT_WATCHDOG_MS,
     crons: options.crons ?? true,

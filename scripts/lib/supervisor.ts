@@ -8,6 +8,7 @@
  */
 import { EventEmitter } from "node:events";
 import process from "node:process";
+import { makeFolder, removeFolder } from "./folders.ts";
 import { HostProcess } from "./host-process.ts";
 import type { HostOptions } from "./host-protocol.ts";
 import { StateLock } from "./lock.ts";
@@ -43,6 +44,8 @@ export interface SupervisorOptions extends HostOptions {
   /** Silence that counts as a hang. */
   readonly watchdogMs: number;
   readonly lockPath: string;
+  /** Folder of the runtime's temporary files: empty when it starts, gone when it has stopped. */
+  readonly temporary: string;
   /** Called with the runtime's output as it comes; without it, output goes to this process's own. */
   readonly onOutput?: (text: string) => void;
 }
@@ -62,9 +65,10 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
   #failedStarts = 0;
   #pauseMs = 0;
 
-  constructor({ watchdogMs, lockPath, onOutput, ...hostOptions }: SupervisorOptions) {
+  constructor({ watchdogMs, lockPath, temporary, onOutput, ...hostOptions }: SupervisorOptions) {
     super();
-    this.#options = { watchdogMs, lockPath, ...hostOptions, ...(onOutput && { onOutput }) };
+    const output = onOutput && { onOutput };
+    this.#options = { watchdogMs, lockPath, temporary, ...hostOptions, ...output };
     this.#hostOptions = hostOptions;
   }
 
@@ -111,6 +115,8 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
     await this.#watching;
     await this.#host?.stop();
     process.off("exit", this.#killHost);
+    // The holder of the lock alone may touch what lies beside it.
+    if (this.#lock) removeFolder(this.#options.temporary);
     this.#lock?.release();
     this.#lock = null;
   }
@@ -155,7 +161,10 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
   }
 
   async #startHost(): Promise<void> {
-    const host = new HostProcess(this.#options.onOutput);
+    const { temporary, onOutput } = this.#options;
+    removeFolder(temporary);
+    makeFolder(temporary);
+    const host = new HostProcess(temporary, onOutput);
     this.#host = host;
     host.on("serving", (runtime) => {
       const now = performance.now();

@@ -74,6 +74,7 @@ export async function createFixture(): Promise<Fixture> {
     dist,
     state: join(folder, "state"),
     lockPath: join(folder, "lock.json"),
+    temporary: join(folder, "tmp"),
     hostname: "127.0.0.1",
     port: await freePort(),
     variables: { GREETING: "hello", ENVIRONMENT: "local" },

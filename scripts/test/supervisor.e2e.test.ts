@@ -1,5 +1,6 @@
 import { fork } from "node:child_process";
 import { once } from "node:events";
+import { existsSync } from "node:fs";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { LockedError } from "../lib/lock.ts";
 import { processIdentity, signal } from "../lib/processes.ts";
@@ -33,8 +34,10 @@ test("it serves with migrations applied and variables set, and stops without a t
   expect(JSON.parse(await ask("/rows"))).toEqual([{ name: "a" }]);
   expect(await ask("/variable")).toBe("hello local");
   const { host, runtime } = running();
+  expect(existsSync(fixture.options.temporary)).toBe(true);
   await service.stop();
-  await vi.waitFor(() => expect([host, runtime].filter(isAlive)).toEqual([]));
+  expect([host, runtime].filter(isAlive)).toEqual([]);
+  expect(existsSync(fixture.options.temporary)).toBe(false);
 
   // A second start finds the state, and applies no migration twice.
   service = new Supervisor(fixture.options);
