@@ -3,16 +3,27 @@
 import { ApiError, notFound } from "../http/errors.ts";
 import { objectName } from "./address.ts";
 import type {
+  ApprovalInput,
   CreateInput,
   EventPage,
   Refusal,
+  RerunInput,
+  RetryInput,
   RunCoordinatorBase,
+  SignalInput,
   StartInput,
 } from "./coordinator.ts";
 import type { Explanation } from "./explain.ts";
 import type { FeedMessage } from "./feed.ts";
 import type { LogQuery, LogSlice } from "./logs.ts";
-import type { EventRow, Snapshot } from "./store-types.ts";
+import type {
+  EventRow,
+  RerunPlan,
+  RunInspection,
+  RunSummary,
+  Snapshot,
+  StepDetail,
+} from "./store-types.ts";
 import type { AttemptView } from "./views.ts";
 
 /** Pushed events that wait for a slow reader; past it they are dropped and read by pages later. */
@@ -30,8 +41,20 @@ export interface RunClient {
   create(input: CreateInput): Promise<Snapshot>;
   read(id: string, run?: number | null): Promise<Snapshot>;
   execute(id: string, input: StartInput): Promise<Snapshot>;
-  retry(id: string, input: StartInput): Promise<Snapshot>;
-  cancel(id: string): Promise<Snapshot>;
+  retry(id: string, input: RetryInput): Promise<Snapshot>;
+  /** What `retry` would do with the same input. */
+  planRetry(id: string, input: RerunInput): Promise<RerunPlan>;
+  /** Null is the newest live run, here and below. */
+  cancel(id: string, run?: number | null): Promise<Snapshot>;
+  pause(id: string, run: number | null, mode: "boundary" | "now"): Promise<Snapshot>;
+  resume(id: string, run: number | null): Promise<Snapshot>;
+  approve(id: string, run: number | null, input: ApprovalInput): Promise<Snapshot>;
+  signal(id: string, run: number | null, input: SignalInput): Promise<Snapshot>;
+  /** Runs below `before` (null: from the newest), newest first. */
+  runs(id: string, before: number | null, limit: number): Promise<readonly RunSummary[]>;
+  inspect(id: string, run: number | null): Promise<RunInspection>;
+  /** A step, or an item of a group as `name[2]`. */
+  step(id: string, run: number | null, name: string): Promise<StepDetail>;
   /** `revision` is checked too unless it is null. */
   edit(id: string, document: string, version: number, revision: number | null): Promise<Snapshot>;
   remove(id: string, revision: number | null): Promise<void>;

@@ -38,6 +38,38 @@ export interface StartInput {
   readonly wait_ms: number;
   /** Names the request, so that one repeated after a crash finds its run and starts no other. */
   readonly request_id: string | null;
+  /** JSON text of the run's inputs; null for none. */
+  readonly inputs?: string | null;
+  /** Begins a run although another one is live. */
+  readonly allow_concurrent?: boolean;
+}
+
+/** Which run is run again, and from where. */
+export interface RerunInput {
+  /** Null is the newest. */
+  readonly run?: number | null;
+  /** This step and all that depend on it run again; null for what failed and what depends on that. */
+  readonly from?: string | null;
+}
+
+export interface RetryInput extends StartInput, RerunInput {
+  /** JSON text that takes the place of the `inputs` of the step `from`. */
+  readonly step_inputs?: string | null;
+}
+
+export interface ApprovalInput {
+  /** Null is the only approval that is open. */
+  readonly step: string | null;
+  readonly approved: boolean;
+  readonly by: string;
+  readonly comment: string | null;
+}
+
+export interface SignalInput {
+  readonly name: string;
+  /** JSON text of up to 64 KiB. */
+  readonly payload: string;
+  readonly request_id: string | null;
 }
 
 /** A refusal that the caller turns into an API error. */

@@ -1,7 +1,7 @@
 /** What the engine takes from above: the kinds of resource it runs, and the executors. */
-import type { Executor, TaskType, Work } from "../executors/port.ts";
+import type { Executor, Json, TaskType, Work } from "../executors/port.ts";
 import type { Resource, RunSummary } from "./store-types.ts";
-import type { RunPlan } from "./types.ts";
+import type { RunPlan, RunState, StepError, Verdict } from "./types.ts";
 
 /** A message for the neighbours, derived from one event. */
 export interface OutboxMessage {
@@ -9,10 +9,93 @@ export interface OutboxMessage {
   readonly payload: unknown;
 }
 
-/** One kind of resource that has runs. The engine never looks inside `document` itself. */
+/** What a kind may look at when it answers for a run. */
+export interface RunView {
+  readonly resource: Resource;
+  /** The definition that the run was begun with, which later edits do not change. */
+  readonly document: string;
+  readonly run: number;
+  readonly plan: RunPlan;
+  readonly state: RunState;
+  /** JSON text of what the run was started with; null for nothing. */
+  readonly inputs: string | null;
+  /** JSON text that takes the place of the `inputs` of one step, by the index of the step; null for none. */
+  readonly step_inputs: { readonly step: number; readonly json: string } | null;
+  /**
+   * JSON text of a step's result; of a group, the array of its items' matrix values. Null when it
+   * has none. Throws `ResultNotLoaded` when it lies in the blob store: the engine then loads it and
+   * asks the kind again.
+   */
+  result(step: number): string | null;
+  /** Size of a step's result in bytes of JSON, without loading it; 0 when it has none. */
+  resultBytes(step: number): number;
+}
+
+/** A result has to be fetched before the question can be answered. */
+export class ResultNotLoaded extends Error {
+  readonly step: number;
+
+  constructor(step: number) {
+    super(`the result of step ${step} is not loaded`);
+    this.name = "ResultNotLoaded";
+    this.step = step;
+  }
+}
+
+/** What an attempt has to do: code for an executor, or a run of another resource. */
+export type StepWork =
+  | {
+      readonly type: "work";
+      readonly work: Work;
+      /** Content address of the result and how long one may be reused; null without `cache`. */
+      readonly cache: CacheRequest | null;
+    }
+  | {
+      readonly type: "run";
+      readonly resource_id: string;
+      /** JSON text of the run's inputs. */
+      readonly inputs: string;
+    };
+
+export interface CacheRequest {
+  /** What the result depends on, by name; the key is their hash, and `explain` compares them. */
+  readonly parts: Readonly<Record<string, string>>;
+  /** Null for no limit. */
+  readonly ttl_ms: number | null;
+}
+
+export interface Decision {
+  readonly verdict: Verdict;
+  /** The items' matrix values, for a verdict `expand`. */
+  readonly items: readonly Json[];
+}
+
+export type Conclusion =
+  | { readonly result: Json; readonly error: null }
+  | { readonly result: null; readonly error: StepError };
+
+/** The step cannot be begun with what the run has come to: its attempt fails with this. */
+export class StepNotReady extends Error {
+  readonly code: string;
+
+  constructor(code: string, message: string) {
+    super(message);
+    this.name = "StepNotReady";
+    this.code = code;
+  }
+}
+
+/** One kind of resource that has runs. The engine never looks inside a document itself. */
 export interface ResourceKind {
-  plan(resource: Resource): RunPlan;
-  work(resource: Resource, step: number): Work;
+  plan(resource: Resource, document: string): RunPlan;
+  /** Throws `StepNotReady`, and `ResultNotLoaded`. */
+  work(view: RunView, step: number): StepWork;
+  /** Whether a step with a condition, a matrix or a duration to be found out runs. */
+  decide(view: RunView, step: number): Decision;
+  /** The run's outputs, when its plan says that it concludes. */
+  conclude(view: RunView): Conclusion;
+  /** Old documents are kept for the runs that were begun with them. */
+  readonly versioned: boolean;
   /** How many runs may be begun by `retry`. */
   maxRetries(resource: Resource): number;
   /** Ranks attempts that wait for a slot of the object; higher first. */

@@ -1,7 +1,15 @@
 /** What the coordinator keeps of a resource and of its runs. Times are ms since 1970. */
-import type { RunPlan, RunState, RunStatus, StepError, StoredResult } from "./types.ts";
+import type {
+  RunPlan,
+  RunState,
+  RunStatus,
+  StepError,
+  StepState,
+  StepStatus,
+  StoredResult,
+} from "./types.ts";
 
-/** A thing that has runs: a task, later a pipeline. `document` is its definition, the kind's own. */
+/** A thing that has runs: a task or a pipeline. `document` is its definition, the kind's own. */
 export interface Resource {
   readonly id: string;
   readonly kind: string;
@@ -19,7 +27,16 @@ export interface Resource {
   changed_seq: number;
 }
 
-export type Trigger = "execute" | "retry" | "cancel";
+export type Trigger = "execute" | "retry" | "cancel" | "parent";
+
+/** The step of another run that a run was begun by, and reports to. */
+export interface ParentRef {
+  readonly resource_id: string;
+  readonly run: number;
+  /** Index of the step in its run. */
+  readonly step: number;
+  readonly epoch: number;
+}
 
 /** What is stored of a run, its steps and results apart. */
 export interface RunHead {
@@ -70,6 +87,55 @@ export interface RunSummary {
   readonly attempt: number;
   readonly exit_code: number | null;
   readonly error: StepError | null;
+  /** Version of the definition that the run was begun with. */
+  readonly version: number;
+  readonly parent: ParentRef | null;
+  /** Steps by state; groups are counted by their items, and by themselves while they have none. */
+  readonly counts: Readonly<Record<StepStatus, number>>;
+  /** Steps whose result is an earlier run's. */
+  readonly reused: number;
+  /** Names of up to ten steps that failed. */
+  readonly failed_steps: readonly string[];
+}
+
+/** All of a run but its results: what graphs and explanations are made of. */
+export interface RunInspection {
+  readonly resource: Resource;
+  readonly summary: RunSummary;
+  /** The definition that the run was begun with. */
+  readonly document: string;
+  /** JSON text of the run's inputs; null for none. */
+  readonly inputs: string | null;
+  readonly plan: RunPlan;
+  /** `summary`'s run; its items stand behind the steps of the plan. */
+  readonly state: RunState;
+  /** Names of all steps by index: of an item `group[2]`. */
+  readonly names: readonly string[];
+  /** Place in the deployment's queue for pipeline slots, from 1; null when it waits for none. */
+  readonly slot_position: number | null;
+  /** Places in the queue for a slot of the object or the quarantine, by step; from 1. */
+  readonly positions: Readonly<Record<number, number>>;
+}
+
+/** One step with what it came to. */
+export interface StepDetail {
+  readonly index: number;
+  readonly name: string;
+  readonly state: StepState;
+  /** JSON text of the matrix value of an item; null otherwise. */
+  readonly matrix: string | null;
+  readonly result: StoredResult | null;
+  readonly stdout: LogTail | null;
+  readonly stderr: LogTail | null;
+  readonly artifacts: readonly ArtifactSummary[];
+}
+
+/** What a retry would do, or has done: names of steps, items included. */
+export interface RerunPlan {
+  readonly run: number;
+  readonly retry_of: number;
+  readonly rerun: readonly string[];
+  readonly reuse: readonly string[];
 }
 
 /** A resource with its newest run, as one answer to one call. */

@@ -40,6 +40,15 @@ export interface StepPlan {
   readonly name: string;
   /** Indexes, in the plan, of the steps that must end first. */
   readonly needs: readonly number[];
+  /**
+   * Null: it starts when its needs completed, and is skipped when one did not. Else it is asked for
+   * when all have ended; one that calls a status function is asked for whatever they came to.
+   */
+  readonly condition: { readonly calls_status: boolean } | null;
+  /** The step is a group whose items are asked for when it is ready; its plan is each item's. */
+  readonly matrix: MatrixPlan | null;
+  /** The step waits for something outside instead of executing anything. */
+  readonly gate: GatePlan | null;
   /** A failure of this step satisfies its dependents and does not fail the run. */
   readonly continue_on_error: boolean;
   readonly timeout_ms: number;
@@ -49,6 +58,23 @@ export interface StepPlan {
    * lives elsewhere, reports by epoch and is held by a lease.
    */
   readonly attached: boolean;
+  /** The backend of a detached attempt keeps it through crashes: silence is asked about, not a loss. */
+  readonly durable: boolean;
+}
+
+export interface MatrixPlan {
+  /** Items at once; null for no limit of the group's own. */
+  readonly max_parallel: number | null;
+  /** The first item that fails for good stops the others. */
+  readonly fail_fast: boolean;
+}
+
+export interface GatePlan {
+  readonly type: "approval" | "signal" | "duration";
+  /** Name of the signal; null otherwise. */
+  readonly signal: string | null;
+  /** How long a `duration` lasts, or others may take before they fail; null for a duration that is asked for, and for no limit. */
+  readonly ms: number | null;
 }
 
 export interface RunPlan {
@@ -59,11 +85,30 @@ export interface RunPlan {
   readonly stop_on_failure: boolean;
   /** From the first attempt to the end of the run; null for no limit. */
   readonly timeout_ms: number | null;
+  /** The run needs a slot of the deployment while it has something in flight. */
+  readonly slotted: boolean;
+  /** The run's outputs are asked for before it completes. */
+  readonly concludes: boolean;
 }
 
 export interface StepError {
   readonly code: string;
   readonly message: string;
+}
+
+/** A group's items are steps of the state behind those of the plan, one after the other. */
+export interface GroupState {
+  readonly first: number;
+  readonly count: number;
+  /** Items that have not ended. */
+  open: number;
+  /** Items that have begun and not ended. */
+  active: number;
+  /** The next item to be made ready. */
+  next: number;
+  /** Items that failed, and that were cancelled. */
+  failed: number;
+  cancelled: number;
 }
 
 export interface StepState {
@@ -72,12 +117,29 @@ export interface StepState {
   open_needs: number;
   /** A dependency ended in a way that does not satisfy this step. */
   blocked: boolean;
+  /** A step that this one depends on, however far, failed and was not tolerated. */
+  failed_above: boolean;
+  /** A step that this one depends on, however far, was cancelled. */
+  cancelled_above: boolean;
+  /** The question whether it runs, and with which items, has no answer yet. */
+  deciding: boolean;
+  /** It was ended before it started, by a failure elsewhere, the run's time or a cancel. */
+  abandoned: boolean;
+  /** Of an item: the index of its group, and its place in it; null for a step of the plan. */
+  readonly group: number | null;
+  readonly item: number | null;
+  /** Of a group that was expanded. */
+  items: GroupState | null;
+  /** Where its result was made, when an earlier run's is reused. */
+  reused_from: { readonly run: number; readonly epoch: number } | null;
   /** Tries of the retry policy begun, from 1; 0 before the first. */
   attempt: number;
   /** Dispatches made; the newest one's number is the only one whose reports count. */
   epoch: number;
   /** When a waiting step is tried again. */
   retry_at: number | null;
+  /** When an open gate ends by itself. */
+  gate_until: number | null;
   /** When the running attempt has used up its time. */
   deadline_at: number | null;
   /** When a detached attempt counts as lost, or before its start is sent again, unless it reports. */
@@ -98,13 +160,17 @@ export interface StepState {
   error: StepError | null;
 }
 
-export type StopCause = "cancel" | "timeout" | "pause" | "run_timeout";
+export type StopCause = "cancel" | "timeout" | "pause" | "run_timeout" | "fail_fast";
+
+export type SlotState = "none" | "asked" | "held";
 
 export interface RunState {
   status: RunStatus;
   steps: StepState[];
-  /** Steps that are ready to be dispatched, oldest first. */
+  /** Steps that are ready to be dispatched, oldest first. Not stored: `restore` finds them again. */
   ready: number[];
+  /** Steps with a deadline of any kind, or in flight. Not stored either. */
+  timed: Set<number>;
   /** Steps queued or running. */
   in_flight: number;
   /** Steps that have not ended. */
@@ -113,6 +179,13 @@ export interface RunState {
   failures: number;
   /** Open steps that were in flight when the process died. */
   suspects: number;
+  slot: SlotState;
+  /** Names of signals that no gate has taken yet, with what the shell knows each by, oldest first. */
+  signals: { readonly name: string; readonly id: string }[];
+  /** The question for the run's outputs has no answer yet. */
+  concluding: boolean;
+  /** What is left of the run's time while nothing is in flight; null while its clock runs. */
+  remaining_ms: number | null;
   started_at: number | null;
   completed_at: number | null;
   deadline_at: number | null;
@@ -126,9 +199,28 @@ export interface RunState {
   readonly seed: number;
 }
 
+/** Where a cached result was made. */
+export interface CacheOrigin {
+  readonly resource_id: string;
+  readonly run: number;
+  readonly step: string;
+}
+
+/** The answer to whether a ready step runs. */
+export type Verdict =
+  | { readonly do: "run"; /** Of a duration gate. */ readonly wait_ms?: number }
+  | { readonly do: "skip" }
+  | { readonly do: "expand"; readonly items: number }
+  | { readonly do: "fail"; readonly error: StepError };
+
 /** What an attempt came to. `unconfirmed` is set when nobody could say that the code has stopped. */
 export type AttemptResult =
-  | { readonly status: "completed"; readonly exit_code: number | null }
+  | {
+      readonly status: "completed";
+      readonly exit_code: number | null;
+      /** The run that the result was taken from, when a cache had it. */
+      readonly cached_from?: CacheOrigin;
+    }
   | {
       readonly status: "failed";
       readonly reason: FailureReason;
@@ -155,6 +247,19 @@ export type RunEvent =
   /** The coordinator's process is new: what it had in memory is gone. */
   | { readonly type: "recovered" }
   | { readonly type: "timer" }
+  | { readonly type: "decided"; readonly step: number; readonly verdict: Verdict }
+  | { readonly type: "concluded"; readonly error: StepError | null }
+  | { readonly type: "slot_granted" }
+  /** Somebody approves, or refuses, what an approval gate asks. */
+  | {
+      readonly type: "approve";
+      readonly step: number;
+      readonly approved: boolean;
+      readonly by: string;
+      readonly comment: string | null;
+    }
+  /** `id` names the signal's payload to the shell. */
+  | { readonly type: "signal"; readonly name: string; readonly id: string }
   | { readonly type: "cancel" }
   | { readonly type: "pause"; readonly mode: "boundary" | "now" }
   | { readonly type: "resume" };
@@ -174,6 +279,15 @@ export type Effect =
       readonly epoch: number;
       readonly reason: StopCause;
     }
+  /** Asks for the answer `decided`; repeated after a crash until it comes. */
+  | { readonly type: "decide"; readonly step: number }
+  /** Asks for the answer `concluded`; repeated after a crash until it comes. */
+  | { readonly type: "conclude" }
+  /** The signal's payload becomes the step's result. */
+  | { readonly type: "take_signal"; readonly step: number; readonly id: string }
+  /** Asks for `slot_granted`; repeated after a crash. */
+  | { readonly type: "acquire_slot" }
+  | { readonly type: "release_slot" }
   | { readonly type: "emit"; readonly event: MachineEvent };
 
 /** What the machine adds to the run's event log. */
@@ -217,7 +331,28 @@ export type MachineEvent =
       readonly attempt: number;
       readonly retry_at: number;
     }
-  | { readonly type: "step.skipped" | "step.cancelled"; readonly step: number };
+  | { readonly type: "step.skipped" | "step.cancelled"; readonly step: number }
+  | { readonly type: "step.expanded"; readonly step: number; readonly items: number }
+  /** A step without an attempt, a group or a gate, ended. */
+  | {
+      readonly type: "step.completed" | "step.failed";
+      readonly step: number;
+      readonly error: StepError | null;
+    }
+  | {
+      readonly type: "gate.opened";
+      readonly step: number;
+      readonly gate: GatePlan["type"];
+      readonly until: number | null;
+    }
+  | {
+      readonly type: "gate.approved" | "gate.refused";
+      readonly step: number;
+      readonly by: string;
+      readonly comment: string | null;
+    }
+  | { readonly type: "signal.received"; readonly name: string; readonly id: string }
+  | { readonly type: "run.waiting" };
 
 export interface Transition {
   readonly state: RunState;
