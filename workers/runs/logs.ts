@@ -11,6 +11,8 @@ export interface LogQuery {
   /** Null is the newest run. */
   readonly run: number | null;
   readonly stream: "stdout" | "stderr" | null;
+  /** Name of a step or an item; null is all of them. */
+  readonly step: string | null;
   /** Null is every attempt of the run. */
   readonly attempt: number | null;
   /** First byte; a negative number counts back from the end. */
