@@ -9,6 +9,7 @@ import { TASK_KIND, taskKind } from "./tasks/kind.ts";
 
 const ports: EnginePorts = {
   kinds: { [TASK_KIND]: taskKind },
+  slots: (env) => loadConfig(env).MAX_CONCURRENT_PIPELINES,
   executors(env, context) {
     const config = loadConfig(env);
     return {

@@ -33,6 +33,11 @@ export function objectName(id: string): string {
   return `${projectPart(id)}:${hash(id) % OBJECTS_PER_PROJECT}`;
 }
 
+/** The name of the object of a resource that has one of its own. */
+export function ownObjectName(id: string): string {
+  return id;
+}
+
 /** FNV-1a, finished so that every input bit reaches the low bits. */
 function hash(text: string): number {
   let value = 0x811c9dc5;

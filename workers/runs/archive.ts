@@ -8,6 +8,7 @@ import { boundsOf, copyPieces, type LogQuery, type LogSlice } from "./logs.ts";
 import { type LogPiece, storedRecord } from "./record.ts";
 import type { RunStore } from "./store.ts";
 import type { EventRow, Resource, Snapshot } from "./store-types.ts";
+import type { RunPlan } from "./types.ts";
 import { type AttemptView, attempts, snapshot } from "./views.ts";
 
 /** A part is closed once it has this many characters; its last event may go beyond. */
@@ -19,6 +20,7 @@ interface Part {
   readonly last_seq: number;
   /** Bytes of output in the part, by attempt and stream. */
   readonly output: readonly {
+    readonly step: string;
     readonly attempt: number;
     readonly stream: string;
     readonly bytes: number;
@@ -38,24 +40,31 @@ const encoder = new TextEncoder();
 export class Archive {
   readonly #blobs: R2Bucket;
   readonly #store: RunStore;
+  readonly #planOf: (resource: Resource, version: number) => RunPlan;
 
-  constructor(blobs: R2Bucket, store: RunStore) {
+  constructor(
+    blobs: R2Bucket,
+    store: RunStore,
+    planOf: (resource: Resource, version: number) => RunPlan,
+  ) {
     this.#blobs = blobs;
     this.#store = store;
+    this.#planOf = planOf;
   }
 
   /** Moves the events of an ended run; a repetition after a crash writes the same blobs again. */
   async move(resource: Resource, runNumber: number): Promise<void> {
-    const run = this.#store.run(resource.id, runNumber);
+    const run = this.#store.runs.get(resource.id, runNumber);
     if (!run) return;
+    const plan = this.#planOf(resource, run.version);
     const prefix = archivePrefix(resource, runNumber);
     const record = storedRecord(this.#store, resource.id, runNumber);
-    const { stdout, stderr, artifacts } = snapshot(resource, run, record, null);
+    const { stdout, stderr, artifacts } = snapshot(resource, run, plan, record, null);
     const parts = await this.#writeParts(resource.id, runNumber, prefix);
     const views = attempts(runNumber, record);
     const index: ArchiveIndex = { stdout, stderr, artifacts, attempts: views, parts };
     await this.#blobs.put(`${prefix}index.json`, JSON.stringify(index));
-    this.#store.markArchived(resource.id, runNumber, prefix);
+    this.#store.upkeep.markArchived(resource.id, runNumber, prefix);
   }
 
   async index(prefix: string): Promise<ArchiveIndex> {
@@ -72,14 +81,12 @@ export class Archive {
 
   async log(prefix: string, query: LogQuery): Promise<LogSlice> {
     const { parts } = await this.index(prefix);
-    const wanted = (attempt: unknown, stream: unknown) =>
+    const wanted: Wanted = ({ step, attempt, stream }) =>
+      (query.step === null || query.step === step) &&
       (query.attempt === null || query.attempt === attempt) &&
       (query.stream === null || query.stream === stream);
     const sizes = parts.map(({ output }) =>
-      output.reduce(
-        (sum, { attempt, stream, bytes }) => sum + (wanted(attempt, stream) ? bytes : 0),
-        0,
-      ),
+      output.reduce((sum, part) => sum + (wanted(part) ? part.bytes : 0), 0),
     );
     const total = sizes.reduce((sum, size) => sum + size, 0);
     const { from, to } = boundsOf(query, total);
@@ -106,7 +113,7 @@ export class Archive {
       open = new OpenPart();
     };
     for (let after = 0; ; ) {
-      const page = this.#store.events(resourceId, after, EVENTS_PER_PAGE);
+      const page = this.#store.log.read(resourceId, after, EVENTS_PER_PAGE);
       for (const event of page) {
         after = event.seq;
         if (event.run !== run) continue;
@@ -130,7 +137,10 @@ export class Archive {
 /** A part that is being filled. */
 class OpenPart {
   readonly #lines: string[] = [];
-  readonly #output = new Map<string, { attempt: number; stream: string; bytes: number }>();
+  readonly #output = new Map<
+    string,
+    { step: string; attempt: number; stream: string; bytes: number }
+  >();
   chars = 0;
   lastSeq = 0;
 
@@ -140,9 +150,10 @@ class OpenPart {
     this.chars += line.length + 1;
     this.lastSeq = event.seq;
     if (event.type !== "log") return;
-    const { attempt, stream, text } = readData(event);
-    const key = `${String(attempt)} ${String(stream)}`;
+    const { step, attempt, stream, text } = readData(event);
+    const key = `${String(step)} ${String(attempt)} ${String(stream)}`;
     const known = this.#output.get(key) ?? {
+      step: String(step),
       attempt: Number(attempt),
       stream: String(stream),
       bytes: 0,
@@ -160,14 +171,18 @@ class OpenPart {
   }
 }
 
-function piecesOf(
-  events: readonly EventRow[],
-  wanted: (attempt: unknown, stream: unknown) => boolean,
-): LogPiece[] {
+/** Whether a piece of output is what is asked for. */
+type Wanted = (piece: {
+  readonly step?: unknown;
+  readonly attempt?: unknown;
+  readonly stream?: unknown;
+}) => boolean;
+
+function piecesOf(events: readonly EventRow[], wanted: Wanted): LogPiece[] {
   return events
     .filter(({ type }) => type === "log")
     .map(readData)
-    .filter(({ attempt, stream }) => wanted(attempt, stream))
+    .filter(wanted)
     .map(({ text }) => {
       const whole = String(text);
       return { bytes: encoder.encode(whole).byteLength, text: () => whole };

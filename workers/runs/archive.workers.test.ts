@@ -15,7 +15,7 @@ import type { EventRow, Snapshot } from "./store-types.ts";
 const PROJECT = "archive-tests";
 const runs = createRunClient(env.RUN_COORDINATOR, TASK_KIND);
 const ID = resourceId(newSeed(), PROJECT);
-const ALL: LogQuery = { run: 1, stream: null, attempt: null, from: 0, to: null };
+const ALL: LogQuery = { run: 1, stream: null, step: null, attempt: null, from: 0, to: null };
 
 /** Two attempts, each with 3 MiB on stdout and a line on stderr. */
 const SCRIPT = `export default (_, ctx) => {

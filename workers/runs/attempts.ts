@@ -10,9 +10,12 @@ import type {
   StopReason,
   Work,
 } from "../executors/port.ts";
+import { type CacheRequest, StepNotReady, type StepWork } from "./ports.ts";
+import { nameOf } from "./state.ts";
 import type { LiveRun } from "./store-types.ts";
 import { earnsProbation } from "./suspects.ts";
-import type { StopCause } from "./types.ts";
+import { splitText } from "./text-parts.ts";
+import type { CacheOrigin, StopCause } from "./types.ts";
 
 /** The platform runs at most this many distinct dynamic workers at once for one object. */
 export const MAX_ATTACHED_IN_FLIGHT = 10;
@@ -44,9 +47,17 @@ export interface LogEntry {
   readonly text: string;
 }
 
+/** What an attempt came to, when a cache had its result. */
+export type CachedOutcome = Extract<Outcome, { status: "completed" }> & {
+  readonly cached_from: CacheOrigin;
+};
+
 /** What the attempts ask of the coordinator. Each call commits before it returns. */
 export interface AttemptHost {
-  work(ticket: Ticket): Work;
+  work(ticket: Ticket): StepWork | Promise<StepWork>;
+  /** The result that a cache has; null when the step has to run. */
+  cached(ticket: Ticket, request: CacheRequest): Promise<CachedOutcome | null>;
+  keepCached(ticket: Ticket, request: CacheRequest, outcome: Outcome): Promise<void>;
   executor(work: Work): Executor | null;
   begin(ticket: Ticket): boolean;
   output(ticket: Ticket, entries: readonly LogEntry[]): void;
@@ -165,13 +176,18 @@ export class Attempts {
   async #run(ticket: Ticket, signal: AbortSignal, buffer: OutputBuffer): Promise<Outcome> {
     const { live, step } = ticket;
     try {
-      const work = this.#host.work(ticket);
+      const prepared = this.#host.work(ticket);
+      const stepWork = prepared instanceof Promise ? await prepared : prepared;
+      if (stepWork.type !== "work") throw new Error("a run is no work of this object");
+      const { work, cache } = stepWork;
+      const known = cache && (await this.#host.cached(ticket, cache));
+      if (known) return known;
       const executor = this.#host.executor(work);
       if (!executor) return unavailable(work.task_type);
       const ref: AttemptRef = {
         resource_id: live.resource.id,
         run: live.run,
-        step: live.plan.steps[step]?.name ?? String(step),
+        step: nameOf(live.plan, live.state, step),
         attempt: ticket.attempt,
         epoch: ticket.epoch,
       };
@@ -181,7 +197,7 @@ export class Attempts {
         work,
         deadline_at: live.state.steps[step]?.deadline_at ?? Date.now(),
       };
-      return await executor.run(
+      const outcome = await executor.run(
         request,
         {
           log: (stream, text) => buffer.add(stream, text),
@@ -189,7 +205,10 @@ export class Attempts {
         },
         signal,
       );
+      if (cache) await this.#host.keepCached(ticket, cache, outcome);
+      return outcome;
     } catch (error) {
+      if (error instanceof StepNotReady) return failed(error.code, error.message);
       return failed("executor_error", `The executor broke: ${describe(error)} Retry the task.`);
     }
   }
@@ -285,11 +304,8 @@ class OutputBuffer {
   }
 
   add(stream: LogStream, text: string): void {
-    for (let from = 0; from < text.length; ) {
-      const to = boundary(text, from + LOG_CHUNK_CHARS);
-      this.#push(stream, text.slice(from, to));
-      from = to;
-    }
+    if (text.length <= LOG_CHUNK_CHARS) this.#push(stream, text);
+    else for (const part of splitText(text, LOG_CHUNK_CHARS)) this.#push(stream, part);
     if (this.#chars >= LOG_CHUNK_CHARS) this.#emit();
     else this.#timer ??= setTimeout(() => this.#emit(), LOG_FLUSH_MS);
   }
@@ -322,13 +338,6 @@ class OutputBuffer {
     const entries = this.take();
     if (entries.length > 0) this.#flush(entries);
   }
-}
-
-/** The nearest index up to `at` that does not part the halves of a surrogate pair. */
-function boundary(text: string, at: number): number {
-  if (at >= text.length) return text.length;
-  const before = text.charCodeAt(at - 1);
-  return before >= 0xd800 && before <= 0xdbff ? at - 1 : at;
 }
 
 function holderOf(live: LiveRun, step: number): string {

@@ -32,6 +32,12 @@ function ticketOf(id: string, alone: boolean): Ticket {
     retry_of: null,
     request_id: null,
     created_at: 0,
+    version: 1,
+    open_needs: [0],
+    inputs: null,
+    step_inputs: null,
+    parent: null,
+    document: resource.document,
   } as const;
   const live = {
     ...head,
@@ -59,7 +65,9 @@ function slots() {
       }),
   };
   const host: AttemptHost = {
-    work: ({ live }) => taskKind.work(live.resource, 0),
+    work: ({ live }) => taskKind.work({ ...live, result: () => null, resultBytes: () => 0 }, 0),
+    cached: async () => null,
+    keepCached: async () => undefined,
     executor: () => executor,
     begin: () => true,
     output: () => undefined,

@@ -22,27 +22,27 @@ export class Chores {
 
   /** When the oldest run here is due to move; null when no ended run is here. */
   dueAt(): number | null {
-    const oldest = this.#store.oldestUnarchived();
+    const oldest = this.#store.upkeep.oldestUnarchived();
     return oldest === null ? null : oldest + this.#retentionMs;
   }
 
   /** Does what is due; resolves to false when some of it is left. */
   async run(): Promise<boolean> {
-    const due = this.#store.archivable(Date.now() - this.#retentionMs, PER_ALARM);
+    const due = this.#store.upkeep.archivable(Date.now() - this.#retentionMs, PER_ALARM);
     try {
       for (const { resource_id, run } of due) {
         const resource = this.#store.resource(resource_id);
         if (resource) await this.#archive.move(resource, run);
       }
-      for (const deletion of this.#store.purges(PER_ALARM)) {
+      for (const deletion of this.#store.upkeep.purges(PER_ALARM)) {
         await this.#purge(resourcePrefix(deletion));
-        this.#store.forgetDeletion(deletion.id);
+        this.#store.upkeep.forgetDeletion(deletion.id);
       }
     } catch (error) {
       console.error(JSON.stringify({ event: "chores_failed", message: String(error) }));
       return false;
     }
-    return due.length < PER_ALARM && this.#store.purges(1).length === 0;
+    return due.length < PER_ALARM && this.#store.upkeep.purges(1).length === 0;
   }
 
   async #purge(prefix: string): Promise<void> {

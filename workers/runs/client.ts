@@ -1,7 +1,7 @@
 /** How services reach the coordinator of a resource: by id, with refusals turned into API errors. */
 
 import { ApiError, notFound } from "../http/errors.ts";
-import { objectName } from "./address.ts";
+import { objectName, ownObjectName } from "./address.ts";
 import type {
   ApprovalInput,
   CreateInput,
@@ -66,20 +66,36 @@ export interface RunClient {
   follow(id: string, run: number, after: number, signal: AbortSignal): AsyncGenerator<EventRow>;
 }
 
+/** Whether resources share the objects of their project or have one each. */
+export type Placement = "shared" | "own";
+
+function nameOf(id: string, placement: Placement): string {
+  return placement === "own" ? ownObjectName(id) : objectName(id);
+}
+
 /** Wakes the object of a resource, which takes up what it finds unfinished. */
-export async function callOnRun(namespace: Namespace, id: string): Promise<void> {
-  await namespace.getByName(objectName(id)).wake();
+export async function callOnRun(
+  namespace: Namespace,
+  id: string,
+  placement: Placement,
+): Promise<void> {
+  await namespace.getByName(nameOf(id, placement)).wake();
 }
 
 /** `kind` is what the resource is called in messages. */
-export function createRunClient(namespace: Namespace, kind: string): RunClient {
+export function createRunClient(
+  namespace: Namespace,
+  kind: string,
+  placement: Placement = "shared",
+): RunClient {
   /** Calls the object; `again` repeats a call that a reset of the object cut off. */
   const call = async <T extends object>(
     id: string,
     again: boolean,
     operation: (stub: Stub, repeated: boolean) => Promise<T>,
   ): Promise<Exclude<T, Refusal>> => {
-    const attempt = (repeated: boolean) => operation(namespace.getByName(objectName(id)), repeated);
+    const attempt = (repeated: boolean) =>
+      operation(namespace.getByName(nameOf(id, placement)), repeated);
     const answer = await attempt(false).catch((error: unknown) => {
       if (again && wasReset(error)) return attempt(true);
       throw error;
@@ -95,7 +111,16 @@ export function createRunClient(namespace: Namespace, kind: string): RunClient {
     read: (id, run = null) => call(id, true, async (stub) => stub.read(id, run)),
     execute: (id, input) => call(id, true, async (stub) => stub.execute(id, input)),
     retry: (id, input) => call(id, true, async (stub) => stub.retry(id, input)),
-    cancel: (id) => call(id, true, async (stub, repeated) => stub.cancel(id, repeated)),
+    planRetry: (id, input) => call(id, true, async (stub) => stub.planRetry(id, input)),
+    cancel: (id, run = null) =>
+      call(id, true, async (stub, repeated) => stub.cancel(id, run, repeated)),
+    pause: (id, run, mode) => call(id, true, async (stub) => stub.pause(id, run, mode)),
+    resume: (id, run) => call(id, false, async (stub) => stub.resume(id, run)),
+    approve: (id, run, input) => call(id, false, async (stub) => stub.approve(id, run, input)),
+    signal: (id, run, input) => call(id, true, async (stub) => stub.signal(id, run, input)),
+    runs: (id, before, limit) => call(id, true, async (stub) => stub.runs(id, before, limit)),
+    inspect: (id, run) => call(id, true, async (stub) => stub.inspect(id, run)),
+    step: (id, run, name) => call(id, true, async (stub) => stub.step(id, run, name)),
     edit: (id, document, version, revision) =>
       call(id, false, async (stub) => stub.edit(id, document, version, revision)),
     remove: async (id, revision) => {
@@ -107,7 +132,7 @@ export function createRunClient(namespace: Namespace, kind: string): RunClient {
     events: page,
     follow: (id, run, after, signal) =>
       follow(
-        () => openInbox(namespace.getByName(objectName(id)), id, signal),
+        () => openInbox(namespace.getByName(nameOf(id, placement)), id, signal),
         (cursor) => page(id, run, cursor).catch(endIfGone),
         { run, after, signal },
       ),
@@ -251,6 +276,12 @@ function refusal(kind: string, id: string, refused: object): ApiError {
         `The object that would run this ${kind} has too much under way. Try again in a few seconds, or spread the load.`,
         { headers: { "Retry-After": "5" } },
       );
+    case "unknown_step": {
+      const known = refused.known.slice(0, 20).join(", ");
+      return new ApiError("validation_failed", `The ${kind} has no step "${refused.step}".`, {
+        issues: [{ path: "from", message: `Name one of its steps: ${known}.` }],
+      });
+    }
     case "illegal": {
       const options =
         refused.allowed.length > 0 ? `Allowed now: ${refused.allowed.join(", ")}.` : "";

@@ -1,27 +1,34 @@
 /**
  * The Durable Object that owns runs: single writer and truth of what it holds. This file is its
- * RPC surface and its alarm; the engine behind it decides and stores.
+ * RPC surface and its alarm; what is behind it decides, stores and answers.
  */
 import { DurableObject } from "cloudflare:workers";
 import { loadConfig } from "../config.ts";
 import { Archive } from "./archive.ts";
 import { Chores } from "./chores.ts";
+import { Commands } from "./commands.ts";
 import { Engine } from "./engine.ts";
-import { allowedActions, type Explanation, explain, stateOf } from "./explain.ts";
+import type { Explanation } from "./explain.ts";
 import { Feed } from "./feed.ts";
-import { type LogQuery, type LogSlice, readLog } from "./logs.ts";
+import type { LogQuery, LogSlice } from "./logs.ts";
 import type { EnginePorts } from "./ports.ts";
 import { Projector } from "./projector.ts";
-import { liveRecord, storedRecord } from "./record.ts";
-import { RunStore, type StoredRun } from "./store.ts";
-import type { EventRow, Resource, Snapshot } from "./store-types.ts";
-import * as views from "./views.ts";
+import { Queries } from "./queries.ts";
+import { RunStore } from "./store.ts";
+import type {
+  EventRow,
+  ParentRef,
+  RerunPlan,
+  RunInspection,
+  RunSummary,
+  Snapshot,
+  StepDetail,
+} from "./store-types.ts";
+import { type ChildReport, type ChildStart, refusal, requestOf } from "./sub-runs.ts";
+import type { AttemptView } from "./views.ts";
 
-/** `cancel` answers when the code has stopped, or after this long. */
-const CANCEL_WAIT_MS = 2_000;
 /** Work that a failed projection or archiving left is tried again after this long. */
 const CHORE_RETRY_MS = 1_500;
-const EVENTS_PER_PAGE = 1_000;
 
 export interface CreateInput {
   readonly id: string;
@@ -82,7 +89,8 @@ export type Refusal =
       readonly state: string;
       readonly allowed: readonly string[];
     }
-  | { readonly refused: "version"; readonly current: number };
+  | { readonly refused: "version"; readonly current: number }
+  | { readonly refused: "unknown_step"; readonly step: string; readonly known: readonly string[] };
 
 export interface EventPage {
   readonly events: readonly EventRow[];
@@ -95,9 +103,9 @@ export abstract class RunCoordinatorBase extends DurableObject<Env> {
   readonly #engine: Engine;
   readonly #feed: Feed;
   readonly #projector: Projector;
-  readonly #kinds: EnginePorts["kinds"];
-  readonly #archive: Archive;
   readonly #chores: Chores;
+  readonly #commands: Commands;
+  readonly #queries: Queries;
   #recovered = false;
   #housekeeping: Promise<boolean> | null = null;
 
@@ -105,96 +113,92 @@ export abstract class RunCoordinatorBase extends DurableObject<Env> {
     super(context, env);
     this.#store = new RunStore(context.storage.sql);
     this.#feed = new Feed(context);
-    this.#kinds = ports.kinds;
     this.#projector = new Projector(env, this.#store, ports.kinds);
     this.#engine = new Engine(context, env, ports, this.#store, this.#feed, (changes) => {
       for (const change of changes) this.#projector.changed(change);
     });
+    const archive = new Archive(env.BLOBS, this.#store, (resource, version) =>
+      this.#queries.planOf(resource, version),
+    );
     const retentionMs = loadConfig(env).RUN_RETENTION_SECONDS * 1000;
-    this.#archive = new Archive(env.BLOBS, this.#store);
-    this.#chores = new Chores(env.BLOBS, this.#store, this.#archive, retentionMs);
+    this.#chores = new Chores(env.BLOBS, this.#store, archive, retentionMs);
+    this.#queries = new Queries(this.#store, this.#engine, archive);
+    this.#commands = new Commands(
+      this.#store,
+      this.#engine,
+      this.#queries,
+      this.#projector,
+      this.#feed,
+    );
   }
 
   /** Creates a resource; one that exists already is answered as it is. */
   async create(input: CreateInput): Promise<Snapshot | Refusal> {
     this.#open();
-    const { start } = input;
-    let resource = this.#find(input.id);
-    if (start && !resource?.run && this.#engine.isFull()) return { refused: "busy" };
-    if (!resource) {
-      resource = this.#engine.commit((now) => this.#insert(input, now));
-    } else if (start && resource.run === 0) {
-      this.#begin(resource, start, "execute");
-    }
-    const wait = start?.wait_ms ?? 0;
-    return (await this.#outcome(resource.id, wait, resource.run)) ?? views.bareSnapshot(resource);
+    return this.#commands.create(input);
   }
 
   /** The resource with its newest run, or with the one asked for. */
   async read(id: string, run: number | null): Promise<Snapshot | Refusal> {
     this.#open();
-    return (await this.#snapshot(id, run)) ?? { refused: "not_found" };
+    return (await this.#queries.snapshot(id, run)) ?? { refused: "not_found" };
   }
 
   /** Starts run n+1 and waits for its end. */
   async execute(id: string, input: StartInput): Promise<Snapshot | Refusal> {
     this.#open();
-    const resource = this.#find(id);
-    if (!resource) return { refused: "not_found" };
-    const repeated = this.#runOf(id, input);
-    if (repeated === null) {
-      if (this.#engine.liveRun(resource)) return this.#illegal(resource, "It is running already.");
-      if (this.#engine.isFull()) return { refused: "busy" };
-      this.#begin(resource, input, "execute");
-    }
-    const run = repeated ?? resource.run;
-    return (await this.#outcome(id, input.wait_ms, run)) ?? { refused: "not_found" };
+    return this.#commands.execute(id, input);
   }
 
-  /** Starts run n+1 after a run that failed or was cancelled; counts against `max_retries`. */
-  async retry(id: string, input: StartInput): Promise<Snapshot | Refusal> {
+  /** Starts run n+1 from an earlier one; counts against what the kind allows. */
+  async retry(id: string, input: RetryInput): Promise<Snapshot | Refusal> {
     this.#open();
-    const resource = this.#find(id);
-    if (!resource) return { refused: "not_found" };
-    const repeated = this.#runOf(id, input);
-    if (repeated === null) {
-      const state = this.#newest(resource)?.state.status;
-      if (state !== "failed" && state !== "cancelled") {
-        return this.#illegal(resource, "Only a run that failed or was cancelled can be retried.");
-      }
-      if (!this.#mayRetry(resource)) {
-        const detail = `All ${resource.retry_count} retries are used up. Raise max_retries with PATCH, or execute it again.`;
-        return this.#illegal(resource, detail);
-      }
-      if (this.#engine.isFull()) return { refused: "busy" };
-      resource.retry_count += 1;
-      this.#begin(resource, input, "retry");
-    }
-    const run = repeated ?? resource.run;
-    return (await this.#outcome(id, input.wait_ms, run)) ?? { refused: "not_found" };
+    return this.#commands.retry(id, input);
+  }
+
+  /** What `retry` would run again. */
+  async planRetry(id: string, input: RerunInput): Promise<RerunPlan | Refusal> {
+    this.#open();
+    return this.#commands.planRetry(id, input);
   }
 
   /**
-   * Cancels the live run, or the resource before its first one; waits until the code has stopped.
+   * Cancels a live run, or the resource before its first one; waits until the code has stopped.
    * `repeated` says that an earlier call was cut off, which may have cancelled it already.
    */
-  async cancel(id: string, repeated: boolean): Promise<Snapshot | Refusal> {
+  async cancel(id: string, run: number | null, repeated: boolean): Promise<Snapshot | Refusal> {
     this.#open();
-    const resource = this.#find(id);
-    if (!resource) return { refused: "not_found" };
-    const live = this.#engine.liveRun(resource);
-    if (live) {
-      this.#engine.commit((now) => this.#engine.drive(live, { type: "cancel" }, now));
-    } else if (resource.run === 0) {
-      const run = { trigger: "cancel", retry_of: null, request_id: null, awaited: true } as const;
-      this.#engine.commit((now) => this.#engine.beginRun(resource, run, now));
-    } else if (!repeated || this.#newest(resource)?.state.status !== "cancelled") {
-      return this.#illegal(resource, "It has ended already.");
-    }
-    return (await this.#outcome(id, CANCEL_WAIT_MS, resource.run)) ?? { refused: "not_found" };
+    return this.#commands.cancel(id, run, repeated);
   }
 
-  /** Replaces the document of a resource that is not running. */
+  /** `boundary` lets attempts in flight end; `now` stops them, to run again as the same try. */
+  async pause(
+    id: string,
+    run: number | null,
+    mode: "boundary" | "now",
+  ): Promise<Snapshot | Refusal> {
+    this.#open();
+    return this.#commands.pause(id, run, mode);
+  }
+
+  async resume(id: string, run: number | null): Promise<Snapshot | Refusal> {
+    this.#open();
+    return this.#commands.resume(id, run);
+  }
+
+  /** Passes or fails an open approval. */
+  async approve(id: string, run: number | null, input: ApprovalInput): Promise<Snapshot | Refusal> {
+    this.#open();
+    return this.#commands.approve(id, run, input);
+  }
+
+  /** Gives a signal to a live run, for the gate that waits for it or will. */
+  async signal(id: string, run: number | null, input: SignalInput): Promise<Snapshot | Refusal> {
+    this.#open();
+    return this.#commands.signal(id, run, input);
+  }
+
+  /** Replaces the document of a resource; of one without versions only while it is not running. */
   async edit(
     id: string,
     document: string,
@@ -202,86 +206,115 @@ export abstract class RunCoordinatorBase extends DurableObject<Env> {
     revision: number | null,
   ): Promise<Snapshot | Refusal> {
     this.#open();
-    const resource = this.#find(id);
-    if (!resource) return { refused: "not_found" };
-    if (this.#engine.liveRun(resource)) {
-      return this.#illegal(resource, "It cannot be changed while it runs. Cancel it or wait.");
-    }
-    if (
-      resource.version !== version ||
-      (revision ?? resource.changed_seq) !== resource.changed_seq
-    ) {
-      return { refused: "version", current: resource.changed_seq };
-    }
-    this.#engine.commit((now) => {
-      resource.document = document;
-      resource.version += 1;
-      this.#store.saveDocument(resource);
-      const data = { version: resource.version };
-      this.#engine.append(resource, resource.run, { at: now, type: "resource.updated", data });
-    });
-    return (await this.#snapshot(id)) ?? { refused: "not_found" };
+    return this.#commands.edit(id, document, version, revision);
   }
 
   /** Deletes a resource that is not running, with all its runs. */
   async remove(id: string, revision: number | null): Promise<{ readonly removed: true } | Refusal> {
     this.#open();
-    const resource = this.#find(id);
-    if (!resource) return { refused: "not_found" };
-    if (this.#engine.liveRun(resource)) {
-      return this.#illegal(resource, "It cannot be deleted while it runs. Cancel it first.");
-    }
-    if (revision !== null && revision !== resource.changed_seq) {
-      return { refused: "version", current: resource.changed_seq };
-    }
-    this.#engine.commit(() => this.#store.deleteResource(resource));
-    this.#projector.deleted(id);
-    this.#feed.dismiss(id);
-    return { removed: true };
+    return this.#commands.remove(id, revision);
   }
 
   /** Events after `after`, oldest first, one page; an empty page is the end of what there is. */
   async events(id: string, run: number, after: number): Promise<EventPage | Refusal> {
     this.#open();
-    const resource = this.#find(id);
-    if (!resource) return { refused: "not_found" };
-    const stored = this.#store.run(id, run);
-    if (!stored && run > Math.max(1, resource.run)) return { refused: "not_found" };
-    const ended = stored !== null && stored.state.completed_at !== null;
-    const events = stored?.archive
-      ? await this.#archive.events(stored.archive, after)
-      : this.#store.events(id, after, EVENTS_PER_PAGE);
-    return { events, ended };
+    return this.#queries.events(id, run, after);
   }
 
   /** Attempts of a run, oldest first; `run` null is the newest. */
-  async attempts(id: string, run: number | null): Promise<readonly views.AttemptView[] | Refusal> {
+  async attempts(id: string, run: number | null): Promise<readonly AttemptView[] | Refusal> {
     this.#open();
-    const stored = this.#runNumbered(id, run);
-    if (!stored) return { refused: "not_found" };
-    if (stored.archive) return (await this.#archive.index(stored.archive)).attempts;
-    return views.attempts(stored.run, storedRecord(this.#store, id, stored.run));
+    return this.#queries.attempts(id, run);
   }
 
   /** Bytes of a run's output. */
   async log(id: string, query: LogQuery): Promise<LogSlice | Refusal> {
     this.#open();
-    const stored = this.#runNumbered(id, query.run);
-    if (!stored) return { refused: "not_found" };
-    if (stored.archive) return this.#archive.log(stored.archive, query);
-    return readLog(storedRecord(this.#store, id, stored.run), query);
+    return this.#queries.log(id, query);
   }
 
   /** Says why the resource is in the state it is in, and what can be done. */
   async why(id: string): Promise<Explanation | Refusal> {
     this.#open();
-    const resource = this.#find(id);
-    if (!resource) return { refused: "not_found" };
-    const position = (step: number) => {
-      const live = this.#engine.liveRun(resource);
-      return live ? this.#engine.attempts.position(live, step) : null;
-    };
-    return explain(this.#newest(resource), this.#mayRetry(resource), position, Date.now());
+    return this.#queries.why(id);
+  }
+
+  /** Runs below `before`, newest first; null is from the newest. */
+  async runs(
+    id: string,
+    before: number | null,
+    limit: number,
+  ): Promise<readonly RunSummary[] | Refusal> {
+    this.#open();
+    return this.#queries.runs(id, before, limit);
+  }
+
+  /** All of a run but its results. */
+  async inspect(id: string, run: number | null): Promise<RunInspection | Refusal> {
+    this.#open();
+    return this.#queries.inspect(id, run);
+  }
+
+  /** One step of a run by its name, or an item as `name[2]`. */
+  async step(id: string, run: number | null, name: string): Promise<StepDetail | Refusal> {
+    this.#open();
+    return this.#queries.step(id, run, name);
+  }
+
+  /** Begins a run for a step of another; asked again, it says how that run is. */
+  async beginChild(start: ChildStart): Promise<ChildReport> {
+    this.#open();
+    const { resource_id: id, project_id, parent, inputs } = start;
+    const resource = this.#queries.find(id);
+    if (!resource || resource.project_id !== project_id) {
+      return refusal(
+        parent,
+        "pipeline_not_found",
+        `There is no pipeline ${id} in this project. Correct the step's pipeline.`,
+      );
+    }
+    const request_id = requestOf(parent);
+    const known = this.#store.runs.ofRequest(id, request_id);
+    if (known === null) {
+      if (this.#engine.runs.isFull) {
+        return refusal(
+          parent,
+          "busy",
+          "The sub-pipeline has too many runs under way. Retry later.",
+        );
+      }
+      this.#engine.commit((now) =>
+        this.#engine.beginRun(
+          resource,
+          { trigger: "parent", retry_of: null, request_id, awaited: true, inputs, parent },
+          now,
+        ),
+      );
+    }
+    const report = this.#engine.children.describe(resource, known ?? resource.run);
+    const isOver = report !== null && report.result !== null;
+    // What has ended tells its outputs by a report of its own.
+    if (isOver) await this.#engine.children.report(resource, known ?? resource.run);
+    return { parent, result: null, outputs: null };
+  }
+
+  /** Cancels the run that a step of another is. */
+  async cancelChild(id: string, parent: ParentRef): Promise<ChildReport> {
+    this.#open();
+    const resource = this.#queries.find(id);
+    const run = resource && this.#store.runs.ofRequest(id, requestOf(parent));
+    if (!resource || run === null)
+      return { parent, result: { status: "cancelled" }, outputs: null };
+    const live = this.#engine.runs.find(id, run)?.live;
+    if (live) this.#engine.tell(live, { type: "cancel" });
+    else await this.#engine.children.report(resource, run);
+    return { parent, result: null, outputs: null };
+  }
+
+  /** Takes what a run that is a step of a run here says of itself. */
+  async childReported(report: ChildReport): Promise<void> {
+    this.#open();
+    await this.#engine.children.reported(report);
   }
 
   /** Takes up what is unfinished here, of runs and of what lists show, by an alarm. */
@@ -294,7 +327,7 @@ export abstract class RunCoordinatorBase extends DurableObject<Env> {
   override async fetch(request: Request): Promise<Response> {
     this.#open();
     const id = new URL(request.url).searchParams.get("id");
-    if (!id || !this.#find(id)) return new Response("no such resource", { status: 404 });
+    if (!id || !this.#queries.find(id)) return new Response("no such resource", { status: 404 });
     return this.#feed.accept(id);
   }
 
@@ -309,11 +342,11 @@ export abstract class RunCoordinatorBase extends DurableObject<Env> {
     this.#engine.fireTimers();
     const next = this.#engine.nextAlarm(Date.now());
     if (next !== null) this.#engine.arm(next);
-    // No other alarm comes before this one returns: a slow projection must not hold up deadlines.
+    // No other alarm comes before this one returns: slow housekeeping must not hold up deadlines.
     const patience = Math.max(0, (next ?? Date.now() + CHORE_RETRY_MS) - Date.now());
     const settled = await Promise.race([
       this.#keepHouse(),
-      scheduler.wait(patience).then(() => false),
+      scheduler.wait(Math.min(patience, CHORE_RETRY_MS)).then(() => false),
     ]);
     const now = Date.now();
     const times = [
@@ -325,13 +358,17 @@ export abstract class RunCoordinatorBase extends DurableObject<Env> {
 
   /** Does what runs leave to be done elsewhere, once at a time; resolves to whether all is done. */
   #keepHouse(): Promise<boolean> {
-    this.#housekeeping ??= this.#projector
-      .settle()
-      .then((isProjected) => isProjected && this.#chores.run())
-      .finally(() => {
-        this.#housekeeping = null;
-      });
+    this.#housekeeping ??= this.#settle().finally(() => {
+      this.#housekeeping = null;
+    });
     return this.#housekeeping;
+  }
+
+  async #settle(): Promise<boolean> {
+    await this.#engine.slots.renew([...this.#engine.runs.all()]);
+    const areTold = await this.#engine.children.reportAll();
+    const isProjected = await this.#projector.settle();
+    return isProjected && areTold && (await this.#chores.run());
   }
 
   /** Takes up unfinished runs once in the life of this instance, before anything else is done. */
@@ -339,90 +376,5 @@ export abstract class RunCoordinatorBase extends DurableObject<Env> {
     if (this.#recovered) return;
     this.#recovered = true;
     if (this.#store.exists()) this.#engine.recover();
-  }
-
-  #insert(input: CreateInput, now: number): Resource {
-    const resource: Resource = {
-      id: input.id,
-      kind: input.kind,
-      project_id: input.project_id,
-      document: input.document,
-      version: 1,
-      run: 0,
-      retry_count: 0,
-      created_at: now,
-      updated_at: now,
-      changed_seq: 0,
-    };
-    this.#engine.addResource(resource);
-    this.#engine.append(resource, 0, { at: now, type: "resource.created", data: {} });
-    if (input.start) {
-      const { request_id, wait_ms } = input.start;
-      const run = { trigger: "execute", retry_of: null, request_id, awaited: wait_ms > 0 } as const;
-      this.#engine.beginRun(resource, run, now);
-    }
-    return resource;
-  }
-
-  #begin(resource: Resource, input: StartInput, trigger: "execute" | "retry"): void {
-    const retryOf = trigger === "retry" ? resource.run : null;
-    const { request_id, wait_ms } = input;
-    const run = { trigger, retry_of: retryOf, request_id, awaited: wait_ms > 0 };
-    this.#engine.commit((now) => this.#engine.beginRun(resource, run, now));
-  }
-
-  #find(id: string): Resource | null {
-    const live = this.#engine.liveResource(id);
-    if (live) return live;
-    return this.#store.exists() ? this.#store.resource(id) : null;
-  }
-
-  #newest(resource: Resource): StoredRun | null {
-    return resource.run === 0 ? null : this.#store.run(resource.id, resource.run);
-  }
-
-  /** The run that this very request began, before a crash or a lost reply. */
-  #runOf(id: string, { request_id }: StartInput): number | null {
-    return request_id === null ? null : this.#store.runOfRequest(id, request_id);
-  }
-
-  /** A run of a resource; null is the newest. */
-  #runNumbered(id: string, run: number | null): StoredRun | null {
-    const resource = this.#find(id);
-    return resource && this.#store.run(id, run ?? resource.run);
-  }
-
-  /** The resource with a run that has ended, or is as it is after `ms`; run 0 is none. */
-  async #outcome(id: string, ms: number, run: number): Promise<Snapshot | null> {
-    const isLive = this.#engine.liveResource(id)?.run === run;
-    const live = isLive ? await this.#engine.waitForEnd(id, ms) : null;
-    if (!live) return this.#snapshot(id, run === 0 ? null : run);
-    const { results } = live;
-    const result = results.has(0) ? (results.get(0) ?? null) : this.#store.result(id, run, 0);
-    return views.snapshot(live.resource, live, liveRecord(this.#store, live), result);
-  }
-
-  async #snapshot(id: string, run: number | null = null): Promise<Snapshot | null> {
-    const resource = this.#find(id);
-    if (!resource) return null;
-    if (run === null && resource.run === 0) return views.bareSnapshot(resource);
-    const stored = this.#runNumbered(id, run);
-    if (!stored) return null;
-    const result = this.#store.result(id, stored.run, 0);
-    if (!stored.archive) {
-      return views.snapshot(resource, stored, storedRecord(this.#store, id, stored.run), result);
-    }
-    const { stdout, stderr, artifacts } = await this.#archive.index(stored.archive);
-    return { resource, run: views.summarise(stored), result, stdout, stderr, artifacts };
-  }
-
-  #mayRetry(resource: Resource): boolean {
-    return resource.retry_count < (this.#kinds[resource.kind]?.maxRetries(resource) ?? 0);
-  }
-
-  #illegal(resource: Resource, detail: string): Refusal {
-    const state = stateOf(this.#newest(resource));
-    const allowed = allowedActions(state, this.#mayRetry(resource));
-    return { refused: "illegal", detail, state, allowed };
   }
 }

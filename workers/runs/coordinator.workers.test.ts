@@ -392,7 +392,7 @@ describe("slots", () => {
 describe("archiving", () => {
   it("moves the events of an old run to the blob store, from where they are read as before", async () => {
     const { resource } = await create({ script: "export default () => { console.log('kept') }" });
-    const query = { run: null, stream: null, attempt: null, from: 0, to: null };
+    const query = { run: null, stream: null, step: null, attempt: null, from: 0, to: null };
     const before = await runs.log(resource.id, query);
     vi.useFakeTimers({ toFake: ["Date"], now: Date.now() + 2 * 86_400_000 });
     try {

@@ -3,33 +3,28 @@
  * decision is stored in one transaction, and effects follow the commit. An error inside a commit
  * resets the object, which then starts again from what is stored.
  */
-import type { Executor, Outcome, TaskType, Work } from "../executors/port.ts";
-import { MAX_INLINE_RESULT_BYTES } from "../executors/port.ts";
-import { type AttemptHost, Attempts, type LogEntry, type Ticket } from "./attempts.ts";
-import { artifactKey, resultKey } from "./blobs.ts";
+import { Attempts, type Ticket } from "./attempts.ts";
+import type { NewEvent } from "./event-log.ts";
 import { describeEvent } from "./events.ts";
 import type { Feed } from "./feed.ts";
+import { LiveRuns } from "./live-runs.ts";
 import { createRun, isTerminal, nextDeadline, reduce } from "./machine.ts";
 import type { EnginePorts, ResourceKind } from "./ports.ts";
 import type { Change } from "./projector.ts";
 import { suspectsQuarantine } from "./quarantine.ts";
-import type { Failure } from "./state.ts";
-import type { NewEvent, RunStore } from "./store.ts";
-import type { LiveRun, Resource, RunHead, Trigger } from "./store-types.ts";
-import type { AttemptResult, Effect, RunEvent, StepState, StoredResult } from "./types.ts";
+import type { Rerun } from "./rerun.ts";
+import { inlineResult, Results } from "./results.ts";
+import { RunAnswers } from "./run-answers.ts";
+import { RunAttempts } from "./run-attempts.ts";
+import { RunChildren } from "./run-children.ts";
+import { Slots } from "./slots.ts";
+import type { RunStore } from "./store.ts";
+import type { LiveRun, ParentRef, Resource, RunHead, Trigger } from "./store-types.ts";
+import type { Effect, RunEvent, StoredResult } from "./types.ts";
 import { UnitOfWork } from "./unit-of-work.ts";
 
 /** The alarm is never further away than this while anything is in flight or unprojected. */
 export const LIVENESS_MS = 1_500;
-
-const MAX_MESSAGE_CHARS = 10_000;
-const MAX_CODE_CHARS = 100;
-
-/** Bounds of what one object has under way, so that its memory is bounded too. */
-export const MAX_LIVE_RUNS = 1_000;
-const MAX_LIVE_CHARS = 24 * 1024 * 1024;
-
-const encoder = new TextEncoder();
 
 export interface NewRun {
   readonly trigger: Trigger;
@@ -37,28 +32,34 @@ export interface NewRun {
   readonly request_id: string | null;
   /** The call that begins the run waits for its end. */
   readonly awaited: boolean;
+  /** JSON text of the run's inputs. */
+  readonly inputs?: string | null;
+  readonly step_inputs?: { readonly step: number; readonly json: string } | null;
+  readonly parent?: ParentRef | null;
+  /** Version of the document; the newest unless said. */
+  readonly version?: number;
+  /** What the run begins with of an earlier one, `retry_of`. */
+  readonly rerun?: Rerun | null;
 }
 
-interface Watched {
-  readonly live: LiveRun;
-  readonly waiters: Set<() => void>;
-}
-
-export class Engine implements AttemptHost {
+export class Engine {
   readonly attempts: Attempts;
+  readonly slots: Slots;
+  readonly results: Results;
+  readonly children: RunChildren;
+  readonly runs = new LiveRuns();
   readonly #context: DurableObjectState;
-  readonly #env: Env;
   readonly #store: RunStore;
   readonly #feed: Feed;
   readonly #kinds: EnginePorts["kinds"];
-  readonly #executors: Partial<Record<TaskType, Executor>>;
+  readonly #answers: RunAnswers;
   readonly #committed: (changes: readonly Change[]) => void;
-  readonly #live = new Map<string, Watched>();
   /** Seq of the newest event of each resource that has a live run. */
   readonly #seqs = new Map<string, number>();
   #unit: UnitOfWork;
   /** What the running commit leaves to be done once its rows are written. */
   #after: (() => void)[] = [];
+  #startsNext = false;
   #alarmAt: number | null = null;
 
   constructor(
@@ -70,49 +71,55 @@ export class Engine implements AttemptHost {
     committed: (changes: readonly Change[]) => void,
   ) {
     this.#context = context;
-    this.#env = env;
     this.#store = store;
-    this.#unit = new UnitOfWork(store, this.#seqs);
+    this.#unit = this.#newUnit();
     this.#feed = feed;
     this.#kinds = ports.kinds;
-    this.#executors = ports.executors(env, context);
     this.#committed = committed;
-    this.attempts = new Attempts(this, suspectsQuarantine(env.LIMITS));
+    this.results = new Results(env.BLOBS, store);
+    this.#answers = new RunAnswers(this, this.results);
+    const host = new RunAttempts(this, env, ports.executors(env, context), store);
+    this.attempts = new Attempts(host, suspectsQuarantine(env.LIMITS));
+    this.children = new RunChildren(this, env, store);
+    this.slots = new Slots(env.LIMITS, ports.slots(env), {
+      slotGranted: (live) => this.tell(live, { type: "slot_granted" }),
+      slotLost: (live) => this.tell(live, { type: "slot_lost" }),
+      priorityOf: (live) => this.kind(live.resource).priority(live.resource),
+    });
   }
 
   /** Takes up the runs that an earlier life of this object left unfinished. */
   recover(): void {
-    const found = this.#store.liveRuns();
+    const found = this.#store.runs.live();
     if (found.length === 0) return;
+    const resources = new Map<string, Resource | null>();
     this.commit((now) => {
-      for (const { resource, stored } of found) {
+      for (const { resource_id, stored } of found) {
+        if (!resources.has(resource_id)) {
+          resources.set(resource_id, this.#store.resource(resource_id));
+        }
+        const resource = resources.get(resource_id);
+        if (!resource) continue;
         const live = this.#adopt(resource, stored, ["stdout", "stderr", "artifact"], true);
         this.drive(live, { type: "recovered" }, now);
       }
     });
   }
 
-  /** Says that no more can be taken on: each live run keeps its definition in memory. */
-  isFull(): boolean {
-    if (this.#live.size >= MAX_LIVE_RUNS) return true;
-    let chars = 0;
-    for (const { live } of this.#live.values()) chars += live.resource.document.length;
-    return chars >= MAX_LIVE_CHARS;
-  }
-
-  /** The live run of a resource; null when its newest run has ended or there is none. */
-  liveRun(resource: Resource): LiveRun | null {
-    return this.#live.get(resource.id)?.live ?? null;
-  }
-
   liveResource(id: string): Resource | null {
-    return this.#live.get(id)?.live.resource ?? null;
+    return this.runs.find(id, null)?.live.resource ?? null;
+  }
+
+  kind(resource: Resource): ResourceKind {
+    const kind = this.#kinds[resource.kind];
+    if (!kind) throw new Error(`no kind "${resource.kind}" is wired into the engine`);
+    return kind;
   }
 
   /** Runs `body` as one transaction, then performs what it decided. */
   commit<T>(body: (now: number) => T): T {
     const now = Date.now();
-    const unit = new UnitOfWork(this.#store, this.#seqs);
+    const unit = this.#newUnit();
     this.#unit = unit;
     let value: T;
     try {
@@ -131,23 +138,50 @@ export class Engine implements AttemptHost {
     const after = this.#after;
     this.#after = [];
     for (const [resourceId, events] of unit.events) {
-      if (!this.#live.has(resourceId)) this.#seqs.delete(resourceId);
+      if (!this.runs.find(resourceId, null)) this.#seqs.delete(resourceId);
       this.#feed.push(resourceId, events);
     }
     for (const action of after) action();
-    this.#committed(unit.changes((id) => this.#live.get(id)?.live ?? null));
+    if (this.#startsNext) {
+      this.#startsNext = false;
+      this.attempts.next();
+    }
+    this.#committed(unit.changes((id) => this.runs.find(id, null)?.live ?? null));
     return value;
+  }
+
+  /** Tells a run of one event, in a commit of its own. */
+  tell(live: LiveRun, event: RunEvent): void {
+    this.commit((now) => this.drive(live, event, now));
   }
 
   /** Begins run n+1 of a resource; to be called inside a commit. */
   beginRun(resource: Resource, input: NewRun, now: number): LiveRun {
     resource.run += 1;
-    const plan = this.#kind(resource).plan(resource);
-    const state = createRun(plan, crypto.getRandomValues(new Uint32Array(1))[0] ?? 0);
-    const { awaited, ...origin } = input;
-    const head: RunHead = { ...origin, run: resource.run, created_at: now, state };
+    const { awaited, rerun = null, version = resource.version, ...origin } = input;
+    const document = this.#store.document(resource, version);
+    const plan = this.kind(resource).plan(resource, document);
+    const seed = crypto.getRandomValues(new Uint32Array(1))[0] ?? 0;
+    const state = rerun?.state ?? createRun(plan, seed);
+    const head: RunHead = {
+      inputs: null,
+      step_inputs: null,
+      parent: null,
+      ...origin,
+      version,
+      run: resource.run,
+      open_needs: state.steps
+        .slice(0, plan.steps.length)
+        .map(({ open_needs: openNeeds }) => openNeeds),
+      created_at: now,
+      state,
+    };
     const live = this.#adopt(resource, head, [], awaited);
-    this.#unit.addRun(live);
+    if (rerun) {
+      // At once, since what is asked about the run may look at the results that it reuses.
+      this.#store.runs.insert(resource.id, live, new Set());
+      this.#store.runs.copyResults(resource.id, input.retry_of ?? 0, live.run, rerun.reuse);
+    } else this.#unit.addRun(live);
     this.drive(live, { type: input.trigger === "cancel" ? "cancel" : "start" }, now);
     return live;
   }
@@ -156,7 +190,9 @@ export class Engine implements AttemptHost {
   drive(live: LiveRun, first: RunEvent, now: number): void {
     const events: RunEvent[] = [first];
     const touched = new Set<number>();
-    for (let event = events.shift(); event; event = events.shift()) {
+    for (let next = 0; next < events.length; next += 1) {
+      const event = events[next];
+      if (!event) break;
       const transition = reduce(live.plan, live.state, event, now);
       for (const index of transition.touched) touched.add(index);
       for (const effect of transition.effects) {
@@ -167,20 +203,16 @@ export class Engine implements AttemptHost {
     this.#unit.changeRun(live, touched);
     for (const step of touched) {
       const state = live.state.steps[step];
-      if (state && state.suspicion > 0 && state.completed_at !== null) {
+      if (state && state.suspicion > 0 && state.completed_at !== null && !state.reused_from) {
         this.#after.push(() => this.attempts.acquit(live, step));
       }
     }
-    const watched = this.#live.get(live.resource.id);
-    if (watched?.live === live && isTerminal(live.state)) {
-      this.#live.delete(live.resource.id);
-      for (const wake of watched.waiters) this.#after.push(wake);
-    }
+    if (isTerminal(live.state)) this.#retire(live);
   }
 
   /** Stores a new resource; to be called inside a commit. */
   addResource(resource: Resource): void {
-    this.#unit.addResource(resource);
+    this.#unit.addResource(resource, this.kind(resource).versioned);
   }
 
   /** Appends an event; to be called inside a commit. */
@@ -188,9 +220,19 @@ export class Engine implements AttemptHost {
     this.#unit.append(resource, run, event);
   }
 
-  /** Resolves to the live run of a resource when it ends, or after `ms`; to null if none is live. */
-  waitForEnd(resourceId: string, ms: number): Promise<LiveRun | null> {
-    const watched = this.#live.get(resourceId);
+  /** Stores the run's own result; to be called inside a commit. */
+  conclude(live: LiveRun, result: StoredResult | null): void {
+    this.#unit.setResult(live, result);
+  }
+
+  /** Leaves something to be done once the running commit is written. */
+  afterCommit(action: () => void): void {
+    this.#after.push(action);
+  }
+
+  /** Resolves to the live run when it ends, or after `ms`; to null if it is not live. */
+  waitForEnd(resourceId: string, run: number, ms: number): Promise<LiveRun | null> {
+    const watched = this.runs.find(resourceId, run);
     if (!watched || ms <= 0) return Promise.resolve(watched?.live ?? null);
     return new Promise((resolve) => {
       const wake = () => {
@@ -203,25 +245,37 @@ export class Engine implements AttemptHost {
     });
   }
 
+  /**
+   * The run that a report is about, with the resource as it is now, since one that ended may have
+   * been followed by others; null when the resource was deleted, and the report is dropped.
+   */
+  subject({ live }: Pick<Ticket, "live">): LiveRun | null {
+    if (this.runs.has(live)) return live;
+    const { id } = live.resource;
+    const resource = this.liveResource(id) ?? this.#store.resource(id);
+    return resource && { ...live, resource };
+  }
+
   /** Applies the deadlines that have passed. */
   fireTimers(): void {
     this.#alarmAt = null;
-    const due = [...this.#live.values()].filter(({ live }) => {
+    const due = [...this.runs.all()].filter((live) => {
       const deadline = nextDeadline(live.state);
       return deadline !== null && deadline <= Date.now();
     });
     if (due.length === 0) return;
     this.commit((now) => {
-      for (const { live } of due) this.drive(live, { type: "timer" }, now);
+      for (const live of due) this.drive(live, { type: "timer" }, now);
     });
   }
 
-  /** The next time the alarm is needed for runs; null when nothing is live. */
+  /** The next time the alarm is needed for runs; null when nothing live needs it. */
   nextAlarm(now: number): number | null {
-    let at = this.attempts.inFlight > 0 || this.#live.size > 0 ? now + LIVENESS_MS : null;
-    for (const { live } of this.#live.values()) {
-      const deadline = nextDeadline(live.state);
-      if (deadline !== null) at = Math.min(at ?? deadline, deadline);
+    let at = this.attempts.inFlight > 0 ? now + LIVENESS_MS : null;
+    for (const live of this.runs.all()) {
+      const deadline = nextDeadline(live.state) ?? Number.POSITIVE_INFINITY;
+      const needed = isResting(live) ? deadline : Math.min(deadline, now + LIVENESS_MS);
+      if (needed !== Number.POSITIVE_INFINITY) at = Math.min(at ?? needed, needed);
     }
     return at;
   }
@@ -233,102 +287,65 @@ export class Engine implements AttemptHost {
     void this.#context.storage.setAlarm(at);
   }
 
-  // What the attempts ask of their host.
-
-  work(ticket: Ticket): Work {
-    return this.#kind(ticket.live.resource).work(ticket.live.resource, ticket.step);
-  }
-
-  executor(work: Work): Executor | null {
-    return this.#executors[work.task_type] ?? null;
-  }
-
-  begin(ticket: Ticket): boolean {
-    const { live, step, epoch } = ticket;
-    const state = live.state.steps[step];
-    if (state?.status !== "queued" || state.epoch !== epoch) return false;
-    this.commit((now) => this.drive(live, { type: "attempt_started", step, epoch }, now));
-    return live.state.steps[step]?.status === "running";
-  }
-
-  output(ticket: Ticket, entries: readonly LogEntry[]): void {
-    const live = this.#subject(ticket);
-    if (live) this.commit((now) => this.#appendOutput({ ...ticket, live }, entries, now));
-  }
-
-  async artifact(ticket: Ticket, path: string, body: Uint8Array): Promise<void> {
-    const key = artifactKey(ticket.live, ticket.epoch, path);
-    await this.#env.BLOBS.put(key, body);
-    const live = this.#subject(ticket);
-    if (!live) {
-      await this.#env.BLOBS.delete(key);
-      return;
-    }
-    this.commit((now) => {
-      const { epoch } = ticket;
-      live.recorded.add("artifact");
-      const data = { step: stepName(ticket), epoch, path, bytes: body.byteLength };
-      this.append(live.resource, live.run, {
-        at: now,
-        type: "artifact.stored",
-        epoch,
-        data,
-      });
-    });
-  }
-
-  async end(ticket: Ticket, outcome: Outcome, entries: readonly LogEntry[]): Promise<void> {
-    const { step, epoch } = ticket;
-    const { result, stored } = await this.#keep(ticket, outcome);
-    const live = this.#subject(ticket);
-    if (!live) {
-      if (stored?.kind === "stored") await this.#env.BLOBS.delete(stored.key);
-      return;
-    }
-    this.commit((now) => {
-      this.#appendOutput({ ...ticket, live }, entries, now);
-      if (awaits(live.state.steps[step], epoch)) live.results.set(step, stored);
-      this.drive(live, { type: "attempt_finished", step, epoch, result }, now);
-    });
-  }
-
-  probationPassed(ticket: Ticket): void {
-    const { step, epoch } = ticket;
-    const live = this.#subject(ticket);
-    if (live)
-      this.commit((now) => this.drive(live, { type: "probation_passed", step, epoch }, now));
-  }
-
   /** Turns an effect into rows and deferred actions; answers the event that follows from it at once. */
   #prepare(live: LiveRun, effect: Effect, now: number): RunEvent | null {
-    if (effect.type === "emit") {
-      this.append(live.resource, live.run, describeEvent(live.plan, effect.event, now));
-      return null;
-    }
-    const { step, epoch } = effect;
-    if (effect.type === "kill") {
-      if (this.attempts.withdraw(step, epoch, live)) {
-        return { type: "attempt_finished", step, epoch, result: { status: "cancelled" } };
+    switch (effect.type) {
+      case "emit":
+        this.append(live.resource, live.run, describeEvent(live, effect.event, now));
+        return null;
+      case "kill":
+        return this.#prepareKill(live, effect);
+      case "dispatch":
+        return this.#prepareDispatch(live, effect);
+      case "decide":
+        return this.#answers.decide(live, effect.step);
+      case "conclude":
+        return this.#answers.conclude(live);
+      case "take_signal": {
+        const payload = this.#store.runs.signal(live.resource.id, live.run, effect.id);
+        live.results.set(effect.step, payload === null ? null : inlineResult(payload));
+        return null;
       }
-      this.#after.push(() => this.attempts.stop(live, step, epoch, effect.reason));
+      case "acquire_slot":
+        this.#after.push(() => void this.slots.acquire(live));
+        return null;
+      case "release_slot":
+        this.#after.push(() => void this.slots.release(live));
+        return null;
+    }
+  }
+
+  #prepareKill(live: LiveRun, effect: Extract<Effect, { type: "kill" }>): RunEvent | null {
+    const { step, epoch, reason } = effect;
+    if (this.attempts.withdraw(step, epoch, live)) {
+      return { type: "attempt_finished", step, epoch, result: { status: "cancelled" } };
+    }
+    this.#after.push(() => {
+      if (this.#isAttached(live, step)) this.attempts.stop(live, step, epoch, reason);
+      else void this.children.stop(live, step, epoch);
+    });
+    return null;
+  }
+
+  #prepareDispatch(live: LiveRun, effect: Extract<Effect, { type: "dispatch" }>): RunEvent | null {
+    const { step, epoch, attempt, alone } = effect;
+    if (!this.#isAttached(live, step)) {
+      this.#after.push(() => void this.children.begin(live, step, epoch));
       return null;
     }
-    const priority = this.#kind(live.resource).priority(live.resource);
-    const ticket: Ticket = {
-      live,
-      step,
-      epoch,
-      attempt: effect.attempt,
-      alone: effect.alone,
-      priority,
-      held_back: !live.awaited && epoch === 1,
-    };
+    const priority = this.kind(live.resource).priority(live.resource);
+    const isHeldBack = !live.awaited && live.state.started_at === null;
+    const ticket: Ticket = { live, step, epoch, attempt, alone, priority, held_back: isHeldBack };
     if (!this.attempts.admit(ticket)) {
-      this.#after.push(() => this.attempts.next());
+      this.#startsNext = true;
       return null;
     }
     this.#after.push(() => void this.attempts.execute(ticket));
     return { type: "attempt_started", step, epoch };
+  }
+
+  #isAttached({ plan, state }: LiveRun, step: number): boolean {
+    return plan.steps[state.steps[step]?.group ?? step]?.attached === true;
   }
 
   #adopt(
@@ -337,112 +354,45 @@ export class Engine implements AttemptHost {
     recorded: readonly ("stdout" | "stderr" | "artifact")[],
     awaited: boolean,
   ): LiveRun {
+    const document = this.#store.document(resource, head.version);
+    const plan = this.kind(resource).plan(resource, document);
     const live: LiveRun = {
       ...head,
       resource,
-      plan: this.#kind(resource).plan(resource),
+      document,
+      // A child runs under the slot of the run that it is a step of.
+      plan: head.parent ? { ...plan, slotted: false } : plan,
       results: new Map(),
       recorded: new Set(recorded),
       awaited,
     };
-    this.#live.set(resource.id, { live, waiters: new Set() });
+    this.runs.add(live);
     return live;
   }
 
-  /**
-   * The run that a report is about, with the resource as it is now, since one that ended may have
-   * been followed by others; null when the resource was deleted, and the report is dropped.
-   */
-  #subject({ live }: Ticket): LiveRun | null {
-    const { id } = live.resource;
-    if (this.#live.get(id)?.live === live) return live;
-    const resource = this.liveResource(id) ?? this.#store.resource(id);
-    return resource && { ...live, resource };
+  #retire(live: LiveRun): void {
+    const waiters = this.runs.remove(live);
+    if (!waiters) return;
+    for (const wake of waiters) this.#after.push(wake);
+    if (live.parent) this.#after.push(() => void this.children.report(live.resource, live.run));
   }
 
-  #appendOutput(ticket: Ticket, entries: readonly LogEntry[], now: number): void {
-    const { live, epoch, attempt } = ticket;
-    for (const { stream, text } of entries) {
-      live.recorded.add(stream);
-      this.append(live.resource, live.run, {
-        at: now,
-        type: "log",
-        epoch,
-        log: { stream, attempt, bytes: encoder.encode(text).byteLength },
-        data: { step: stepName(ticket), attempt, epoch, stream, text },
-      });
-    }
-  }
-
-  /** Decides where a result lives and, when that is the blob store, puts it there first. */
-  async #keep(
-    ticket: Ticket,
-    outcome: Outcome,
-  ): Promise<{ readonly result: AttemptResult; readonly stored: StoredResult | null }> {
-    if (outcome.status === "cancelled") return { result: outcome, stored: null };
-    const { result: value, ...reported } = outcome;
-    const result = reported.status === "failed" ? cutMessage(reported) : reported;
-    if (value === null) return { result, stored: null };
-    const json = JSON.stringify(value);
-    if (json.length <= MAX_INLINE_RESULT_BYTES / 3 || byteLength(json) <= MAX_INLINE_RESULT_BYTES) {
-      return { result, stored: { kind: "inline", json } };
-    }
-    const body = encoder.encode(json);
-    const key = resultKey(ticket.live, ticket.step, ticket.epoch);
-    try {
-      await this.#env.BLOBS.put(key, body);
-    } catch (error) {
-      return { result: unstorable(error), stored: null };
-    }
-    return { result, stored: { kind: "stored", key, bytes: body.byteLength } };
+  #newUnit(): UnitOfWork {
+    return new UnitOfWork(
+      this.#store,
+      this.#seqs,
+      (resource) => this.kind(resource).result === "step",
+    );
   }
 
   #arm(now: number): void {
-    let at = now + LIVENESS_MS;
-    for (const { live } of this.#live.values()) {
-      at = Math.min(at, nextDeadline(live.state) ?? at);
-    }
-    this.arm(at);
-  }
-
-  #kind(resource: Resource): ResourceKind {
-    const kind = this.#kinds[resource.kind];
-    if (!kind) throw new Error(`no kind "${resource.kind}" is wired into the engine`);
-    return kind;
+    this.arm(Math.min(this.nextAlarm(now) ?? Number.POSITIVE_INFINITY, now + LIVENESS_MS));
   }
 }
 
-/** Whether a step waits for the end of this very dispatch, so that its result counts. */
-function awaits(step: StepState | undefined, epoch: number): boolean {
-  return step?.epoch === epoch && (step.status === "queued" || step.status === "running");
-}
-
-function stepName(ticket: Ticket): string {
-  return ticket.live.plan.steps[ticket.step]?.name ?? String(ticket.step);
-}
-
-/** What quotes a result or comes from a task's code may be as large as that is, and rows are not. */
-function cutMessage(failure: Failure): Failure {
-  const { message, code } = failure;
-  if (message.length <= MAX_MESSAGE_CHARS && code.length <= MAX_CODE_CHARS) return failure;
-  const kept = message.slice(0, MAX_MESSAGE_CHARS).toWellFormed();
-  return {
-    ...failure,
-    code: code.slice(0, MAX_CODE_CHARS).toWellFormed(),
-    message: `${kept} … (cut from ${message.length} characters)`,
-  };
-}
-
-function byteLength(text: string): number {
-  return encoder.encode(text).byteLength;
-}
-
-function unstorable(error: unknown): AttemptResult {
-  return {
-    status: "failed",
-    reason: "error",
-    exit_code: null,
-    code: "result_not_stored",
-    message: `The blob store did not take the result (${String(error)}). Retry the task.`,
-  };
+/** Whether a run needs nothing but its deadlines: it waits or is paused, and costs nothing. */
+function isResting({ state }: LiveRun): boolean {
+  const isAsking = state.deciding > 0 || state.concluding;
+  const isStill = state.ready.length === 0 || state.pause_requested;
+  return state.in_flight === 0 && state.slot === "none" && !isAsking && isStill;
 }

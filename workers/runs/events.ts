@@ -1,19 +1,25 @@
 /** How the machine's events are written to the event log: flat, with steps by name. */
 import type { Json } from "../executors/port.ts";
-import type { NewEvent } from "./store.ts";
-import type { EventRow } from "./store-types.ts";
-import type { MachineEvent, RunPlan } from "./types.ts";
+import type { NewEvent } from "./event-log.ts";
+import { nameOf } from "./state.ts";
+import type { EventRow, LiveRun } from "./store-types.ts";
+import type { MachineEvent } from "./types.ts";
 
-export function describeEvent(plan: RunPlan, event: MachineEvent, at: number): NewEvent {
+export function describeEvent(
+  { plan, state }: Pick<LiveRun, "plan" | "state">,
+  event: MachineEvent,
+  at: number,
+): NewEvent {
   const { type, ...rest } = event;
   const data: Record<string, Json> = {};
   for (const [key, value] of Object.entries(rest)) {
-    if (key === "step" && typeof value === "number") data.step = plan.steps[value]?.name ?? null;
+    if (key === "step" && typeof value === "number") data.step = nameOf(plan, state, value);
     else if (key === "result" && isRecord(value)) Object.assign(data, value);
     else if (isJson(value)) data[key] = value;
   }
   const epoch = "epoch" in event ? { epoch: event.epoch } : {};
-  return { at, type, ...epoch, data };
+  const step = typeof data.step === "string" ? { step: data.step } : {};
+  return { at, type, ...epoch, ...step, data };
 }
 
 function isRecord(value: unknown): value is Readonly<Record<string, Json>> {

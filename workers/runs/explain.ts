@@ -1,5 +1,5 @@
 /** Why a resource is in the state it is in, and what its owner can do about it. */
-import type { StoredRun } from "./store.ts";
+import type { StoredRun } from "./run-table.ts";
 import type { RunStatus, StepState } from "./types.ts";
 
 export type ResourceState = "pending" | RunStatus;
@@ -28,13 +28,32 @@ const ACTIONS: Readonly<Record<ResourceState, readonly string[]>> = {
   cancelled: ["retry", "execute", "update", "delete"],
 };
 
+/** What a resource with versions and many steps allows beyond that. */
+const MORE_ACTIONS: Readonly<Record<ResourceState, readonly string[]>> = {
+  pending: ["start"],
+  queued: ["pause", "update"],
+  running: ["pause", "approve", "signal", "update"],
+  paused: ["update"],
+  completed: ["start", "retry"],
+  failed: ["start"],
+  cancelled: ["start"],
+};
+
 export function stateOf(newest: StoredRun | null): ResourceState {
   return newest?.state.status ?? "pending";
 }
 
-/** What may be asked for in a state; `mayRetry` says whether retries are left. */
-export function allowedActions(state: ResourceState, mayRetry: boolean): readonly string[] {
-  return ACTIONS[state].filter((action) => action !== "retry" || mayRetry);
+/**
+ * What may be asked for in a state. `mayRetry` says whether retries are left, `isVersioned` whether
+ * the resource can be changed at any time, and its runs be paused.
+ */
+export function allowedActions(
+  state: ResourceState,
+  mayRetry: boolean,
+  isVersioned = false,
+): readonly string[] {
+  const actions = isVersioned ? [...ACTIONS[state], ...MORE_ACTIONS[state]] : ACTIONS[state];
+  return actions.filter((action) => action !== "retry" || mayRetry);
 }
 
 export function explain(

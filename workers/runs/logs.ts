@@ -1,4 +1,5 @@
 /** Reading output by bytes. */
+import type { LogFilter } from "./event-log.ts";
 import type { LogPiece, RunRecord } from "./record.ts";
 import type { LogTail } from "./store-types.ts";
 
@@ -50,8 +51,12 @@ export function readLog(record: RunRecord, query: LogQuery): LogSlice {
 }
 
 /** The end of one stream of one dispatch, from a whole character on; null while it has no output. */
-export function readTail(record: RunRecord, stream: string, epoch: number | null): LogTail | null {
-  const pieces = record.log({ stream, epoch });
+export function readTail(
+  record: RunRecord,
+  stream: string,
+  dispatch: Pick<LogFilter, "step" | "epoch">,
+): LogTail | null {
+  const pieces = record.log({ stream, ...dispatch });
   if (pieces.length === 0) return null;
   const bytes = sizeOf(pieces);
   const tail = new Uint8Array(Math.min(bytes, TAIL_BYTES));

@@ -160,11 +160,15 @@ describe("pause", () => {
     expect(run.apply({ type: "resume" }, 6_000).dispatched()).toEqual([0]);
   });
 
-  it("does not hold the run's own time", () => {
+  it("holds the run's own time from when nothing is in flight to when something is again", () => {
     const run = new Driver(plan(steps, { timeout_ms: 5_000 })).start().started(0, 0).started(1, 0);
-    run.apply({ type: "pause", mode: "boundary" }, 1).finished(0, 2).finished(1, 3);
+    run.apply({ type: "pause", mode: "boundary" }, 1).finished(0, 2);
     expect(nextDeadline(run.state)).toBe(5_000);
-    expect(run.timer(5_000).state).toMatchObject({
+    run.finished(1, 1_000);
+    expect(nextDeadline(run.state)).toBe(null);
+    run.timer(9_000).apply({ type: "resume" }, 10_000);
+    expect(nextDeadline(run.state)).toBe(14_000);
+    expect(run.started(2, 10_000).timer(14_000).finished(2, 14_001).state).toMatchObject({
       status: "failed",
       error: { code: "run_timeout" },
     });

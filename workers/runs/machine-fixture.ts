@@ -26,16 +26,28 @@ export function step(name: string, needs: readonly number[] = [], more: Partial<
   return {
     name,
     needs,
+    condition: null,
+    matrix: null,
+    gate: null,
     continue_on_error: false,
     timeout_ms: 60_000,
     retry: ONCE,
     attached: true,
+    durable: false,
     ...more,
   };
 }
 
 export function plan(steps: readonly StepPlan[], more: Partial<RunPlan> = {}): RunPlan {
-  return { steps, max_parallel: 100, stop_on_failure: false, timeout_ms: null, ...more };
+  return {
+    steps,
+    max_parallel: 100,
+    stop_on_failure: false,
+    timeout_ms: null,
+    slotted: false,
+    concludes: false,
+    ...more,
+  };
 }
 
 export const COMPLETED: AttemptResult = { status: "completed", exit_code: 0 };

@@ -28,6 +28,9 @@ const retry = fc.record({
   on: fc.subarray(["exit", "timeout", "lost", "error"] as const),
 });
 
+/** A step of the plain kind. */
+const PLAIN = { condition: null, matrix: null, gate: null, durable: false } as const;
+
 interface Shape {
   readonly kinds: readonly Behaviour["kind"][];
   readonly minTimeoutMs: number;
@@ -35,7 +38,7 @@ interface Shape {
 
 function scenarios(
   { kinds, minTimeoutMs }: Shape,
-  options: fc.Arbitrary<Omit<RunPlan, "steps">>,
+  options: fc.Arbitrary<Omit<RunPlan, "steps" | "slotted" | "concludes">>,
   rest: fc.Arbitrary<Pick<Scenario, "commands" | "faults">>,
 ): fc.Arbitrary<Scenario> {
   const step = fc.record({
@@ -51,8 +54,11 @@ function scenarios(
     .record({ steps, options, rest, seed: fc.integer({ min: 0, max: 0xffffffff }) })
     .map((drawn) => ({
       plan: {
+        slotted: false,
+        concludes: false,
         ...drawn.options,
         steps: drawn.steps.map(({ tries: _, ...more }, index) => ({
+          ...PLAIN,
           ...more,
           name: `s${index}`,
           needs: more.needs.filter((need) => need < index),

@@ -170,7 +170,7 @@ class Simulation {
     this.#witness.committed(effects);
     this.#arm();
     for (const effect of effects) {
-      if (effect.type === "emit") continue;
+      if (effect.type !== "dispatch" && effect.type !== "kill") continue;
       if (this.#fault("crash")) this.#crash();
       if (this.#memory !== state) return false;
       this.#perform(effect, begun.has(effect));
@@ -178,7 +178,7 @@ class Simulation {
     return true;
   }
 
-  #perform(effect: Exclude<Effect, { type: "emit" }>, begun: boolean): void {
+  #perform(effect: Extract<Effect, { type: "dispatch" | "kill" }>, begun: boolean): void {
     const { step, epoch } = effect;
     const key = `${step}/${epoch}`;
     if (this.#attached(step)) {

@@ -1,6 +1,6 @@
 /** Test support: watches every transition of a run and throws at the first broken invariant. */
 import { isTerminal, nextDeadline } from "./machine.ts";
-import { LEASE_MS } from "./state.ts";
+import { headOf, LEASE_MS, restore, type StoredHead } from "./state.ts";
 import { SOLITARY_DEATHS } from "./suspects.ts";
 import type {
   Effect,
@@ -27,14 +27,17 @@ export interface Rows {
 
 export function toRows(state: RunState): Rows {
   return {
-    run: JSON.stringify({ ...state, steps: [] }),
+    run: JSON.stringify(headOf(state)),
     steps: state.steps.map((step) => JSON.stringify(step)),
   };
 }
 
 export function fromRows(rows: Rows): RunState {
-  const run: RunState = JSON.parse(rows.run);
-  return { ...run, steps: rows.steps.map((row) => JSON.parse(row)) };
+  const head: StoredHead = JSON.parse(rows.run);
+  return restore(
+    head,
+    rows.steps.map((row) => JSON.parse(row)),
+  );
 }
 
 export function isLive(status: StepStatus): boolean {

@@ -96,6 +96,8 @@ export interface ResourceKind {
   conclude(view: RunView): Conclusion;
   /** Old documents are kept for the runs that were begun with them. */
   readonly versioned: boolean;
+  /** Whether what a run comes to is its own outputs, or the result of its only step. */
+  readonly result: "run" | "step";
   /** How many runs may be begun by `retry`. */
   maxRetries(resource: Resource): number;
   /** Ranks attempts that wait for a slot of the object; higher first. */
@@ -110,5 +112,7 @@ export interface ResourceKind {
 
 export interface EnginePorts {
   readonly kinds: Readonly<Record<string, ResourceKind>>;
+  /** How many slotted runs may be under way at once in the deployment. */
+  slots(env: Env): number;
   executors(env: Env, context: DurableObjectState): Partial<Record<TaskType, Executor>>;
 }

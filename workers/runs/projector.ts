@@ -8,8 +8,9 @@ import { projectPart } from "./address.ts";
 import { readData } from "./events.ts";
 import type { EnginePorts } from "./ports.ts";
 import type { ProjectionBatch } from "./relay.ts";
-import type { Deletion, RunStore } from "./store.ts";
+import type { RunStore } from "./store.ts";
 import type { EventRow, LiveRun, Resource } from "./store-types.ts";
+import type { Deletion } from "./upkeep.ts";
 import { summarise } from "./views.ts";
 
 /** Changes of one object within this time share a call; the relay gathers over objects. */
@@ -73,15 +74,15 @@ export class Projector {
   async settle(): Promise<boolean> {
     await this.flush();
     if (this.#projected.size > 0) {
-      this.#store.markProjected(this.#projected);
+      this.#store.upkeep.markProjected(this.#projected);
       this.#projected.clear();
     }
-    const left = this.#store
+    const left = this.#store.upkeep
       .dirtyResources(MAX_RESOURCES_PER_LOAD)
       .filter(({ resource }) => !this.#pending.has(resource.id));
     for (const { resource, projected_seq } of left) {
       const { id, changed_seq } = resource;
-      const events = this.#store.lifecycleEvents(id, projected_seq, changed_seq);
+      const events = this.#store.log.lifecycle(id, projected_seq, changed_seq);
       this.#add({ resource, live: null, events });
     }
     if (left.length > 0) this.#schedule(GATHER_MS);
@@ -98,7 +99,9 @@ export class Projector {
 
   async #flush(): Promise<boolean> {
     const pending = this.#takePending();
-    const deletions = this.#deletionsDue ? this.#store.deletions(MAX_RESOURCES_PER_LOAD) : [];
+    const deletions = this.#deletionsDue
+      ? this.#store.upkeep.deletions(MAX_RESOURCES_PER_LOAD)
+      : [];
     this.#deletionsDue = deletions.length === MAX_RESOURCES_PER_LOAD;
     const first = pending[0]?.resource ?? deletions[0];
     if (!first) return true;
@@ -114,7 +117,7 @@ export class Projector {
       return false;
     }
     for (const [id, revision] of revisions) this.#projected.set(id, revision);
-    if (deletions.length > 0) this.#store.markDeleted(deletions.map(({ id }) => id));
+    if (deletions.length > 0) this.#store.upkeep.markDeleted(deletions.map(({ id }) => id));
     // What was committed while this batch was on its way joined this flush without being in it.
     if (this.#isBehind()) this.#schedule(GATHER_MS);
     return true;
@@ -181,11 +184,14 @@ export class Projector {
 
   #row({ resource, live }: Change): Record<string, unknown> | undefined {
     const current = live?.run === resource.run ? live : this.#newest(resource);
-    return this.#kinds[resource.kind]?.row(resource, current && summarise(current));
+    const kind = this.#kinds[resource.kind];
+    if (!kind || !current) return kind?.row(resource, null);
+    const plan = live?.plan ?? kind.plan(resource, this.#store.document(resource, current.version));
+    return kind.row(resource, summarise(current, plan));
   }
 
   #newest(resource: Resource) {
-    return resource.run === 0 ? null : this.#store.run(resource.id, resource.run);
+    return resource.run === 0 ? null : this.#store.runs.get(resource.id, resource.run);
   }
 }
 

@@ -1,5 +1,6 @@
 /** What was recorded of one run, while its events are in the object's rows. */
-import type { LogFilter, RunStore } from "./store.ts";
+import type { LogFilter } from "./event-log.ts";
+import type { RunStore } from "./store.ts";
 import type { EventRow, LiveRun } from "./store-types.ts";
 
 /** A piece of output: its size is known without reading it. */
@@ -33,10 +34,10 @@ export function liveRecord(store: RunStore, live: LiveRun): RunRecord {
 export function storedRecord(store: RunStore, resourceId: string, run: number): RunRecord {
   return {
     log: (filter) =>
-      store.logChunks(resourceId, run, filter).map((chunk) => ({
+      store.log.chunks(resourceId, run, filter).map((chunk) => ({
         bytes: chunk.bytes,
-        text: () => store.logText(resourceId, chunk.seq),
+        text: () => store.log.text(resourceId, chunk.seq),
       })),
-    events: (types) => store.eventsOfType(resourceId, run, types),
+    events: (types) => store.log.ofType(resourceId, run, types),
   };
 }

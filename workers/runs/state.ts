@@ -1,14 +1,26 @@
-/** What can be said of a run's state without changing it, and the state that a run begins with. */
-import type { AttemptResult, RunPlan, RunState, StepError } from "./types.ts";
+/** What can be said of a run's state without changing it, and the states that runs begin with. */
+import type {
+  AttemptResult,
+  RunIndex,
+  RunPlan,
+  RunState,
+  StepError,
+  StepPlan,
+  StepState,
+} from "./types.ts";
 
 /** A detached attempt that has not reported for this long is lost. */
 export const LEASE_MS = 10_000;
+/** A durable backend that has not reported for this long is asked. */
+export const DURABLE_SILENCE_MS = 60_000;
 /** A kill that nobody confirms within this time is reported as unconfirmed. */
 export const KILL_GRACE_MS = 10_000;
 /** A detached dispatch that no backend has taken up for this long is sent again. */
 export const RESEND_MS = 30_000;
 /** An attempt that the infrastructure loses this many times in a row fails with reason `lost`. */
 export const MAX_LOSSES = 5;
+/** Steps of a run, items of its groups included. */
+export const MAX_STEPS = 10_000;
 
 export type Failure = Extract<AttemptResult, { status: "failed" }>;
 
@@ -16,34 +28,73 @@ export function isTerminal(state: RunState): boolean {
   return state.status === "completed" || state.status === "failed" || state.status === "cancelled";
 }
 
+/** Whether a step has ended, for good. */
+export function hasEnded(step: StepState): boolean {
+  return step.completed_at !== null;
+}
+
+/** Whether a dispatch of the step is out. */
+export function isInFlight(step: StepState): boolean {
+  return step.status === "queued" || step.status === "running";
+}
+
+/** A step that has not begun. */
+export function newStep(openNeeds: number, group: number | null, item: number | null): StepState {
+  return {
+    status: "pending",
+    open_needs: openNeeds,
+    blocked: false,
+    failed_above: false,
+    cancelled_above: false,
+    deciding: false,
+    abandoned: false,
+    group,
+    item,
+    items: null,
+    reused_from: null,
+    attempt: 0,
+    epoch: 0,
+    retry_at: null,
+    gate_until: null,
+    deadline_at: null,
+    lease_until: null,
+    stopping: null,
+    suspicion: 0,
+    alone_deaths: 0,
+    alone: false,
+    losses: 0,
+    started_at: null,
+    completed_at: null,
+    exit_code: null,
+    error: null,
+  };
+}
+
 /** The state of a run that has not begun. `seed` spreads its retry delays. */
 export function createRun(plan: RunPlan, seed: number): RunState {
+  return runOf(
+    plan.steps.map((step) => newStep(step.needs.length, null, null)),
+    seed,
+  );
+}
+
+/** A run that has not begun, with the steps given, of which some may have ended. */
+export function runOf(steps: StepState[], seed: number): RunState {
   return {
     status: "queued",
-    steps: plan.steps.map((step) => ({
-      status: "pending",
-      open_needs: step.needs.length,
-      blocked: false,
-      attempt: 0,
-      epoch: 0,
-      retry_at: null,
-      deadline_at: null,
-      lease_until: null,
-      stopping: null,
-      suspicion: 0,
-      alone_deaths: 0,
-      alone: false,
-      losses: 0,
-      started_at: null,
-      completed_at: null,
-      exit_code: null,
-      error: null,
-    })),
+    steps,
     ready: [],
+    timed: new Set(),
+    deciding: 0,
+    begun: false,
     in_flight: 0,
-    open_steps: plan.steps.length,
+    open_steps: steps.filter((step) => !hasEnded(step)).length,
     failures: 0,
     suspects: 0,
+    slot: "none",
+    signals: [],
+    concluding: false,
+    remaining_ms: null,
     started_at: null,
     completed_at: null,
     deadline_at: null,
@@ -53,6 +104,68 @@ export function createRun(plan: RunPlan, seed: number): RunState {
     error: null,
     seed,
   };
+}
+
+/** What is stored of a run beside its steps. */
+export type StoredHead = Omit<RunState, "steps" | RunIndex>;
+
+export function headOf(state: RunState): StoredHead {
+  const { steps: _steps, ready: _ready, timed: _timed, deciding: _deciding, ...head } = state;
+  return head;
+}
+
+/** The state from what was stored, with what follows from it. */
+export function restore(head: StoredHead, steps: StepState[]): RunState {
+  const ready: number[] = [];
+  const timed = new Set<number>();
+  let deciding = 0;
+  steps.forEach((step, index) => {
+    if (step.deciding) deciding += 1;
+    if (isTimed(step)) timed.add(index);
+    if (head.begun && step.status === "pending" && !step.deciding && isReleased(steps, step)) {
+      ready.push(index);
+    }
+  });
+  return { ...head, steps, ready, timed, deciding };
+}
+
+/** Whether nothing but a free place keeps a pending step from starting. */
+function isReleased(steps: readonly StepState[], step: StepState): boolean {
+  if (step.group === null) return step.open_needs === 0;
+  return (step.item ?? 0) < (steps[step.group]?.items?.next ?? 0);
+}
+
+/** Whether a step is one that the clock may have to look at. */
+export function isTimed(step: StepState): boolean {
+  return step.status === "waiting" || (isInFlight(step) && step.items === null);
+}
+
+/** The plan of a step; of an item its group's. */
+export function planOf(plan: RunPlan, state: RunState, index: number): StepPlan {
+  const found = plan.steps[state.steps[index]?.group ?? index];
+  if (!found) throw new RangeError(`the plan has no step ${index}`);
+  return found;
+}
+
+/** The name of a step; of an item its group's with its place. */
+export function nameOf(plan: RunPlan, state: Pick<RunState, "steps">, index: number): string {
+  const step = state.steps[index];
+  const name = plan.steps[step?.group ?? index]?.name ?? String(index);
+  return step?.item === null || step === undefined ? name : `${name}[${step.item}]`;
+}
+
+/** The index of the step of that name; null when there is none. */
+export function indexOf(
+  plan: RunPlan,
+  state: Pick<RunState, "steps">,
+  name: string,
+): number | null {
+  const [, group = name, item] = /^(.+)\[(\d+)\]$/.exec(name) ?? [];
+  const index = plan.steps.findIndex((step) => step.name === group);
+  if (index < 0) return null;
+  if (item === undefined) return index;
+  const items = state.steps[index]?.items;
+  return items && Number(item) < items.count ? items.first + Number(item) : null;
 }
 
 const dependentsOf = new WeakMap<RunPlan, readonly (readonly number[])[]>();
@@ -74,10 +187,13 @@ export function nextDeadline(state: RunState): number | null {
   let earliest = Number.POSITIVE_INFINITY;
   if (isTerminal(state)) return null;
   if (state.deadline_at !== null && !state.expired) earliest = state.deadline_at;
-  for (const step of state.steps) {
+  for (const index of state.timed) {
+    const step = state.steps[index];
+    if (!step) continue;
     if (step.stopping) earliest = Math.min(earliest, step.stopping.give_up_at);
     else if (step.deadline_at !== null) earliest = Math.min(earliest, step.deadline_at);
     if (step.lease_until !== null) earliest = Math.min(earliest, step.lease_until);
+    if (step.gate_until !== null) earliest = Math.min(earliest, step.gate_until);
     if (step.retry_at !== null && !state.pause_requested) {
       earliest = Math.min(earliest, step.retry_at);
     }
@@ -98,6 +214,12 @@ export const STOPPED_BY_BACKEND: Failure = {
   code: "stopped_by_backend",
   message:
     "The backend stopped the attempt although nobody asked for it. Retry, or look at its logs.",
+};
+
+/** What a run says whose step was cancelled by itself. */
+export const STEP_CANCELLED: StepError = {
+  code: "step_cancelled",
+  message: "A step was cancelled by itself, and not the whole run. Retry the run to go on.",
 };
 
 export const LOST: Failure = {

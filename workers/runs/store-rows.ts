@@ -1,6 +1,7 @@
 /** Rows of the coordinator's tables as SQLite returns them, and what they are to the rest. */
+import { newStep } from "./state.ts";
 import type { EventRow, Resource, Trigger } from "./store-types.ts";
-import type { RunStatus } from "./types.ts";
+import type { RunStatus, StepState } from "./types.ts";
 
 export type ResourceRow = Record<string, SqlStorageValue> & {
   id: string;
@@ -25,6 +26,12 @@ export type RunRow = Record<string, SqlStorageValue> & {
   created_at: number;
   state: string;
   archive: string | null;
+  version: number;
+  open_needs: string;
+  inputs: string | null;
+  step_inputs: string | null;
+  parent: string | null;
+  result: string | null;
 };
 
 export type EventRecord = Record<string, SqlStorageValue> & {
@@ -35,12 +42,12 @@ export type EventRecord = Record<string, SqlStorageValue> & {
   data: string;
 };
 
-export function toResource(row: ResourceRow): Resource {
+export function toResource(row: ResourceRow, document: string): Resource {
   return {
     id: row.id,
     kind: row.kind,
     project_id: row.project_id,
-    document: row.document,
+    document,
     version: row.version,
     run: row.run,
     retry_count: row.retry_count,
@@ -52,4 +59,24 @@ export function toResource(row: ResourceRow): Resource {
 
 export function toEvent(row: EventRecord): EventRow {
   return { seq: row.seq, run: row.run, at: row.at, type: row.type, data: row.data };
+}
+
+const UNBEGUN = Object.entries(newStep(0, null, null));
+
+/** A step as text: only what differs from one that has not begun, since most of a step is that. */
+export function packStep(step: StepState): string {
+  const packed: Record<string, unknown> = {};
+  for (const [key, initial] of UNBEGUN) {
+    const value: unknown = Reflect.get(step, key);
+    if (value !== initial || key === "open_needs") packed[key] = value;
+  }
+  return JSON.stringify(packed);
+}
+
+/** The step from its text, or one that has not begun when nothing was written of it. */
+export function unpackStep(text: string | undefined, openNeeds: number): StepState {
+  const initial = newStep(openNeeds, null, null);
+  if (text === undefined) return initial;
+  const packed: Partial<StepState> = JSON.parse(text);
+  return { ...initial, ...packed };
 }

@@ -1,5 +1,5 @@
-/** The coordinator's own SQLite tables. */
-export const SCHEMA_VERSION = 1;
+/** The coordinator's own SQLite tables, and how those of earlier versions become them. */
+export const SCHEMA_VERSION = 2;
 
 export const SCHEMA = `
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -10,24 +10,58 @@ CREATE TABLE resources (
   changed_seq INTEGER NOT NULL, projected_seq INTEGER NOT NULL DEFAULT 0
 );
 CREATE INDEX resources_dirty ON resources (changed_seq) WHERE changed_seq > projected_seq;
+CREATE TABLE documents (
+  resource_id TEXT NOT NULL, version INTEGER NOT NULL, part INTEGER NOT NULL, text TEXT NOT NULL,
+  PRIMARY KEY (resource_id, version, part)
+) WITHOUT ROWID;
 CREATE TABLE deletions (id TEXT PRIMARY KEY, kind TEXT NOT NULL, project_id TEXT NOT NULL,
   projected INTEGER NOT NULL DEFAULT 0) WITHOUT ROWID;
 CREATE TABLE runs (
   resource_id TEXT NOT NULL, run INTEGER NOT NULL, status TEXT NOT NULL, live INTEGER NOT NULL,
   started_by TEXT NOT NULL, retry_of INTEGER, request_id TEXT,
   created_at INTEGER NOT NULL, completed_at INTEGER, state TEXT NOT NULL, archive TEXT,
+  version INTEGER NOT NULL DEFAULT 1, open_needs TEXT NOT NULL DEFAULT '[0]', inputs TEXT,
+  step_inputs TEXT, parent TEXT, is_told INTEGER NOT NULL DEFAULT 1, result TEXT,
   PRIMARY KEY (resource_id, run)
 ) WITHOUT ROWID;
 CREATE INDEX runs_live ON runs (live) WHERE live = 1;
 CREATE INDEX runs_archivable ON runs (completed_at) WHERE live = 0 AND archive IS NULL;
+CREATE INDEX runs_untold ON runs (is_told) WHERE is_told = 0;
 CREATE TABLE steps (
   resource_id TEXT NOT NULL, run INTEGER NOT NULL, step INTEGER NOT NULL, state TEXT NOT NULL,
   result TEXT, PRIMARY KEY (resource_id, run, step)
 ) WITHOUT ROWID;
+CREATE TABLE signals (
+  resource_id TEXT NOT NULL, run INTEGER NOT NULL, id TEXT NOT NULL, payload TEXT NOT NULL,
+  PRIMARY KEY (resource_id, run, id)
+) WITHOUT ROWID;
 CREATE TABLE events (
   resource_id TEXT NOT NULL, seq INTEGER NOT NULL, run INTEGER NOT NULL, at INTEGER NOT NULL,
   type TEXT NOT NULL, epoch INTEGER, attempt INTEGER, stream TEXT, bytes INTEGER,
-  data TEXT NOT NULL,
+  data TEXT NOT NULL, step TEXT,
   PRIMARY KEY (resource_id, seq)
 ) WITHOUT ROWID;
 `;
+
+/** Brings tables of the version before each to it; `[n]` leads from version n + 1. */
+export const UPGRADES: readonly string[] = [
+  `
+CREATE TABLE documents (
+  resource_id TEXT NOT NULL, version INTEGER NOT NULL, part INTEGER NOT NULL, text TEXT NOT NULL,
+  PRIMARY KEY (resource_id, version, part)
+) WITHOUT ROWID;
+CREATE TABLE signals (
+  resource_id TEXT NOT NULL, run INTEGER NOT NULL, id TEXT NOT NULL, payload TEXT NOT NULL,
+  PRIMARY KEY (resource_id, run, id)
+) WITHOUT ROWID;
+ALTER TABLE runs ADD COLUMN version INTEGER NOT NULL DEFAULT 1;
+ALTER TABLE runs ADD COLUMN open_needs TEXT NOT NULL DEFAULT '[0]';
+ALTER TABLE runs ADD COLUMN inputs TEXT;
+ALTER TABLE runs ADD COLUMN step_inputs TEXT;
+ALTER TABLE runs ADD COLUMN parent TEXT;
+ALTER TABLE runs ADD COLUMN is_told INTEGER NOT NULL DEFAULT 1;
+ALTER TABLE runs ADD COLUMN result TEXT;
+CREATE INDEX runs_untold ON runs (is_told) WHERE is_told = 0;
+ALTER TABLE events ADD COLUMN step TEXT;
+`,
+];

@@ -36,6 +36,8 @@ export interface ParentRef {
   /** Index of the step in its run. */
   readonly step: number;
   readonly epoch: number;
+  /** How many runs are above this one. */
+  readonly depth: number;
 }
 
 /** What is stored of a run, its steps and results apart. */
@@ -46,14 +48,24 @@ export interface RunHead {
   /** The request that began the run, by which its repetition is recognised. */
   readonly request_id: string | null;
   readonly created_at: number;
+  /** Version of the document that the run was begun with. */
+  readonly version: number;
+  /** Of each step of the plan, how many needs were open when the run was begun. */
+  readonly open_needs: readonly number[];
+  /** JSON text of the run's inputs; null for none. */
+  readonly inputs: string | null;
+  /** JSON text in place of the inputs of one step, by its index; null for none. */
+  readonly step_inputs: { readonly step: number; readonly json: string } | null;
+  readonly parent: ParentRef | null;
   readonly state: RunState;
 }
 
 /** A run as the coordinator holds it in memory, from its begin or from recovery until it ends. */
 export interface LiveRun extends RunHead {
   readonly resource: Resource;
+  readonly document: string;
   readonly plan: RunPlan;
-  /** Results of this life of the object, by step; null for an attempt that ended without one. */
+  /** Results that are not in the rows yet, and a task's, by step; null for an attempt without one. */
   readonly results: Map<number, StoredResult | null>;
   /** Kinds of event that its record may hold, so that a reader need not look for the others. */
   readonly recorded: Set<"stdout" | "stderr" | "artifact">;
@@ -68,6 +80,8 @@ export interface LogTail {
 }
 
 export interface ArtifactSummary {
+  /** Name of the step that kept it. */
+  readonly step: string;
   readonly path: string;
   readonly bytes: number;
   /** The dispatch that stored it. */

@@ -3,6 +3,7 @@
  * runs again with no attached attempt starting beside it, until it has ended or passed its
  * probation. A poison step is failed after SOLITARY_DEATHS + POISON_DEATHS deaths at most.
  */
+import { isInFlight, planOf } from "./state.ts";
 import type { RunPlan, RunState, StepError, StepState } from "./types.ts";
 
 /** A step that takes the process down this many times as the only suspect is failed. */
@@ -26,10 +27,8 @@ export function earnsProbation(step: StepState): boolean {
 /** Takes the next step that may start out of the ready queue; undefined when none may. */
 export function takeReady(plan: RunPlan, state: RunState): number | undefined {
   if (state.suspects === 0) return state.ready.shift();
-  const attached = (index: number) => plan.steps[index]?.attached === true;
-  const live = state.steps.filter(
-    (step, index) => attached(index) && (step.status === "queued" || step.status === "running"),
-  );
+  const attached = (index: number) => planOf(plan, state, index).attached;
+  const live = attachedInFlight(plan, state);
   const occupied = live.some((step) => step.alone);
   const suspects = state.ready.filter((index) => attached(index) && suspicionOf(state, index) > 0);
   const next = suspects.find(
@@ -49,8 +48,12 @@ function suspicionOf(state: RunState, index: number): number {
 
 /** Whether exactly one attached attempt is running: the death of the process is then its doing. */
 export function oneRunsAttached(plan: RunPlan, state: RunState): boolean {
-  const running = state.steps.filter(
-    (step, index) => step.status === "running" && plan.steps[index]?.attached === true,
-  );
-  return running.length === 1;
+  return attachedInFlight(plan, state).filter(({ status }) => status === "running").length === 1;
+}
+
+function attachedInFlight(plan: RunPlan, state: RunState): StepState[] {
+  return [...state.timed].flatMap((index) => {
+    const step = state.steps[index];
+    return step && isInFlight(step) && planOf(plan, state, index).attached ? [step] : [];
+  });
 }

@@ -167,10 +167,14 @@ export type SlotState = "none" | "asked" | "held";
 export interface RunState {
   status: RunStatus;
   steps: StepState[];
-  /** Steps that are ready to be dispatched, oldest first. Not stored: `restore` finds them again. */
+  /** Steps that are ready to be dispatched, oldest first. Like all of `RunIndex` not stored. */
   ready: number[];
-  /** Steps with a deadline of any kind, or in flight. Not stored either. */
+  /** Steps that wait, are queued or run, groups apart: all that a deadline may meet. */
   timed: Set<number>;
+  /** Steps that are asked about. */
+  deciding: number;
+  /** The run was started, and what needs nothing has been made ready. */
+  begun: boolean;
   /** Steps queued or running. */
   in_flight: number;
   /** Steps that have not ended. */
@@ -208,10 +212,13 @@ export interface CacheOrigin {
 
 /** The answer to whether a ready step runs. */
 export type Verdict =
-  | { readonly do: "run"; /** Of a duration gate. */ readonly wait_ms?: number }
+  | { readonly do: "run" /** Of a duration gate. */; readonly wait_ms?: number }
   | { readonly do: "skip" }
   | { readonly do: "expand"; readonly items: number }
   | { readonly do: "fail"; readonly error: StepError };
+
+/** The members of the state that follow from the rest. */
+export type RunIndex = "ready" | "timed" | "deciding";
 
 /** What an attempt came to. `unconfirmed` is set when nobody could say that the code has stopped. */
 export type AttemptResult =
@@ -250,6 +257,8 @@ export type RunEvent =
   | { readonly type: "decided"; readonly step: number; readonly verdict: Verdict }
   | { readonly type: "concluded"; readonly error: StepError | null }
   | { readonly type: "slot_granted" }
+  /** The lease of a held slot ran out while nobody renewed it. */
+  | { readonly type: "slot_lost" }
   /** Somebody approves, or refuses, what an approval gate asks. */
   | {
       readonly type: "approve";
@@ -351,8 +360,7 @@ export type MachineEvent =
       readonly by: string;
       readonly comment: string | null;
     }
-  | { readonly type: "signal.received"; readonly name: string; readonly id: string }
-  | { readonly type: "run.waiting" };
+  | { readonly type: "signal.received"; readonly name: string; readonly id: string };
 
 export interface Transition {
   readonly state: RunState;

@@ -1,35 +1,56 @@
 /** What one commit writes: its events together, and each resource and run once, as it ended up. */
+
+import type { NewEvent, NewRow } from "./event-log.ts";
 import type { Change } from "./projector.ts";
-import type { NewEvent, NewRow, RunStore } from "./store.ts";
+import type { RunStore } from "./store.ts";
 import type { EventRow, LiveRun, Resource } from "./store-types.ts";
+import type { StoredResult } from "./types.ts";
 
 interface RunChange {
   readonly isNew: boolean;
   readonly touched: Set<number>;
 }
 
+interface ResourceChange {
+  readonly resource: Resource;
+  readonly isNew: boolean;
+  readonly isVersioned: boolean;
+}
+
 export class UnitOfWork {
   readonly #store: RunStore;
   /** Seq of the newest event of resources, as far as it is known. */
   readonly #seqs: Map<string, number>;
-  readonly #resources = new Map<string, { readonly resource: Resource; readonly isNew: boolean }>();
+  /** Whether results stay in memory: a task's is part of the reply. */
+  readonly #keepsResults: (resource: Resource) => boolean;
+  readonly #resources = new Map<string, ResourceChange>();
   readonly #rows: NewRow[] = [];
   readonly #runs = new Map<LiveRun, RunChange>();
+  readonly #runResults = new Map<LiveRun, StoredResult | null>();
   /** Events by resource, for those who watch. */
   readonly events = new Map<string, EventRow[]>();
 
-  constructor(store: RunStore, seqs: Map<string, number>) {
+  constructor(
+    store: RunStore,
+    seqs: Map<string, number>,
+    keepsResults: (resource: Resource) => boolean,
+  ) {
     this.#store = store;
     this.#seqs = seqs;
+    this.#keepsResults = keepsResults;
   }
 
-  addResource(resource: Resource): void {
-    this.#resources.set(resource.id, { resource, isNew: true });
+  addResource(resource: Resource, isVersioned: boolean): void {
+    this.#resources.set(resource.id, { resource, isNew: true, isVersioned });
     this.#seqs.set(resource.id, 0);
   }
 
   addRun(live: LiveRun): void {
     this.#runs.set(live, { isNew: true, touched: new Set() });
+  }
+
+  setResult(live: LiveRun, result: StoredResult | null): void {
+    this.#runResults.set(live, result);
   }
 
   changeRun(live: LiveRun, touched: Iterable<number>): void {
@@ -40,7 +61,7 @@ export class UnitOfWork {
 
   /** Appends an event; one that lists have to show raises the resource's revision. */
   append(resource: Resource, run: number, event: NewEvent): void {
-    const seq = (this.#seqs.get(resource.id) ?? this.#store.lastSeq(resource.id)) + 1;
+    const seq = (this.#seqs.get(resource.id) ?? this.#store.log.lastSeq(resource.id)) + 1;
     this.#seqs.set(resource.id, seq);
     const data = JSON.stringify(event.data);
     this.#rows.push({ resource_id: resource.id, seq, run, event, data });
@@ -48,7 +69,7 @@ export class UnitOfWork {
       resource.changed_seq = seq;
       resource.updated_at = event.at;
       if (!this.#resources.has(resource.id)) {
-        this.#resources.set(resource.id, { resource, isNew: false });
+        this.#resources.set(resource.id, { resource, isNew: false, isVersioned: false });
       }
     }
     const rows = this.events.get(resource.id);
@@ -69,14 +90,20 @@ export class UnitOfWork {
 
   /** Writes what has changed; the last thing in a transaction. */
   write(): void {
-    this.#store.appendEvents(this.#rows);
-    for (const { resource, isNew } of this.#resources.values()) {
-      if (isNew) this.#store.insertResource(resource);
+    const { log, runs } = this.#store;
+    log.append(this.#rows);
+    for (const { resource, isNew, isVersioned } of this.#resources.values()) {
+      if (isNew) this.#store.insertResource(resource, isVersioned);
       else this.#store.saveProgress(resource);
     }
     for (const [live, { isNew, touched }] of this.#runs) {
-      if (isNew) this.#store.insertRun(live.resource.id, live, live.results);
-      else this.#store.saveRun(live.resource.id, live, touched, live.results);
+      const { id } = live.resource;
+      if (isNew) runs.insert(id, live, touched);
+      else runs.save(id, live, touched);
+      if (!this.#keepsResults(live.resource)) live.results.clear();
+    }
+    for (const [live, result] of this.#runResults) {
+      runs.saveResult(live.resource.id, live.run, result);
     }
   }
 }

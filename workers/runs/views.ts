@@ -3,10 +3,24 @@ import type { Json } from "../executors/port.ts";
 import { readData } from "./events.ts";
 import { readTail } from "./logs.ts";
 import type { RunRecord } from "./record.ts";
+import { nameOf } from "./state.ts";
 import type { ArtifactSummary, Resource, RunHead, RunSummary, Snapshot } from "./store-types.ts";
-import type { StoredResult } from "./types.ts";
+import type { RunPlan, StepStatus, StoredResult } from "./types.ts";
 
-export function summarise(stored: RunHead): RunSummary {
+const NO_STEPS: Readonly<Record<StepStatus, number>> = {
+  pending: 0,
+  waiting: 0,
+  queued: 0,
+  running: 0,
+  completed: 0,
+  failed: 0,
+  cancelled: 0,
+  skipped: 0,
+};
+const MAX_FAILED_STEPS = 10;
+
+/** `plan` gives failed steps their names. */
+export function summarise(stored: RunHead, plan: RunPlan | null): RunSummary {
   const { state } = stored;
   const step = state.steps[0];
   const single = state.steps.length === 1;
@@ -22,7 +36,26 @@ export function summarise(stored: RunHead): RunSummary {
     attempt: single ? (step?.attempt ?? 0) : 0,
     exit_code: single ? (step?.exit_code ?? null) : null,
     error: state.error ?? (single ? (step?.error ?? null) : null),
+    version: stored.version,
+    parent: stored.parent,
+    ...tally(stored, plan),
   };
+}
+
+/** Counts the steps; a group that has items stands for nothing but them. */
+function tally({ state }: RunHead, plan: RunPlan | null) {
+  const counts = { ...NO_STEPS };
+  const failed: string[] = [];
+  let reused = 0;
+  state.steps.forEach((step, index) => {
+    if (step.items && step.items.count > 0) return;
+    counts[step.status] += 1;
+    if (step.reused_from) reused += 1;
+    if (step.status === "failed" && plan && failed.length < MAX_FAILED_STEPS) {
+      failed.push(nameOf(plan, state, index));
+    }
+  });
+  return { counts, reused, failed_steps: failed };
 }
 
 /** A resource before its first run. */
@@ -33,30 +66,48 @@ export function bareSnapshot(resource: Resource): Snapshot {
 export function snapshot(
   resource: Resource,
   run: RunHead,
+  plan: RunPlan,
   record: RunRecord,
   result: StoredResult | null,
 ): Snapshot {
-  const epoch = run.state.steps.length === 1 ? (run.state.steps[0]?.epoch ?? 0) : null;
+  const { steps } = run.state;
+  const summary = summarise(run, plan);
+  if (plan.steps.length > 1 || steps.length > 1) {
+    const artifacts = keptArtifacts(record, newestOf(run, plan));
+    return { resource, run: summary, result, stdout: null, stderr: null, artifacts };
+  }
+  const epoch = steps[0]?.epoch ?? 0;
   return {
     resource,
-    run: summarise(run),
+    run: summary,
     result,
-    stdout: readTail(record, "stdout", epoch),
-    stderr: readTail(record, "stderr", epoch),
-    artifacts: artifacts(record, epoch),
+    stdout: readTail(record, "stdout", { epoch }),
+    stderr: readTail(record, "stderr", { epoch }),
+    artifacts: keptArtifacts(record, (_, by) => by === epoch),
   };
 }
 
-/** Files kept by the newest dispatch; a path stored twice is the later one. */
-function artifacts(record: RunRecord, epoch: number | null): ArtifactSummary[] {
-  const byPath = new Map<string, ArtifactSummary>();
+/** Tells the newest dispatch of each step, by its name. */
+function newestOf({ state }: RunHead, plan: RunPlan): (step: string, epoch: number) => boolean {
+  const epochs = new Map(
+    state.steps.map(({ epoch }, index) => [nameOf(plan, state, index), epoch] as const),
+  );
+  return (step, epoch) => epochs.get(step) === epoch;
+}
+
+/** Files kept by the dispatches that count; a path that a step stored twice is the later one. */
+export function keptArtifacts(
+  record: RunRecord,
+  counts: (step: string, epoch: number) => boolean,
+): ArtifactSummary[] {
+  const found = new Map<string, ArtifactSummary>();
   for (const event of record.events(["artifact.stored"])) {
-    const { path, bytes, epoch: storedBy } = readData(event);
-    if (typeof path !== "string" || typeof bytes !== "number" || typeof storedBy !== "number")
-      continue;
-    if (epoch === null || storedBy === epoch) byPath.set(path, { path, bytes, epoch: storedBy });
+    const { step, path, bytes, epoch } = readData(event);
+    if (typeof step !== "string" || typeof path !== "string") continue;
+    if (typeof bytes !== "number" || typeof epoch !== "number" || !counts(step, epoch)) continue;
+    found.set(`${step}/${path}`, { step, path, bytes, epoch });
   }
-  return [...byPath.values()];
+  return [...found.values()];
 }
 
 /** One dispatch that began, as the event log tells it. */

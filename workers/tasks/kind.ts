@@ -1,6 +1,6 @@
 /** How the run engine sees a task: a plan of one step, the work of it, and the row of a list. */
 import type { Work } from "../executors/port.ts";
-import type { ResourceKind } from "../runs/ports.ts";
+import type { ResourceKind, RunView, StepWork } from "../runs/ports.ts";
 import type { Resource, RunSummary } from "../runs/store-types.ts";
 import type { RetryPolicy, RunPlan } from "../runs/types.ts";
 import { readDocument } from "./document.ts";
@@ -25,6 +25,8 @@ const ONE_ATTEMPT: RetryPolicy = {
 export const taskKind: ResourceKind = {
   upsertSql: UPSERT_SQL,
   deleteSql: DELETE_SQL,
+  versioned: false,
+  result: "step",
 
   plan(resource: Resource): RunPlan {
     const { spec } = readDocument(resource);
@@ -33,21 +35,30 @@ export const taskKind: ResourceKind = {
         {
           name: STEP_NAME,
           needs: [],
+          condition: null,
+          matrix: null,
+          gate: null,
           continue_on_error: false,
           timeout_ms: Math.ceil(spec.timeout_seconds * 1000),
           retry: retryPolicy(spec.retry),
           attached: spec.task_type === "local",
+          durable: false,
         },
       ],
       max_parallel: 1,
       stop_on_failure: true,
       timeout_ms: null,
+      slotted: false,
+      concludes: false,
     };
   },
 
-  work(resource: Resource): Work {
+  decide: () => ({ verdict: { do: "run" }, items: [] }),
+  conclude: () => ({ result: null, error: null }),
+
+  work({ resource }: RunView): StepWork {
     const { spec, files } = readDocument(resource);
-    return {
+    const work: Work = {
       task_type: spec.task_type,
       command: spec.command,
       script: spec.script,
@@ -64,6 +75,7 @@ export const taskKind: ResourceKind = {
       image: spec.image,
       template: spec.template,
     };
+    return { type: "work", work, cache: null };
   },
 
   maxRetries: (resource) => readDocument(resource).spec.max_retries,

@@ -94,6 +94,7 @@ export function taskStreamRoutes(router: Router): void {
       const { tasks } = c.get("services");
       const wanted = {
         run: query.run ?? null,
+        step: null,
         attempt: query.attempt ?? null,
         stream: query.stream ?? null,
       };

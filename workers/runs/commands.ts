@@ -1,0 +1,318 @@
+/** What changes resources and their runs, on request. Each either commits or refuses. */
+import type {
+  ApprovalInput,
+  CreateInput,
+  Refusal,
+  RerunInput,
+  RetryInput,
+  SignalInput,
+  StartInput,
+} from "./coordinator.ts";
+import type { Engine, NewRun } from "./engine.ts";
+import { allowedActions, stateOf } from "./explain.ts";
+import type { Feed } from "./feed.ts";
+import { isTerminal } from "./machine.ts";
+import type { Projector } from "./projector.ts";
+import type { Queries } from "./queries.ts";
+import { planRerun, type Rerun } from "./rerun.ts";
+import { inlineResult } from "./results.ts";
+import type { StoredRun } from "./run-table.ts";
+import { indexOf, nameOf } from "./state.ts";
+import type { RunStore } from "./store.ts";
+import type { LiveRun, RerunPlan, Resource, Snapshot } from "./store-types.ts";
+import { bareSnapshot } from "./views.ts";
+
+/** `cancel` answers when the code has stopped, or after this long. */
+const CANCEL_WAIT_MS = 2_000;
+
+type Answer = Promise<Snapshot | Refusal>;
+
+const NOT_FOUND: Refusal = { refused: "not_found" };
+const BUSY: Refusal = { refused: "busy" };
+
+interface PlannedRetry {
+  readonly resource: Resource;
+  readonly stored: StoredRun;
+  readonly from: number | null;
+  readonly rerun: Rerun;
+}
+
+export class Commands {
+  readonly #store: RunStore;
+  readonly #engine: Engine;
+  readonly #queries: Queries;
+  readonly #projector: Projector;
+  readonly #feed: Feed;
+
+  constructor(store: RunStore, engine: Engine, queries: Queries, projector: Projector, feed: Feed) {
+    this.#store = store;
+    this.#engine = engine;
+    this.#queries = queries;
+    this.#projector = projector;
+    this.#feed = feed;
+  }
+
+  async create(input: CreateInput): Answer {
+    const { start } = input;
+    let resource = this.#queries.find(input.id);
+    if (start && !resource?.run && this.#engine.runs.isFull) return BUSY;
+    if (!resource) {
+      resource = this.#engine.commit((now) => this.#insert(input, now));
+    } else if (start && resource.run === 0) this.#begin(resource, toRun(start, "execute"));
+    const wait = start?.wait_ms ?? 0;
+    const outcome = await this.#queries.outcome(resource.id, wait, resource.run);
+    return outcome ?? bareSnapshot(resource);
+  }
+
+  async execute(id: string, input: StartInput): Answer {
+    const resource = this.#queries.find(id);
+    if (!resource) return NOT_FOUND;
+    const repeated = this.#runOf(id, input.request_id);
+    if (repeated === null) {
+      if (!input.allow_concurrent && this.#engine.runs.find(id, null)) {
+        return this.#illegal(resource, "It is running already.");
+      }
+      if (this.#engine.runs.isFull) return BUSY;
+      this.#begin(resource, toRun(input, "execute"));
+    }
+    return this.#outcome(id, input.wait_ms, repeated ?? resource.run);
+  }
+
+  async retry(id: string, input: RetryInput): Answer {
+    const found = this.#queries.find(id);
+    if (!found) return NOT_FOUND;
+    const repeated = this.#runOf(id, input.request_id);
+    if (repeated !== null) return this.#outcome(id, input.wait_ms, repeated);
+    const planned = this.#planRetry(id, input);
+    if ("refused" in planned) return planned;
+    const { resource, stored, from, rerun } = planned;
+    if (!this.#queries.mayRetry(resource)) {
+      const detail = `All ${resource.retry_count} retries are used up. Raise max_retries with PATCH, or execute it again.`;
+      return this.#illegal(resource, detail);
+    }
+    if (this.#engine.runs.isFull) return BUSY;
+    resource.retry_count += 1;
+    const step = from === null ? null : (stored.state.steps[from]?.group ?? from);
+    const json = input.step_inputs ?? null;
+    this.#begin(resource, {
+      ...toRun(input, "retry"),
+      retry_of: stored.run,
+      version: this.#engine.kind(resource).versioned ? stored.version : resource.version,
+      inputs: stored.inputs,
+      step_inputs: json !== null && step !== null ? { step, json } : stored.step_inputs,
+      rerun,
+    });
+    return this.#outcome(id, input.wait_ms, resource.run);
+  }
+
+  planRetry(id: string, input: RerunInput): RerunPlan | Refusal {
+    const planned = this.#planRetry(id, input);
+    if ("refused" in planned) return planned;
+    const { resource, stored, rerun } = planned;
+    const plan = this.#queries.planOf(resource, stored.version);
+    const name = (index: number) => nameOf(plan, rerun.state, index);
+    return {
+      run: resource.run + 1,
+      retry_of: stored.run,
+      rerun: rerun.rerun.map(name),
+      reuse: [...rerun.reuse.keys()].filter((index) => !rerun.rerun.includes(index)).map(name),
+    };
+  }
+
+  /** `repeated` says that an earlier call was cut off, which may have cancelled it already. */
+  async cancel(id: string, run: number | null, repeated: boolean): Answer {
+    const resource = this.#queries.find(id);
+    if (!resource) return NOT_FOUND;
+    const live = this.#engine.runs.find(id, run)?.live;
+    if (live) this.#engine.tell(live, { type: "cancel" });
+    else if (resource.run === 0) {
+      this.#begin(resource, {
+        trigger: "cancel",
+        retry_of: null,
+        request_id: null,
+        awaited: true,
+      });
+    } else {
+      const stored = this.#queries.numbered(resource, run);
+      if (!stored) return NOT_FOUND;
+      if (!repeated || stored.state.status !== "cancelled") {
+        return this.#illegal(resource, "It has ended already.");
+      }
+    }
+    return this.#outcome(id, CANCEL_WAIT_MS, live?.run ?? run ?? resource.run);
+  }
+
+  async pause(id: string, run: number | null, mode: "boundary" | "now"): Answer {
+    return this.#control(id, run, (live) => {
+      this.#engine.tell(live, { type: "pause", mode });
+      return null;
+    });
+  }
+
+  async resume(id: string, run: number | null): Answer {
+    return this.#control(id, run, (live) => {
+      if (!live.state.pause_requested) return "It is not paused.";
+      this.#engine.tell(live, { type: "resume" });
+      return null;
+    });
+  }
+
+  async approve(id: string, run: number | null, input: ApprovalInput): Answer {
+    return this.#control(id, run, (live) => {
+      const open = openApprovals(live);
+      const wanted = input.step === null ? null : indexOf(live.plan, live.state, input.step);
+      const step = input.step === null && open.length === 1 ? open[0] : wanted;
+      if (step === null || step === undefined || !open.includes(step)) {
+        const names = open.map((index) => nameOf(live.plan, live.state, index));
+        return names.length === 0
+          ? "No step of it waits for an approval."
+          : `Name the step: ${names.slice(0, 20).join(", ")} ${names.length === 1 ? "waits" : "wait"} for an approval.`;
+      }
+      const { approved, by, comment } = input;
+      this.#engine.commit((now) => {
+        live.results.set(step, inlineResult(JSON.stringify({ approved, by, comment })));
+        this.#engine.drive(live, { type: "approve", step, approved, by, comment }, now);
+      });
+      return null;
+    });
+  }
+
+  async signal(id: string, run: number | null, input: SignalInput): Answer {
+    return this.#control(id, run, (live) => {
+      const signalId = input.request_id ?? crypto.randomUUID();
+      this.#engine.commit((now) => {
+        const isNew = this.#store.runs.addSignal(id, live.run, signalId, input.payload);
+        if (!isNew) return;
+        this.#engine.drive(live, { type: "signal", name: input.name, id: signalId }, now);
+      });
+      return null;
+    });
+  }
+
+  async edit(id: string, document: string, version: number, revision: number | null): Answer {
+    const resource = this.#queries.find(id);
+    if (!resource) return NOT_FOUND;
+    const kind = this.#engine.kind(resource);
+    if (!kind.versioned && this.#engine.runs.find(id, null)) {
+      return this.#illegal(resource, "It cannot be changed while it runs. Cancel it or wait.");
+    }
+    const { changed_seq } = resource;
+    if (resource.version !== version || (revision ?? changed_seq) !== changed_seq) {
+      return { refused: "version", current: changed_seq };
+    }
+    this.#engine.commit((now) => {
+      resource.document = document;
+      resource.version += 1;
+      this.#store.saveDocument(resource, kind.versioned);
+      const data = { version: resource.version };
+      this.#engine.append(resource, resource.run, { at: now, type: "resource.updated", data });
+    });
+    return (await this.#queries.snapshot(id, null)) ?? NOT_FOUND;
+  }
+
+  async remove(id: string, revision: number | null): Promise<{ readonly removed: true } | Refusal> {
+    const resource = this.#queries.find(id);
+    if (!resource) return NOT_FOUND;
+    if (this.#engine.runs.find(id, null)) {
+      return this.#illegal(resource, "It cannot be deleted while it runs. Cancel it first.");
+    }
+    if (revision !== null && revision !== resource.changed_seq) {
+      return { refused: "version", current: resource.changed_seq };
+    }
+    this.#engine.commit(() => this.#store.deleteResource(resource));
+    this.#projector.deleted(id);
+    this.#feed.dismiss(id);
+    return { removed: true };
+  }
+
+  #planRetry(id: string, input: RerunInput): PlannedRetry | Refusal {
+    const resource = this.#queries.find(id);
+    const stored = this.#queries.numbered(resource, input.run ?? null);
+    if (!resource || (input.run && !stored)) return NOT_FOUND;
+    if (!stored || !isTerminal(stored.state) || this.#engine.runs.find(id, null)) {
+      const detail = stored ? "It is still running." : "It was never run.";
+      return this.#illegal(resource, detail);
+    }
+    const plan = this.#queries.planOf(resource, stored.version);
+    const name = input.from ?? null;
+    const from = name === null ? null : indexOf(plan, stored.state, name);
+    if (name !== null && from === null) {
+      return { refused: "unknown_step", step: name, known: plan.steps.map((step) => step.name) };
+    }
+    if (from === null && stored.state.status === "completed") {
+      return this.#illegal(resource, "Only a run that failed or was cancelled can be retried.");
+    }
+    const seed = crypto.getRandomValues(new Uint32Array(1))[0] ?? 0;
+    return { resource, stored, from, rerun: planRerun(plan, stored.state, stored.run, from, seed) };
+  }
+
+  /** Does something to a live run; `act` answers with why it cannot be done, or null. */
+  async #control(id: string, run: number | null, act: (live: LiveRun) => string | null): Answer {
+    const resource = this.#queries.find(id);
+    if (!resource) return NOT_FOUND;
+    const live = this.#engine.runs.find(id, run)?.live;
+    if (!live) {
+      if (run !== null && !this.#queries.numbered(resource, run)) return NOT_FOUND;
+      const detail = resource.run === 0 ? "It was never run." : "It has ended already.";
+      return this.#illegal(resource, detail);
+    }
+    const problem = act(live);
+    if (problem !== null) return this.#illegal(resource, problem);
+    return this.#outcome(id, 0, live.run);
+  }
+
+  #insert(input: CreateInput, now: number): Resource {
+    const resource: Resource = {
+      id: input.id,
+      kind: input.kind,
+      project_id: input.project_id,
+      document: input.document,
+      version: 1,
+      run: 0,
+      retry_count: 0,
+      created_at: now,
+      updated_at: now,
+      changed_seq: 0,
+    };
+    this.#engine.addResource(resource);
+    this.#engine.append(resource, 0, { at: now, type: "resource.created", data: {} });
+    if (input.start) this.#engine.beginRun(resource, toRun(input.start, "execute"), now);
+    return resource;
+  }
+
+  #begin(resource: Resource, run: NewRun): void {
+    this.#engine.commit((now) => this.#engine.beginRun(resource, run, now));
+  }
+
+  /** The run that this very request began, before a crash or a lost reply. */
+  #runOf(id: string, requestId: string | null): number | null {
+    return requestId === null ? null : this.#store.runs.ofRequest(id, requestId);
+  }
+
+  async #outcome(id: string, ms: number, run: number): Answer {
+    return (await this.#queries.outcome(id, ms, run)) ?? NOT_FOUND;
+  }
+
+  #illegal(resource: Resource, detail: string): Refusal {
+    const state = stateOf(this.#queries.newest(resource));
+    const allowed = allowedActions(
+      state,
+      this.#queries.mayRetry(resource),
+      this.#engine.kind(resource).versioned,
+    );
+    return { refused: "illegal", detail, state, allowed };
+  }
+}
+
+function toRun(input: StartInput, trigger: "execute" | "retry"): NewRun {
+  const { request_id, wait_ms, inputs = null } = input;
+  return { trigger, retry_of: null, request_id, awaited: wait_ms > 0, inputs };
+}
+
+function openApprovals({ plan, state }: LiveRun): number[] {
+  return [...state.timed].filter((index) => {
+    const step = state.steps[index];
+    const gate = plan.steps[step?.group ?? index]?.gate;
+    return step?.status === "waiting" && gate?.type === "approval";
+  });
+}

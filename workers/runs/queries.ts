@@ -1,0 +1,195 @@
+/** What can be asked of a coordinator without changing anything. */
+import type { Archive } from "./archive.ts";
+import type { EventPage, Refusal } from "./coordinator.ts";
+import type { Engine } from "./engine.ts";
+import { type Explanation, explain } from "./explain.ts";
+import { type LogQuery, type LogSlice, readLog, readTail } from "./logs.ts";
+import { liveRecord, storedRecord } from "./record.ts";
+import type { StoredRun } from "./run-table.ts";
+import { indexOf, nameOf } from "./state.ts";
+import type { RunStore } from "./store.ts";
+import type { Resource, RunInspection, RunSummary, Snapshot, StepDetail } from "./store-types.ts";
+import type { RunPlan, StoredResult } from "./types.ts";
+import * as views from "./views.ts";
+
+const EVENTS_PER_PAGE = 1_000;
+
+export class Queries {
+  readonly #store: RunStore;
+  readonly #engine: Engine;
+  readonly #archive: Archive;
+
+  constructor(store: RunStore, engine: Engine, archive: Archive) {
+    this.#store = store;
+    this.#engine = engine;
+    this.#archive = archive;
+  }
+
+  find(id: string): Resource | null {
+    const live = this.#engine.liveResource(id);
+    if (live) return live;
+    return this.#store.exists() ? this.#store.resource(id) : null;
+  }
+
+  newest(resource: Resource): StoredRun | null {
+    return resource.run === 0 ? null : this.#store.runs.get(resource.id, resource.run);
+  }
+
+  /** A run of a resource; null is the newest. */
+  numbered(resource: Resource | null, run: number | null): StoredRun | null {
+    return resource && this.#store.runs.get(resource.id, run ?? resource.run);
+  }
+
+  planOf(resource: Resource, version: number): RunPlan {
+    return this.#engine.kind(resource).plan(resource, this.#store.document(resource, version));
+  }
+
+  mayRetry(resource: Resource): boolean {
+    return resource.retry_count < this.#engine.kind(resource).maxRetries(resource);
+  }
+
+  /** The resource with a run that has ended, or is as it is after `ms`; run 0 is none. */
+  async outcome(id: string, ms: number, run: number): Promise<Snapshot | null> {
+    const live = await this.#engine.waitForEnd(id, run, ms);
+    if (!live || this.#engine.kind(live.resource).result === "run") {
+      return this.snapshot(id, run === 0 ? null : run);
+    }
+    const result = this.#engine.results.stored(live, 0);
+    return views.snapshot(live.resource, live, live.plan, liveRecord(this.#store, live), result);
+  }
+
+  async snapshot(id: string, run: number | null): Promise<Snapshot | null> {
+    const resource = this.find(id);
+    if (!resource) return null;
+    if (run === null && resource.run === 0) return views.bareSnapshot(resource);
+    const stored = this.numbered(resource, run);
+    if (!stored) return null;
+    const plan = this.planOf(resource, stored.version);
+    const result = this.#resultOf(resource, stored);
+    if (!stored.archive) {
+      const record = storedRecord(this.#store, id, stored.run);
+      return views.snapshot(resource, stored, plan, record, result);
+    }
+    const { stdout, stderr, artifacts } = await this.#archive.index(stored.archive);
+    return { resource, run: views.summarise(stored, plan), result, stdout, stderr, artifacts };
+  }
+
+  async events(id: string, run: number, after: number): Promise<EventPage | Refusal> {
+    const resource = this.find(id);
+    if (!resource) return NOT_FOUND;
+    const stored = this.#store.runs.get(id, run);
+    if (!stored && run > Math.max(1, resource.run)) return NOT_FOUND;
+    const ended = stored !== null && stored.state.completed_at !== null;
+    const events = stored?.archive
+      ? await this.#archive.events(stored.archive, after)
+      : this.#store.log.read(id, after, EVENTS_PER_PAGE);
+    return { events, ended };
+  }
+
+  async attempts(id: string, run: number | null): Promise<readonly views.AttemptView[] | Refusal> {
+    const stored = this.numbered(this.find(id), run);
+    if (!stored) return NOT_FOUND;
+    if (stored.archive) return (await this.#archive.index(stored.archive)).attempts;
+    return views.attempts(stored.run, storedRecord(this.#store, id, stored.run));
+  }
+
+  async log(id: string, query: LogQuery): Promise<LogSlice | Refusal> {
+    const stored = this.numbered(this.find(id), query.run);
+    if (!stored) return NOT_FOUND;
+    if (stored.archive) return this.#archive.log(stored.archive, query);
+    return readLog(storedRecord(this.#store, id, stored.run), query);
+  }
+
+  why(id: string): Explanation | Refusal {
+    const resource = this.find(id);
+    if (!resource) return NOT_FOUND;
+    const position = (step: number) => {
+      const live = this.#engine.runs.find(id, null)?.live;
+      return live ? this.#engine.attempts.position(live, step) : null;
+    };
+    return explain(this.newest(resource), this.mayRetry(resource), position, Date.now());
+  }
+
+  runs(id: string, before: number | null, limit: number): readonly RunSummary[] | Refusal {
+    const resource = this.find(id);
+    if (!resource) return NOT_FOUND;
+    return this.#store.runs
+      .before(id, before ?? resource.run + 1, limit)
+      .map((stored) => views.summarise(stored, this.planOf(resource, stored.version)));
+  }
+
+  inspect(id: string, run: number | null): RunInspection | Refusal {
+    const resource = this.find(id);
+    const stored = this.numbered(resource, run);
+    if (!resource || !stored) return NOT_FOUND;
+    const { version, state, inputs } = stored;
+    const live = this.#engine.runs.find(id, stored.run)?.live ?? null;
+    const plan = this.planOf(resource, version);
+    const positions: Record<number, number> = {};
+    for (const step of live?.state.timed ?? []) {
+      const position = live && this.#engine.attempts.position(live, step);
+      if (position !== null) positions[step] = position;
+    }
+    return {
+      resource,
+      summary: views.summarise(stored, plan),
+      document: this.#store.document(resource, version),
+      inputs,
+      plan,
+      state,
+      names: state.steps.map((_, index) => nameOf(plan, state, index)),
+      slot_position: live && this.#engine.slots.position(live),
+      positions,
+    };
+  }
+
+  async step(id: string, run: number | null, name: string): Promise<StepDetail | Refusal> {
+    const resource = this.find(id);
+    const stored = this.numbered(resource, run);
+    if (!resource || !stored) return NOT_FOUND;
+    const plan = this.planOf(resource, stored.version);
+    const index = indexOf(plan, stored.state, name);
+    const state = index === null ? undefined : stored.state.steps[index];
+    if (index === null || !state) return NOT_FOUND;
+    const known = nameOf(plan, stored.state, index);
+    const counts = (by: string, epoch: number) => by === known && epoch === state.epoch;
+    const origin = state.reused_from?.run ?? stored.run;
+    const source = this.#store.runs.get(id, origin);
+    const common = {
+      index,
+      name: known,
+      state,
+      matrix: this.#matrixOf(id, stored, state.group, state.item),
+      result: this.#store.runs.result(id, stored.run, index),
+    };
+    if (source?.archive) {
+      const { artifacts } = await this.#archive.index(source.archive);
+      const kept = artifacts.filter(({ step, epoch }) => counts(step, epoch));
+      return { ...common, stdout: null, stderr: null, artifacts: kept };
+    }
+    const record = storedRecord(this.#store, id, origin);
+    const dispatch = { step: known, epoch: state.epoch };
+    return {
+      ...common,
+      stdout: readTail(record, "stdout", dispatch),
+      stderr: readTail(record, "stderr", dispatch),
+      artifacts: views.keptArtifacts(record, counts),
+    };
+  }
+
+  #resultOf(resource: Resource, stored: StoredRun): StoredResult | null {
+    if (this.#engine.kind(resource).result === "run") return stored.result;
+    return this.#store.runs.result(resource.id, stored.run, 0);
+  }
+
+  /** JSON text of an item's matrix value. */
+  #matrixOf(id: string, stored: StoredRun, group: number | null, item: number | null) {
+    if (group === null || item === null) return null;
+    const values = this.#store.runs.result(id, stored.run, group);
+    if (values?.kind !== "inline") return null;
+    const list: unknown = JSON.parse(values.json);
+    return Array.isArray(list) ? JSON.stringify(list[item] ?? null) : null;
+  }
+}
+
+const NOT_FOUND: Refusal = { refused: "not_found" };

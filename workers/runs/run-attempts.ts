@@ -1,0 +1,208 @@
+/** What attempts in the coordinator's own process need of it: their work, and somebody to report to. */
+import type { Executor, Outcome, TaskType, Work } from "../executors/port.ts";
+import { logWarning } from "../http/log.ts";
+import type { AttemptHost, CachedOutcome, LogEntry, Ticket } from "./attempts.ts";
+import { artifactKey } from "./blobs.ts";
+import type { Engine } from "./engine.ts";
+import type { CacheRequest, StepWork } from "./ports.ts";
+import { ask } from "./questions.ts";
+import { storedRecord } from "./record.ts";
+import { fitsInline, inlineResult } from "./results.ts";
+import { type Failure, isInFlight, nameOf } from "./state.ts";
+import { StepCache } from "./step-cache.ts";
+import type { RunStore } from "./store.ts";
+import type { LiveRun } from "./store-types.ts";
+import type { AttemptResult, StoredResult } from "./types.ts";
+import { keptArtifacts } from "./views.ts";
+
+const MAX_MESSAGE_CHARS = 10_000;
+const MAX_CODE_CHARS = 100;
+
+const encoder = new TextEncoder();
+
+type Executors = Partial<Record<TaskType, Executor>>;
+
+interface Kept {
+  readonly result: AttemptResult;
+  readonly stored: StoredResult | null;
+}
+
+export class RunAttempts implements AttemptHost {
+  readonly #engine: Engine;
+  readonly #blobs: R2Bucket;
+  readonly #executors: Executors;
+  readonly #store: RunStore;
+  readonly #cache: StepCache;
+
+  constructor(engine: Engine, env: Env, executors: Executors, store: RunStore) {
+    this.#engine = engine;
+    this.#blobs = env.BLOBS;
+    this.#executors = executors;
+    this.#store = store;
+    this.#cache = new StepCache(env.BLOBS);
+  }
+
+  work({ live, step }: Ticket): StepWork | Promise<StepWork> {
+    const kind = this.#engine.kind(live.resource);
+    return ask(this.#engine.results, live, (view) => kind.work(view, step));
+  }
+
+  executor(work: Work): Executor | null {
+    return this.#executors[work.task_type] ?? null;
+  }
+
+  begin(ticket: Ticket): boolean {
+    const { live, step, epoch } = ticket;
+    const state = live.state.steps[step];
+    if (state?.status !== "queued" || state.epoch !== epoch) return false;
+    this.#engine.tell(live, { type: "attempt_started", step, epoch });
+    return live.state.steps[step]?.status === "running";
+  }
+
+  output(ticket: Ticket, entries: readonly LogEntry[]): void {
+    const live = this.#engine.subject(ticket);
+    if (live) this.#engine.commit((now) => this.#appendOutput({ ...ticket, live }, entries, now));
+  }
+
+  async artifact(ticket: Ticket, path: string, body: Uint8Array): Promise<void> {
+    const { step, epoch } = ticket;
+    const { resource, run } = ticket.live;
+    const key = artifactKey(resource, run, step, epoch, path);
+    await this.#blobs.put(key, body);
+    const live = this.#engine.subject(ticket);
+    if (!live) {
+      await this.#blobs.delete(key);
+      return;
+    }
+    this.#engine.commit((now) => {
+      live.recorded.add("artifact");
+      const name = stepName(ticket);
+      const data = { step: name, epoch, path, bytes: body.byteLength };
+      const event = { at: now, type: "artifact.stored", epoch, step: name, data };
+      this.#engine.append(live.resource, live.run, event);
+    });
+  }
+
+  async end(ticket: Ticket, outcome: Outcome, entries: readonly LogEntry[]): Promise<void> {
+    const { step, epoch } = ticket;
+    const kept = this.#keep(ticket, outcome);
+    const { result, stored } = kept instanceof Promise ? await kept : kept;
+    const live = this.#engine.subject(ticket);
+    if (!live) {
+      await this.#engine.results.discard(stored);
+      return;
+    }
+    this.#engine.commit((now) => {
+      this.#appendOutput({ ...ticket, live }, entries, now);
+      const state = live.state.steps[step];
+      if (state?.epoch === epoch && isInFlight(state)) live.results.set(step, stored);
+      this.#engine.drive(live, { type: "attempt_finished", step, epoch, result }, now);
+    });
+  }
+
+  probationPassed(ticket: Ticket): void {
+    const { step, epoch } = ticket;
+    const live = this.#engine.subject(ticket);
+    if (live) this.#engine.tell(live, { type: "probation_passed", step, epoch });
+  }
+
+  async cached(ticket: Ticket, request: CacheRequest): Promise<CachedOutcome | null> {
+    const { live, epoch } = ticket;
+    const step = stepName(ticket);
+    try {
+      const found = await this.#cache.find({ live, step, request }, Date.now());
+      const data = found.hit
+        ? { step, hit: true, from: { ...found.origin } }
+        : { step, hit: false, differs: found.differs && [...found.differs] };
+      this.#engine.commit((now) => {
+        const event = { at: now, type: "cache.looked_up", epoch, step, data };
+        this.#engine.append(live.resource, live.run, event);
+      });
+      if (!found.hit) return null;
+      for (const { path, body } of found.artifacts) await this.artifact(ticket, path, body);
+      const { exit_code, result, origin } = found;
+      return { status: "completed", exit_code, result, cached_from: origin };
+    } catch (error) {
+      // Without its cache a step runs.
+      logWarning("cache_failed", error, { resource_id: live.resource.id });
+      return null;
+    }
+  }
+
+  async keepCached(ticket: Ticket, request: CacheRequest, outcome: Outcome): Promise<void> {
+    if (outcome.status !== "completed") return;
+    const { live, step, epoch } = ticket;
+    const name = stepName(ticket);
+    try {
+      const record = storedRecord(this.#store, live.resource.id, live.run);
+      const artifacts = keptArtifacts(record, (by, at) => by === name && at === epoch);
+      const subject = { live, step: name, request };
+      await this.#cache.keep(subject, outcome, artifacts, step, Date.now());
+    } catch (error) {
+      logWarning("cache_failed", error, { resource_id: live.resource.id });
+    }
+  }
+
+  #appendOutput(ticket: Ticket, entries: readonly LogEntry[], now: number): void {
+    const { live, epoch, attempt } = ticket;
+    const step = stepName(ticket);
+    for (const { stream, text } of entries) {
+      live.recorded.add(stream);
+      this.#engine.append(live.resource, live.run, {
+        at: now,
+        type: "log",
+        epoch,
+        step,
+        log: { stream, attempt, bytes: encoder.encode(text).byteLength },
+        data: { step, attempt, epoch, stream, text },
+      });
+    }
+  }
+
+  /** Decides where a result lives and, when that is the blob store, puts it there first. */
+  #keep(ticket: Ticket, outcome: CachedOutcome | Outcome): Kept | Promise<Kept> {
+    if (outcome.status === "cancelled") return { result: outcome, stored: null };
+    const { result: value, ...reported } = outcome;
+    const result = reported.status === "failed" ? cutMessage(reported) : reported;
+    if (value === null) return { result, stored: null };
+    const json = JSON.stringify(value);
+    if (fitsInline(json)) return { result, stored: inlineResult(json) };
+    const place = `${ticket.step}.${ticket.epoch}`;
+    return this.#engine.results
+      .keep(ticket.live, place, value)
+      .then((stored) => ({ result, stored }))
+      .catch((error: unknown) => ({ result: unstorable(error), stored: null }));
+  }
+}
+
+export function stepName({
+  live,
+  step,
+}: {
+  readonly live: LiveRun;
+  readonly step: number;
+}): string {
+  return nameOf(live.plan, live.state, step);
+}
+
+/** What quotes a result or comes from a task's code may be as large as that is, and rows are not. */
+function cutMessage(failure: Failure): Failure {
+  const { message, code } = failure;
+  if (message.length <= MAX_MESSAGE_CHARS && code.length <= MAX_CODE_CHARS) return failure;
+  const kept = message.slice(0, MAX_MESSAGE_CHARS).toWellFormed();
+  return {
+    ...failure,
+    code: code.slice(0, MAX_CODE_CHARS).toWellFormed(),
+    message: `${kept} … (cut from ${message.length} characters)`,
+  };
+}
+
+function unstorable(error: unknown): AttemptResult {
+  return {
+    status: "failed",
+    reason: "error",
+    exit_code: null,
+    code: "result_not_stored",
+    message: `The blob store did not take the result (${String(error)}). Retry the task.`,
+  };
+}

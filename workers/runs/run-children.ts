@@ -1,0 +1,147 @@
+/** Steps that are runs of other resources, and runs that are steps of others: both ends of the wire. */
+import { logWarning } from "../http/log.ts";
+import type { Engine } from "./engine.ts";
+import type { StepWork } from "./ports.ts";
+import { ask } from "./questions.ts";
+import { fitsInline, inlineResult } from "./results.ts";
+import { hasEnded } from "./state.ts";
+import type { RunStore } from "./store.ts";
+import type { LiveRun, ParentRef, Resource } from "./store-types.ts";
+import { type ChildReport, type ChildStart, refusal, requestOf, SubRuns } from "./sub-runs.ts";
+import type { AttemptResult, StoredResult } from "./types.ts";
+
+/** Reports of ended children sent by one alarm. */
+const REPORTS_PER_ALARM = 20;
+
+export class RunChildren {
+  readonly #engine: Engine;
+  readonly #store: RunStore;
+  readonly #sub: SubRuns;
+
+  constructor(engine: Engine, env: Env, store: RunStore) {
+    this.#engine = engine;
+    this.#store = store;
+    this.#sub = new SubRuns(env.RUN_COORDINATOR, env.BLOBS);
+  }
+
+  /** Begins the run that a step is, or asks after it. */
+  async begin(live: LiveRun, step: number, epoch: number): Promise<void> {
+    const parent = parentRef(live, step, epoch);
+    try {
+      const work = await this.#work(live, step);
+      if (work.type !== "run") throw new Error(`step ${step} is no run of its own`);
+      const { resource_id, inputs } = work;
+      const { project_id } = live.resource;
+      await this.reported(await this.#sub.begin({ resource_id, project_id, parent, inputs }));
+    } catch (error) {
+      if (isReset(error)) {
+        // The dispatch is sent again when its lease runs out.
+        logWarning("sub_run_unreachable", error, { resource_id: live.resource.id });
+        return;
+      }
+      const message = error instanceof Error ? error.message : String(error);
+      const code = error instanceof Error ? String(Reflect.get(error, "code") ?? "") : "";
+      await this.reported(refusal(parent, code || "sub_pipeline_failed", message));
+    }
+  }
+
+  /** Cancels the run that a step is; what it comes to is reported by it. */
+  async stop(live: LiveRun, step: number, epoch: number): Promise<void> {
+    try {
+      const work = await this.#work(live, step);
+      if (work.type !== "run") return;
+      await this.reported(await this.#sub.cancel(work.resource_id, parentRef(live, step, epoch)));
+    } catch (error) {
+      // Not confirmed in time, the stop is reported as unconfirmed.
+      logWarning("sub_run_not_stopped", error, { resource_id: live.resource.id });
+    }
+  }
+
+  /** Takes what a child says of itself. */
+  async reported({ parent, result, outputs }: ChildReport): Promise<void> {
+    const { resource_id, run, step, epoch } = parent;
+    const live = this.#engine.runs.find(resource_id, run)?.live;
+    if (!live) return;
+    if (result === null) {
+      this.#engine.tell(live, { type: "heartbeat", step, epoch });
+      return;
+    }
+    let stored: StoredResult | null = null;
+    if (outputs !== null) {
+      stored = fitsInline(outputs)
+        ? inlineResult(outputs)
+        : await this.#engine.results.keep(live, `${step}.${epoch}`, JSON.parse(outputs));
+    }
+    this.#engine.commit((now) => {
+      const state = live.state.steps[step];
+      if (state?.epoch === epoch && !hasEnded(state)) live.results.set(step, stored);
+      this.#engine.drive(live, { type: "attempt_finished", step, epoch, result }, now);
+    });
+  }
+
+  /** What a run that is a step of another has to say; null when it has no parent. */
+  describe(resource: Resource, run: number): ChildReport | null {
+    const live = this.#engine.runs.find(resource.id, run)?.live;
+    const found = live ?? this.#store.runs.get(resource.id, run);
+    if (!found?.parent) return null;
+    const { status, error } = found.state;
+    const result: AttemptResult | null =
+      status === "completed"
+        ? { status, exit_code: null }
+        : status === "cancelled"
+          ? { status }
+          : status === "failed"
+            ? {
+                status,
+                reason: "error",
+                exit_code: null,
+                code: "sub_pipeline_failed",
+                message: `Run ${run} of pipeline ${resource.id} failed: ${error?.message ?? "no reason was recorded"}`,
+              }
+            : null;
+    return { parent: found.parent, result, outputs: null };
+  }
+
+  /** Tells the parent of a run that has ended. */
+  async report(resource: Resource, run: number): Promise<void> {
+    const report = this.describe(resource, run);
+    if (!report) return;
+    try {
+      const stored = this.#store.runs.get(resource.id, run);
+      await this.#sub.tell(report, stored?.result ?? null);
+      this.#store.runs.markTold(resource.id, run);
+    } catch (error) {
+      logWarning("parent_not_told", error, { resource_id: resource.id });
+    }
+  }
+
+  /** Tells the parents that have not heard yet; resolves to whether all have. */
+  async reportAll(): Promise<boolean> {
+    const untold = this.#store.runs.untold(REPORTS_PER_ALARM);
+    for (const { resource_id, run } of untold) {
+      const resource = this.#store.resource(resource_id);
+      if (resource) await this.report(resource, run);
+    }
+    return this.#store.runs.untold(1).length === 0;
+  }
+
+  #work(live: LiveRun, step: number): Promise<StepWork> {
+    const kind = this.#engine.kind(live.resource);
+    return Promise.resolve(ask(this.#engine.results, live, (view) => kind.work(view, step)));
+  }
+}
+
+function parentRef(live: LiveRun, step: number, epoch: number): ParentRef {
+  const depth = (live.parent?.depth ?? 0) + 1;
+  return { resource_id: live.resource.id, run: live.run, step, epoch, depth };
+}
+
+/** The other object was reset, or is too busy, rather than unwilling. */
+function isReset(error: unknown): boolean {
+  if (!(error instanceof Error)) return false;
+  return ["durableObjectReset", "retryable", "overloaded"].some(
+    (flag) => Reflect.get(error, flag) === true,
+  );
+}
+
+export { type ChildReport, type ChildStart, requestOf };

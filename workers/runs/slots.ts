@@ -1,0 +1,94 @@
+/** Slots of the deployment for runs: leases of the Limits object, asked for, renewed, given back. */
+import type { LiveRun } from "./store-types.ts";
+
+/** A holder that died keeps its slot this long; it takes it back at once when it returns. */
+const LEASE_MS = 15_000;
+const RENEW_MS = 4_000;
+const POLL_MS = 100;
+const KEY = "pipelines";
+
+export interface SlotHost {
+  slotGranted(live: LiveRun): void;
+  slotLost(live: LiveRun): void;
+  priorityOf(live: LiveRun): number;
+}
+
+export class Slots {
+  readonly #namespace: Env["LIMITS"];
+  readonly #capacity: number;
+  readonly #host: SlotHost;
+  /** Places in the queue, by holder; 0 while it is not known. */
+  readonly #places = new Map<string, number>();
+  #renewedAt = 0;
+
+  constructor(namespace: Env["LIMITS"], capacity: number, host: SlotHost) {
+    this.#namespace = namespace;
+    this.#capacity = capacity;
+    this.#host = host;
+  }
+
+  /** Queues for a slot until the run has it or wants none any more. */
+  async acquire(live: LiveRun): Promise<void> {
+    const holder = holderOf(live);
+    if (this.#places.has(holder)) return;
+    this.#places.set(holder, 0);
+    while (live.state.slot === "asked") {
+      const place = await this.#ask(holder, this.#host.priorityOf(live));
+      if (live.state.slot !== "asked") break;
+      if (place === 0) {
+        this.#places.delete(holder);
+        this.#host.slotGranted(live);
+        return;
+      }
+      if (place !== null) this.#places.set(holder, place);
+      await scheduler.wait(POLL_MS);
+    }
+    this.#places.delete(holder);
+    await this.release(live);
+  }
+
+  /** A slot that cannot be given back is free when its lease runs out. */
+  async release(live: LiveRun): Promise<void> {
+    if (live.state.slot !== "none") return;
+    await this.#limits()
+      .release(KEY, holderOf(live))
+      .catch(() => undefined);
+  }
+
+  /** Renews the slots held, when that is due. */
+  async renew(runs: Iterable<LiveRun>): Promise<void> {
+    const now = Date.now();
+    if (now - this.#renewedAt < RENEW_MS) return;
+    this.#renewedAt = now;
+    for (const live of runs) {
+      if (live.state.slot !== "held") continue;
+      const answer = await this.#limits()
+        .renew(KEY, holderOf(live), LEASE_MS)
+        .catch(() => null);
+      if (answer?.renewed === false && live.state.slot === "held") this.#host.slotLost(live);
+    }
+  }
+
+  /** Place in the queue, from 1; null when the run is in none or it is not known yet. */
+  position(live: LiveRun): number | null {
+    return this.#places.get(holderOf(live)) || null;
+  }
+
+  /** The place in the queue, 0 for a slot, null for no answer. */
+  async #ask(holder: string, priority: number): Promise<number | null> {
+    try {
+      const answer = await this.#limits().acquire(KEY, holder, this.#capacity, LEASE_MS, priority);
+      return answer.granted ? 0 : answer.position;
+    } catch {
+      return null;
+    }
+  }
+
+  #limits() {
+    return this.#namespace.getByName(KEY);
+  }
+}
+
+function holderOf(live: LiveRun): string {
+  return `${live.resource.id}/${live.run}`;
+}

@@ -1,0 +1,83 @@
+/**
+ * Runs that are steps of other runs. The parent's object begins the child at the child's object,
+ * which tells the parent how it ended; both calls are repeated until they have come through, and
+ * name the dispatch that they are about.
+ */
+import { ownObjectName } from "./address.ts";
+import type { RunCoordinatorBase } from "./coordinator.ts";
+import type { ParentRef } from "./store-types.ts";
+import type { AttemptResult, StoredResult } from "./types.ts";
+
+/** A run this deep begins no other: one that begins itself would never end. */
+export const MAX_DEPTH = 8;
+
+export interface ChildStart {
+  readonly resource_id: string;
+  readonly project_id: string;
+  readonly parent: ParentRef;
+  /** JSON text. */
+  readonly inputs: string;
+}
+
+/** What a child says of itself. */
+export interface ChildReport {
+  readonly parent: ParentRef;
+  /** Null while the run goes on. */
+  readonly result: AttemptResult | null;
+  /** JSON text of the run's outputs; null for none. */
+  readonly outputs: string | null;
+}
+
+/** Names the dispatch that begins a child, so that it begins one. */
+export function requestOf(parent: ParentRef): string {
+  return `${parent.resource_id}/${parent.run}/${parent.step}/${parent.epoch}`;
+}
+
+export class SubRuns {
+  readonly #namespace: DurableObjectNamespace<RunCoordinatorBase>;
+  readonly #blobs: R2Bucket;
+
+  constructor(namespace: DurableObjectNamespace<RunCoordinatorBase>, blobs: R2Bucket) {
+    this.#namespace = namespace;
+    this.#blobs = blobs;
+  }
+
+  /** Begins a child, or asks one that was begun how it is. */
+  async begin(start: ChildStart): Promise<ChildReport> {
+    if (start.parent.depth > MAX_DEPTH) {
+      return refusal(
+        start.parent,
+        "too_deep",
+        `Sub-pipelines nest ${MAX_DEPTH} deep at most. Look for a pipeline that starts itself.`,
+      );
+    }
+    return this.#object(start.resource_id).beginChild(start);
+  }
+
+  async cancel(resourceId: string, parent: ParentRef): Promise<ChildReport> {
+    return this.#object(resourceId).cancelChild(resourceId, parent);
+  }
+
+  /** Tells the parent; rejects when that did not come through. */
+  async tell(report: Omit<ChildReport, "outputs">, outputs: StoredResult | null): Promise<void> {
+    const text = outputs === null ? null : await this.#text(outputs);
+    const { resource_id } = report.parent;
+    await this.#object(resource_id).childReported({ ...report, outputs: text });
+  }
+
+  async #text(outputs: StoredResult): Promise<string> {
+    if (outputs.kind === "inline") return outputs.json;
+    const object = await this.#blobs.get(outputs.key);
+    if (!object) throw new Error("the blob store has lost the outputs of a sub-pipeline");
+    return object.text();
+  }
+
+  #object(resourceId: string) {
+    return this.#namespace.getByName(ownObjectName(resourceId));
+  }
+}
+
+export function refusal(parent: ParentRef, code: string, message: string): ChildReport {
+  const result = { status: "failed", reason: "error", exit_code: null, code, message } as const;
+  return { parent, result, outputs: null };
+}
