@@ -25,12 +25,15 @@ export interface Members {
   find(key: string): string | undefined;
   names(): Iterable<string>;
   read(name: string): Value;
+  /** What stands for a member where all of them are taken together; what `read` gives unless set. */
+  list?(name: string): Value;
 }
 
 /** An object whose members are computed when they are read. */
 export class LazyObject extends Dictionary {
   readonly #members: Members;
   readonly #known = new Map<string, ExpressionData>();
+  #listed: { key: string; value: ExpressionData }[] | null = null;
 
   constructor(members: Members) {
     super();
@@ -43,11 +46,16 @@ export class LazyObject extends Dictionary {
   }
 
   override values(): ExpressionData[] {
-    return Array.from(this.#members.names(), (name) => this.#member(name));
+    return this.pairs().map(({ value }) => value);
   }
 
   override pairs(): { key: string; value: ExpressionData }[] {
-    return Array.from(this.#members.names(), (key) => ({ key, value: this.#member(key) }));
+    this.#listed ??= Array.from(this.#members.names(), (key) => ({ key, value: this.#list(key) }));
+    return this.#listed;
+  }
+
+  #list(name: string): ExpressionData {
+    return this.#members.list ? asData(this.#members.list(name)) : this.#member(name);
   }
 
   #member(name: string): ExpressionData {
@@ -134,7 +142,7 @@ export function foldNames(names: readonly string[]): Map<string, string> {
 export function lazyObject(members: Readonly<Record<string, () => Value>>): LazyObject {
   const folded = foldNames(Object.keys(members));
   return new LazyObject({
-    find: (key) => folded.get(key.toLowerCase()),
+    find: (key) => (Object.hasOwn(members, key) ? key : folded.get(key.toLowerCase())),
     names: () => Object.keys(members),
     read: (name) => members[name]?.() ?? null,
   });
