@@ -26,6 +26,7 @@ import { describeEndpoint } from "./openapi.ts";
 import { takeRequest } from "./rate-limit.ts";
 import { respond } from "./reply.ts";
 import { newSeed } from "./seed.ts";
+import { locateError } from "./yaml.ts";
 
 export interface SecuredSpec<Shape extends InputShape, Responses extends ResponseSpecs>
   extends EndpointSpec<Shape, Responses> {
@@ -84,14 +85,16 @@ export function endpoint<
     const principal = await authenticate(c);
     await takeRequest(c, principal);
     requireScope(principal, spec.scope);
-    const { input, body } = await parse(c);
-    if (spec.method !== "post") {
-      return respond(c, await handler(c, { ...input, principal, seed: newSeed() }));
-    }
-    const request = { principal, body, sensitive: spec.sensitive ?? false };
-    return withIdempotency(c, request, async (seed) =>
-      respond(c, await handler(c, { ...input, principal, seed })),
-    );
+    const { input, body, locate } = await parse(c);
+    const answer = async (seed: string) => {
+      try {
+        return respond(c, await handler(c, { ...input, principal, seed }));
+      } catch (error) {
+        throw locateError(error, locate);
+      }
+    };
+    if (spec.method !== "post") return answer(newSeed());
+    return withIdempotency(c, { principal, body, sensitive: spec.sensitive ?? false }, answer);
   });
 }
 

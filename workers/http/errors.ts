@@ -34,6 +34,9 @@ export type ErrorCode = keyof typeof ERROR_CODES;
 export interface Issue {
   readonly path: string;
   readonly message: string;
+  /** Where it is in a body of YAML, counted from 1. */
+  readonly line?: number | undefined;
+  readonly column?: number | undefined;
 }
 
 export interface ApiErrorOptions {

@@ -5,6 +5,7 @@ import type { AppContext } from "./context.ts";
 import { ApiError } from "./errors.ts";
 import { toIssues } from "./issues.ts";
 import { inOurWords } from "./wording.ts";
+import { type Locate, locateIssues } from "./yaml.ts";
 
 export type InputShape = {
   readonly params?: z.ZodObject;
@@ -24,6 +25,8 @@ export interface ParsedInput<Shape extends InputShape> {
   readonly input: z.output<z.ZodObject<Shape>>;
   /** The body as it was sent, before defaults and transforms. */
   readonly body: unknown;
+  /** Finds places in a body of YAML; null for any other body. */
+  readonly locate: Locate | null;
 }
 
 const PREFIXES = { params: "path", query: "query", headers: "headers", body: "" } as const;
@@ -41,15 +44,16 @@ export function compileInput<Shape extends InputShape>(
     if (params) parts.params = c.req.param();
     if (query) parts.query = readQuery(c);
     if (headers) parts.headers = readHeaders(c, headerNames);
-    const sent = body ? await readBody(c.req.raw, bodyOptions(spec, c)) : undefined;
-    if (body) parts.body = sent;
+    const sent = body ? await readBody(c.req.raw, bodyOptions(spec, c)) : null;
+    if (sent) parts.body = sent.value;
+    const locate = sent?.locate ?? null;
     const outcome = schema.safeParse(parts, { error: inOurWords });
     if (!outcome.success) {
       throw new ApiError("validation_failed", "The request is not valid; correct what is listed.", {
-        issues: toIssues(outcome.error, PREFIXES),
+        issues: locateIssues(toIssues(outcome.error, PREFIXES), locate),
       });
     }
-    return { input: outcome.data, body: sent };
+    return { input: outcome.data, body: sent?.value, locate };
   };
 }
 
