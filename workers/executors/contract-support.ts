@@ -33,6 +33,7 @@ const DEFAULTS: Work = {
   environment: {},
   secrets: [],
   files: { kind: "inline", entries: {} },
+  mounts: [],
   working_directory: null,
   network: { allow: [] },
   artifacts: [],

@@ -183,9 +183,30 @@ export function describeExecutorContract(
         const body = JSON.stringify({ "big.txt": text("stored\n") });
         const { stdout } = await attempt(
           { command: "cat big.txt", files: { kind: "stored", key: "sets/1", bytes: body.length } },
-          { blobs: { get: async (key) => (key === "sets/1" ? { text: async () => body } : null) } },
+          { blobs: { get: async (key) => (key === "sets/1" ? new Response(body) : null) } },
         ).ended;
         expect(stdout).toBe("stored\n");
+      });
+
+      it("mounts what earlier steps kept, as it is and over files of the same path", async () => {
+        const bytes = new Uint8Array([0, 255, 10]);
+        const blobs = { get: async (key: string) => (key === "kept" ? new Response(bytes) : null) };
+        const { stdout } = await attempt(
+          {
+            command: "wc -c < in/raw.bin; od -An -tx1 in/raw.bin",
+            ...inline({ "in/raw.bin": text("covered") }),
+            mounts: [{ path: "in/raw.bin", key: "kept" }],
+          },
+          { blobs },
+        ).ended;
+        expect(stdout.replaceAll(/\s+/g, " ").trim()).toBe("3 00 ff 0a");
+      });
+
+      it("fails when what an earlier step kept is gone, or belongs outside", async () => {
+        const gone = await run("true", { mounts: [{ path: "a", key: "none" }] });
+        expect(gone.outcome).toMatchObject({ status: "failed", code: "artifact_missing" });
+        const outside = await run("true", { mounts: [{ path: "../a", key: "none" }] });
+        expect(outside.outcome).toMatchObject({ status: "failed", code: "file_path_invalid" });
       });
 
       it("fails when a stored file set is gone", async () => {

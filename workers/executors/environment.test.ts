@@ -11,6 +11,7 @@ const work = (changes: Pick<Partial<Work>, "environment" | "secrets">): Work => 
   environment: {},
   secrets: [],
   files: { kind: "inline", entries: {} },
+  mounts: [],
   working_directory: null,
   network: { allow: [] },
   artifacts: [],

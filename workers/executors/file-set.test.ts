@@ -1,11 +1,12 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { isWorkspacePath, loadFiles, workingDirectory } from "./file-set.ts";
+import { type FileSetStore, isWorkspacePath, loadFiles, workingDirectory } from "./file-set.ts";
+import type { FileSet } from "./port.ts";
 
 const store = (objects: Record<string, string>) => ({
   get: async (key: string) => {
     const body = objects[key];
-    return body === undefined ? null : { text: async () => body };
+    return body === undefined ? null : new Response(body);
   },
 });
 
@@ -48,14 +49,15 @@ describe("workingDirectory", () => {
 });
 
 describe("loadFiles", () => {
+  const load = (files: FileSet, blobs: FileSetStore) => loadFiles({ files, mounts: [] }, blobs);
   const file = { content: "x", encoding: "utf8", mode: "0644" } as const;
 
   it("takes inline and stored sets", async () => {
-    expect(await loadFiles({ kind: "inline", entries: { a: file } }, store({}))).toEqual({
+    expect(await load({ kind: "inline", entries: { a: file } }, store({}))).toEqual({
       a: file,
     });
     const stored = store({ k: JSON.stringify({ "b/c": file }) });
-    expect(await loadFiles({ kind: "stored", key: "k", bytes: 1 }, stored)).toEqual({
+    expect(await load({ kind: "stored", key: "k", bytes: 1 }, stored)).toEqual({
       "b/c": file,
     });
   });
@@ -65,14 +67,14 @@ describe("loadFiles", () => {
     ["of another shape", store({ k: '{"a":{"content":1}}' })],
     ["not JSON", store({ k: "<html>" })],
   ])("fails when the stored set is %s", async (_, blobs) => {
-    await expect(loadFiles({ kind: "stored", key: "k", bytes: 1 }, blobs)).rejects.toMatchObject({
+    await expect(load({ kind: "stored", key: "k", bytes: 1 }, blobs)).rejects.toMatchObject({
       outcome: { code: "files_missing" },
     });
   });
 
   it("refuses a stored path outside the workspace", async () => {
     const stored = store({ k: JSON.stringify({ "../c": file }) });
-    await expect(loadFiles({ kind: "stored", key: "k", bytes: 1 }, stored)).rejects.toMatchObject({
+    await expect(load({ kind: "stored", key: "k", bytes: 1 }, stored)).rejects.toMatchObject({
       outcome: { code: "file_path_invalid" },
     });
   });

@@ -1,11 +1,13 @@
 /** Loads the files of a task and holds their paths inside the workspace. */
 import { z } from "zod";
 import { AttemptFailed } from "./outcome.ts";
-import type { FileSet, InlineFile } from "./port.ts";
+import type { FileSet, InlineFile, Mount } from "./port.ts";
 
 /** What of the blob store a stored file set needs; an R2Bucket is one. */
 export interface FileSetStore {
-  get(key: string): Promise<{ text(): Promise<string> } | null>;
+  get(
+    key: string,
+  ): Promise<{ text(): Promise<string>; arrayBuffer(): Promise<ArrayBuffer> } | null>;
 }
 
 export type Files = Readonly<Record<string, InlineFile>>;
@@ -72,9 +74,31 @@ async function loadStored(key: string, store: FileSetStore): Promise<Files> {
   return parsed.data;
 }
 
-/** The files by path, from the run's row or from the blob store; throws AttemptFailed. */
-export async function loadFiles(set: FileSet, store: FileSetStore): Promise<Files> {
+async function loadMount({ path, key }: Mount, store: FileSetStore): Promise<InlineFile> {
+  const object = await store.get(key);
+  if (object) {
+    const content = Buffer.from(await object.arrayBuffer()).toString("base64");
+    return { content, encoding: "base64" };
+  }
+  throw new AttemptFailed(
+    "error",
+    "artifact_missing",
+    `The file that belongs at "${path}" is no longer kept. Run the step that makes it again.`,
+  );
+}
+
+/** The files by path, from the run's row and the blob store; throws AttemptFailed. */
+export async function loadFiles(
+  { files: set, mounts }: { readonly files: FileSet; readonly mounts: readonly Mount[] },
+  store: FileSetStore,
+): Promise<Files> {
   const files = set.kind === "inline" ? set.entries : await loadStored(set.key, store);
   for (const path in files) if (!isWorkspacePath(path)) throw unsafePath(path);
-  return files;
+  if (mounts.length === 0) return files;
+  const all: Record<string, InlineFile> = { ...files };
+  for (const mount of mounts) {
+    if (!isWorkspacePath(mount.path)) throw unsafePath(mount.path);
+    all[mount.path] = await loadMount(mount, store);
+  }
+  return all;
 }

@@ -17,6 +17,7 @@ const request: AttemptRequest = {
     environment: {},
     secrets: [],
     files: { kind: "inline", entries: {} },
+    mounts: [],
     working_directory: null,
     network: { allow: [] },
     artifacts: [],

@@ -25,6 +25,13 @@ export type FileSet =
   | { readonly kind: "inline"; readonly entries: Readonly<Record<string, InlineFile>> }
   | { readonly kind: "stored"; readonly key: string; readonly bytes: number };
 
+/** A blob that stands in the workspace as a file, as it is. */
+export interface Mount {
+  /** Relative to the workspace root. */
+  readonly path: string;
+  readonly key: string;
+}
+
 /** One unit of code to execute, complete but for the values of its secrets. */
 export interface Work {
   readonly task_type: TaskType;
@@ -39,6 +46,8 @@ export interface Work {
   /** Names of secrets that become environment variables of the same name. */
   readonly secrets: readonly string[];
   readonly files: FileSet;
+  /** Over `files`, the later over the earlier: what earlier steps kept. */
+  readonly mounts: readonly Mount[];
   /** Relative to the workspace root; null is the root. */
   readonly working_directory: string | null;
   readonly network: { readonly allow: readonly string[] };

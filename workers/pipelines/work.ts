@@ -66,6 +66,7 @@ function resolveWork(step: StepDefinition, inputs: Json, scopes: RunScopes, scop
     environment: scopes.variables(step),
     secrets: step.secrets ?? [],
     files: filesOf(step),
+    mounts: [],
     working_directory: directory,
     network: step.network ?? { allow: [] },
     artifacts: (step.artifacts ?? []).map((glob, at) => textOf(glob, scope, `artifacts[${at}]`)),

@@ -9,16 +9,20 @@ function runPrefix(resource: Pick<Resource, "id" | "project_id">, run: number): 
   return `${resourcePrefix(resource)}${run}/`;
 }
 
-/** The epoch is in the key, so that a fenced attempt overwrites nothing. */
-export function artifactKey(
-  resource: Pick<Resource, "id" | "project_id">,
-  run: number,
-  step: number,
-  epoch: number,
-  path: string,
-): string {
-  const dispatch = step === 0 ? epoch : `${step}.${epoch}`;
-  return `${runPrefix(resource, run)}artifacts/${dispatch}/${path}`;
+/** The dispatch whose artifacts are meant. */
+export interface ArtifactPlace {
+  readonly resource: Pick<Resource, "id" | "project_id">;
+  readonly run: number;
+  /** Name of the step; null for the only one of a task. */
+  readonly step: string | null;
+  /** In the key, so that a fenced attempt overwrites nothing. */
+  readonly epoch: number;
+}
+
+/** What the keys of a dispatch's artifacts begin with; the rest is their paths. */
+export function artifactPrefix({ resource, run, step, epoch }: ArtifactPlace): string {
+  const dispatch = step === null ? epoch : `${step}/${epoch}`;
+  return `${runPrefix(resource, run)}artifacts/${dispatch}/`;
 }
 
 /** `place` names the result among those of its run. */

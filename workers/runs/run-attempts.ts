@@ -1,8 +1,8 @@
 /** What attempts in the coordinator's own process need of it: their work, and somebody to report to. */
-import type { Executor, Outcome, TaskType, Work } from "../executors/port.ts";
+import type { Executor, Mount, Outcome, TaskType, Work } from "../executors/port.ts";
 import { logWarning } from "../http/log.ts";
 import type { AttemptHost, CachedOutcome, LogEntry, Ticket } from "./attempts.ts";
-import { artifactKey } from "./blobs.ts";
+import { artifactPrefix } from "./blobs.ts";
 import type { Engine } from "./engine.ts";
 import type { CacheRequest, StepWork } from "./ports.ts";
 import { ask } from "./questions.ts";
@@ -44,7 +44,45 @@ export class RunAttempts implements AttemptHost {
 
   work({ live, step }: Ticket): StepWork | Promise<StepWork> {
     const kind = this.#engine.kind(live.resource);
-    return ask(this.#engine.results, live, (view) => kind.work(view, step));
+    const answer = ask(this.#engine.results, live, (view) => kind.work(view, step));
+    if (answer instanceof Promise) return answer.then((work) => this.#withMounts(live, work));
+    return this.#withMounts(live, answer);
+  }
+
+  /** The work with what earlier steps kept in its workspace. */
+  #withMounts(live: LiveRun, step: StepWork): StepWork | Promise<StepWork> {
+    if (step.type !== "work" || step.artifacts_from.length === 0) return step;
+    return this.#mounts(live, step.artifacts_from).then((mounts) => ({
+      ...step,
+      work: { ...step.work, mounts },
+    }));
+  }
+
+  async #mounts(
+    live: LiveRun,
+    sources: readonly { readonly step: number; readonly path: string }[],
+  ): Promise<Mount[]> {
+    const mounts: Mount[] = [];
+    for (const { step, path } of sources) {
+      const state = live.state.steps[step];
+      if (!state) continue;
+      const prefix = artifactPrefix({
+        resource: live.resource,
+        run: state.reused_from?.run ?? live.run,
+        step: stepName({ live, step }),
+        epoch: state.epoch,
+      });
+      const folder = path === "" ? "" : `${path}/`;
+      for (let cursor: string | undefined; ; ) {
+        const page = await this.#blobs.list({ prefix, ...(cursor ? { cursor } : {}) });
+        for (const { key } of page.objects) {
+          mounts.push({ path: `${folder}${key.slice(prefix.length)}`, key });
+        }
+        if (!page.truncated) break;
+        cursor = page.cursor;
+      }
+    }
+    return mounts;
   }
 
   executor(work: Work): Executor | null {
@@ -65,9 +103,11 @@ export class RunAttempts implements AttemptHost {
   }
 
   async artifact(ticket: Ticket, path: string, body: Uint8Array): Promise<void> {
-    const { step, epoch } = ticket;
+    const { epoch } = ticket;
     const { resource, run } = ticket.live;
-    const key = artifactKey(resource, run, step, epoch, path);
+    const isTask = this.#engine.kind(resource).result === "step";
+    const step = isTask ? null : stepName(ticket);
+    const key = `${artifactPrefix({ resource, run, step, epoch })}${path}`;
     await this.#blobs.put(key, body);
     const live = this.#engine.subject(ticket);
     if (!live) {
@@ -131,13 +171,13 @@ export class RunAttempts implements AttemptHost {
 
   async keepCached(ticket: Ticket, request: CacheRequest, outcome: Outcome): Promise<void> {
     if (outcome.status !== "completed") return;
-    const { live, step, epoch } = ticket;
+    const { live, epoch } = ticket;
     const name = stepName(ticket);
     try {
       const record = storedRecord(this.#store, live.resource.id, live.run);
       const artifacts = keptArtifacts(record, (by, at) => by === name && at === epoch);
       const subject = { live, step: name, request };
-      await this.#cache.keep(subject, outcome, artifacts, step, Date.now());
+      await this.#cache.keep(subject, outcome, artifacts, Date.now());
     } catch (error) {
       logWarning("cache_failed", error, { resource_id: live.resource.id });
     }

@@ -6,7 +6,7 @@
 import type { Json } from "../executors/port.ts";
 import { canonicalJson } from "../http/json.ts";
 import { sha256 } from "../security/hash.ts";
-import { artifactKey } from "./blobs.ts";
+import { artifactPrefix } from "./blobs.ts";
 import type { CacheRequest } from "./ports.ts";
 import type { ArtifactSummary, LiveRun } from "./store-types.ts";
 import type { CacheOrigin } from "./types.ts";
@@ -67,7 +67,6 @@ export class StepCache {
     subject: CacheSubject,
     outcome: { readonly exit_code: number | null; readonly result: Json },
     artifacts: readonly ArtifactSummary[],
-    step: number,
     now: number,
   ): Promise<void> {
     const { live, step: name } = subject;
@@ -79,7 +78,7 @@ export class StepCache {
       result: outcome.result,
       artifacts: artifacts.map(({ path, epoch }) => ({
         path,
-        key: artifactKey(resource, run, step, epoch, path),
+        key: `${artifactPrefix({ resource, run, step: name, epoch })}${path}`,
       })),
     };
     await this.#blobs.put(entryKey(subject), JSON.stringify(entry));

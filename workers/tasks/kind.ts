@@ -58,6 +58,7 @@ export const taskKind: ResourceKind = {
       environment: spec.environment,
       secrets: spec.secrets,
       files: files.set,
+      mounts: [],
       working_directory: spec.working_directory,
       network: spec.network,
       artifacts: spec.artifacts,
@@ -66,7 +67,7 @@ export const taskKind: ResourceKind = {
       image: spec.image,
       template: spec.template,
     };
-    return { type: "work", work, cache: null };
+    return { type: "work", work, cache: null, artifacts_from: [] };
   },
 
   maxRetries: (resource) => readDocument(resource).spec.max_retries,

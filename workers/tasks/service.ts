@@ -4,7 +4,7 @@ import type { Json } from "../executors/port.ts";
 import { ApiError, notFound } from "../http/errors.ts";
 import type { Page } from "../http/page.ts";
 import { isResourceId, mayBelong, resourceId } from "../runs/address.ts";
-import { artifactKey, filesKey } from "../runs/blobs.ts";
+import { artifactPrefix, filesKey } from "../runs/blobs.ts";
 import type { RunClient } from "../runs/client.ts";
 import type { Explanation } from "../runs/explain.ts";
 import type { LogQuery, LogSlice } from "../runs/logs.ts";
@@ -231,7 +231,9 @@ export function createTaskService({
       const stored = snapshot.artifacts.find((artifact) => artifact.path === path);
       const object =
         stored && snapshot.run
-          ? await blobs.get(artifactKey(snapshot.resource, snapshot.run.run, 0, stored.epoch, path))
+          ? await blobs.get(
+              `${artifactPrefix({ resource: snapshot.resource, run: snapshot.run.run, step: null, epoch: stored.epoch })}${path}`,
+            )
           : null;
       if (object) return object;
       throw new ApiError(

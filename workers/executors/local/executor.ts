@@ -130,7 +130,7 @@ class LocalExecutor implements Executor {
     const asked: ChildRequest = {
       inputs: work.inputs,
       environment: environment.variables,
-      files: await loadFiles(work.files, this.#deps.blobs),
+      files: await loadFiles(work, this.#deps.blobs),
       working_directory: workingDirectory(work.working_directory),
       artifacts: work.artifacts,
       ref,
