@@ -208,7 +208,7 @@ export interface CacheOrigin {
 
 /** The answer to whether a ready step runs. */
 export type Verdict =
-  | { readonly do: "run"; /** Of a duration gate. */ readonly wait_ms?: number }
+  | { readonly do: "run" /** Of a duration gate. */; readonly wait_ms?: number }
   | { readonly do: "skip" }
   | { readonly do: "expand"; readonly items: number }
   | { readonly do: "fail"; readonly error: StepError };
