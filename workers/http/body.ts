@@ -1,9 +1,8 @@
 /** Reads a request's body within its bounds and parses it as what its content type says. */
-import { type Document, LineCounter, parseDocument, type YAMLParseError } from "yaml";
 import { ApiError } from "./errors.ts";
 import { findUnsafeJson } from "./json.ts";
+import { type Locate, locatedIssues, NOWHERE, parseYaml } from "./yaml.ts";
 
-const MAX_YAML_ALIASES = 100;
 const JSON_TYPE = /^application\/(?:[\w.-]+\+)?json$/;
 const YAML_TYPES: ReadonlySet<string> = new Set([
   "application/yaml",
@@ -18,24 +17,33 @@ export interface BodyOptions {
   readonly yaml: boolean;
 }
 
+export interface Body {
+  /** Undefined when there is none. */
+  readonly value: unknown;
+  /** Where a path of the value stands in the text; nowhere unless it is YAML. */
+  readonly locate: Locate;
+}
+
+const NONE: Body = { value: undefined, locate: NOWHERE };
+
 /**
- * Returns the parsed body, or undefined when there is none.
+ * Returns the parsed body.
  * Throws `payload_too_large`, `unsupported_media_type`, `bad_request`, `validation_failed`.
  */
-export async function readBody(request: Request, options: BodyOptions): Promise<unknown> {
-  if (request.body === null) return undefined;
+export async function readBody(request: Request, options: BodyOptions): Promise<Body> {
+  if (request.body === null) return NONE;
   const bytes = await readBytes(request, options.max_bytes);
-  if (bytes.byteLength === 0) return undefined;
+  if (bytes.byteLength === 0) return NONE;
   const format = formatOf(request.headers.get("content-type"), options.yaml);
   const text = decode(bytes);
-  const value = format === "yaml" ? parseYaml(text) : parseJson(text);
-  const issues = findUnsafeJson(value);
+  const body = format === "yaml" ? parseYaml(text) : { value: parseJson(text), locate: NOWHERE };
+  const issues = findUnsafeJson(body.value);
   if (issues.length > 0) {
     throw new ApiError("validation_failed", "The body holds values that cannot be stored.", {
-      issues,
+      issues: locatedIssues(issues, body.locate),
     });
   }
-  return value;
+  return body;
 }
 
 /** Reads a whole body, counting: a declared length is not to be trusted, and may be absent. */
@@ -110,57 +118,5 @@ function parseJson(text: string): unknown {
     const said = error instanceof Error ? error.message : "";
     const reason = QUOTELESS_MESSAGE.test(said) ? said : "a value is misspelled or cut off";
     throw new ApiError("bad_request", `The body is not valid JSON: ${reason}.`);
-  }
-}
-
-function parseYaml(text: string): unknown {
-  const lines = new LineCounter();
-  const document = composeYaml(text, lines);
-  if (document.errors.length > 0) {
-    const issues = document.errors.map((error) => {
-      const { line, col } = lines.linePos(error.pos[0]);
-      return { path: `line ${line}, column ${col}`, message: explainYaml(error) };
-    });
-    throw new ApiError("bad_request", "The body is not valid YAML.", { issues });
-  }
-  try {
-    return document.toJS({ maxAliasCount: MAX_YAML_ALIASES });
-  } catch (cause) {
-    throw new ApiError(
-      "bad_request",
-      "The YAML uses aliases without an anchor, or too many; write the values out.",
-      { cause },
-    );
-  }
-}
-
-/** What to say instead of a message that quotes the document, or speaks to a programmer. */
-const YAML_ADVICE: Partial<Record<YAMLParseError["code"], string>> = {
-  BAD_COLLECTION_TYPE: "The tag does not fit its value; remove it.",
-  BAD_DIRECTIVE: "The directive is not known; remove it.",
-  BAD_DQ_ESCAPE: "The escape sequence is not valid; correct it, or use single quotes.",
-  BLOCK_AS_IMPLICIT_KEY: "A mapping cannot begin here; quote the value, or begin a new line.",
-  DUPLICATE_KEY: "The key was given before; give each key once.",
-  MULTIPLE_DOCS: "Another document begins here; send one document.",
-  RESOURCE_EXHAUSTION: "It nests too deeply to be read; flatten it.",
-  TAB_AS_INDENT: "Indent with spaces, not with tabs.",
-  TAG_RESOLVE_FAILED: "The tag is not known, or does not fit its value; remove it.",
-  UNEXPECTED_TOKEN: "This does not fit here; check indentation, quotes and brackets.",
-};
-
-/** The parser's message without what it quotes of the document, which may be a secret. */
-function explainYaml({ code, message }: YAMLParseError): string {
-  return YAML_ADVICE[code] ?? `${message.replace(/: (?!in |between ).*$/s, "")}.`;
-}
-
-/** The composer recurses, so that a document of brackets alone exhausts the stack. */
-function composeYaml(text: string, lineCounter: LineCounter): Document.Parsed {
-  try {
-    // The library's warnings quote the document, which may hold a secret: they are not printed.
-    return parseDocument(text, { lineCounter, prettyErrors: false, logLevel: "error" });
-  } catch (cause) {
-    throw new ApiError("bad_request", "The YAML nests too deeply to be read; flatten it.", {
-      cause,
-    });
   }
 }

@@ -8,6 +8,15 @@ import { logError } from "./log.ts";
 
 export const PROBLEM_TYPE = "application/problem+json";
 
+export const issueSchema = z
+  .object({
+    path: z.string(),
+    message: z.string(),
+    line: z.int().optional().openapi({ description: "Of a YAML body, from 1." }),
+    column: z.int().optional(),
+  })
+  .openapi("Issue");
+
 export const problemSchema = z
   .object({
     type: z.string().openapi({ description: "A URI reference that documents the code." }),
@@ -17,10 +26,7 @@ export const problemSchema = z
     instance: z.string().openapi({ description: "The path of the request." }),
     code: z.string().openapi({ description: "A stable identifier of the kind of error." }),
     request_id: z.string().openapi({ description: "Quote it when you report the error." }),
-    errors: z
-      .array(z.object({ path: z.string(), message: z.string() }))
-      .optional()
-      .openapi({ description: "Every problem of the input." }),
+    errors: z.array(issueSchema).optional().openapi({ description: "Every problem of the input." }),
   })
   .openapi("Problem");
 

@@ -1,0 +1,27 @@
+/** The document that a pipeline's coordinator keeps: written and read here alone. */
+import type { KeptFiles } from "../tasks/files.ts";
+import type { PipelineDefinition } from "./definition-schema.ts";
+
+/** Raised when the shape changes; readers of an older one convert it. */
+const FORMAT = 1;
+
+export interface PipelineDocument {
+  readonly format: typeof FORMAT;
+  readonly definition: PipelineDefinition;
+  /** By name of the step: sets too large to stay in the definition, which leaves them out. */
+  readonly files: Readonly<Record<string, KeptFiles>>;
+  /** Id of the caller who created the pipeline. */
+  readonly created_by: string;
+  /** What the caller says it was created for. */
+  readonly triggered_by: string | null;
+}
+
+export function writeDocument(document: Omit<PipelineDocument, "format">): string {
+  return JSON.stringify({ format: FORMAT, ...document } satisfies PipelineDocument);
+}
+
+/** Parses the text anew; `prepared.ts` keeps what runs read. */
+export function readDocument(text: string): PipelineDocument {
+  const document: PipelineDocument = JSON.parse(text);
+  return document;
+}
