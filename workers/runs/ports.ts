@@ -49,6 +49,8 @@ export type StepWork =
       readonly work: Work;
       /** Content address of the result and how long one may be reused; null without `cache`. */
       readonly cache: CacheRequest | null;
+      /** Whose kept files go into the workspace, and into which folder of it; "" is its root. */
+      readonly artifacts_from: readonly { readonly step: number; readonly path: string }[];
     }
   | {
       readonly type: "run";

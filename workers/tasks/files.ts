@@ -21,7 +21,8 @@ const contentSchema = z.union([
   }),
 ]);
 
-export const filesSchema = z
+/** Files by path, as they are sent. */
+export const fileRecordSchema = z
   .record(z.string(), contentSchema)
   .superRefine((files, context) => {
     const paths = Object.keys(files);
@@ -34,12 +35,15 @@ export const filesSchema = z
       if (message) context.addIssue({ code: "custom", path: [path], message });
     }
   })
-  .transform((files) => new Map(Object.entries(files).map(([path, file]) => [path, toFile(file)])))
   .openapi({
     type: "object",
     description: "Path to content: text, or `{content, encoding: utf8|base64, mode}`.",
     example: { "data/words.txt": "one\ntwo\n" },
   });
+
+export const filesSchema = fileRecordSchema.transform(
+  (files) => new Map(Object.entries(files).map(([path, file]) => [path, toFile(file)])),
+);
 
 export type Files = z.output<typeof filesSchema>;
 
@@ -73,7 +77,8 @@ export async function keepFiles(
   return { set: { kind: "stored", key, bytes: json.length }, entries };
 }
 
-function toFile(file: z.output<typeof contentSchema>): InlineFile {
+/** A file as executors take it. */
+export function toFile(file: z.output<typeof contentSchema>): InlineFile {
   if (typeof file === "string") return { content: file, encoding: "utf8" };
   const { mode, ...rest } = file;
   return mode === undefined ? rest : { ...rest, mode };

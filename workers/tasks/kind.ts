@@ -2,25 +2,16 @@
 import type { Work } from "../executors/port.ts";
 import type { ResourceKind } from "../runs/ports.ts";
 import type { Resource, RunSummary } from "../runs/store-types.ts";
-import type { RetryPolicy, RunPlan } from "../runs/types.ts";
+import type { RunPlan } from "../runs/types.ts";
 import { readDocument } from "./document.ts";
 import { DELETE_SQL, UPSERT_SQL } from "./repository.ts";
+import { retryPolicy } from "./retry-policy.ts";
 import { languageOf } from "./rules.ts";
-import type { TaskSpec } from "./schemas.ts";
 import { toSummary } from "./view.ts";
 
 export const TASK_KIND = "task";
 /** The only step of a task's run. */
 export const STEP_NAME = "main";
-
-const ONE_ATTEMPT: RetryPolicy = {
-  max_attempts: 1,
-  backoff: "fixed",
-  initial_ms: 0,
-  max_ms: 0,
-  jitter: false,
-  on: [],
-};
 
 export const taskKind: ResourceKind = {
   upsertSql: UPSERT_SQL,
@@ -88,9 +79,3 @@ export const taskKind: ResourceKind = {
     };
   },
 };
-
-function retryPolicy(retry: TaskSpec["retry"]): RetryPolicy {
-  if (!retry) return ONE_ATTEMPT;
-  const { initial_seconds, max_seconds, ...rest } = retry;
-  return { ...rest, initial_ms: initial_seconds * 1000, max_ms: max_seconds * 1000 };
-}

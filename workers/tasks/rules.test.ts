@@ -74,7 +74,7 @@ describe("a task's rules", () => {
 
   it("list every problem at once", () => {
     const error = refusal({ timeout_seconds: 5_000, environment: { PIPELZR_X: "1" } });
-    expect(pathsOf(error)).toEqual(["command", "environment.PIPELZR_X", "timeout_seconds"]);
+    expect(pathsOf(error)).toEqual(["command", "timeout_seconds", "environment.PIPELZR_X"]);
   });
 
   it("name the executors that exist when the wanted one does not", () => {

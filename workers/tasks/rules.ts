@@ -2,49 +2,82 @@
 import type { Config } from "../config.ts";
 import { executorStates } from "../executors/availability.ts";
 import { outputsSchemaProblem } from "../executors/outputs-schema.ts";
-import type { Language } from "../executors/port.ts";
+import type { Language, TaskType } from "../executors/port.ts";
 import { ApiError, type Issue } from "../http/errors.ts";
-import { MAX_LOCAL_TIMEOUT_SECONDS, type TaskSpec } from "./schemas.ts";
+import { MAX_LOCAL_TIMEOUT_SECONDS } from "./fields.ts";
+import type { TaskSpec } from "./schemas.ts";
 
-const SECRET_REFERENCE = /^\$\{\{\s*secrets\.[A-Za-z_][A-Za-z0-9_]*\s*\}\}$/;
+const SECRET_REFERENCE = /^\$\{\{\s*secrets\.([A-Za-z_][A-Za-z0-9_]*)\s*\}\}$/;
 const RESERVED_VARIABLE = /^PIPELZR_/;
 
+/** The members of a task, or of a step that executes code, that rules relate to each other. */
+export type CodeSpec = Pick<
+  TaskSpec,
+  | "task_type"
+  | "command"
+  | "script"
+  | "language"
+  | "timeout_seconds"
+  | "retry"
+  | "outputs"
+  | "working_directory"
+>;
+
 /** The language that runs: a command is bash, a script is JavaScript unless said. */
-export function languageOf(spec: TaskSpec): Language {
+export function languageOf(spec: Pick<CodeSpec, "command" | "language">): Language {
   return spec.command === null ? (spec.language ?? "javascript") : "bash";
+}
+
+/** Name of the secret that an environment value stands for as a whole; null for any other value. */
+export function secretOf(value: string): string | null {
+  return SECRET_REFERENCE.exec(value)?.[1] ?? null;
 }
 
 /** Throws `validation_failed` with every problem, or `executor_unavailable` for a type without one. */
 export function checkSpec(spec: TaskSpec, config: Config): void {
-  const issues = [...codeIssues(spec), ...environmentIssues(spec), ...localIssues(spec, config)];
+  const issues = [...codeSpecIssues(spec, config), ...environmentIssues(spec)];
+  if (issues.length > 0) {
+    throw new ApiError("validation_failed", "The task is not valid; correct what is listed.", {
+      issues,
+    });
+  }
+  const unavailable = executorProblem(spec.task_type, config);
+  if (unavailable) {
+    throw new ApiError(
+      "executor_unavailable",
+      `The executor "${spec.task_type}" is not to be had here. ${unavailable.reason} ${unavailable.remedy}`,
+      { issues: [{ path: "task_type", message: unavailable.remedy }] },
+    );
+  }
+}
+
+/** Why this deployment cannot use an executor, and what to use; null when it can. */
+export function executorProblem(
+  type: TaskType,
+  config: Config,
+): { readonly reason: string; readonly remedy: string } | null {
+  const states = executorStates(config);
+  const wanted = states.find((state) => state.type === type);
+  if (wanted?.usable) return null;
+  const usable = states.filter((state) => state.usable).map((state) => state.type);
+  return { reason: wanted?.reason ?? "", remedy: `Use one of: ${usable.join(", ")}.` };
+}
+
+/** What is wrong between the members of code to execute, its environment apart. */
+export function codeSpecIssues(spec: CodeSpec, config: Config): Issue[] {
+  const issues = [...codeIssues(spec), ...localIssues(spec, config)];
   const schemaProblem = spec.outputs === null ? null : outputsSchemaProblem(spec.outputs);
   if (schemaProblem) issues.push({ path: "outputs", message: schemaProblem });
   if (spec.retry && spec.retry.max_seconds < spec.retry.initial_seconds) {
     issues.push({ path: "retry.max_seconds", message: "It must not be below initial_seconds." });
   }
   if (spec.working_directory !== null && !isRelative(spec.working_directory)) {
-    const message = 'Give a path relative to the workspace, without ".." parts.';
-    issues.push({ path: "working_directory", message });
+    issues.push({ path: "working_directory", message: RELATIVE_ONLY });
   }
-  if (issues.length > 0) {
-    throw new ApiError("validation_failed", "The task is not valid; correct what is listed.", {
-      issues,
-    });
-  }
-  const states = executorStates(config);
-  const wanted = states.find(({ type }) => type === spec.task_type);
-  if (!wanted?.usable) {
-    const usable = states.filter((state) => state.usable).map(({ type }) => type);
-    const remedy = `Use one of: ${usable.join(", ")}.`;
-    throw new ApiError(
-      "executor_unavailable",
-      `The executor "${spec.task_type}" is not to be had here. ${wanted?.reason ?? ""} ${remedy}`,
-      { issues: [{ path: "task_type", message: remedy }] },
-    );
-  }
+  return issues;
 }
 
-function codeIssues(spec: TaskSpec): Issue[] {
+function codeIssues(spec: CodeSpec): Issue[] {
   if ((spec.command === null) === (spec.script === null)) {
     const message = "Give either a command (a shell line) or a script (source text), and only one.";
     return [{ path: "command", message }];
@@ -64,7 +97,7 @@ function elsewhere(config: Config, otherwise: string): string {
   return `Set task_type to ${others.map(({ type }) => `"${type}"`).join(" or ")}, or: ${otherwise}`;
 }
 
-function localIssues(spec: TaskSpec, config: Config): Issue[] {
+function localIssues(spec: CodeSpec, config: Config): Issue[] {
   if (spec.task_type !== "local") return [];
   const issues: Issue[] = [];
   if (spec.language === "python") {
@@ -82,18 +115,25 @@ function environmentIssues(spec: TaskSpec): Issue[] {
   const issues: Issue[] = [];
   for (const [name, value] of Object.entries(spec.environment)) {
     const path = `environment.${name}`;
-    if (RESERVED_VARIABLE.test(name)) {
-      issues.push({ path, message: "Names that begin with PIPELZR_ are the service's own." });
-    }
-    if (value.includes("${{") && !SECRET_REFERENCE.test(value)) {
+    const problem = variableProblem(name, value);
+    if (problem) issues.push({ path, message: problem });
+    if (value.includes("${{") && secretOf(value) === null) {
       const message = `An expression must be the whole value and name a secret: \${{ secrets.NAME }}.`;
       issues.push({ path, message });
     }
-    if (value.includes("\0")) issues.push({ path, message: "A variable cannot hold a NUL." });
   }
   return issues;
 }
 
-function isRelative(path: string): boolean {
+/** What forbids an environment variable, whatever else its value may be; null when nothing does. */
+export function variableProblem(name: string, value: string): string | null {
+  if (RESERVED_VARIABLE.test(name)) return "Names that begin with PIPELZR_ are the service's own.";
+  if (value.includes("\0")) return "A variable cannot hold a NUL.";
+  return null;
+}
+
+export const RELATIVE_ONLY = 'Give a path relative to the workspace, without ".." parts.';
+
+export function isRelative(path: string): boolean {
   return !path.startsWith("/") && !path.includes("\0") && !path.split("/").includes("..");
 }

@@ -1,103 +1,15 @@
 /** The wire shapes of tasks. Limits are this service's own; names and defaults are the original's. */
 import { z } from "@hono/zod-openapi";
-import { FAILURE_REASONS, LANGUAGES, TASK_TYPES } from "../executors/port.ts";
+import { LANGUAGES, TASK_TYPES } from "../executors/port.ts";
 import { labelFilter } from "../http/filters.ts";
 import { listFilter, pageQuery } from "../http/page.ts";
-import { jsonSchema, listOf, projectIdSchema, timestampSchema } from "../http/schemas.ts";
-import { BACKOFFS, RUN_STATUSES } from "../runs/types.ts";
+import { listOf, projectIdSchema, timestampSchema } from "../http/schemas.ts";
+import { RUN_STATUSES } from "../runs/types.ts";
 import { fileEntrySchema } from "../runs/wire.ts";
-import { parseHostRule } from "../security/outbound-hosts.ts";
+import { fields, networkSchema, retrySchema } from "./fields.ts";
 import { filesSchema } from "./files.ts";
 
 export const TASK_STATES = ["pending", ...RUN_STATUSES] as const;
-
-/** The longest a local attempt may take: one platform invocation lasts 15 minutes at most. */
-export const MAX_LOCAL_TIMEOUT_SECONDS = 840;
-const MAX_TIMEOUT_SECONDS = 86_400;
-const MAX_SCRIPT_CHARS = 512 * 1024;
-/** Lists show labels, so that they are bounded for the sake of a page. */
-const MAX_LABELS = 64;
-const MAX_COMMAND_CHARS = 64 * 1024;
-
-const NAME = /^[A-Za-z_][A-Za-z0-9_]{0,127}$/;
-const variableName = z
-  .string()
-  .regex(NAME, "Use letters, digits and underscores, not starting with a digit.");
-const freeObject = z.record(z.string().max(200), jsonSchema);
-const reference = z.string().min(1).max(200);
-
-const retrySchema = z
-  .strictObject({
-    max_attempts: z.int().min(1).max(20).default(3),
-    backoff: z.enum(BACKOFFS).default("exponential"),
-    initial_seconds: z.number().min(0).max(3600).default(1),
-    max_seconds: z.number().min(0).max(3600).default(60),
-    jitter: z.boolean().default(true),
-    on: z
-      .array(z.enum(FAILURE_REASONS))
-      .min(1)
-      .max(4)
-      .default([...FAILURE_REASONS]),
-  })
-  .openapi("RetryPolicy", { description: "How a failed attempt is tried again by itself." });
-
-const networkSchema = z.strictObject({
-  allow: z
-    .array(
-      z
-        .string()
-        .min(1)
-        .max(253)
-        .refine(
-          (text) => parseHostRule(text) !== null,
-          "Name a host, as `host`, `host:port`, `*.example.com` or `*`, without scheme and path.",
-        ),
-    )
-    .max(50)
-    .default([])
-    .openapi({ description: "Hosts, `*.example.com` patterns, or `*`; none by default." }),
-});
-
-/** What a task is, apart from its files: every member that a caller may set and change. */
-const fields = {
-  name: z.string().min(1).max(255).openapi({ example: "greet" }),
-  description: z.string().max(10_000).nullable(),
-  task_type: z.enum(TASK_TYPES),
-  command: z.string().min(1).max(MAX_COMMAND_CHARS).nullable(),
-  script: z.string().min(1).max(MAX_SCRIPT_CHARS).nullable(),
-  language: z
-    .enum(LANGUAGES)
-    .nullable()
-    .openapi({ description: "Of `script`: javascript unless said. A command is always bash." }),
-  inputs: jsonSchema.openapi({ description: "Any JSON; the first argument of a script." }),
-  environment: z.record(variableName, z.string().max(32 * 1024)),
-  secrets: z.array(variableName).max(50),
-  working_directory: z.string().min(1).max(512).nullable(),
-  timeout_seconds: z.number().positive().max(MAX_TIMEOUT_SECONDS),
-  retry: retrySchema.nullable(),
-  max_retries: z.int().min(0).max(100),
-  priority: z.int().min(-100).max(100),
-  labels: z
-    .record(z.string().min(1).max(63), z.string().max(255))
-    .refine(
-      (labels) => Object.keys(labels).length <= MAX_LABELS,
-      `A task has at most ${MAX_LABELS} labels.`,
-    ),
-  outputs: freeObject
-    .nullable()
-    .openapi({ description: "A JSON Schema (2020-12) that the result must satisfy." }),
-  artifacts: z
-    .array(z.string().min(1).max(256))
-    .max(50)
-    .openapi({ description: "Globs of files to keep, relative to the working directory." }),
-  network: networkSchema,
-  isolation: z.enum(["shared", "fresh"]),
-  image: z.string().min(1).max(500).nullable(),
-  template: z.string().min(1).max(200).nullable(),
-  pipeline_id: reference.nullable(),
-  agent_id: reference.nullable(),
-  extra_data: freeObject,
-};
 
 const specFields = {
   name: fields.name,

@@ -1,0 +1,65 @@
+/** What is parsed once for a run and read by every evaluation of its steps. */
+import type { Json } from "../http/json.ts";
+import type { RunView } from "../runs/ports.ts";
+import type { RunPlan } from "../runs/types.ts";
+import type { PipelineDefinition } from "./definition-schema.ts";
+import { readDocument } from "./document.ts";
+
+/** Results that many steps read, such as the values of a matrix, are parsed once for all of them. */
+const MAX_KEPT_CHARS = 4 * 1024 * 1024;
+
+export interface Prepared {
+  readonly definition: PipelineDefinition;
+  /** Indexes of the steps by name, and their names in lower case. */
+  readonly indexes: ReadonlyMap<string, number>;
+  readonly folded: ReadonlyMap<string, string>;
+  readonly texts: ParsedTexts;
+}
+
+interface Entry {
+  readonly document: string;
+  readonly prepared: Prepared;
+}
+
+const known = new WeakMap<RunPlan, Entry>();
+
+export function prepare({ plan, document }: Pick<RunView, "plan" | "document">): Prepared {
+  const entry = known.get(plan);
+  if (entry?.document === document) return entry.prepared;
+  const { definition } = readDocument(document);
+  const names = definition.tasks.map(({ name }) => name);
+  const prepared = {
+    definition,
+    indexes: new Map(names.map((name, index) => [name, index])),
+    folded: new Map(names.map((name) => [name.toLowerCase(), name])),
+    texts: new ParsedTexts(),
+  };
+  known.set(plan, { document, prepared });
+  return prepared;
+}
+
+/** JSON texts by a key of their place, parsed when first read and kept while there is room. */
+export class ParsedTexts {
+  readonly #kept = new Map<string, { readonly text: string; readonly value: Json }>();
+  #chars = 0;
+
+  read(key: string, text: string): Json {
+    const kept = this.#kept.get(key);
+    if (kept?.text === text) return kept.value;
+    const value: Json = JSON.parse(text);
+    this.#drop(key);
+    if (text.length > MAX_KEPT_CHARS) return value;
+    for (const oldest of this.#kept.keys()) {
+      if (this.#chars + text.length <= MAX_KEPT_CHARS) break;
+      this.#drop(oldest);
+    }
+    this.#kept.set(key, { text, value });
+    this.#chars += text.length;
+    return value;
+  }
+
+  #drop(key: string): void {
+    this.#chars -= this.#kept.get(key)?.text.length ?? 0;
+    this.#kept.delete(key);
+  }
+}

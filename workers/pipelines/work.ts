@@ -1,0 +1,116 @@
+/** What an attempt at a step has to do: its definition with every expression resolved. */
+import type { FileSet, Json, Work } from "../executors/port.ts";
+import { EvaluationFailed, resolveJson, resolveText, type Scope } from "../runs/expressions.ts";
+import { type RunView, StepNotReady, type StepWork } from "../runs/ports.ts";
+import { toFile } from "../tasks/files.ts";
+import { isRelative, languageOf, RELATIVE_ONLY } from "../tasks/rules.ts";
+import { cacheRequest } from "./cache-request.ts";
+import { asText, RunScopes, within } from "./contexts.ts";
+import type { StepDefinition } from "./definition-schema.ts";
+import { type Prepared, prepare } from "./prepared.ts";
+
+type ArtifactSource = Extract<StepWork, { type: "work" }>["artifacts_from"][number];
+
+/**
+ * The work of a step, or of an item of a group. Throws `StepNotReady` when an expression comes to
+ * nothing that can be used, and `ResultNotLoaded`.
+ */
+export function work(view: RunView, index: number): StepWork {
+  const prepared = prepare(view);
+  const planned = view.state.steps[index]?.group ?? index;
+  const step = prepared.definition.tasks[planned];
+  if (!step) throw new StepNotReady("internal", `The run has no step ${index}.`);
+  try {
+    const scopes = new RunScopes(view, index);
+    const scope = scopes.values(step);
+    const inputs = inputsOf(view, planned, step, scope);
+    if (step.pipeline) {
+      return { type: "run", resource_id: step.pipeline, inputs: JSON.stringify(inputs ?? {}) };
+    }
+    const resolved = resolveWork(step, inputs, scopes, scope);
+    const artifacts = artifactSources(view, prepared, step);
+    const key = step.cache && step.cache !== true ? step.cache.key : null;
+    const cacheKey = key ? textOf(key, scope, "cache.key") : null;
+    return {
+      type: "work",
+      work: resolved,
+      cache: step.cache ? cacheRequest(view, step.cache, resolved, artifacts, cacheKey) : null,
+      artifacts_from: artifacts,
+    };
+  } catch (error) {
+    if (!(error instanceof EvaluationFailed)) throw error;
+    const message = error.place === "" ? error.message : `${error.place}: ${error.message}`;
+    throw new StepNotReady("expression_invalid", message);
+  }
+}
+
+function inputsOf(view: RunView, planned: number, step: StepDefinition, scope: Scope): Json {
+  if (view.step_inputs?.step === planned) return JSON.parse(view.step_inputs.json);
+  return resolveJson(step.inputs ?? null, scope, ["inputs"]);
+}
+
+function resolveWork(step: StepDefinition, inputs: Json, scopes: RunScopes, scope: Scope): Work {
+  const text = (value: string | null | undefined, place: string) =>
+    value ? textOf(value, scope, place) : null;
+  const command = text(step.command, "command");
+  const directory = text(step.working_directory, "working_directory");
+  if (directory !== null && !isRelative(directory)) {
+    throw new EvaluationFailed(RELATIVE_ONLY, "working_directory");
+  }
+  return {
+    task_type: step.task_type ?? "local",
+    command,
+    script: step.script ?? null,
+    language: languageOf({ command, language: step.language ?? null }),
+    inputs,
+    environment: scopes.variables(step),
+    secrets: step.secrets ?? [],
+    files: filesOf(step),
+    working_directory: directory,
+    network: step.network ?? { allow: [] },
+    artifacts: (step.artifacts ?? []).map((glob, at) => textOf(glob, scope, `artifacts[${at}]`)),
+    isolation: step.isolation ?? "shared",
+    outputs: step.outputs ?? null,
+    image: text(step.image, "image"),
+    template: text(step.template, "template"),
+  };
+}
+
+/** A text that may not come to nothing. */
+function textOf(value: string, scope: Scope, place: string): string {
+  const text = asText(
+    within(place, () => resolveText(value, scope)),
+    place,
+  );
+  if (text !== "") return text;
+  throw new EvaluationFailed("It comes to an empty text; correct the values it reads.", place);
+}
+
+/** Files travel as they were written: a file may hold what only looks like an expression. */
+function filesOf(step: StepDefinition): FileSet {
+  const files = Object.entries(step.files ?? {});
+  return {
+    kind: "inline",
+    entries: Object.fromEntries(files.map(([path, file]) => [path, toFile(file)])),
+  };
+}
+
+/** Items of a group are told apart by a folder each, named by their place. */
+function artifactSources(
+  view: RunView,
+  prepared: Prepared,
+  step: StepDefinition,
+): readonly ArtifactSource[] {
+  return (step.use_artifacts ?? []).flatMap(({ from, path }) => {
+    const index = prepared.indexes.get(from);
+    if (index === undefined) return [];
+    const folder = (path ?? "").replace(/\/+$/, "");
+    const items = view.state.steps[index]?.items;
+    if (!items) return [{ step: index, path: folder }];
+    const prefix = folder === "" ? "" : `${folder}/`;
+    return Array.from({ length: items.count }, (_, item) => ({
+      step: items.first + item,
+      path: `${prefix}${item}`,
+    }));
+  });
+}
