@@ -15,6 +15,6 @@ const app = createApp({ services: buildServices, routers: featureRouters, observ
 export default {
   fetch: app.fetch,
   async scheduled(controller, env) {
-    await sweep(env.DB, (id) => callOnRun(env.RUN_COORDINATOR, id), controller.scheduledTime);
+    await sweep(env.DB, ({ id }) => callOnRun(env.RUN_COORDINATOR, id), controller.scheduledTime);
   },
 } satisfies ExportedHandler<Env>;

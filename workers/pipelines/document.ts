@@ -1,4 +1,5 @@
 /** The document that a pipeline's coordinator keeps: written and read here alone. */
+import type { Resource } from "../runs/store-types.ts";
 import type { KeptFiles } from "../tasks/files.ts";
 import type { PipelineDefinition } from "./definition-schema.ts";
 
@@ -18,6 +19,25 @@ export interface PipelineDocument {
 
 export function writeDocument(document: Omit<PipelineDocument, "format">): string {
   return JSON.stringify({ format: FORMAT, ...document } satisfies PipelineDocument);
+}
+
+const parsed = new WeakMap<Resource, { readonly text: string; readonly head: DocumentHead }>();
+
+/** What lists show of a document. */
+export interface DocumentHead extends Omit<PipelineDocument, "definition" | "files" | "format"> {
+  readonly definition: Omit<PipelineDefinition, "tasks">;
+  readonly steps: number;
+}
+
+/** Parses a document once for as long as the resource lives here, and keeps none of its steps. */
+export function headOf(resource: Resource): DocumentHead {
+  const known = parsed.get(resource);
+  if (known?.text === resource.document) return known.head;
+  const { definition, created_by, triggered_by } = readDocument(resource.document);
+  const { tasks, ...shell } = definition;
+  const head = { definition: shell, steps: tasks.length, created_by, triggered_by };
+  parsed.set(resource, { text: resource.document, head });
+  return head;
 }
 
 /** Parses the text anew; `prepared.ts` keeps what runs read. */
