@@ -175,11 +175,12 @@ function referenceProblem(value: Json): string | null {
 
 /**
  * What is wrong with a task's `outputs`, such as `outputs.type must be one of …`; null when it is
- * null or a JSON Schema of draft 2020-12 that results can be held against.
+ * null or a JSON Schema of draft 2020-12 that results can be held against. `member` is what the
+ * definition calls the schema.
  */
-export function outputsSchemaProblem(outputs: Json): string | null {
+export function outputsSchemaProblem(outputs: Json, member = "outputs"): string | null {
   if (outputs === null) return null;
-  return schemaProblem(outputs, "outputs", 0) ?? referenceProblem(outputs);
+  return schemaProblem(outputs, member, 0) ?? referenceProblem(outputs);
 }
 
 /** `#/a/0/b` as people write it: `result.a[0].b`. */

@@ -1,7 +1,7 @@
 /** Turns what zod found into the issues of a problem response: every one, each with its path. */
 import type { z } from "zod";
 import type { Issue } from "./errors.ts";
-import { REQUIRED } from "./wording.ts";
+import { REQUIRED, UNKNOWN_FIELD } from "./wording.ts";
 
 export const MAX_REPORTED_ISSUES = 100;
 const MAX_SEGMENT_CHARACTERS = 100;
@@ -77,9 +77,12 @@ export function capped(issues: readonly Issue[]): readonly Issue[] {
 function collect(issue: z.core.$ZodIssue, prefix: readonly PropertyKey[], issues: Issue[]): void {
   const path = [...prefix, ...issue.path];
   if (issue.code === "unrecognized_keys") {
-    for (const key of issue.keys) {
-      issues.push({ path: formatPath([...path, key]), message: "Unknown field; remove it." });
-    }
+    const messages = issue.message.split("\n");
+    const ours = messages.length === issue.keys.length && messages.every(isAboutField);
+    issue.keys.forEach((key, index) => {
+      const message = (ours ? messages[index] : undefined) ?? UNKNOWN_FIELD;
+      issues.push({ path: formatPath([...path, key]), message });
+    });
     return;
   }
   if (issue.code === "invalid_union") {
@@ -99,6 +102,11 @@ function collect(issue: z.core.$ZodIssue, prefix: readonly PropertyKey[], issues
     return;
   }
   issues.push({ path: formatPath(path), message: issue.message });
+}
+
+/** A parser without our error map says something of its own. */
+function isAboutField(message: string): boolean {
+  return message.startsWith("Unknown field; ");
 }
 
 /** The branch whose problems lie deepest, since its outer shape matched; null if none got inside. */

@@ -1,7 +1,9 @@
 /** What the service says of input that a schema refuses, where the schema says nothing itself. */
 import type { z } from "zod";
+import { nearestName } from "./suggest.ts";
 
 export const REQUIRED = "Required.";
+export const UNKNOWN_FIELD = "Unknown field; remove it.";
 
 const TYPES: Readonly<Record<string, string>> = {
   string: "a string",
@@ -44,10 +46,25 @@ export const inOurWords: z.core.$ZodErrorMap = (issue) => {
       return `Give a multiple of ${issue.divisor}.`;
     case "invalid_union":
       return oneOfTypes(issue);
+    case "unrecognized_keys":
+      return unknownFields(issue);
     default:
       return "It is not valid here.";
   }
 };
+
+/** A line for each key, in their order; `toIssues` takes them apart. */
+function unknownFields(issue: Raw<"unrecognized_keys">): string {
+  const shape: unknown = issue.inst === undefined ? null : Reflect.get(issue.inst, "shape");
+  const known = typeof shape === "object" && shape !== null ? Object.keys(shape) : [];
+  return issue.keys.map((key) => unknownField(key, known)).join("\n");
+}
+
+/** What to say of a member that an object does not have. */
+export function unknownField(key: string, known: readonly string[]): string {
+  const meant = nearestName(key, known);
+  return meant === null ? UNKNOWN_FIELD : `Unknown field; did you mean ${meant}?`;
+}
 
 function wrongType(issue: Raw<"invalid_type">): string {
   if (Array.isArray(issue.input) && issue.path?.[0] === "query") return "Give it once.";

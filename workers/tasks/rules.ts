@@ -68,13 +68,16 @@ export function codeSpecIssues(spec: CodeSpec, config: Config): Issue[] {
   const issues = [...codeIssues(spec), ...localIssues(spec, config)];
   const schemaProblem = spec.outputs === null ? null : outputsSchemaProblem(spec.outputs);
   if (schemaProblem) issues.push({ path: "outputs", message: schemaProblem });
-  if (spec.retry && spec.retry.max_seconds < spec.retry.initial_seconds) {
-    issues.push({ path: "retry.max_seconds", message: "It must not be below initial_seconds." });
-  }
+  issues.push(...retryIssues(spec.retry));
   if (spec.working_directory !== null && !isRelative(spec.working_directory)) {
     issues.push({ path: "working_directory", message: RELATIVE_ONLY });
   }
   return issues;
+}
+
+export function retryIssues(retry: CodeSpec["retry"]): Issue[] {
+  if (!retry || retry.max_seconds >= retry.initial_seconds) return [];
+  return [{ path: "retry.max_seconds", message: "It must not be below initial_seconds." }];
 }
 
 function codeIssues(spec: CodeSpec): Issue[] {
