@@ -28,6 +28,10 @@ export const retrySchema = z
       .default(false)
       .openapi({ description: "Says what would run again, and does nothing." }),
   })
+  .refine((body) => body.inputs === undefined || body.from !== undefined, {
+    path: ["inputs"],
+    message: "They are those of one step: name it in from.",
+  })
   .prefault({})
   .openapi("RetryPipeline");
 

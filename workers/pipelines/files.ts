@@ -37,20 +37,6 @@ export async function separateFiles(
   return { definition: { ...definition, tasks }, files };
 }
 
-/** Puts back, into an edited definition, the sets of the steps that the edit left as they were. */
-export function keptFilesOf(
-  definition: PipelineDefinition,
-  before: Readonly<Record<string, KeptFiles>>,
-): Readonly<Record<string, KeptFiles>> {
-  const names = definition.tasks.filter(({ files }) => !files).map(({ name }) => name);
-  return Object.fromEntries(
-    names.flatMap((name) => {
-      const kept = Object.hasOwn(before, name) ? before[name] : undefined;
-      return kept ? [[name, kept]] : [];
-    }),
-  );
-}
-
 function isLarge({ files }: StepDefinition): boolean {
   return files ? JSON.stringify(files).length > MAX_INLINE_FILES_BYTES : false;
 }

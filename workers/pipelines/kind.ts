@@ -18,6 +18,7 @@ export const pipelineKind: ResourceKind = {
   upsertSql: UPSERT_SQL,
   deleteSql: DELETE_SQL,
   versioned: true,
+  result: "run",
   plan: (_, document) => compile(readDocument(document).definition, OPTIONS),
   work,
   decide,

@@ -120,9 +120,14 @@ export function toGraph({ summary, names }: RunInspection, graph: RunGraph) {
 }
 
 export function toExplanation(explanation: RunExplanation) {
+  const { allowed, waiting } = explanation;
   const steps = explanation.steps.map(({ waiting_for, ...rest }) => ({
     ...rest,
-    waiting_for: { ...waiting_for, until: timestampOrNull(waiting_for.until) },
+    waiting_for: {
+      ...waiting_for,
+      until: timestampOrNull(waiting_for.until),
+      needs: [...waiting_for.needs],
+    },
   }));
-  return { ...explanation, waiting: { ...explanation.waiting }, steps };
+  return { ...explanation, allowed: [...allowed], waiting: { ...waiting }, steps };
 }

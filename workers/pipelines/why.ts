@@ -1,5 +1,6 @@
 /** Why a run is where it is: for each open step one sentence, what it waits for, and what can be done. */
 import type { RunInspection } from "../runs/store-types.ts";
+import type { RunStatus, StepStatus } from "../runs/types.ts";
 import { type Explained, explainStep, type Facts, isOpen, type WaitType } from "./why-step.ts";
 
 /** Steps that are listed; the counts cover the rest. */
@@ -7,12 +8,12 @@ export const MAX_EXPLAINED = 200;
 
 export interface ExplainedStep extends Explained {
   readonly step: string;
-  readonly state: string;
+  readonly state: StepStatus;
 }
 
 export interface RunExplanation {
   readonly run: number;
-  readonly state: string;
+  readonly state: RunStatus;
   readonly reason: string;
   readonly allowed: readonly string[];
   /** What people and clocks can end comes first, then what is at work, then what merely waits its turn. */
@@ -41,7 +42,7 @@ const ORDER: readonly WaitType[] = [
 ];
 
 /** What may be asked of a run in each state; `start` begins another one. */
-const ACTIONS: Readonly<Record<string, readonly string[]>> = {
+const ACTIONS: Readonly<Record<RunStatus, readonly string[]>> = {
   queued: ["pause", "cancel"],
   running: ["pause", "cancel"],
   paused: ["resume", "cancel"],
@@ -77,7 +78,7 @@ export function explainRun(inspection: RunInspection, facts: Facts, now: number)
     run: summary.run,
     state: state.status,
     reason: reasonOf(inspection, explanations.size, steps),
-    allowed: ACTIONS[state.status] ?? [],
+    allowed: ACTIONS[state.status],
     steps,
     open_steps: explanations.size,
     waiting,

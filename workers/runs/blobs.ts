@@ -11,15 +11,19 @@ function runPrefix(resource: Pick<Resource, "id" | "project_id">, run: number): 
 
 /** The epoch is in the key, so that a fenced attempt overwrites nothing. */
 export function artifactKey(
-  live: Pick<LiveRun, "resource" | "run">,
+  resource: Pick<Resource, "id" | "project_id">,
+  run: number,
+  step: number,
   epoch: number,
   path: string,
 ): string {
-  return `${runPrefix(live.resource, live.run)}artifacts/${epoch}/${path}`;
+  const dispatch = step === 0 ? epoch : `${step}.${epoch}`;
+  return `${runPrefix(resource, run)}artifacts/${dispatch}/${path}`;
 }
 
-export function resultKey(live: LiveRun, step: number, epoch: number): string {
-  return `${runPrefix(live.resource, live.run)}results/${step}.${epoch}.json`;
+/** `place` names the result among those of its run. */
+export function resultKey(live: LiveRun, place: string): string {
+  return `${runPrefix(live.resource, live.run)}results/${place}.json`;
 }
 
 /** Under it lie the parts of a run's archive and their index. */

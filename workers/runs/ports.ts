@@ -98,6 +98,8 @@ export interface ResourceKind {
   conclude(view: RunView): Conclusion;
   /** Old documents are kept for the runs that were begun with them. */
   readonly versioned: boolean;
+  /** Whether what a run comes to is its own outputs, or the result of its only step. */
+  readonly result: "run" | "step";
   /** How many runs may be begun by `retry`. */
   maxRetries(resource: Resource): number;
   /** Ranks attempts that wait for a slot of the object; higher first. */

@@ -70,6 +70,8 @@ export interface LogTail {
 export interface ArtifactSummary {
   readonly path: string;
   readonly bytes: number;
+  /** Name of the step that kept it. */
+  readonly step: string;
   /** The dispatch that stored it. */
   readonly epoch: number;
 }

@@ -188,13 +188,7 @@ export function createTaskService({
       const stored = snapshot.artifacts.find((artifact) => artifact.path === path);
       const object =
         stored && snapshot.run
-          ? await blobs.get(
-              artifactKey(
-                { resource: snapshot.resource, run: snapshot.run.run },
-                stored.epoch,
-                path,
-              ),
-            )
+          ? await blobs.get(artifactKey(snapshot.resource, snapshot.run.run, 0, stored.epoch, path))
           : null;
       if (object) return object;
       throw new ApiError(

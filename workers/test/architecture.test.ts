@@ -11,14 +11,14 @@ const LAYERS: readonly (readonly [name: string, pattern: RegExp])[] = [
   ["foundation", /^workers\/(config\.ts|http\/|security\/|database\/)/],
   ["executors", /^workers\/executors\//],
   ["runs", /^workers\/runs\//],
-  ["features", /^workers\/(tasks|keys|secrets|operations|console)\//],
+  ["features", /^workers\/(tasks|pipelines|keys|secrets|operations|console)\//],
   ["app", /^workers\/(app|services|run-coordinator)\.ts/],
   ["index", /^workers\/index\.ts/],
 ];
 
 /** Logic without I/O: it runs, and is tested, without a runtime around it. */
 const PURE =
-  /^workers\/(runs\/(machine|state|retry|suspects|types|address|explain|events)|executors\/(port|output-file)|security\/(masking\w*|masking-\w+|outbound-(url|hosts|addresses))|tasks\/(rules|files))\.ts$/;
+  /^workers\/(runs\/(machine|state|retry|suspects|types|address|explain|events|graph|expressions[\w-]*)|executors\/(port|output-file)|security\/(masking\w*|masking-\w+|outbound-(url|hosts|addresses))|tasks\/(rules|files)|pipelines\/(why[\w-]*|compile|matrix|evaluate|work|contexts|prepared|document|draft|places|check[\w-]*))\.ts$/;
 const RUNTIME = /^(cloudflare:|hono|drizzle-orm)/;
 
 const sources = globSync("workers/**/*.ts", { cwd: process.cwd() })
