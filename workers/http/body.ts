@@ -1,7 +1,7 @@
 /** Reads a request's body within its bounds and parses it as what its content type says. */
 import { ApiError } from "./errors.ts";
 import { findUnsafeJson } from "./json.ts";
-import { type Locate, locatedIssues, NOWHERE, parseYaml } from "./yaml.ts";
+import { type Locate, locateIssues, parseYaml } from "./yaml.ts";
 
 const JSON_TYPE = /^application\/(?:[\w.-]+\+)?json$/;
 const YAML_TYPES: ReadonlySet<string> = new Set([
@@ -17,33 +17,33 @@ export interface BodyOptions {
   readonly yaml: boolean;
 }
 
-export interface Body {
+export interface ParsedBody {
   /** Undefined when there is none. */
   readonly value: unknown;
-  /** Where a path of the value stands in the text; nowhere unless it is YAML. */
-  readonly locate: Locate;
+  /** Finds places in a body of YAML; null for JSON, whose text people do not edit by line. */
+  readonly locate: Locate | null;
 }
 
-const NONE: Body = { value: undefined, locate: NOWHERE };
+const NO_BODY: ParsedBody = { value: undefined, locate: null };
 
 /**
- * Returns the parsed body.
+ * Reads and parses the body.
  * Throws `payload_too_large`, `unsupported_media_type`, `bad_request`, `validation_failed`.
  */
-export async function readBody(request: Request, options: BodyOptions): Promise<Body> {
-  if (request.body === null) return NONE;
+export async function readBody(request: Request, options: BodyOptions): Promise<ParsedBody> {
+  if (request.body === null) return NO_BODY;
   const bytes = await readBytes(request, options.max_bytes);
-  if (bytes.byteLength === 0) return NONE;
+  if (bytes.byteLength === 0) return NO_BODY;
   const format = formatOf(request.headers.get("content-type"), options.yaml);
   const text = decode(bytes);
-  const body = format === "yaml" ? parseYaml(text) : { value: parseJson(text), locate: NOWHERE };
-  const issues = findUnsafeJson(body.value);
+  const parsed = format === "yaml" ? parseYaml(text) : { value: parseJson(text), locate: null };
+  const issues = locateIssues(findUnsafeJson(parsed.value), parsed.locate);
   if (issues.length > 0) {
     throw new ApiError("validation_failed", "The body holds values that cannot be stored.", {
-      issues: locatedIssues(issues, body.locate),
+      issues,
     });
   }
-  return body;
+  return parsed;
 }
 
 /** Reads a whole body, counting: a declared length is not to be trusted, and may be absent. */

@@ -20,14 +20,13 @@ import { authenticate } from "../security/authenticate.ts";
 import { type Principal, requireScope, type Scope } from "../security/principal.ts";
 import type { AppContext, Router } from "./context.ts";
 import type { EndpointSpec, ResponseSpecs } from "./endpoint-spec.ts";
-import { ApiError } from "./errors.ts";
 import { withIdempotency } from "./idempotency.ts";
 import { compileInput, type InputShape } from "./input.ts";
 import { describeEndpoint } from "./openapi.ts";
 import { takeRequest } from "./rate-limit.ts";
 import { respond } from "./reply.ts";
 import { newSeed } from "./seed.ts";
-import { type Locate, locatedIssues, NOWHERE } from "./yaml.ts";
+import { type Locate, locateError } from "./yaml.ts";
 
 export interface SecuredSpec<Shape extends InputShape, Responses extends ResponseSpecs>
   extends EndpointSpec<Shape, Responses> {
@@ -65,8 +64,8 @@ export type Input<Shape extends InputShape> = z.output<z.ZodObject<Shape>> & {
    * it as the command's id: a request that is taken over after a crash carries the same one.
    */
   readonly seed: string;
-  /** Where a path of the body stands in its text, when that is YAML. */
-  readonly locate: Locate;
+  /** Finds places in a body of YAML; null for any other body. */
+  readonly locate: Locate | null;
 };
 
 type Answer<Responses extends ResponseSpecs> = Reply<Responses> | Response;
@@ -89,25 +88,16 @@ export function endpoint<
     await takeRequest(c, principal);
     requireScope(principal, spec.scope);
     const { input, body, locate } = await parse(c);
-    const handle = async (seed: string) => {
+    const answer = async (seed: string) => {
       try {
         return respond(c, await handler(c, { ...input, principal, seed, locate }));
       } catch (error) {
-        throw withPlaces(error, locate);
+        throw locateError(error, locate);
       }
     };
-    if (spec.method !== "post") return handle(newSeed());
-    const request = { principal, body, sensitive: spec.sensitive ?? false };
-    return withIdempotency(c, request, handle);
+    if (spec.method !== "post") return answer(newSeed());
+    return withIdempotency(c, { principal, body, sensitive: spec.sensitive ?? false }, answer);
   });
-}
-
-/** What a service finds wrong with a body says where in its text, as the schemas' findings do. */
-function withPlaces(error: unknown, locate: Locate): unknown {
-  if (!(error instanceof ApiError) || error.issues.length === 0 || locate === NOWHERE) return error;
-  const { code, detail, members, headers, cause } = error;
-  const issues = locatedIssues(error.issues, locate);
-  return new ApiError(code, detail, { issues, members, headers, cause });
 }
 
 /** Declares an endpoint that anyone may call: no credentials, no rate limit, no idempotency. */

@@ -34,9 +34,9 @@ export type ErrorCode = keyof typeof ERROR_CODES;
 export interface Issue {
   readonly path: string;
   readonly message: string;
-  /** Where in the body it is, from 1, when that is YAML. */
-  readonly line?: number;
-  readonly column?: number;
+  /** Where it is in a body of YAML, counted from 1. */
+  readonly line?: number | undefined;
+  readonly column?: number | undefined;
 }
 
 export interface ApiErrorOptions {

@@ -1,11 +1,11 @@
 /** Validates path, query, headers and body of a request together, so that one answer lists every problem. */
 import { z } from "@hono/zod-openapi";
-import { type Body, type BodyOptions, readBody } from "./body.ts";
+import { type BodyOptions, readBody } from "./body.ts";
 import type { AppContext } from "./context.ts";
 import { ApiError } from "./errors.ts";
 import { toIssues } from "./issues.ts";
 import { inOurWords } from "./wording.ts";
-import { type Locate, locatedIssues, NOWHERE } from "./yaml.ts";
+import { type Locate, locateIssues } from "./yaml.ts";
 
 export type InputShape = {
   readonly params?: z.ZodObject;
@@ -25,8 +25,8 @@ export interface ParsedInput<Shape extends InputShape> {
   readonly input: z.output<z.ZodObject<Shape>>;
   /** The body as it was sent, before defaults and transforms. */
   readonly body: unknown;
-  /** Where a path of the body stands in its text. */
-  readonly locate: Locate;
+  /** Finds places in a body of YAML; null for any other body. */
+  readonly locate: Locate | null;
 }
 
 const PREFIXES = { params: "path", query: "query", headers: "headers", body: "" } as const;
@@ -44,17 +44,16 @@ export function compileInput<Shape extends InputShape>(
     if (params) parts.params = c.req.param();
     if (query) parts.query = readQuery(c);
     if (headers) parts.headers = readHeaders(c, headerNames);
-    const sent: Body = body
-      ? await readBody(c.req.raw, bodyOptions(spec, c))
-      : { value: undefined, locate: NOWHERE };
-    if (body) parts.body = sent.value;
+    const sent = body ? await readBody(c.req.raw, bodyOptions(spec, c)) : null;
+    if (sent) parts.body = sent.value;
+    const locate = sent?.locate ?? null;
     const outcome = schema.safeParse(parts, { error: inOurWords });
     if (!outcome.success) {
       throw new ApiError("validation_failed", "The request is not valid; correct what is listed.", {
-        issues: locatedIssues(toIssues(outcome.error, PREFIXES), sent.locate),
+        issues: locateIssues(toIssues(outcome.error, PREFIXES), locate),
       });
     }
-    return { input: outcome.data, body: sent.value, locate: sent.locate };
+    return { input: outcome.data, body: sent?.value, locate };
   };
 }
 

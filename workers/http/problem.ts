@@ -8,14 +8,12 @@ import { logError } from "./log.ts";
 
 export const PROBLEM_TYPE = "application/problem+json";
 
-export const issueSchema = z
-  .object({
-    path: z.string(),
-    message: z.string(),
-    line: z.int().optional().openapi({ description: "Of a YAML body, from 1." }),
-    column: z.int().optional(),
-  })
-  .openapi("Issue");
+export const issueSchema = z.object({
+  path: z.string(),
+  message: z.string(),
+  line: z.int().optional().openapi({ description: "Of a body of YAML, from 1." }),
+  column: z.int().optional().openapi({ description: "Of a body of YAML, from 1." }),
+});
 
 export const problemSchema = z
   .object({
@@ -93,7 +91,7 @@ const remoteError = z.object({
   name: z.literal("ApiError"),
   code: z.custom<ErrorCode>((code) => typeof code === "string" && Object.hasOwn(ERROR_CODES, code)),
   detail: z.string(),
-  issues: z.array(z.object({ path: z.string(), message: z.string() })).default([]),
+  issues: z.array(issueSchema).default([]),
   members: z.record(z.string(), z.unknown()).default({}),
   headers: z.record(z.string(), z.string()).default({}),
 });

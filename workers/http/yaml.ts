@@ -1,4 +1,4 @@
-/** YAML as it arrives from outside: its value, and where in the text each part of it stands. */
+/** Reads YAML into JSON values, and finds again where in the text a value stands. */
 import {
   type Document,
   isAlias,
@@ -14,38 +14,47 @@ import {
 import { ApiError, type Issue } from "./errors.ts";
 
 const MAX_YAML_ALIASES = 100;
+/** A segment of an issue's path: `.name` or `name`, `[2]`, `["any text"]`. */
+const SEGMENT = /\.?([\w$-]+)|\[(\d+)\]|\[("(?:[^"\\]|\\.)*")\]/y;
 
-export interface Place {
+/** A place in a text; both count from 1. */
+export interface Position {
   readonly line: number;
   readonly column: number;
 }
 
-/** Finds a path such as `tasks[2].name`, or what of it exists; null when none of it does. */
-export type Locate = (path: string) => Place | null;
+/** Finds what an issue's path names, or the nearest that there is of it. */
+export type Locate = (path: string) => Position | null;
 
-export const NOWHERE: Locate = () => null;
-
-/** Adds to issues where in the text they are. */
-export function locatedIssues(issues: readonly Issue[], locate: Locate): readonly Issue[] {
-  if (locate === NOWHERE) return issues;
-  return issues.map((issue) => ({ ...issue, ...locate(issue.path) }));
+export interface ParsedYaml {
+  readonly value: unknown;
+  readonly locate: Locate;
 }
 
-/** Throws `bad_request` with every syntax error and its place. */
-export function parseYaml(text: string): { readonly value: unknown; readonly locate: Locate } {
+/** Parses one document. Throws `bad_request` with the place of every mistake. */
+export function parseYaml(text: string): ParsedYaml {
   const lines = new LineCounter();
   const document = composeYaml(text, lines);
+  const positionOf = (offset: number): Position => {
+    const { line, col } = lines.linePos(offset);
+    return { line, column: col };
+  };
   if (document.errors.length > 0) {
     const issues = document.errors.map((error) => {
-      const { line, col } = lines.linePos(error.pos[0]);
-      const path = `line ${line}, column ${col}`;
-      return { path, message: explainYaml(error), line, column: col };
+      const { line, column } = positionOf(error.pos[0]);
+      const path = `line ${line}, column ${column}`;
+      return { path, message: explainYaml(error), line, column };
     });
     throw new ApiError("bad_request", "The body is not valid YAML.", { issues });
   }
   try {
-    const value: unknown = document.toJS({ maxAliasCount: MAX_YAML_ALIASES });
-    return { value, locate: (path) => placeOf(document, lines, path) };
+    return {
+      value: document.toJS({ maxAliasCount: MAX_YAML_ALIASES }),
+      locate: (path) => {
+        const offset = offsetOf(document, segmentsOf(path));
+        return offset === null ? null : positionOf(offset);
+      },
+    };
   } catch (cause) {
     throw new ApiError(
       "bad_request",
@@ -53,6 +62,59 @@ export function parseYaml(text: string): { readonly value: unknown; readonly loc
       { cause },
     );
   }
+}
+
+/** Adds to each issue where it is in the text; without a text they stay as they are. */
+export function locateIssues(issues: readonly Issue[], locate: Locate | null): readonly Issue[] {
+  if (locate === null) return issues;
+  return issues.map((issue) => ({ ...issue, ...locate(issue.path) }));
+}
+
+/** An error of validation with the places of its issues; any other error as it is. */
+export function locateError(error: unknown, locate: Locate | null): unknown {
+  if (locate === null || !(error instanceof ApiError) || error.issues.length === 0) return error;
+  const { code, detail, issues, members, headers, cause } = error;
+  return new ApiError(code, detail, {
+    issues: locateIssues(issues, locate),
+    members,
+    headers,
+    cause: cause ?? error,
+  });
+}
+
+function segmentsOf(path: string): string[] {
+  const segments: string[] = [];
+  SEGMENT.lastIndex = 0;
+  for (let match = SEGMENT.exec(path); match !== null; match = SEGMENT.exec(path)) {
+    const [, name, index, quoted] = match;
+    segments.push(quoted === undefined ? (name ?? index ?? "") : String(JSON.parse(quoted)));
+  }
+  return segments;
+}
+
+/** Where the deepest part of the path begins that the document has: a member at its name. */
+function offsetOf(document: Document.Parsed, segments: readonly string[]): number | null {
+  let node = resolved(document, document.contents);
+  let offset = node?.range?.[0] ?? null;
+  for (const segment of segments) {
+    if (isMap(node)) {
+      const pair = node.items.find(({ key }) => isScalar(key) && String(key.value) === segment);
+      if (pair === undefined || !isScalar(pair.key)) break;
+      offset = pair.key.range?.[0] ?? offset;
+      node = resolved(document, pair.value);
+    } else if (isSeq(node)) {
+      const item = node.items[Number(segment)];
+      if (!isNode(item)) break;
+      offset = item.range?.[0] ?? offset;
+      node = resolved(document, item);
+    } else break;
+  }
+  return offset;
+}
+
+function resolved(document: Document.Parsed, node: unknown): Node | null {
+  if (isAlias(node)) return node.resolve(document) ?? null;
+  return isNode(node) ? node : null;
 }
 
 /** What to say instead of a message that quotes the document, or speaks to a programmer. */
@@ -84,45 +146,4 @@ function composeYaml(text: string, lineCounter: LineCounter): Document.Parsed {
       cause,
     });
   }
-}
-
-const SEGMENT = /\[(\d+)\]|\["((?:[^"\\]|\\.)*)"\]|([^.[\]]+)/g;
-
-/** The key of the deepest member of the path that is there, or the item of a sequence. */
-function placeOf(document: Document.Parsed, lines: LineCounter, path: string): Place | null {
-  let node: Node | null = document.contents;
-  let offset: number | null = null;
-  for (const [, index, quoted, plain] of path.matchAll(SEGMENT)) {
-    if (isAlias(node)) node = node.resolve(document) ?? null;
-    const step = index === undefined ? member(node, quoted ?? plain ?? "") : item(node, index);
-    if (step === null) break;
-    offset = step.offset ?? offset;
-    node = step.node;
-  }
-  if (offset === null) return null;
-  const { line, col } = lines.linePos(offset);
-  return { line, column: col };
-}
-
-interface Step {
-  readonly node: Node | null;
-  readonly offset: number | null;
-}
-
-function member(node: Node | null, name: string): Step | null {
-  if (!isMap(node)) return null;
-  const pair = node.items.find(({ key }) => isScalar(key) && String(key.value) === name);
-  if (!pair) return null;
-  const { key, value } = pair;
-  return { node: isNode(value) ? value : null, offset: isNode(key) ? startOf(key) : null };
-}
-
-function item(node: Node | null, index: string): Step | null {
-  if (!isSeq(node)) return null;
-  const value = node.items[Number(index)];
-  return isNode(value) ? { node: value, offset: startOf(value) } : null;
-}
-
-function startOf(node: Node): number | null {
-  return node.range?.[0] ?? null;
 }

@@ -2,7 +2,9 @@
 import { z } from "@hono/zod-openapi";
 import type { Issue } from "../http/errors.ts";
 import { capped, toIssues } from "../http/issues.ts";
+import { findUnsafeJson } from "../http/json.ts";
 import { inOurWords, REQUIRED, unknownField } from "../http/wording.ts";
+import { locateIssues, parseYaml } from "../http/yaml.ts";
 import { type CheckOptions, draftIssues, sizeIssues } from "./check.ts";
 import {
   MAX_STEPS,
@@ -43,6 +45,19 @@ export function parseDefinition(input: unknown, options: CheckOptions): ParsedDe
   ];
   if (issues.length > 0) return { definition: null, issues: capped(issues) };
   return { definition: { ...shell.value, tasks: steps.steps }, issues: [] };
+}
+
+/**
+ * Validates a definition in YAML; every issue says its line and column. Throws `bad_request` for
+ * what is no YAML.
+ */
+export function parseDefinitionYaml(text: string, options: CheckOptions): ParsedDefinition {
+  const { value, locate } = parseYaml(text);
+  const unsafe = findUnsafeJson(value);
+  if (unsafe.length > 0) return { definition: null, issues: locateIssues(unsafe, locate) };
+  const parsed = parseDefinition(value, options);
+  if (parsed.definition !== null) return parsed;
+  return { definition: null, issues: locateIssues(parsed.issues, locate) };
 }
 
 function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
