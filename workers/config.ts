@@ -71,9 +71,9 @@ const variables = z.object({
   OUTBOUND_DOH_URL: z.string().default("https://cloudflare-dns.com/dns-query"),
   /** CPU time one local attempt may use; the platform enforces it when deployed. */
   LOCAL_CPU_MS: positive(30_000),
-  /** Pipeline runs under way at once; others queue by priority and age. */
+  /** Runs of pipelines that have something in flight, over the whole deployment. */
   MAX_CONCURRENT_PIPELINES: positive(5),
-  /** How long a pipeline run may be under way, unless its definition says less. */
+  /** The time of a run whose definition sets none. */
   PIPELINE_TIMEOUT_SECONDS: positive(3_600),
   /** Finished runs stay in their object this long before their events move to the blob store. */
   RUN_RETENTION_SECONDS: positive(86_400),

@@ -17,7 +17,7 @@ export default {
   async scheduled(controller, env) {
     await sweep(
       env.DB,
-      (id) => callOnRun(env.RUN_COORDINATOR, id, "shared"),
+      ({ id, kind }) => callOnRun(env.RUN_COORDINATOR, id, kind === "pipeline" ? "own" : "shared"),
       controller.scheduledTime,
     );
   },

@@ -4,6 +4,10 @@ import type { Router, Services } from "./http/context.ts";
 import { KeyRepository } from "./keys/repository.ts";
 import { keyRoutes } from "./keys/routes.ts";
 import { KeyService } from "./keys/service.ts";
+import { PIPELINE_KIND } from "./pipelines/kind.ts";
+import { pipelineRoutes } from "./pipelines/routes.ts";
+import { PipelineRunService } from "./pipelines/run-service.ts";
+import { createPipelineService } from "./pipelines/service.ts";
 import { createRunClient } from "./runs/client.ts";
 import { secretRoutes } from "./secrets/routes.ts";
 import { SecretService } from "./secrets/service.ts";
@@ -13,10 +17,16 @@ import { taskRoutes } from "./tasks/routes.ts";
 import { createTaskService } from "./tasks/service.ts";
 
 /** What `app.ts` mounts under `/api/v1`. */
-export const featureRouters: readonly Router[] = [taskRoutes(), keyRoutes(), secretRoutes()];
+export const featureRouters: readonly Router[] = [
+  taskRoutes(),
+  pipelineRoutes(),
+  keyRoutes(),
+  secretRoutes(),
+];
 
 /** Called once an environment; what it returns lives as long as the isolate. */
 export function buildServices(env: Env, config: Config): Services {
+  const pipelineRuns = createRunClient(env.RUN_COORDINATOR, PIPELINE_KIND);
   return {
     tasks: createTaskService({
       config,
@@ -24,6 +34,13 @@ export function buildServices(env: Env, config: Config): Services {
       blobs: env.BLOBS,
       runs: createRunClient(env.RUN_COORDINATOR, TASK_KIND),
     }),
+    pipelines: createPipelineService({
+      config,
+      database: env.DB,
+      blobs: env.BLOBS,
+      runs: pipelineRuns,
+    }),
+    pipelineRuns: new PipelineRunService({ blobs: env.BLOBS, runs: pipelineRuns }),
     keys: new KeyService(new KeyRepository(env.DB), (keyId) => forgetKey(config, keyId)),
     secrets: new SecretService(env.DB, config),
   };

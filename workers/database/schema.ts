@@ -71,6 +71,42 @@ export const taskDurations = sqliteTable(
   ],
 );
 
+/** A projection like `tasks`: the pipeline with its newest run, which its coordinator object decides. */
+export const pipelines = sqliteTable(
+  "pipelines",
+  {
+    id: text("id").primaryKey(),
+    project_id: text("project_id").notNull(),
+    name: text("name").notNull(),
+    pipeline_type: text("pipeline_type").notNull(),
+    state: text("state").notNull(),
+    triggered_by: text("triggered_by"),
+    created_at: integer("created_at").notNull(),
+    updated_at: integer("updated_at").notNull(),
+    revision: integer("revision").notNull(),
+    document: text("document").notNull(),
+  },
+  (table) => [
+    index("pipelines_by_project").on(table.project_id, table.created_at, table.id),
+    index("pipelines_by_state").on(table.project_id, table.state, table.created_at, table.id),
+    index("pipelines_by_age").on(table.created_at, table.id),
+    index("pipelines_live")
+      .on(table.updated_at)
+      .where(sql`state IN ('queued', 'running', 'paused')`),
+  ],
+);
+
+/** Pipelines by state, kept by triggers on `pipelines`. */
+export const pipelineCounts = sqliteTable(
+  "pipeline_counts",
+  {
+    project_id: text("project_id").notNull(),
+    state: text("state").notNull(),
+    total: integer("total").notNull(),
+  },
+  (table) => [primaryKey({ columns: [table.project_id, table.state] })],
+);
+
 /** API keys. Only the SHA-256 of a key is stored; `prefix` is what a person recognises it by. */
 export const apiKeys = sqliteTable(
   "api_keys",

@@ -183,26 +183,32 @@ export function outputsSchemaProblem(outputs: Json, member = "outputs"): string 
   return schemaProblem(outputs, member, 0) ?? referenceProblem(outputs);
 }
 
-/** `#/a/0/b` as people write it: `result.a[0].b`. */
-function resultPath(instanceLocation: string): string {
+/** `#/a/0/b` as people write it, under the name of the whole: `result.a[0].b`. */
+function pathIn(root: string, instanceLocation: string): string {
   return instanceLocation
     .split("/")
     .slice(1)
     .map((part) => decodeURIComponent(part).replaceAll("~1", "/").replaceAll("~0", "~"))
-    .reduce(
-      (path, part) => (/^\d+$/.test(part) ? `${path}[${part}]` : `${path}.${part}`),
-      "result",
-    );
+    .reduce((path, part) => (/^\d+$/.test(part) ? `${path}[${part}]` : `${path}.${part}`), root);
 }
 
-/** How `result` falls short of a schema that has no problem, a sentence each; none when it fits. */
-export function resultProblems(outputs: Json, result: Json): string[] {
-  if (outputs === true) return [];
-  if (!isSchema(outputs)) return ["result: no value is allowed by the schema"];
-  const { valid, errors } = new Validator(outputs, DRAFT, false).validate(result);
+/** How a value, called `root`, falls short of a schema that has no problem; none when it fits. */
+export function valueIssues(
+  schema: Json,
+  value: Json,
+  root: string,
+): readonly { readonly path: string; readonly message: string }[] {
+  if (schema === true) return [];
+  if (!isSchema(schema)) return [{ path: root, message: "no value is allowed by the schema" }];
+  const { valid, errors } = new Validator(schema, DRAFT, false).validate(value);
   if (valid) return [];
   const leaves = errors.filter((error) => !WRAPPERS.has(error.keyword));
   return (leaves.length > 0 ? leaves : errors)
     .slice(0, MAX_REPORTED_ERRORS)
-    .map((error) => `${resultPath(error.instanceLocation)}: ${error.error}`);
+    .map((error) => ({ path: pathIn(root, error.instanceLocation), message: error.error }));
+}
+
+/** How `result` falls short of a schema that has no problem, a sentence each; none when it fits. */
+export function resultProblems(outputs: Json, result: Json): string[] {
+  return valueIssues(outputs, result, "result").map(({ path, message }) => `${path}: ${message}`);
 }

@@ -1,5 +1,19 @@
 /** Conditional requests: an entity's integer version is its `ETag`. */
+import { z } from "@hono/zod-openapi";
 import { ApiError } from "./errors.ts";
+
+/** The headers of a request that changes what its sender has read. */
+export const matchHeader = z.object({ "if-match": z.string().max(200).optional() });
+/** The headers of a request for what its sender may have already. */
+export const freshHeader = z.object({ "if-none-match": z.string().max(200).optional() });
+
+/** Throws when the revision is not the one that the caller means. */
+export type Match = (revision: number) => void;
+
+/** The check that `If-Match` asks for; null when it is not there. */
+export function matchOf(ifMatch: string | undefined): Match | null {
+  return ifMatch === undefined ? null : (revision) => requireMatch(ifMatch, revision);
+}
 
 /** `7` is `"v7"`. */
 export function etag(version: number): string {

@@ -27,6 +27,8 @@ export interface EndpointSpec<Shape extends InputShape, Responses extends Respon
   readonly description?: string;
   /** Schemas of `params`, `query`, `headers` and `body`; unknown members of the objects are refused. */
   readonly request?: Shape;
+  /** What the document says of the body, where the service itself checks more than its schema. */
+  readonly body_document?: z.ZodType;
   /** Accepts the body as `application/yaml` too. */
   readonly yaml?: boolean;
   /** The answer shows a secret once: it is not kept for a repeated Idempotency-Key. */

@@ -26,7 +26,7 @@ import { describeEndpoint } from "./openapi.ts";
 import { takeRequest } from "./rate-limit.ts";
 import { respond } from "./reply.ts";
 import { newSeed } from "./seed.ts";
-import { locateError } from "./yaml.ts";
+import { type Locate, locateError } from "./yaml.ts";
 
 export interface SecuredSpec<Shape extends InputShape, Responses extends ResponseSpecs>
   extends EndpointSpec<Shape, Responses> {
@@ -64,6 +64,8 @@ export type Input<Shape extends InputShape> = z.output<z.ZodObject<Shape>> & {
    * it as the command's id: a request that is taken over after a crash carries the same one.
    */
   readonly seed: string;
+  /** Finds places in a body of YAML; null for any other body. */
+  readonly locate: Locate | null;
 };
 
 type Answer<Responses extends ResponseSpecs> = Reply<Responses> | Response;
@@ -88,7 +90,7 @@ export function endpoint<
     const { input, body, locate } = await parse(c);
     const answer = async (seed: string) => {
       try {
-        return respond(c, await handler(c, { ...input, principal, seed }));
+        return respond(c, await handler(c, { ...input, principal, seed, locate }));
       } catch (error) {
         throw locateError(error, locate);
       }

@@ -57,7 +57,7 @@ export function describeEndpoint<Shape extends InputShape, Responses extends Res
       ...(params ? { params } : {}),
       ...(query ? { query } : {}),
       ...(headers ? { headers } : {}),
-      ...(body ? { body: bodyOf(body, spec.yaml ?? false) } : {}),
+      ...(body ? { body: bodyOf(spec.body_document ?? body, spec.yaml ?? false) } : {}),
     },
     responses: { ...successes(spec.responses), ...problems(errorsOf(spec, scope, keyed)) },
   });

@@ -96,7 +96,8 @@ export function toPage<Row, Item>(
   };
 }
 
-function nextLink(url: string, cursor: string): string {
+/** The same request, for the page that `cursor` begins. */
+export function nextLink(url: string, cursor: string): string {
   const { pathname, searchParams } = new URL(url);
   searchParams.set("cursor", cursor);
   return `<${pathname}?${searchParams}>; rel="next"`;

@@ -1,4 +1,7 @@
 /** `Prefer` (RFC 7240): how long a caller waits for a result. */
+import { z } from "@hono/zod-openapi";
+
+export const preferHeader = z.object({ prefer: z.string().max(200).optional() });
 
 export const DEFAULT_WAIT_SECONDS = 30;
 export const MAX_WAIT_SECONDS = 60;

@@ -8,7 +8,7 @@ import { logError } from "./log.ts";
 
 export const PROBLEM_TYPE = "application/problem+json";
 
-const issueSchema = z.object({
+export const issueSchema = z.object({
   path: z.string(),
   message: z.string(),
   line: z.int().optional().openapi({ description: "Of a body of YAML, from 1." }),

@@ -6,10 +6,13 @@ export const TASK_BUCKETS_MS: readonly number[] = [
   10, 50, 100, 500, 1_000, 5_000, 10_000, 30_000, 60_000, 300_000, 900_000, 3_600_000,
 ];
 
-export interface TaskCount {
-  readonly task_type: string;
+export interface StateCount {
   readonly state: string;
   readonly total: number;
+}
+
+export interface TaskCount extends StateCount {
+  readonly task_type: string;
 }
 
 export interface TaskDuration {
@@ -27,6 +30,7 @@ export interface Measurements {
   readonly http: readonly Figure[];
   readonly task_counts: readonly TaskCount[];
   readonly task_durations: readonly TaskDuration[];
+  readonly pipeline_counts: readonly StateCount[];
 }
 
 export function toPrometheus(measured: Measurements): string {
@@ -52,6 +56,10 @@ export function toPrometheus(measured: Measurements): string {
   for (const { task_type, state, total } of measured.task_counts) {
     lines.push(sample("pipelzr_tasks", { task_type, state }, total));
   }
+  family("pipelzr_pipelines", "gauge", "Pipelines by the state of their newest run, likewise.");
+  for (const { state, total } of measured.pipeline_counts) {
+    lines.push(sample("pipelzr_pipelines", { state }, total));
+  }
   const taken = "pipelzr_task_duration_seconds";
   family(taken, "histogram", "How long ended tasks took.");
   for (const { labels, buckets, sum_ms } of taskHistograms(measured.task_durations)) {
@@ -71,16 +79,21 @@ export function toOriginalJson(measured: Measurements) {
   }
   const requests = measured.http.reduce((sum, { total }) => sum + total, 0);
   const errors = countErrors(measured.http);
-  const tasks: Record<string, number> = {};
-  for (const { state, total } of measured.task_counts) tasks[state] = (tasks[state] ?? 0) + total;
   return {
     uptime_seconds: measured.uptime_seconds,
     total_requests: requests,
     total_errors: errors,
     error_rate: rate(errors, requests),
     endpoints,
-    tasks,
+    tasks: byState(measured.task_counts),
+    pipelines: byState(measured.pipeline_counts),
   };
+}
+
+function byState(counts: readonly StateCount[]): Record<string, number> {
+  const totals: Record<string, number> = {};
+  for (const { state, total } of counts) totals[state] = (totals[state] ?? 0) + total;
+  return totals;
 }
 
 function endpointFigures(figure: Figure, errors: number) {

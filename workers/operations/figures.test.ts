@@ -51,6 +51,7 @@ describe("the exposition", () => {
       { task_type: "local", state: "completed", total: 4 },
       { task_type: "e2b", state: "completed", total: 1 },
     ],
+    pipeline_counts: [{ state: "running", total: 2 }],
     task_durations: [
       { task_type: "local", state: "completed", le_ms: 10, total: 3, sum_ms: 12 },
       { task_type: "local", state: "completed", le_ms: -1, total: 1, sum_ms: 4_000_000 },
@@ -68,6 +69,7 @@ describe("the exposition", () => {
     expect(lines).toContain(`${duration}_bucket{${labels},le="+Inf"} 3`);
     expect(lines).toContain(`${duration}_count{${labels}} 3`);
     expect(lines).toContain('pipelzr_tasks{task_type="local",state="completed"} 4');
+    expect(lines).toContain('pipelzr_pipelines{state="running"} 2');
     const task = 'task_type="local",state="completed"';
     expect(lines).toContain(`pipelzr_task_duration_seconds_bucket{${task},le="3600"} 3`);
     expect(lines).toContain(`pipelzr_task_duration_seconds_bucket{${task},le="+Inf"} 4`);
@@ -82,6 +84,7 @@ describe("the exposition", () => {
       total_requests: 3,
       total_errors: 1,
       tasks: { completed: 5 },
+      pipelines: { running: 2 },
       endpoints: { "GET /api/v1/tasks/{task_id}": { requests: 3, errors: 1 } },
     });
   });

@@ -5,7 +5,8 @@ import { type Principal, visibleProjects } from "../security/principal.ts";
 import type { Measurements } from "./exposition.ts";
 import { flush, metricsObject } from "./recorder.ts";
 
-const countSchema = z.object({ task_type: z.string(), state: z.string(), total: z.number() });
+const stateSchema = z.object({ state: z.string(), total: z.number() });
+const countSchema = stateSchema.extend({ task_type: z.string() });
 const durationSchema = countSchema.extend({ le_ms: z.number(), sum_ms: z.number() });
 
 /** Task figures cover the projects that the caller may see, HTTP figures the whole deployment. */
@@ -18,13 +19,14 @@ export async function measure(
   const projects = visibleProjects(principal);
   const filter = projects === "*" ? "" : "WHERE project_id IN (SELECT value FROM json_each(?1))";
   const statements = [
+    `SELECT state, SUM(total) AS total FROM pipeline_counts ${filter} GROUP BY state ORDER BY state`,
     `SELECT task_type, state, SUM(total) AS total FROM task_counts ${filter} GROUP BY task_type, state ORDER BY task_type, state`,
     `SELECT task_type, state, le_ms, SUM(total) AS total, SUM(sum_ms) AS sum_ms FROM task_durations ${filter} GROUP BY task_type, state, le_ms ORDER BY task_type, state, le_ms`,
   ].map((sql) => {
     const statement = env.DB.prepare(sql);
     return projects === "*" ? statement : statement.bind(JSON.stringify(projects));
   });
-  const [[counts, durations], { figures, counted_since }] = await Promise.all([
+  const [[pipelines, counts, durations], { figures, counted_since }] = await Promise.all([
     env.DB.batch(statements),
     metricsObject(env).snapshot(),
   ]);
@@ -33,6 +35,7 @@ export async function measure(
     version: config.APP_VERSION,
     uptime_seconds: Math.max(0, (Date.now() - counted_since) / 1000),
     http: figures,
+    pipeline_counts: z.array(stateSchema).parse(pipelines?.results ?? []),
     task_counts: z.array(countSchema).parse(counts?.results ?? []),
     task_durations: z.array(durationSchema).parse(durations?.results ?? []),
   };

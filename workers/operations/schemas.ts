@@ -74,5 +74,6 @@ export const metricsSchema = z
       }),
     ),
     tasks: z.record(z.string(), z.number()),
+    pipelines: z.record(z.string(), z.number()),
   })
   .openapi("Metrics");

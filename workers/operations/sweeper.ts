@@ -9,11 +9,18 @@ import { logWarning } from "../http/log.ts";
 export const QUIET_MS = 60_000;
 const RUNS_PER_SWEEP = 200;
 
-/** Its condition is the one of the index `tasks_live`, letter for letter. */
-export const QUIET_RUNS_SQL = `SELECT id FROM tasks
+/** Their condition is the one of the indexes `tasks_live` and `pipelines_live`, letter for letter. */
+const quietSql = (table: "tasks" | "pipelines") => `SELECT id FROM ${table}
 WHERE state IN ('queued', 'running', 'paused') AND updated_at <= ? ORDER BY random() LIMIT ${RUNS_PER_SWEEP}`;
+export const QUIET_RUNS_SQL = { tasks: quietSql("tasks"), pipelines: quietSql("pipelines") };
 
 const rowSchema = z.object({ id: z.string() });
+
+/** A resource of the kind that keeps its runs in an object. */
+export interface QuietRun {
+  readonly kind: "task" | "pipeline";
+  readonly id: string;
+}
 
 export interface SweepReport {
   readonly expired_keys: number;
@@ -23,18 +30,21 @@ export interface SweepReport {
 /** `callOn` wakes the object of a run; a failure is logged and left to the next sweep. */
 export async function sweep(
   database: D1Database,
-  callOn: (resourceId: string) => Promise<unknown>,
+  callOn: (quiet: QuietRun) => Promise<unknown>,
   now: number,
 ): Promise<SweepReport> {
   // In no order, since a run that is quiet by its nature stays so and must not stand before others.
-  const [expired, quiet] = await database.batch([
+  const [expired, tasks, pipelines] = await database.batch([
     database.prepare("DELETE FROM idempotency_keys WHERE expires_at <= ?").bind(now),
-    database.prepare(QUIET_RUNS_SQL).bind(now - QUIET_MS),
+    database.prepare(QUIET_RUNS_SQL.tasks).bind(now - QUIET_MS),
+    database.prepare(QUIET_RUNS_SQL.pipelines).bind(now - QUIET_MS),
   ]);
-  const ids = (quiet?.results ?? []).map((row) => rowSchema.parse(row).id);
-  const calls = await Promise.allSettled(ids.map(callOn));
+  const named = (kind: QuietRun["kind"], found: D1Result | undefined): QuietRun[] =>
+    (found?.results ?? []).map((row) => ({ kind, id: rowSchema.parse(row).id }));
+  const quiet = [...named("task", tasks), ...named("pipeline", pipelines)];
+  const calls = await Promise.allSettled(quiet.map(callOn));
   for (const call of calls) {
     if (call.status === "rejected") logWarning("sweep_call_failed", call.reason, {});
   }
-  return { expired_keys: expired?.meta.changes ?? 0, called_on: ids.length };
+  return { expired_keys: expired?.meta.changes ?? 0, called_on: quiet.length };
 }

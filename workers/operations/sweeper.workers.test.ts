@@ -27,6 +27,7 @@ describe("sweep", () => {
   beforeEach(async () => {
     await env.DB.batch([
       env.DB.prepare("DELETE FROM tasks"),
+      env.DB.prepare("DELETE FROM pipelines"),
       env.DB.prepare("DELETE FROM idempotency_keys"),
     ]);
   });
@@ -37,7 +38,7 @@ describe("sweep", () => {
     await task("lively", "running", NOW - QUIET_MS + 1);
     await task("ended", "completed", NOW - 10 * QUIET_MS);
     const called: string[] = [];
-    const report = await sweep(env.DB, async (id) => called.push(id), NOW);
+    const report = await sweep(env.DB, async ({ id }) => called.push(id), NOW);
     expect(called.sort()).toEqual(["quiet-queued", "quiet-running"]);
     expect(report.called_on).toBe(2);
   });
@@ -48,7 +49,7 @@ describe("sweep", () => {
     const called: string[] = [];
     await sweep(
       env.DB,
-      async (id) => {
+      async ({ id }) => {
         if (id === "broken") throw new Error("the object is overloaded");
         called.push(id);
       },
@@ -61,15 +62,30 @@ describe("sweep", () => {
     const rows = Array.from({ length: 250 }, (_, n) => `quiet-${n}`);
     for (const id of rows) await task(id, "running", NOW - QUIET_MS);
     const called = new Set<string>();
-    for (let n = 0; n < 20; n += 1) await sweep(env.DB, async (id) => called.add(id), NOW);
+    for (let n = 0; n < 20; n += 1) await sweep(env.DB, async ({ id }) => called.add(id), NOW);
     expect(called.size).toBe(rows.length);
   });
 
   it("reads live runs only, however many have ended", async () => {
-    const { results } = await env.DB.prepare(`EXPLAIN QUERY PLAN ${QUIET_RUNS_SQL}`)
-      .bind(NOW)
-      .all<{ detail: string }>();
-    expect(results.map(({ detail }) => detail).join("; ")).toContain("USING INDEX tasks_live");
+    for (const [table, sql] of Object.entries(QUIET_RUNS_SQL)) {
+      const { results } = await env.DB.prepare(`EXPLAIN QUERY PLAN ${sql}`)
+        .bind(NOW)
+        .all<{ detail: string }>();
+      const plan = results.map(({ detail }) => detail).join("; ");
+      expect(plan).toContain(`USING INDEX ${table}_live`);
+    }
+  });
+
+  it("calls on pipelines too, by their kind", async () => {
+    await env.DB.prepare(
+      `INSERT INTO pipelines (id, project_id, name, pipeline_type, state, created_at, updated_at, revision, document)
+       VALUES ('quiet', 'p', 'n', 'generic', 'paused', ?1, ?1, 1, '{}')`,
+    )
+      .bind(NOW - QUIET_MS)
+      .run();
+    const called: unknown[] = [];
+    await sweep(env.DB, async (quiet) => called.push(quiet), NOW);
+    expect(called).toEqual([{ kind: "pipeline", id: "quiet" }]);
   });
 
   it("forgets idempotency keys that have expired", async () => {

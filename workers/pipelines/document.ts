@@ -1,4 +1,6 @@
 /** The document that a pipeline's coordinator keeps: written and read here alone. */
+import type { Resource } from "../runs/store-types.ts";
+import type { KeptFiles } from "../tasks/files.ts";
 import type { PipelineDefinition } from "./definition-schema.ts";
 
 /** Raised when the shape changes; readers of an older one convert it. */
@@ -7,15 +9,38 @@ const FORMAT = 1;
 export interface PipelineDocument {
   readonly format: typeof FORMAT;
   readonly definition: PipelineDefinition;
+  /** By name of the step: sets too large to stay in the definition, which leaves them out. */
+  readonly files: Readonly<Record<string, KeptFiles>>;
   /** Id of the caller who created the pipeline. */
   readonly created_by: string;
+  /** What the caller says it was created for. */
+  readonly triggered_by: string | null;
 }
 
 export function writeDocument(document: Omit<PipelineDocument, "format">): string {
   return JSON.stringify({ format: FORMAT, ...document } satisfies PipelineDocument);
 }
 
-/** Parses the text anew; `prepared.ts` keeps what was parsed. */
+const parsed = new WeakMap<Resource, { readonly text: string; readonly head: DocumentHead }>();
+
+/** What lists show of a document. */
+export interface DocumentHead extends Omit<PipelineDocument, "definition" | "files" | "format"> {
+  readonly definition: Omit<PipelineDefinition, "tasks">;
+  readonly steps: number;
+}
+
+/** Parses a document once for as long as the resource lives here, and keeps none of its steps. */
+export function headOf(resource: Resource): DocumentHead {
+  const known = parsed.get(resource);
+  if (known?.text === resource.document) return known.head;
+  const { definition, created_by, triggered_by } = readDocument(resource.document);
+  const { tasks, ...shell } = definition;
+  const head = { definition: shell, steps: tasks.length, created_by, triggered_by };
+  parsed.set(resource, { text: resource.document, head });
+  return head;
+}
+
+/** Parses the text anew; `prepared.ts` keeps what runs read. */
 export function readDocument(text: string): PipelineDocument {
   const document: PipelineDocument = JSON.parse(text);
   return document;

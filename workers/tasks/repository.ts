@@ -1,6 +1,7 @@
 /** The D1 side of tasks: the projection's statements, and lists. */
 import { z } from "zod";
-import { type Page, type Position, pageSql } from "../http/page.ts";
+import { FilterSql, type Label } from "../http/filters.ts";
+import type { Page, Position } from "../http/page.ts";
 import { type TaskSummary, taskSummarySchema } from "./schemas.ts";
 
 /** `?1` is a JSON array of rows; a row that is not newer than what is stored changes nothing. */
@@ -28,7 +29,7 @@ export interface TaskFilter {
   readonly pipeline_id: string | null;
   readonly agent_id: string | null;
   /** A task has to have them all. */
-  readonly labels: readonly { readonly key: string; readonly value: string }[];
+  readonly labels: readonly Label[];
 }
 
 export interface TaskRow extends Position {
@@ -43,30 +44,17 @@ export async function listTasks(
   filter: TaskFilter,
   page: Page,
 ): Promise<TaskRow[]> {
-  const { where, parameters, tail } = pageSql(page);
-  const oneOf = (column: string, values: readonly string[] | null) => {
-    if (values === null) return;
-    where.push(`${column} IN (SELECT value FROM json_each(?))`);
-    parameters.push(JSON.stringify(values));
-  };
-  const equals = (column: string, value: string | null) =>
-    oneOf(column, value === null ? null : [value]);
-  oneOf("project_id", filter.projects === "*" ? null : filter.projects);
-  oneOf("state", filter.states);
-  oneOf("task_type", filter.task_types);
-  equals("name", filter.name);
-  equals("pipeline_id", filter.pipeline_id);
-  equals("agent_id", filter.agent_id);
-  for (const { key, value } of filter.labels) {
-    where.push(
-      "EXISTS (SELECT 1 FROM json_each(document, '$.labels') AS label WHERE label.key = ? AND label.value = ?)",
-    );
-    parameters.push(key, value);
-  }
-  const conditions = where.length > 0 ? `WHERE ${where.join(" AND ")}` : "";
+  const sql = new FilterSql(page);
+  sql.oneOf("project_id", filter.projects === "*" ? null : filter.projects);
+  sql.oneOf("state", filter.states);
+  sql.oneOf("task_type", filter.task_types);
+  sql.equals("name", filter.name);
+  sql.equals("pipeline_id", filter.pipeline_id);
+  sql.equals("agent_id", filter.agent_id);
+  sql.labels(filter.labels);
   const { results } = await database
-    .prepare(`SELECT id, created_at, document FROM tasks ${conditions} ${tail}`)
-    .bind(...parameters)
+    .prepare(`SELECT id, created_at, document FROM tasks ${sql.clause}`)
+    .bind(...sql.parameters)
     .all();
   return results.map((result) => {
     const row = rowSchema.parse(result);

@@ -1,16 +1,30 @@
 /** /api/v1/tasks: from HTTP to the service and back. */
 import { z } from "@hono/zod-openapi";
-import { etag, isFresh, notModified, requireMatch } from "../http/conditional.ts";
+import {
+  etag,
+  freshHeader,
+  isFresh,
+  matchHeader,
+  matchOf,
+  notModified,
+} from "../http/conditional.ts";
 import type { Router } from "../http/context.ts";
 import { createRouter } from "../http/context.ts";
 import { endpoint } from "../http/endpoint.ts";
 import { readPage, toPage } from "../http/page.ts";
-import { preferenceHeaders, readPreference } from "../http/prefer.ts";
+import { preferenceHeaders, preferHeader, readPreference } from "../http/prefer.ts";
 import { idSchema } from "../http/schemas.ts";
 import type { Snapshot } from "../runs/store-types.ts";
+import { download, wantsEvents } from "../runs/streaming.ts";
 import {
   artifactListSchema,
   attemptListSchema,
+  FILE_RESPONSE,
+  pathQuery,
+  runQuery,
+  toAttempt,
+} from "../runs/wire.ts";
+import {
   createTaskSchema,
   listTasksQuery,
   patchTaskSchema,
@@ -18,9 +32,9 @@ import {
   taskSchema,
   whySchema,
 } from "./schemas.ts";
-import type { FoundTask, Match, TaskService } from "./service.ts";
-import { streamTask, taskStreamRoutes, wantsEvents } from "./stream.ts";
-import { toAttempt, toExplanation, toTask } from "./view.ts";
+import type { FoundTask, TaskService } from "./service.ts";
+import { streamTask, taskStreamRoutes } from "./stream.ts";
+import { toExplanation, toTask } from "./view.ts";
 
 declare module "../http/context.ts" {
   interface Services {
@@ -29,16 +43,6 @@ declare module "../http/context.ts" {
 }
 
 const params = z.object({ task_id: idSchema });
-const preferHeader = z.object({ prefer: z.string().max(200).optional() });
-const matchHeader = z.object({ "if-match": z.string().max(200).optional() });
-const runQuery = z.strictObject({
-  run: z
-    .string()
-    .regex(/^[1-9]\d{0,8}$/, "Send the number of a run, from 1.")
-    .transform(Number)
-    .optional()
-    .openapi({ type: "integer", minimum: 1, description: "The newest unless said." }),
-});
 const tags = ["Tasks"];
 const TASK = { description: "The task.", schema: taskSchema };
 const STARTED = {
@@ -129,7 +133,7 @@ export function taskRoutes(): Router {
       tags,
       summary: "Read a task with its newest run",
       scope: "tasks:read",
-      request: { params, headers: z.object({ "if-none-match": z.string().max(200).optional() }) },
+      request: { params, headers: freshHeader },
       responses: {
         200: { ...TASK, headers: { ETag: "Its revision." } },
         304: { description: "Not changed since the given revision." },
@@ -309,21 +313,11 @@ export function taskRoutes(): Router {
       tags,
       summary: "Download a file that the newest run kept",
       scope: "tasks:read",
-      request: { params, query: z.strictObject({ path: z.string().min(1).max(1_000) }) },
-      responses: {
-        200: { description: "The file.", content: { "application/octet-stream": z.string() } },
-      },
+      request: { params, query: pathQuery },
+      responses: { 200: FILE_RESPONSE },
     },
     async (c, { principal, params: { task_id }, query }) => {
-      const object = await c.get("services").tasks.artifact(principal, task_id, query.path);
-      return new Response(object.body, {
-        headers: {
-          "Content-Type": "application/octet-stream",
-          "Content-Length": String(object.size),
-          "Content-Disposition": "attachment",
-          ETag: object.httpEtag,
-        },
-      });
+      return download(await c.get("services").tasks.artifact(principal, task_id, query.path));
     },
   );
 
@@ -341,11 +335,6 @@ function location({ resource }: Snapshot): string {
 
 function headersOf({ resource }: Snapshot): Record<string, string> {
   return { ETag: etag(resource.changed_seq) };
-}
-
-/** The check that `If-Match` asks for; null when it is not there. */
-function matchOf(ifMatch: string | undefined): Match | null {
-  return ifMatch === undefined ? null : (revision) => requireMatch(ifMatch, revision);
 }
 
 /** 200 with a run that has ended, 202 with one that has not. */

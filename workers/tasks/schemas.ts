@@ -1,9 +1,11 @@
 /** The wire shapes of tasks. Limits are this service's own; names and defaults are the original's. */
 import { z } from "@hono/zod-openapi";
 import { LANGUAGES, TASK_TYPES } from "../executors/port.ts";
+import { labelFilter } from "../http/filters.ts";
 import { listFilter, pageQuery } from "../http/page.ts";
 import { listOf, projectIdSchema, timestampSchema } from "../http/schemas.ts";
 import { RUN_STATUSES } from "../runs/types.ts";
+import { fileEntrySchema } from "../runs/wire.ts";
 import { fields, networkSchema, retrySchema } from "./fields.ts";
 import { filesSchema } from "./files.ts";
 
@@ -95,8 +97,6 @@ const summaryFields = {
 export const taskSummarySchema = z.object(summaryFields).openapi("TaskSummary");
 export type TaskSummary = z.output<typeof taskSummarySchema>;
 
-const fileEntrySchema = z.object({ path: z.string(), bytes: z.int() });
-
 /** A task with its definition and what its newest run came to. */
 export const taskSchema = z
   .object({
@@ -129,25 +129,6 @@ export type Task = z.output<typeof taskSchema>;
 
 export const taskListSchema = listOf(taskSummarySchema).openapi("TaskList");
 
-const labelFilter = z
-  .union([z.string(), z.array(z.string()).max(10)])
-  .transform((sent) => [sent].flat())
-  .pipe(
-    z.array(
-      z
-        .string()
-        .max(320)
-        .regex(/^[^=]+=/, "Send a label as key=value."),
-    ),
-  )
-  .transform((labels) =>
-    labels.map((label) => {
-      const at = label.indexOf("=");
-      return { key: label.slice(0, at), value: label.slice(at + 1) };
-    }),
-  )
-  .openapi({ type: "string", description: "`key=value`; repeat it for tasks that have them all." });
-
 export const listTasksQuery = z.strictObject({
   ...pageQuery,
   project_id: projectIdSchema.optional(),
@@ -159,23 +140,6 @@ export const listTasksQuery = z.strictObject({
   label: labelFilter.optional(),
 });
 export type ListTasksQuery = z.output<typeof listTasksQuery>;
-
-export const attemptSchema = z
-  .object({
-    run: z.int(),
-    attempt: z.int(),
-    epoch: z.int(),
-    state: z.enum(["running", "completed", "failed", "cancelled", "lost"]),
-    started_at: timestampSchema,
-    completed_at: timestampSchema.nullable(),
-    duration_ms: z.number().nullable(),
-    exit_code: z.int().nullable(),
-    error: z.string().nullable(),
-    error_code: z.string().nullable(),
-  })
-  .openapi("Attempt");
-
-export const attemptListSchema = z.object({ items: z.array(attemptSchema) }).openapi("AttemptList");
 
 export const whySchema = z
   .object({
@@ -191,7 +155,3 @@ export const whySchema = z
     allowed: z.array(z.string()),
   })
   .openapi("Explanation");
-
-export const artifactListSchema = z
-  .object({ items: z.array(fileEntrySchema) })
-  .openapi("ArtifactList");

@@ -1,16 +1,19 @@
 /** Everything that can be done with tasks. */
 import type { Config } from "../config.ts";
 import type { Json } from "../executors/port.ts";
-import { ApiError, notFound } from "../http/errors.ts";
+import type { Match } from "../http/conditional.ts";
+import { ApiError } from "../http/errors.ts";
 import type { Page } from "../http/page.ts";
-import { isResourceId, mayBelong, resourceId } from "../runs/address.ts";
+import { RunAccess } from "../runs/access.ts";
+import { resourceId } from "../runs/address.ts";
 import { artifactPrefix, filesKey } from "../runs/blobs.ts";
 import type { RunClient } from "../runs/client.ts";
 import type { Explanation } from "../runs/explain.ts";
 import type { LogQuery, LogSlice } from "../runs/logs.ts";
-import type { EventRow, Snapshot } from "../runs/store-types.ts";
+import type { Snapshot } from "../runs/store-types.ts";
+import type { EventSource } from "../runs/streaming.ts";
 import type { AttemptView } from "../runs/views.ts";
-import { maySee, type Principal, projectFor, visibleProjects } from "../security/principal.ts";
+import { type Principal, projectFor, visibleProjects } from "../security/principal.ts";
 import { readDocument, writeDocument } from "./document.ts";
 import { type Files, keepFiles } from "./files.ts";
 import { TASK_KIND } from "./kind.ts";
@@ -31,9 +34,6 @@ export interface CreateTask {
 
 /** Members of a task to replace; what is left out stays. */
 export type SpecChange = { readonly [Key in keyof TaskSpec]?: TaskSpec[Key] | undefined };
-
-/** Throws when the revision is not the one that the caller means. */
-export type Match = (revision: number) => void;
 
 /** A task with its result, wherever that lay. */
 export interface FoundTask {
@@ -73,11 +73,6 @@ export interface TaskService {
   artifact(principal: Principal, id: string, path: string): Promise<R2ObjectBody>;
 }
 
-export interface EventSource {
-  readonly run: number;
-  follow(signal: AbortSignal): AsyncGenerator<EventRow>;
-}
-
 export interface TaskServiceDependencies {
   readonly config: Config;
   readonly database: D1Database;
@@ -91,35 +86,10 @@ export function createTaskService({
   blobs,
   runs,
 }: TaskServiceDependencies): TaskService {
-  /** Throws `not_found` for an id that cannot be the caller's, before any object is touched. */
-  const guard = (principal: Principal, id: string): void => {
-    const { projects } = principal;
-    const possible =
-      projects === "*" ? isResourceId(id) : [...projects].some((project) => mayBelong(id, project));
-    if (!possible) throw notFound(TASK_KIND, id);
-  };
-  const read = async (
-    principal: Principal,
-    id: string,
-    run: number | null = null,
-  ): Promise<Snapshot> => {
-    guard(principal, id);
-    const snapshot = await runs.read(id, run).catch(async (error: unknown) => {
-      if (run === null || !(error instanceof ApiError) || error.code !== "not_found") throw error;
-      const { resource } = await read(principal, id);
-      throw noSuchRun(id, run, resource.run);
-    });
-    if (!maySee(principal, snapshot.resource.project_id)) throw notFound(TASK_KIND, id);
-    return snapshot;
-  };
-  /** An action is open to whoever sees the task; the id's project hash is checked, then the project. */
-  const permit = async (principal: Principal, id: string): Promise<void> => {
-    guard(principal, id);
-    if (principal.projects !== "*") await read(principal, id);
-  };
+  const access = new RunAccess(runs, blobs, TASK_KIND);
   const found = async (snapshot: Snapshot): Promise<FoundTask> => ({
     snapshot,
-    result: await loadResult(blobs, snapshot),
+    result: await access.result(snapshot.result),
   });
   const seal = (
     spec: TaskSpec,
@@ -150,7 +120,7 @@ export function createTaskService({
     },
 
     async get(principal, id) {
-      return found(await read(principal, id));
+      return found(await access.read(principal, id));
     },
 
     list(principal, { project_id, ...filter }, page) {
@@ -162,7 +132,7 @@ export function createTaskService({
     },
 
     async patch(principal, id, change, files, match) {
-      const { resource } = await read(principal, id);
+      const { resource } = await access.read(principal, id);
       match?.(resource.changed_seq);
       const before = readDocument(resource);
       const spec = specSchema.parse({ ...before.spec, ...change });
@@ -182,52 +152,39 @@ export function createTaskService({
     },
 
     async remove(principal, id, match) {
-      const { resource } = await read(principal, id);
+      const { resource } = await access.read(principal, id);
       match?.(resource.changed_seq);
       await runs.remove(id, match ? resource.changed_seq : null);
     },
 
     async execute(principal, id, seed, waitMs) {
-      await permit(principal, id);
+      await access.permit(principal, id);
       return found(await runs.execute(id, { wait_ms: waitMs, request_id: seed }));
     },
 
     async retry(principal, id, seed, waitMs) {
-      await permit(principal, id);
+      await access.permit(principal, id);
       return found(await runs.retry(id, { wait_ms: waitMs, request_id: seed }));
     },
 
     async cancel(principal, id) {
-      await permit(principal, id);
+      await access.permit(principal, id);
       return found(await runs.cancel(id));
     },
 
-    async attempts(principal, id, run) {
-      const { resource } = await read(principal, id, run);
-      return resource.run === 0 ? [] : runs.attempts(id, run);
-    },
+    attempts: (principal, id, run) => access.attempts(principal, id, run),
 
     async why(principal, id) {
-      await permit(principal, id);
+      await access.permit(principal, id);
       return runs.why(id);
     },
 
-    async log(principal, id, query) {
-      const { resource } = await read(principal, id, query.run);
-      if (resource.run === 0) return { body: new Uint8Array(), from: 0, total: 0 };
-      return runs.log(id, query);
-    },
+    log: (principal, id, query) => access.log(principal, id, query),
 
-    async events(principal, id, run, after) {
-      const { resource } = await read(principal, id, run);
-      const chosen = run ?? Math.max(1, resource.run);
-      const { events, ended } = await runs.events(id, chosen, after);
-      if (ended && !events.some((event) => event.run === chosen)) return null;
-      return { run: chosen, follow: (signal) => runs.follow(id, chosen, after, signal) };
-    },
+    events: (principal, id, run, after) => access.events(principal, id, run, after),
 
     async artifact(principal, id, path) {
-      const snapshot = await read(principal, id);
+      const snapshot = await access.read(principal, id);
       const stored = snapshot.artifacts.find((artifact) => artifact.path === path);
       const object =
         stored && snapshot.run
@@ -242,25 +199,6 @@ export function createTaskService({
       );
     },
   };
-}
-
-async function loadResult(blobs: R2Bucket, snapshot: Snapshot): Promise<Json> {
-  const { result } = snapshot;
-  if (result === null) return null;
-  if (result.kind === "inline") return JSON.parse(result.json);
-  const object = await blobs.get(result.key);
-  if (object) return object.json();
-  throw new ApiError(
-    "unavailable",
-    "The result is not to be had from the blob store now. Try again.",
-  );
-}
-
-function noSuchRun(id: string, run: number, newest: number): ApiError {
-  const runs = newest === 0 ? "It has not been run yet." : `Its newest run is ${newest}.`;
-  return new ApiError("not_found", `The task ${id} has no run ${run}. ${runs}`, {
-    members: { newest_run: newest },
-  });
 }
 
 function tooLarge(bytes: number): ApiError {

@@ -3,7 +3,6 @@ import type { Json } from "../executors/port.ts";
 import { timestamp, timestampOrNull } from "../http/schemas.ts";
 import type { Explanation } from "../runs/explain.ts";
 import type { Resource, RunSummary, Snapshot } from "../runs/store-types.ts";
-import type { AttemptView } from "../runs/views.ts";
 import { readDocument } from "./document.ts";
 import { languageOf } from "./rules.ts";
 import type { Task, TaskSummary } from "./schemas.ts";
@@ -72,21 +71,6 @@ export function toTask(snapshot: Snapshot, result: Json): Task {
     stderr: snapshot.stderr?.text ?? null,
     stdout_bytes: snapshot.stdout?.bytes ?? 0,
     stderr_bytes: snapshot.stderr?.bytes ?? 0,
-  };
-}
-
-export function toAttempt(view: AttemptView) {
-  return {
-    run: view.run,
-    attempt: view.attempt,
-    epoch: view.epoch,
-    state: view.state,
-    started_at: timestamp(view.started_at),
-    completed_at: timestampOrNull(view.completed_at),
-    duration_ms: view.completed_at === null ? null : view.completed_at - view.started_at,
-    exit_code: view.exit_code,
-    error: view.error?.message ?? null,
-    error_code: view.error?.code ?? null,
   };
 }
 

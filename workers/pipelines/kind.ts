@@ -1,0 +1,44 @@
+/** How the run engine sees a pipeline: the plan of its definition, what its steps do, the row of a list. */
+import type { ResourceKind } from "../runs/ports.ts";
+import type { Resource, RunSummary } from "../runs/store-types.ts";
+import { compile } from "./compile.ts";
+import { headOf, readDocument } from "./document.ts";
+import { conclude, decide, work } from "./evaluate.ts";
+import { DELETE_SQL, UPSERT_SQL } from "./repository.ts";
+import { toSummary } from "./view.ts";
+
+export const PIPELINE_KIND = "pipeline";
+/** Retries of a pipeline are its caller's to bound: each names what runs again. */
+const MAX_RETRIES = 1_000;
+
+/** The service writes the deployment's default into every definition, so that none is needed here. */
+const OPTIONS = { default_timeout_ms: null };
+
+export const pipelineKind: ResourceKind = {
+  upsertSql: UPSERT_SQL,
+  deleteSql: DELETE_SQL,
+  versioned: true,
+  result: "run",
+  plan: (_, document) => compile(readDocument(document).definition, OPTIONS),
+  work,
+  decide,
+  conclude,
+  maxRetries: () => MAX_RETRIES,
+  priority: (resource) => headOf(resource).definition.priority,
+
+  row(resource: Resource, run: RunSummary | null): Record<string, unknown> {
+    const summary = toSummary(resource, run);
+    return {
+      id: summary.id,
+      project_id: summary.project_id,
+      name: summary.name,
+      pipeline_type: summary.pipeline_type,
+      state: summary.state,
+      triggered_by: summary.triggered_by,
+      created_at: resource.created_at,
+      updated_at: resource.updated_at,
+      revision: resource.changed_seq,
+      document: summary,
+    };
+  },
+};

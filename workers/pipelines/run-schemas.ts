@@ -1,0 +1,139 @@
+/** The wire shapes of a pipeline's runs: summary, steps, graph, explanation. */
+import { z } from "@hono/zod-openapi";
+import { listOf, timestampSchema } from "../http/schemas.ts";
+import { RUN_STATUSES, STEP_STATUSES } from "../runs/types.ts";
+import { attemptSchema, fileEntrySchema } from "../runs/wire.ts";
+
+const runState = z.enum(RUN_STATUSES).openapi("RunState");
+const stepState = z.enum(STEP_STATUSES).openapi("StepState");
+const moment = timestampSchema.nullable();
+
+export const runSchema = z
+  .object({
+    run: z.int(),
+    state: runState,
+    trigger: z.enum(["execute", "retry", "cancel", "parent"]),
+    retry_of: z.int().nullable(),
+    version: z.int().openapi({ description: "Of the definition that the run was begun with." }),
+    parent: z
+      .object({ pipeline_id: z.string(), run: z.int() })
+      .nullable()
+      .openapi({ description: "The run whose step began this one." }),
+    counts: z.record(z.string(), z.int()).openapi({ description: "Steps by state." }),
+    progress_percent: z.number(),
+    total_tasks: z.int(),
+    completed_tasks: z.int(),
+    failed_tasks: z.int(),
+    skipped_tasks: z.int(),
+    reused_tasks: z.int().openapi({ description: "Steps whose result is an earlier run's." }),
+    failed_steps: z.array(z.string()),
+    error: z.string().nullable(),
+    error_code: z.string().nullable(),
+    created_at: timestampSchema,
+    started_at: moment,
+    completed_at: moment,
+    cancel_requested_at: moment,
+    duration_ms: z.number().nullable(),
+  })
+  .openapi("PipelineRun");
+export type PipelineRun = z.output<typeof runSchema>;
+
+export const runListSchema = listOf(runSchema).openapi("PipelineRunList");
+
+export const runDetailSchema = runSchema
+  .extend({
+    pipeline_id: z.string(),
+    inputs: z.unknown().openapi({ description: "What the run was started with; any JSON." }),
+    outputs: z.unknown().openapi({ description: "What it came to; any JSON." }),
+  })
+  .openapi("PipelineRunDetail");
+
+const stepFields = {
+  name: z.string(),
+  state: stepState,
+  group: z
+    .string()
+    .nullable()
+    .openapi({ description: "Of an item: the step that has the matrix." }),
+  items: z.int().nullable().openapi({ description: "Of a matrix that was expanded." }),
+  attempt: z.int(),
+  reused_from: z.int().nullable().openapi({ description: "Run that the result was made by." }),
+  started_at: moment,
+  completed_at: moment,
+  duration_ms: z.number().nullable(),
+};
+
+export const stepSummarySchema = z
+  .object({
+    ...stepFields,
+    exit_code: z.int().nullable(),
+    error: z.string().nullable(),
+    error_code: z.string().nullable(),
+  })
+  .openapi("StepSummary");
+
+export const stepListSchema = listOf(stepSummarySchema).openapi("StepList");
+
+export const stepSchema = stepSummarySchema
+  .extend({
+    matrix: z.unknown().openapi({ description: "Of an item: its values." }),
+    result: z.unknown().openapi({ description: "Any JSON." }),
+    stdout: z.string().nullable().openapi({ description: "The last 64 KiB; whole in `/logs`." }),
+    stderr: z.string().nullable(),
+    stdout_bytes: z.int(),
+    stderr_bytes: z.int(),
+    artifacts: z.array(fileEntrySchema),
+    attempts: z.array(attemptSchema),
+  })
+  .openapi("Step");
+
+export const graphSchema = z
+  .object({
+    run: z.int(),
+    state: runState,
+    nodes: z.array(z.object({ ...stepFields, critical: z.boolean() })),
+    edges: z.array(z.object({ from: z.string(), to: z.string() })),
+    critical_path: z.object({ duration_ms: z.number(), steps: z.array(z.string()) }),
+  })
+  .openapi("RunGraph");
+
+export const whyRunSchema = z
+  .object({
+    run: z.int(),
+    state: z.enum(["draft", ...RUN_STATUSES]),
+    reason: z.string(),
+    allowed: z.array(z.string()),
+    open_steps: z.int(),
+    waiting: z.record(z.string(), z.int()).openapi({ description: "Open steps by their reason." }),
+    steps: z.array(
+      z.object({
+        step: z.string(),
+        state: stepState,
+        reason: z.string(),
+        waiting_for: z.object({
+          type: z.string(),
+          until: moment,
+          position: z.int().nullable(),
+          needs: z.array(z.string()),
+          open_needs: z.int(),
+          signal: z.string().nullable(),
+          pipeline_id: z.string().nullable(),
+          remedy: z
+            .object({
+              method: z.literal("POST"),
+              path: z.string(),
+              body: z.record(z.string(), z.unknown()),
+            })
+            .nullable(),
+        }),
+      }),
+    ),
+  })
+  .openapi("RunExplanation");
+
+export const artifactsSchema = z
+  .object({
+    items: z.array(fileEntrySchema.extend({ step: z.string() })),
+    next_cursor: z.string().nullable(),
+  })
+  .openapi("RunArtifactList");

@@ -1,0 +1,168 @@
+/** Everything that can be done with pipelines themselves; their runs are `run-service.ts`'s. */
+import type { Config } from "../config.ts";
+import type { Json } from "../executors/port.ts";
+import type { Match } from "../http/conditional.ts";
+import { ApiError, type Issue } from "../http/errors.ts";
+import type { Page } from "../http/page.ts";
+import { RunAccess } from "../runs/access.ts";
+import { mayBelong, resourceId } from "../runs/address.ts";
+import { filesKey } from "../runs/blobs.ts";
+import type { RunClient } from "../runs/client.ts";
+import type { Snapshot } from "../runs/store-types.ts";
+import { type Principal, projectFor, visibleProjects } from "../security/principal.ts";
+import { type ParsedDefinition, parseDefinition } from "./definition.ts";
+import type { PipelineDefinition } from "./definition-schema.ts";
+import { type PipelineDocument, readDocument, writeDocument } from "./document.ts";
+import { separateFiles } from "./files.ts";
+import { checkedInputs, type RunInputs } from "./inputs.ts";
+import { PIPELINE_KIND } from "./kind.ts";
+import { listPipelines, type PipelineFilter, type PipelineRow } from "./repository.ts";
+
+export interface CreatePipeline {
+  /** As it was sent. */
+  readonly definition: Readonly<Record<string, unknown>>;
+  readonly project_id: string | undefined;
+  readonly triggered_by: string | null;
+  readonly run_inputs: RunInputs | undefined;
+  /** Null creates only; else the longest wait for the end of the run. */
+  readonly execute_wait_ms: number | null;
+}
+
+/** A pipeline with the outputs of the run shown, wherever they lay. */
+export interface FoundPipeline {
+  readonly snapshot: Snapshot;
+  readonly outputs: Json;
+}
+
+export type ListFilter = Omit<PipelineFilter, "projects"> & { readonly project_id: string | null };
+
+export interface PipelineService {
+  create(principal: Principal, seed: string, input: CreatePipeline): Promise<FoundPipeline>;
+  /** What a creation with this definition would find wrong with it; nothing is stored. */
+  validate(definition: Readonly<Record<string, unknown>>): ParsedDefinition;
+  get(principal: Principal, id: string): Promise<FoundPipeline>;
+  list(principal: Principal, filter: ListFilter, page: Page): Promise<PipelineRow[]>;
+  /** Makes a new version of the definition; runs that were begun keep theirs. */
+  patch(
+    principal: Principal,
+    id: string,
+    change: Readonly<Record<string, unknown>>,
+    match: Match | null,
+  ): Promise<FoundPipeline>;
+  remove(principal: Principal, id: string, match: Match | null): Promise<void>;
+}
+
+export interface PipelineServiceDependencies {
+  readonly config: Config;
+  readonly database: D1Database;
+  readonly blobs: R2Bucket;
+  readonly runs: RunClient;
+}
+
+export function createPipelineService({
+  config,
+  database,
+  blobs,
+  runs,
+}: PipelineServiceDependencies): PipelineService {
+  const access = new RunAccess(runs, blobs, PIPELINE_KIND);
+  const found = async (snapshot: Snapshot): Promise<FoundPipeline> => ({
+    snapshot,
+    outputs: await access.result(snapshot.result),
+  });
+  /** Throws `validation_failed` with every problem. */
+  const accept = (sent: Readonly<Record<string, unknown>>, projectId: string) => {
+    const { definition, issues } = parseDefinition(sent, { config });
+    if (definition === null) throw invalid(issues);
+    const foreign = foreignPipelines(definition, projectId);
+    if (foreign.length > 0) throw invalid(foreign);
+    const timeout_seconds = definition.timeout_seconds ?? config.PIPELINE_TIMEOUT_SECONDS;
+    return { ...definition, timeout_seconds };
+  };
+  /** The document's text; large files of steps are stored on the way. */
+  const seal = async (
+    resource: { readonly id: string; readonly project_id: string },
+    accepted: PipelineDefinition,
+    rest: Pick<PipelineDocument, "files" | "created_by" | "triggered_by">,
+  ) => {
+    const keyOf = (sha256: string) => filesKey(resource, sha256);
+    const { definition, files } = await separateFiles(accepted, blobs, keyOf);
+    return writeDocument({ ...rest, definition, files: { ...rest.files, ...files } });
+  };
+
+  return {
+    async create(principal, seed, input) {
+      const projectId = projectFor(principal, input.project_id);
+      const accepted = accept(input.definition, projectId);
+      const inputs = checkedInputs(
+        input.execute_wait_ms === null ? { inputs: null } : accepted,
+        input.run_inputs,
+        "run_inputs",
+      );
+      const id = resourceId(seed, projectId);
+      const rest = {
+        files: {},
+        created_by: `${principal.kind}:${principal.id}`,
+        triggered_by: input.triggered_by,
+      };
+      const document = await seal({ id, project_id: projectId }, accepted, rest);
+      const start =
+        input.execute_wait_ms === null
+          ? null
+          : { wait_ms: input.execute_wait_ms, request_id: seed, inputs };
+      return found(
+        await runs.create({ id, kind: PIPELINE_KIND, project_id: projectId, document, start }),
+      );
+    },
+
+    validate: (definition) => parseDefinition(definition, { config }),
+
+    async get(principal, id) {
+      return found(await access.read(principal, id));
+    },
+
+    list(principal, { project_id, ...filter }, page) {
+      const projects = visibleProjects(principal, project_id);
+      return listPipelines(database, { ...filter, projects }, page);
+    },
+
+    async patch(principal, id, change, match) {
+      const { resource } = await access.read(principal, id);
+      match?.(resource.changed_seq);
+      const { definition, ...before } = readDocument(resource.document);
+      const accepted = accept({ ...definition, ...change }, resource.project_id);
+      // Steps that are sent anew are sent with their files.
+      const files = change.tasks === undefined ? before.files : {};
+      const document = await seal(resource, accepted, { ...before, files });
+      const revision = match ? resource.changed_seq : null;
+      try {
+        return await found(await runs.edit(id, document, resource.version, revision));
+      } catch (error) {
+        const overtaken = error instanceof ApiError && error.code === "precondition_failed";
+        if (match || !overtaken) throw error;
+        return this.patch(principal, id, change, match);
+      }
+    },
+
+    async remove(principal, id, match) {
+      const { resource } = await access.read(principal, id);
+      match?.(resource.changed_seq);
+      await runs.remove(id, match ? resource.changed_seq : null);
+    },
+  };
+}
+
+function invalid(issues: readonly Issue[]): ApiError {
+  return new ApiError("validation_failed", "The pipeline is not valid; correct what is listed.", {
+    issues,
+  });
+}
+
+/** A step runs pipelines of its own project alone; what the id says is checked before any run. */
+function foreignPipelines(definition: PipelineDefinition, projectId: string): Issue[] {
+  return definition.tasks.flatMap(({ pipeline }, index) => {
+    if (!pipeline || mayBelong(pipeline, projectId)) return [];
+    const message = `No pipeline of the project "${projectId}" has this id; name one by its id.`;
+    return [{ path: `tasks[${index}].pipeline`, message }];
+  });
+}

@@ -1,0 +1,202 @@
+/** What of a run is read as a stream: events as SSE or over a WebSocket, output as text, files. */
+import { z } from "@hono/zod-openapi";
+import type { AppContext } from "../http/context.ts";
+import { logWarning } from "../http/log.ts";
+import { rangeHeaders, readRange } from "../http/range.ts";
+import { timestamp } from "../http/schemas.ts";
+import { eventStream, type SseEvent } from "../http/sse.ts";
+import { readData } from "./events.ts";
+import type { LogQuery, LogSlice } from "./logs.ts";
+import type { EventRow } from "./store-types.ts";
+import { ordinal } from "./wire.ts";
+
+const TEXT = "text/plain; charset=utf-8";
+
+/** The events of one run, those to come included, until it ends. */
+export interface EventSource {
+  readonly run: number;
+  follow(signal: AbortSignal): AsyncGenerator<EventRow>;
+}
+
+export function wantsEvents(c: AppContext): boolean {
+  return (c.req.header("accept") ?? "").includes("text/event-stream");
+}
+
+export function wantsSocket(c: AppContext): boolean {
+  return c.req.header("upgrade")?.toLowerCase() === "websocket";
+}
+
+/** Events as SSE; 204, which ends a client's reconnecting, when all has been told. */
+export function streamEvents(c: AppContext, source: EventSource | null): Response {
+  if (!source) return new Response(null, { status: 204 });
+  return eventStream(c, (signal) => toSse(source, signal));
+}
+
+async function* toSse(source: EventSource, signal: AbortSignal): AsyncGenerator<SseEvent> {
+  for await (const event of source.follow(signal)) {
+    yield { id: String(event.seq), event: event.type, data: toWire(event) };
+  }
+}
+
+/** An event as clients read it, by whatever transport. */
+function toWire(event: EventRow) {
+  const { seq, run, type } = event;
+  return { seq, type, at: timestamp(event.at), run, ...readData(event) };
+}
+
+/** One JSON message an event; closes with 1000 when all has been told. What the client sends is not read. */
+export function socketOf(c: AppContext, source: EventSource | null): Response {
+  const { 0: client, 1: server } = new WebSocketPair();
+  const gone = new AbortController();
+  const leave = () => gone.abort();
+  server.addEventListener("close", leave);
+  server.addEventListener("error", leave);
+  server.accept();
+  const requestId = c.get("requestId");
+  c.executionCtx.waitUntil(
+    pump(server, source, gone.signal).catch((error: unknown) => {
+      logWarning("event_socket_ended", error, { request_id: requestId });
+      server.close(1011, "The events cannot be read now; reconnect with ?after= the last seq.");
+    }),
+  );
+  return new Response(null, { status: 101, webSocket: client });
+}
+
+async function pump(
+  socket: WebSocket,
+  source: EventSource | null,
+  signal: AbortSignal,
+): Promise<void> {
+  if (source) {
+    for await (const event of source.follow(signal)) {
+      if (signal.aborted) return;
+      socket.send(JSON.stringify(toWire(event)));
+    }
+  }
+  if (!signal.aborted) socket.close(1000, "All has been told.");
+}
+
+/** The query parameters of a run's output, beside `run`. */
+export const logParameters = {
+  attempt: ordinal("Send the number of an attempt, from 1.")
+    .optional()
+    .openapi({ type: "integer", minimum: 1 }),
+  stream: z.enum(["stdout", "stderr"]).optional(),
+  follow: z.enum(["true", "false"]).default("false"),
+};
+
+export const rangeHeader = z.object({ range: z.string().max(200).optional() });
+
+export const LOG_RESPONSES = {
+  200: { description: "The output.", content: { "text/plain": z.string() } },
+  206: { description: "The part asked for.", content: { "text/plain": z.string() } },
+} as const;
+
+/** Which output is meant. */
+export type LogSelection = Pick<LogQuery, "run" | "step" | "attempt" | "stream">;
+
+export interface LogReader {
+  log(query: LogQuery): Promise<LogSlice>;
+}
+
+/** Output as text, whole or the part that `Range` asks for, of a known length. */
+export async function logResponse(
+  c: AppContext,
+  reader: LogReader,
+  selection: LogSelection,
+): Promise<Response> {
+  const { total } = await reader.log({ ...selection, from: 0, to: 0 });
+  const range = readRange(c.req.header("range"), total);
+  const { offset, length } = range ?? { offset: 0, length: total };
+  const read = (from: number) => reader.log({ ...selection, from, to: offset + length });
+  // Of a known length, so that a client notices when the connection breaks.
+  const body =
+    c.req.method === "HEAD"
+      ? null
+      : pages(read, offset, offset + length).pipeThrough(new FixedLengthStream(length));
+  const headers = {
+    "Content-Type": TEXT,
+    "Content-Length": String(length),
+    ...rangeHeaders(range, total),
+  };
+  return new Response(body, { status: range ? 206 : 200, headers });
+}
+
+/** Output as text, going on until the run ends. */
+export function followLog(
+  c: AppContext,
+  source: EventSource | null,
+  selection: LogSelection,
+): Response {
+  return textStream(c, (signal) => (source ? outputOf(source, selection, signal) : none()));
+}
+
+async function* outputOf(source: EventSource, wanted: LogSelection, signal: AbortSignal) {
+  for await (const event of source.follow(signal)) {
+    if (event.type !== "log") continue;
+    const { step, attempt, stream, text } = readData(event);
+    if (wanted.step !== null && wanted.step !== step) continue;
+    if (wanted.attempt !== null && wanted.attempt !== attempt) continue;
+    if (wanted.stream !== null && wanted.stream !== stream) continue;
+    yield String(text);
+  }
+}
+
+async function* none(): AsyncGenerator<string> {
+  // A run that has ended without output leaves nothing to follow.
+}
+
+function textStream(
+  c: AppContext,
+  open: (signal: AbortSignal) => AsyncGenerator<string>,
+): Response {
+  const encoder = new TextEncoder();
+  const gone = new AbortController();
+  const source = open(gone.signal);
+  c.req.raw.signal.addEventListener("abort", () => gone.abort(), { once: true });
+  const body = new ReadableStream<Uint8Array>({
+    async pull(controller) {
+      const next = await source.next();
+      if (next.done) controller.close();
+      else controller.enqueue(encoder.encode(next.value));
+    },
+    async cancel() {
+      gone.abort();
+      await source.return(undefined);
+    },
+  });
+  const headers = { "Content-Type": TEXT, "Cache-Control": "no-store" };
+  return new Response(c.req.method === "HEAD" ? null : body, { headers });
+}
+
+/** Reads [from, to) slice by slice, each when the reader is ready for it. */
+function pages(
+  read: (from: number) => Promise<{ readonly body: Uint8Array }>,
+  from: number,
+  to: number,
+): ReadableStream<Uint8Array> {
+  let offset = from;
+  return new ReadableStream({
+    async pull(controller) {
+      const { body } = offset < to ? await read(offset) : { body: new Uint8Array() };
+      if (body.byteLength === 0) {
+        controller.close();
+        return;
+      }
+      offset += body.byteLength;
+      controller.enqueue(body);
+    },
+  });
+}
+
+/** A kept file, as it is; a browser saves it and never shows it. */
+export function download(object: R2ObjectBody): Response {
+  return new Response(object.body, {
+    headers: {
+      "Content-Type": "application/octet-stream",
+      "Content-Length": String(object.size),
+      "Content-Disposition": "attachment",
+      ETag: object.httpEtag,
+    },
+  });
+}

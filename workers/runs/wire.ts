@@ -1,0 +1,64 @@
+/** Wire shapes of what every resource with runs shows. */
+import { z } from "@hono/zod-openapi";
+import { timestamp, timestampOrNull, timestampSchema } from "../http/schemas.ts";
+import type { AttemptView } from "./views.ts";
+
+/** A query parameter that counts from 1. */
+export const ordinal = (message: string) =>
+  z
+    .string()
+    .regex(/^[1-9]\d{0,8}$/, message)
+    .transform(Number);
+
+/** `?run=`. */
+export const runParameter = ordinal("Send the number of a run, from 1.")
+  .optional()
+  .openapi({ type: "integer", minimum: 1, description: "The newest unless said." });
+
+export const runQuery = z.strictObject({ run: runParameter });
+
+export const fileEntrySchema = z.object({ path: z.string(), bytes: z.int() });
+
+export const artifactListSchema = z
+  .object({ items: z.array(fileEntrySchema) })
+  .openapi("ArtifactList");
+
+/** `?path=` of a file that was kept. */
+export const pathQuery = z.strictObject({ path: z.string().min(1).max(1_000) });
+
+export const FILE_RESPONSE = {
+  description: "The file.",
+  content: { "application/octet-stream": z.string() },
+};
+
+export const attemptSchema = z
+  .object({
+    run: z.int(),
+    attempt: z.int(),
+    epoch: z.int(),
+    state: z.enum(["running", "completed", "failed", "cancelled", "lost"]),
+    started_at: timestampSchema,
+    completed_at: timestampSchema.nullable(),
+    duration_ms: z.number().nullable(),
+    exit_code: z.int().nullable(),
+    error: z.string().nullable(),
+    error_code: z.string().nullable(),
+  })
+  .openapi("Attempt");
+
+export const attemptListSchema = z.object({ items: z.array(attemptSchema) }).openapi("AttemptList");
+
+export function toAttempt(view: AttemptView): z.output<typeof attemptSchema> {
+  return {
+    run: view.run,
+    attempt: view.attempt,
+    epoch: view.epoch,
+    state: view.state,
+    started_at: timestamp(view.started_at),
+    completed_at: timestampOrNull(view.completed_at),
+    duration_ms: view.completed_at === null ? null : view.completed_at - view.started_at,
+    exit_code: view.exit_code,
+    error: view.error?.message ?? null,
+    error_code: view.error?.code ?? null,
+  };
+}
