@@ -98,9 +98,7 @@ async function compareIn(title: string, runs: number, folder?: string): Promise<
   const companion = await bareCompanion();
   return withService({ companions: [companion], ...(folder && { folder }) }, async (service) => {
     const task = taskCall(service.url, service.key);
-    const comparisons = await compare(task, bareCall(companionUrl(companion)), title, runs);
-    service.assertUninterrupted();
-    return comparisons;
+    return compare(task, bareCall(companionUrl(companion)), title, runs);
   });
 }
 
