@@ -1,12 +1,9 @@
 /** Closed-loop load: so many clients, each asking again as soon as it is answered. */
-import { Agent, type IncomingMessage, request } from "node:http";
-import { text } from "node:stream/consumers";
+import { Agent } from "node:http";
+import { ask, type Request } from "./http.ts";
+import { median } from "./statistics.ts";
 
-export interface Call {
-  readonly url: string;
-  readonly method: "GET" | "POST";
-  readonly headers: Readonly<Record<string, string>>;
-  readonly body: string | null;
+export interface Call extends Request {
   /** Throws when the answer is not the one that counts. */
   check(status: number, body: string): void;
 }
@@ -19,23 +16,10 @@ export interface Measurement {
   readonly per_second: number;
 }
 
-function send(agent: Agent, call: Call): Promise<IncomingMessage> {
-  return new Promise((resolve, reject) => {
-    const { method, headers, body } = call;
-    const length = body === null ? {} : { "content-length": Buffer.byteLength(body) };
-    const sent = request(call.url, { agent, method, headers: { ...headers, ...length } }, resolve);
-    sent.once("error", reject);
-    sent.end(body ?? undefined);
-  });
-}
-
-async function ask(agent: Agent, call: Call): Promise<number> {
-  const began = performance.now();
-  const response = await send(agent, call);
-  const body = await text(response);
-  const took = performance.now() - began;
-  call.check(response.statusCode ?? 0, body);
-  return took;
+async function timed(agent: Agent, call: Call): Promise<number> {
+  const { status, body, took_ms } = await ask(agent, call);
+  call.check(status, body);
+  return took_ms;
 }
 
 const quantile = (sorted: readonly number[], share: number) =>
@@ -46,13 +30,13 @@ export async function load(call: Call, clients: number, requests: number): Promi
   const agent = new Agent({ keepAlive: true, maxSockets: clients });
   try {
     // Connections are opened before the clock runs.
-    await Promise.all(Array.from({ length: clients }, () => ask(agent, call)));
+    await Promise.all(Array.from({ length: clients }, () => timed(agent, call)));
     const times: number[] = [];
     let left = requests;
     const client = async () => {
       while (left > 0) {
         left -= 1;
-        times.push(await ask(agent, call));
+        times.push(await timed(agent, call));
       }
     };
     const began = performance.now();
@@ -71,16 +55,13 @@ export async function load(call: Call, clients: number, requests: number): Promi
   }
 }
 
-const middle = (values: readonly number[]) =>
-  values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? 0;
-
 /** Of repeated measurements, the median of each figure. */
 export function medianOf(runs: readonly Measurement[]): Measurement {
   return {
     clients: runs[0]?.clients ?? 0,
     requests: runs[0]?.requests ?? 0,
-    p50_ms: middle(runs.map((run) => run.p50_ms)),
-    p99_ms: middle(runs.map((run) => run.p99_ms)),
-    per_second: middle(runs.map((run) => run.per_second)),
+    p50_ms: median(runs.map((run) => run.p50_ms)),
+    p99_ms: median(runs.map((run) => run.p99_ms)),
+    per_second: median(runs.map((run) => run.per_second)),
   };
 }

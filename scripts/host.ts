@@ -7,7 +7,12 @@ import { Cron } from "croner";
 import { Miniflare, type MiniflareOptions, NoOpLog } from "miniflare";
 import { EGRESS_NETWORK_BINDING } from "../workers/security/outbound-network.ts";
 import { type Descriptor, MAIN_MODULE, readDescriptor, readModules } from "./lib/bundle.ts";
-import { type FromHost, type HostOptions, toHostSchema } from "./lib/host-protocol.ts";
+import {
+  type Companion,
+  type FromHost,
+  type HostOptions,
+  toHostSchema,
+} from "./lib/host-protocol.ts";
 import { migrate, persistencePath } from "./lib/migrate.ts";
 import { childProcesses } from "./lib/processes.ts";
 import { withoutAddresses } from "./lib/runtime-log.ts";
@@ -49,19 +54,27 @@ async function optionsOf(options: HostOptions, descriptor: Descriptor): Promise<
         // Clients reach the Worker without Miniflare's proxy and its developer endpoints.
         dev: { unsafeDirectSockets: [{ host, port }] },
       },
-      ...options.companions.map(({ name, script, port: companionPort }) => ({
+      ...options.companions.map((companion) => ({
         config: {
-          name,
+          name: companion.name,
           compatibilityDate,
+          env: workflowBindingOf(companion),
           manifest: {
             ...manifest,
-            modules: { [MAIN_MODULE]: { type: "esm" as const, contents: script } },
+            modules: { [MAIN_MODULE]: { type: "esm" as const, contents: companion.script } },
           },
         },
-        dev: { unsafeDirectSockets: [{ host: "127.0.0.1", port: companionPort }] },
+        dev: { unsafeDirectSockets: [{ host: "127.0.0.1", port: companion.port }] },
       })),
     ],
   };
+}
+
+/** Workflows keep their state beside the service's, as they do under `wrangler dev`. */
+function workflowBindingOf({ name, workflow }: Companion) {
+  if (!workflow) return {};
+  const { binding, class_name: exportName } = workflow;
+  return { [binding]: { type: "workflow" as const, name, worker: name, exportName } };
 }
 
 function serving(): void {

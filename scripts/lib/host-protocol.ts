@@ -1,8 +1,14 @@
 /** What the supervisor and the host that it starts say to each other. */
 import { z } from "zod";
 
-/** One more Worker in the same runtime, with a port of its own; the benchmark's yardstick is one. */
-const companionSchema = z.object({ name: z.string(), script: z.string(), port: z.number().int() });
+/** One more Worker in the same runtime, with a port of its own; the benchmark's yardsticks are such. */
+const companionSchema = z.object({
+  name: z.string(),
+  script: z.string(),
+  port: z.number().int(),
+  /** The Workflow class that its script exports, and the binding under which the script finds it. */
+  workflow: z.object({ binding: z.string(), class_name: z.string() }).optional(),
+});
 export type Companion = z.output<typeof companionSchema>;
 
 const hostOptionsSchema = z.object({
