@@ -10,6 +10,7 @@ import type {
   StopReason,
   Work,
 } from "../executors/port.ts";
+import { Breather } from "./breather.ts";
 import { type CacheRequest, StepNotReady, type StepWork } from "./ports.ts";
 import { nameOf } from "./state.ts";
 import type { LiveRun } from "./store-types.ts";
@@ -82,6 +83,7 @@ export class Attempts {
   readonly #host: AttemptHost;
   readonly #quarantine: Quarantine;
   readonly #running = new Map<string, Running>();
+  readonly #breather = new Breather();
   /** Slots taken, by attempts that run or whose start is being committed. */
   #taken = 0;
   /** Lone suspects that wait for their turn; a slot is kept free for one of them. */
@@ -159,10 +161,13 @@ export class Attempts {
     const { live, step, epoch } = ticket;
     const key = keyOf(live, step, epoch);
     const abort = new AbortController();
+    if (this.#running.size === 0) this.#breather.start();
     this.#running.set(key, { ticket, abort });
     const buffer = new OutputBuffer((entries) => this.#host.output(ticket, entries));
     try {
       if (ticket.held_back) await scheduler.wait(HOLD_BACK_MS);
+      const pause = this.#breather.take();
+      if (pause) await pause;
       const outcome = await this.#run(ticket, abort.signal, buffer);
       await this.#host.end(ticket, outcome, buffer.take());
     } finally {
