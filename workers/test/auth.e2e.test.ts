@@ -231,7 +231,7 @@ describe("another project", () => {
     beta = (await mintKey(service, { scopes: SCOPES, projects: ["beta"] })).key;
   });
 
-  /** A task that has run, a secret and a key of a project, by the names of their parameters. */
+  /** A task and a pipeline that have run, a secret and a key of a project, by the names of their parameters. */
   async function fixture(key: string): Promise<Record<string, string>> {
     const create = async (path: string, json: unknown, headers = {}) => {
       const reply = await client.call(path, { key, json, headers });
@@ -240,8 +240,16 @@ describe("another project", () => {
     };
     const task = { ...recipeOf("createTask").body, execute: true };
     const secret = { name: `S_${randomUUID().replaceAll("-", "_")}`, value: "never shown" };
+    const pipeline = {
+      name: "kept",
+      tasks: [{ name: "make", command: "echo 1 > out.txt", artifacts: ["out.txt"] }],
+      execute: true,
+    };
     return {
       task_id: await create("/api/v1/tasks", task, { prefer: "wait=30" }),
+      pipeline_id: await create("/api/v1/pipelines", pipeline, { prefer: "wait=30" }),
+      run: "1",
+      step: "make",
       secret_id: await create("/api/v1/secrets", secret),
       key_id: await create("/api/v1/keys", { name: "reader", scopes: ["tasks:read"] }),
     };
@@ -300,7 +308,12 @@ describe("another project", () => {
     const lists = secured.filter(
       (operation) => !hasId(operation) && operation.id.startsWith("list"),
     );
-    expect(lists.map(({ id }) => id).sort()).toEqual(["listKeys", "listSecrets", "listTasks"]);
+    expect(lists.map(({ id }) => id).sort()).toEqual([
+      "listKeys",
+      "listPipelines",
+      "listSecrets",
+      "listTasks",
+    ]);
     for (const operation of lists) {
       const kind = operation.path.split("/").at(-1)?.replace(/s$/, "_id") ?? "";
       const read = async (key: string, query = "") => {
