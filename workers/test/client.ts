@@ -2,7 +2,8 @@
 import { randomUUID } from "node:crypto";
 import { expect } from "vitest";
 import { z } from "zod";
-import { attemptListSchema, type Task, taskListSchema, taskSchema } from "../tasks/schemas.ts";
+import { attemptListSchema } from "../runs/wire.ts";
+import { type Task, taskListSchema, taskSchema } from "../tasks/schemas.ts";
 import type { TestService } from "./service.ts";
 
 export interface Reply {
