@@ -119,7 +119,8 @@ class JsonResolver {
       }
       return value;
     } catch (error) {
-      if (!(error instanceof EvaluationFailed)) throw error;
+      // What a value refers to, such as a variable, knows its own place.
+      if (!(error instanceof EvaluationFailed) || error.place !== "") throw error;
       throw new EvaluationFailed(error.message, formatPath(place));
     }
   }
