@@ -1,5 +1,11 @@
 /** Where the files of a definition's steps are kept: with it while few, else in the blob store. */
-import { type KeptFiles, keepFiles, MAX_INLINE_FILES_BYTES, toFile } from "../tasks/files.ts";
+import {
+  type FileStore,
+  type KeptFiles,
+  keepFiles,
+  MAX_INLINE_FILES_BYTES,
+  toFile,
+} from "../tasks/files.ts";
 import type { PipelineDefinition, StepDefinition } from "./definition-schema.ts";
 
 /** Puts at a time; a definition may have files in thousands of steps. */
@@ -13,7 +19,7 @@ export interface SeparatedFiles {
 /** Takes large sets out of the definition and into the blob store, under `keyOf(sha256)`. */
 export async function separateFiles(
   definition: PipelineDefinition,
-  blobs: R2Bucket,
+  blobs: FileStore,
   keyOf: (sha256: string) => string,
 ): Promise<SeparatedFiles> {
   const large = definition.tasks.filter(isLarge);

@@ -3,13 +3,15 @@ import type { Json } from "../http/json.ts";
 import type { RunView } from "../runs/ports.ts";
 import type { RunPlan } from "../runs/types.ts";
 import type { PipelineDefinition } from "./definition-schema.ts";
-import { readDocument } from "./document.ts";
+import { type PipelineDocument, readDocument } from "./document.ts";
 
 /** Results that many steps read, such as the values of a matrix, are parsed once for all of them. */
 const MAX_KEPT_CHARS = 4 * 1024 * 1024;
 
 export interface Prepared {
   readonly definition: PipelineDefinition;
+  /** By name of the step: sets that are kept in the blob store. */
+  readonly files: PipelineDocument["files"];
   /** Indexes of the steps by name, and their names in lower case. */
   readonly indexes: ReadonlyMap<string, number>;
   readonly folded: ReadonlyMap<string, string>;
@@ -26,10 +28,11 @@ const known = new WeakMap<RunPlan, Entry>();
 export function prepare({ plan, document }: Pick<RunView, "plan" | "document">): Prepared {
   const entry = known.get(plan);
   if (entry?.document === document) return entry.prepared;
-  const { definition } = readDocument(document);
+  const { definition, files } = readDocument(document);
   const names = definition.tasks.map(({ name }) => name);
   const prepared = {
     definition,
+    files,
     indexes: new Map(names.map((name, index) => [name, index])),
     folded: new Map(names.map((name) => [name.toLowerCase(), name])),
     texts: new ParsedTexts(),

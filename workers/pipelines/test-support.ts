@@ -117,7 +117,7 @@ export function runOf(definition: PipelineDefinition, parts: RunParts = {}) {
       updated_at: 0,
       changed_seq: 0,
     },
-    document: writeDocument({ definition, created_by: "test" }),
+    document: writeDocument({ definition, created_by: "test", files: {}, triggered_by: null }),
     run: 2,
     plan,
     state: { ...NEW_RUN, steps },

@@ -78,11 +78,15 @@ export function explainRun(inspection: RunInspection, facts: Facts, now: number)
     run: summary.run,
     state: state.status,
     reason: reasonOf(inspection, explanations.size, steps),
-    allowed: ACTIONS[state.status],
+    allowed: state.cancel_requested_at !== null && isLive(state) ? [] : ACTIONS[state.status],
     steps,
     open_steps: explanations.size,
     waiting,
   };
+}
+
+function isLive({ completed_at }: RunInspection["state"]): boolean {
+  return completed_at === null;
 }
 
 function reasonOf(

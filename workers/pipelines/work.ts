@@ -27,7 +27,8 @@ export function work(view: RunView, index: number): StepWork {
     if (step.pipeline) {
       return { type: "run", resource_id: step.pipeline, inputs: JSON.stringify(inputs ?? {}) };
     }
-    const resolved = resolveWork(step, inputs, scopes, scope);
+    const files = filesOf(prepared, step);
+    const resolved = { ...resolveWork(step, inputs, scopes, scope), files };
     const artifacts = artifactSources(view, prepared, step);
     const key = step.cache && step.cache !== true ? step.cache.key : null;
     const cacheKey = key ? textOf(key, scope, "cache.key") : null;
@@ -49,7 +50,12 @@ function inputsOf(view: RunView, planned: number, step: StepDefinition, scope: S
   return resolveJson(step.inputs ?? null, scope, ["inputs"]);
 }
 
-function resolveWork(step: StepDefinition, inputs: Json, scopes: RunScopes, scope: Scope): Work {
+function resolveWork(
+  step: StepDefinition,
+  inputs: Json,
+  scopes: RunScopes,
+  scope: Scope,
+): Omit<Work, "files"> {
   const text = (value: string | null | undefined, place: string) =>
     value ? textOf(value, scope, place) : null;
   const command = text(step.command, "command");
@@ -65,7 +71,6 @@ function resolveWork(step: StepDefinition, inputs: Json, scopes: RunScopes, scop
     inputs,
     environment: scopes.variables(step),
     secrets: step.secrets ?? [],
-    files: filesOf(step),
     mounts: [],
     working_directory: directory,
     network: step.network ?? { allow: [] },
@@ -88,7 +93,9 @@ function textOf(value: string, scope: Scope, place: string): string {
 }
 
 /** Files travel as they were written: a file may hold what only looks like an expression. */
-function filesOf(step: StepDefinition): FileSet {
+function filesOf(prepared: Prepared, step: StepDefinition): FileSet {
+  const stored = Object.hasOwn(prepared.files, step.name) ? prepared.files[step.name] : undefined;
+  if (stored) return stored.set;
   const files = Object.entries(step.files ?? {});
   return {
     kind: "inline",

@@ -58,12 +58,17 @@ export interface KeptFiles {
   readonly entries: readonly FileEntry[];
 }
 
+/** Where large sets are put; the blob store is one. */
+export interface FileStore {
+  put(key: string, json: string): Promise<unknown>;
+}
+
 export const NO_FILES: KeptFiles = { set: { kind: "inline", entries: {} }, entries: [] };
 
 /** Decides where files are kept; a large set is put into the blob store under `keyOf(sha256)`. */
 export async function keepFiles(
   files: Files,
-  blobs: R2Bucket,
+  blobs: FileStore,
   keyOf: (sha256: string) => string,
 ): Promise<KeptFiles> {
   if (files.size === 0) return NO_FILES;

@@ -27,7 +27,7 @@ const sources = globSync("workers/**/*.ts", { cwd: process.cwd() })
   .sort();
 const product = sources.filter(
   (path) =>
-    !/\.test\.ts$|^workers\/test\/|\/(contract|contract-support|test-support)|machine-(simulator|witness|fixture)/.test(
+    !/\.test\.ts$|^workers\/test\/|\/(contract|contract-support|test-support)|machine-(simulator|witness|fixture)|inspection-fixture/.test(
       path,
     ),
 );

@@ -36,8 +36,11 @@ const missing = (operation: Operation) => idsOf(operation, () => MISSING_ID);
 
 function idsOf({ path }: Operation, id: (parameter: string) => string): Record<string, string> {
   const names = [...path.matchAll(/\{(\w+)\}/g)].map(([, name = ""]) => name);
-  return Object.fromEntries(names.map((name) => [name, id(name)]));
+  return Object.fromEntries(names.map((name) => [name, PLACES[name] ?? id(name)]));
 }
+
+/** Parameters that name no resource: a place within one. */
+const PLACES: Readonly<Record<string, string>> = { run: "1", step: "make" };
 
 /** Sends the operation's valid request with some credential, or with none. */
 function send(
@@ -231,7 +234,7 @@ describe("another project", () => {
     beta = (await mintKey(service, { scopes: SCOPES, projects: ["beta"] })).key;
   });
 
-  /** A task that has run, a secret and a key of a project, by the names of their parameters. */
+  /** A task and a pipeline that have run, a secret and a key of a project, by the names of their parameters. */
   async function fixture(key: string): Promise<Record<string, string>> {
     const create = async (path: string, json: unknown, headers = {}) => {
       const reply = await client.call(path, { key, json, headers });
@@ -240,8 +243,14 @@ describe("another project", () => {
     };
     const task = { ...recipeOf("createTask").body, execute: true };
     const secret = { name: `S_${randomUUID().replaceAll("-", "_")}`, value: "never shown" };
+    const pipeline = {
+      name: "kept",
+      tasks: [{ name: "make", command: "echo 1 > out.txt", artifacts: ["out.txt"] }],
+      execute: true,
+    };
     return {
       task_id: await create("/api/v1/tasks", task, { prefer: "wait=30" }),
+      pipeline_id: await create("/api/v1/pipelines", pipeline, { prefer: "wait=30" }),
       secret_id: await create("/api/v1/secrets", secret),
       key_id: await create("/api/v1/keys", { name: "reader", scopes: ["tasks:read"] }),
     };
@@ -260,14 +269,12 @@ describe("another project", () => {
       const problem = expectProblem(hidden, 404, "not_found", about);
       const absent = await send(operation, missing(operation), { key: beta });
       const unknown = expectProblem(absent, 404, "not_found", about);
-      const told = Object.values(ids).reduce(
-        (text, id) => text.replaceAll(id, MISSING_ID),
-        problem.detail,
-      );
+      const own = Object.entries(ids).filter(([name]) => PLACES[name] === undefined);
+      const told = own.reduce((text, [, id]) => text.replaceAll(id, MISSING_ID), problem.detail);
       expect(told, about).toBe(unknown.detail);
 
       const mine = await send(operation, ids, { key: alpha });
-      expect(mine.status, `${about} by its owner: ${mine.text}`).toBeOneOf([200, 204, 409]);
+      expect(mine.status, `${about} by its owner: ${mine.text}`).toBeOneOf([200, 202, 204, 409]);
     }
   });
 
@@ -300,7 +307,12 @@ describe("another project", () => {
     const lists = secured.filter(
       (operation) => !hasId(operation) && operation.id.startsWith("list"),
     );
-    expect(lists.map(({ id }) => id).sort()).toEqual(["listKeys", "listSecrets", "listTasks"]);
+    expect(lists.map(({ id }) => id).sort()).toEqual([
+      "listKeys",
+      "listPipelines",
+      "listSecrets",
+      "listTasks",
+    ]);
     for (const operation of lists) {
       const kind = operation.path.split("/").at(-1)?.replace(/s$/, "_id") ?? "";
       const read = async (key: string, query = "") => {

@@ -39,9 +39,19 @@ const PATIENT = new Set([
   "cancelTask",
   "streamTaskEvents",
   "readTaskLogs",
+  "executePipeline",
+  "retryPipeline",
+  "cancelPipeline",
+  "streamRunEvents",
+  "readRunLogs",
 ]);
 /** How a collection's ids are named in paths. */
-const COLLECTIONS = { task_id: "tasks", key_id: "keys", secret_id: "secrets" } as const;
+const COLLECTIONS = {
+  task_id: "tasks",
+  pipeline_id: "pipelines",
+  key_id: "keys",
+  secret_id: "secrets",
+} as const;
 type Parameter = keyof typeof COLLECTIONS;
 
 interface Shot {
@@ -73,6 +83,7 @@ const restarts: string[] = [];
 /** Ids that an accepted request created, and those that one deleted. */
 const accepted: Record<Parameter, Set<string>> = {
   task_id: new Set(),
+  pipeline_id: new Set(),
   key_id: new Set(),
   secret_id: new Set(),
 };
@@ -100,6 +111,8 @@ function isParameter(name: string): name is Parameter {
 
 /** A path parameter: mostly one that exists, at times one that cannot. */
 function idFor(parameter: string, random: Random): string {
+  if (parameter === "run" && random.chance(0.8)) return random.pick(["latest", "1", "2"]);
+  if (parameter === "step" && random.chance(0.8)) return random.pick(["make", "double"]);
   const known = isParameter(parameter) ? [...accepted[parameter]] : [];
   if (known.length > 0 && random.chance(0.85)) return random.pick(known);
   return random.pick([oddText(random).toWellFormed().slice(0, 300) || "x", "0".repeat(36)]);

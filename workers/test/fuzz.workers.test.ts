@@ -17,6 +17,7 @@ const operations = Object.entries(paths).flatMap(([path, methods]) =>
 
 const VALID: Readonly<Record<string, unknown>> = {
   "/api/v1/tasks": { name: "fuzz", script: "export default () => 1", language: "javascript" },
+  "/api/v1/pipelines": { name: "fuzz", tasks: [{ name: "a", command: "true" }] },
   "/api/v1/keys": { name: "fuzz", scopes: ["tasks:read"] },
   "/api/v1/secrets": { name: "FUZZ", value: "fuzz-value" },
 };
@@ -41,6 +42,9 @@ const mutated = (valid: unknown) =>
     }));
 const memberNames = [
   "name",
+  "tasks",
+  "dependencies",
+  "run_inputs",
   "script",
   "command",
   "language",
@@ -137,7 +141,7 @@ describe("fuzzed requests", () => {
     for (const location of stored) {
       expect((await call(location)).status, location).toBe(200);
     }
-    for (const path of ["/api/v1/tasks", "/api/v1/keys", "/api/v1/secrets"]) {
+    for (const path of ["/api/v1/tasks", "/api/v1/pipelines", "/api/v1/keys", "/api/v1/secrets"]) {
       expect((await call(`${path}?limit=200`)).status, path).toBe(200);
     }
   });

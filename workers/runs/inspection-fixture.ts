@@ -1,0 +1,151 @@
+/** Test support: a run of a few steps, as its coordinator would tell of it. */
+import type { RunInspection } from "./store-types.ts";
+import type { RunPlan, RunState, StepPlan, StepState } from "./types.ts";
+
+const PLAN: Omit<StepPlan, "name"> = {
+  needs: [],
+  condition: null,
+  matrix: null,
+  gate: null,
+  continue_on_error: false,
+  timeout_ms: 60_000,
+  retry: { max_attempts: 1, backoff: "fixed", initial_ms: 0, max_ms: 0, jitter: false, on: [] },
+  attached: true,
+  durable: false,
+};
+
+const STATE: StepState = {
+  status: "pending",
+  open_needs: 0,
+  blocked: false,
+  failed_above: false,
+  cancelled_above: false,
+  deciding: false,
+  abandoned: false,
+  group: null,
+  item: null,
+  items: null,
+  reused_from: null,
+  attempt: 0,
+  epoch: 0,
+  retry_at: null,
+  gate_until: null,
+  deadline_at: null,
+  lease_until: null,
+  stopping: null,
+  suspicion: 0,
+  alone_deaths: 0,
+  alone: false,
+  losses: 0,
+  started_at: null,
+  completed_at: null,
+  exit_code: null,
+  error: null,
+};
+
+/** A step of the plan with its state; of an item of a group its state alone. */
+export interface FixtureStep {
+  readonly name: string;
+  readonly plan?: Partial<StepPlan>;
+  readonly state?: Partial<StepState>;
+}
+
+/** A step that took `[from, to]`. */
+export function ran(name: string, needs: readonly number[], from: number, to: number): FixtureStep {
+  const state = { status: "completed", started_at: from, completed_at: to, attempt: 1 } as const;
+  return { name, plan: { needs }, state };
+}
+
+export interface FixtureRun {
+  readonly steps: readonly FixtureStep[];
+  /** Behind the steps of the plan. */
+  readonly items?: readonly FixtureStep[];
+  readonly state?: Partial<RunState>;
+  readonly plan?: Partial<RunPlan>;
+  readonly positions?: RunInspection["positions"];
+  readonly slot_position?: number;
+}
+
+export function inspection(run: FixtureRun): RunInspection {
+  const all = [...run.steps, ...(run.items ?? [])];
+  const plan: RunPlan = {
+    steps: run.steps.map(({ name, plan: its }) => ({ ...PLAN, name, ...its })),
+    max_parallel: 5,
+    stop_on_failure: true,
+    timeout_ms: null,
+    slotted: true,
+    concludes: false,
+    ...run.plan,
+  };
+  const state: RunState = {
+    status: "running",
+    steps: all.map(({ state: its }) => ({ ...STATE, ...its })),
+    ready: [],
+    timed: new Set(),
+    in_flight: 0,
+    open_steps: all.length,
+    failures: 0,
+    suspects: 0,
+    slot: "held",
+    signals: [],
+    concluding: false,
+    remaining_ms: null,
+    started_at: 0,
+    completed_at: null,
+    deadline_at: null,
+    cancel_requested_at: null,
+    pause_requested: false,
+    expired: false,
+    error: null,
+    seed: 1,
+    ...run.state,
+  };
+  return {
+    resource: {
+      id: "p",
+      kind: "pipeline",
+      project_id: "default",
+      document: "{}",
+      version: 1,
+      run: 2,
+      retry_count: 0,
+      created_at: 0,
+      updated_at: 0,
+      changed_seq: 1,
+    },
+    summary: {
+      run: 2,
+      status: state.status,
+      trigger: "execute",
+      retry_of: null,
+      created_at: 0,
+      started_at: state.started_at,
+      completed_at: state.completed_at,
+      cancel_requested_at: state.cancel_requested_at,
+      attempt: 0,
+      exit_code: null,
+      error: state.error,
+      version: 1,
+      parent: null,
+      counts: {
+        pending: 0,
+        waiting: 0,
+        queued: 0,
+        running: 0,
+        completed: 0,
+        failed: 0,
+        cancelled: 0,
+        skipped: 0,
+      },
+      reused: 0,
+      failed_steps: [],
+    },
+    document: "{}",
+    inputs: null,
+    plan,
+    state,
+    names: all.map(({ name }) => name),
+    slot_position: run.slot_position ?? null,
+    positions: run.positions ?? {},
+  };
+}
