@@ -26,7 +26,7 @@ export const featureRouters: readonly Router[] = [
 
 /** Called once an environment; what it returns lives as long as the isolate. */
 export function buildServices(env: Env, config: Config): Services {
-  const pipelineRuns = createRunClient(env.RUN_COORDINATOR, PIPELINE_KIND);
+  const pipelineRuns = createRunClient(env.RUN_COORDINATOR, PIPELINE_KIND, "own");
   return {
     tasks: createTaskService({
       config,

@@ -138,6 +138,8 @@ const NEW_RUN: Omit<RunState, "steps"> = {
   status: "running",
   ready: [],
   timed: new Set(),
+  deciding: 0,
+  begun: true,
   in_flight: 0,
   open_steps: 0,
   failures: 0,

@@ -294,13 +294,11 @@ export class Commands {
   }
 
   #illegal(resource: Resource, detail: string): Refusal {
+    const { versioned } = this.#engine.kind(resource);
     const state = stateOf(this.#queries.newest(resource));
-    const allowed = allowedActions(
-      state,
-      this.#queries.mayRetry(resource),
-      this.#engine.kind(resource).versioned,
-    );
-    return { refused: "illegal", detail, state, allowed };
+    const allowed = allowedActions(state, this.#queries.mayRetry(resource), versioned);
+    const shown = versioned && state === "pending" ? "draft" : state;
+    return { refused: "illegal", detail, state: shown, allowed };
   }
 }
 

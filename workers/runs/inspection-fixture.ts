@@ -82,6 +82,8 @@ export function inspection(run: FixtureRun): RunInspection {
     steps: all.map(({ state: its }) => ({ ...STATE, ...its })),
     ready: [],
     timed: new Set(),
+    deciding: 0,
+    begun: true,
     in_flight: 0,
     open_steps: all.length,
     failures: 0,

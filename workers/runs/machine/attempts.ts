@@ -16,7 +16,7 @@ import {
 import { earnsProbation, POISON_DEATHS, POISONED } from "../suspects.ts";
 import type { AttemptResult, MachineEvent, RunEvent, StepState, StopCause } from "../types.ts";
 import type { Change } from "./change.ts";
-import { startClock } from "./clock.ts";
+import { markStarted, startClock } from "./clock.ts";
 import { abandon, end } from "./steps.ts";
 
 type Report = Extract<RunEvent, { epoch: number }>;
@@ -90,17 +90,11 @@ export function send(change: Change, index: number, step: StepState): void {
 /** Notes that an attempt runs; its first report says so when the one of its start was lost. */
 function started(change: Change, index: number, step: StepState): void {
   if (step.status !== "queued") return;
-  const { state, now } = change;
   step.status = "running";
-  step.started_at ??= now;
-  if (!step.stopping) step.deadline_at = now + change.planOf(index).timeout_ms;
+  step.started_at ??= change.now;
+  if (!step.stopping) step.deadline_at = change.now + change.planOf(index).timeout_ms;
   renew(change, index, step);
-  if (state.status === "queued") state.status = "running";
-  if (state.started_at === null) {
-    state.started_at = now;
-    if (change.plan.timeout_ms !== null) state.deadline_at = now + change.plan.timeout_ms;
-    change.emit({ type: "run.started" });
-  }
+  markStarted(change);
   change.emit({ type: "attempt.started", ...dispatchOf(index, step), alone: step.alone });
 }
 

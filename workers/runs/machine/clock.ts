@@ -1,6 +1,16 @@
 /** A run's own time and its slot count while something is under way, not while it only waits. */
 import type { Change } from "./change.ts";
 
+/** Something of the run has begun: an attempt, a group or a gate. */
+export function markStarted(change: Change): void {
+  const { state, now } = change;
+  if (state.status === "queued") state.status = "running";
+  if (state.started_at !== null) return;
+  state.started_at = now;
+  if (change.plan.timeout_ms !== null) state.deadline_at = now + change.plan.timeout_ms;
+  change.emit({ type: "run.started" });
+}
+
 /** Lets the run's time go on. */
 export function startClock(change: Change): void {
   const { state } = change;

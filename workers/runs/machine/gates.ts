@@ -1,12 +1,14 @@
 /** Steps that wait for a moment, a person or a signal. They take no place among the attempts. */
 import type { RunEvent, StepState } from "../types.ts";
 import type { Change } from "./change.ts";
+import { markStarted } from "./clock.ts";
 import { end, fail } from "./steps.ts";
 
 /** Opens a gate for `ms`, null for no limit; a signal that came before passes it at once. */
 export function openGate(change: Change, index: number, step: StepState, ms: number | null): void {
   const { gate } = change.planOf(index);
   if (!gate) return;
+  markStarted(change);
   step.status = "waiting";
   step.started_at = change.now;
   step.gate_until = ms === null ? null : change.now + ms;

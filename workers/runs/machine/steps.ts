@@ -3,6 +3,7 @@ import { dependents, hasEnded, isInFlight, MAX_STEPS, newStep, STEP_CANCELLED } 
 import type { GroupState, StepState, StepStatus, Verdict } from "../types.ts";
 import { stop } from "./attempts.ts";
 import type { Change } from "./change.ts";
+import { markStarted } from "./clock.ts";
 import { openGate } from "./gates.ts";
 
 type Ended = Extract<StepStatus, "completed" | "failed" | "cancelled" | "skipped">;
@@ -92,6 +93,7 @@ function expand(change: Change, index: number, step: StepState, count: number): 
     change.touched.add(first + item);
   }
   state.open_steps += count;
+  markStarted(change);
   step.items = { first, count, open: count, active: 0, next: 0, failed: 0, cancelled: 0 };
   step.started_at = change.now;
   step.status = "running";
