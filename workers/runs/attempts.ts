@@ -63,7 +63,13 @@ export interface AttemptHost {
   begin(ticket: Ticket): boolean;
   output(ticket: Ticket, entries: readonly LogEntry[]): void;
   artifact(ticket: Ticket, path: string, body: Uint8Array): Promise<void>;
-  end(ticket: Ticket, outcome: Outcome, entries: readonly LogEntry[]): Promise<void>;
+  /** `free` gives the slot back, for what the end makes ready; called in the commit of the end. */
+  end(
+    ticket: Ticket,
+    outcome: Outcome,
+    entries: readonly LogEntry[],
+    free: () => void,
+  ): Promise<void>;
   probationPassed(ticket: Ticket): void;
 }
 
@@ -164,16 +170,21 @@ export class Attempts {
     if (this.#running.size === 0) this.#breather.start();
     this.#running.set(key, { ticket, abort });
     const buffer = new OutputBuffer((entries) => this.#host.output(ticket, entries));
+    let isFree = false;
+    const free = () => {
+      if (!isFree) this.#taken -= 1;
+      isFree = true;
+    };
     try {
       if (ticket.held_back) await scheduler.wait(HOLD_BACK_MS);
       const pause = this.#breather.take();
       if (pause) await pause;
       const outcome = await this.#run(ticket, abort.signal, buffer);
-      await this.#host.end(ticket, outcome, buffer.take());
+      await this.#host.end(ticket, outcome, buffer.take(), free);
     } finally {
       buffer.close();
       this.#running.delete(key);
-      this.#taken -= 1;
+      free();
       this.next();
     }
   }
@@ -229,7 +240,7 @@ export class Attempts {
     this.#running.delete(key);
     if (!admitted) {
       await this.#leave(holder);
-      await this.#host.end(ticket, { status: "cancelled" }, []);
+      await this.#host.end(ticket, { status: "cancelled" }, [], () => undefined);
       this.next();
       return;
     }

@@ -3,6 +3,7 @@ import type { Executor, Mount, Outcome, TaskType, Work } from "../executors/port
 import { logWarning } from "../http/log.ts";
 import type { AttemptHost, CachedOutcome, LogEntry, Ticket } from "./attempts.ts";
 import { artifactPrefix } from "./blobs.ts";
+import { EndBatch } from "./end-batch.ts";
 import type { Engine } from "./engine.ts";
 import type { CacheRequest, StepWork } from "./ports.ts";
 import { ask } from "./questions.ts";
@@ -33,6 +34,7 @@ export class RunAttempts implements AttemptHost {
   readonly #executors: Executors;
   readonly #store: RunStore;
   readonly #cache: StepCache;
+  readonly #ends: EndBatch;
 
   constructor(engine: Engine, env: Env, executors: Executors, store: RunStore) {
     this.#engine = engine;
@@ -40,6 +42,13 @@ export class RunAttempts implements AttemptHost {
     this.#executors = executors;
     this.#store = store;
     this.#cache = new StepCache(env.BLOBS);
+    this.#ends = new EndBatch(
+      () => engine.attempts.inFlight,
+      (ends) =>
+        engine.commit((now) => {
+          for (const end of ends) end(now);
+        }),
+    );
   }
 
   work({ live, step }: Ticket): StepWork | Promise<StepWork> {
@@ -123,21 +132,27 @@ export class RunAttempts implements AttemptHost {
     });
   }
 
-  async end(ticket: Ticket, outcome: Outcome, entries: readonly LogEntry[]): Promise<void> {
+  async end(
+    ticket: Ticket,
+    outcome: Outcome,
+    entries: readonly LogEntry[],
+    free: () => void,
+  ): Promise<void> {
     const { step, epoch } = ticket;
     const kept = this.#keep(ticket, outcome);
     const { result, stored } = kept instanceof Promise ? await kept : kept;
-    const live = this.#engine.subject(ticket);
-    if (!live) {
-      await this.#engine.results.discard(stored);
-      return;
-    }
-    this.#engine.commit((now) => {
+    let isDropped = false;
+    await this.#ends.add((now) => {
+      free();
+      const live = this.#engine.subject(ticket);
+      isDropped = live === null;
+      if (!live) return;
       this.#appendOutput({ ...ticket, live }, entries, now);
       const state = live.state.steps[step];
       if (state?.epoch === epoch && isInFlight(state)) live.results.set(step, stored);
       this.#engine.drive(live, { type: "attempt_finished", step, epoch, result }, now);
     });
+    if (isDropped) await this.#engine.results.discard(stored);
   }
 
   probationPassed(ticket: Ticket): void {
