@@ -69,13 +69,36 @@ export class Commands {
     if (!resource) return NOT_FOUND;
     const repeated = this.#runOf(id, input.request_id);
     if (repeated === null) {
-      if (!input.allow_concurrent && this.#engine.runs.find(id, null)) {
-        return this.#illegal(resource, "It is running already.");
+      const refusal = this.#refusesRun(resource, input);
+      if (refusal) return refusal;
+      if (this.#engine.planned(resource, resource.version).plan.slotted) {
+        return this.#executeSlotted(id, input, resource.run + 1);
       }
-      if (this.#engine.runs.isFull) return BUSY;
       this.#begin(resource, toRun(input, "execute"));
     }
     return this.#outcome(id, input.wait_ms, repeated ?? resource.run);
+  }
+
+  /** Takes a slot first, if one is free: all may have changed when the answer comes. */
+  async #executeSlotted(id: string, input: StartInput, run: number): Answer {
+    const before = this.#queries.find(id);
+    const priority = before ? this.#engine.kind(before).priority(before) : 0;
+    await this.#engine.slots.reserve(id, run, priority);
+    const resource = this.#queries.find(id);
+    const repeated = resource && this.#runOf(id, input.request_id);
+    const refusal = resource && repeated === null ? this.#refusesRun(resource, input) : null;
+    const isBegun = resource !== null && repeated === null && refusal === null;
+    if (isBegun) this.#begin(resource, toRun(input, "execute"));
+    await this.#engine.slots.unreserve(id, run, isBegun);
+    if (!resource) return NOT_FOUND;
+    return refusal ?? this.#outcome(id, input.wait_ms, repeated ?? resource.run);
+  }
+
+  #refusesRun(resource: Resource, input: StartInput): Refusal | null {
+    if (!input.allow_concurrent && this.#engine.runs.find(resource.id, null)) {
+      return this.#illegal(resource, "It is running already.");
+    }
+    return this.#engine.runs.isFull ? BUSY : null;
   }
 
   async retry(id: string, input: RetryInput): Answer {

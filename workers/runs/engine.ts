@@ -9,6 +9,7 @@ import { describeEvent } from "./events.ts";
 import type { Feed } from "./feed.ts";
 import { LiveRuns } from "./live-runs.ts";
 import { createRun, isTerminal, nextDeadline, reduce } from "./machine.ts";
+import { type Planned, Plans } from "./plans.ts";
 import type { EnginePorts, ResourceKind } from "./ports.ts";
 import type { Change } from "./projector.ts";
 import { suspectsQuarantine } from "./quarantine.ts";
@@ -52,6 +53,7 @@ export class Engine {
   readonly #store: RunStore;
   readonly #feed: Feed;
   readonly #kinds: EnginePorts["kinds"];
+  readonly #plans: Plans;
   readonly #answers: RunAnswers;
   readonly #committed: (changes: readonly Change[]) => void;
   /** Seq of the newest event of each resource that has a live run. */
@@ -72,6 +74,7 @@ export class Engine {
   ) {
     this.#context = context;
     this.#store = store;
+    this.#plans = new Plans(store);
     this.#unit = this.#newUnit();
     this.#feed = feed;
     this.#kinds = ports.kinds;
@@ -114,6 +117,11 @@ export class Engine {
     const kind = this.#kinds[resource.kind];
     if (!kind) throw new Error(`no kind "${resource.kind}" is wired into the engine`);
     return kind;
+  }
+
+  /** The document of a version of a resource, and its plan. */
+  planned(resource: Resource, version: number): Planned {
+    return this.#plans.get(this.kind(resource), resource, version);
   }
 
   /** Runs `body` as one transaction, then performs what it decided. */
@@ -159,8 +167,7 @@ export class Engine {
   beginRun(resource: Resource, input: NewRun, now: number): LiveRun {
     resource.run += 1;
     const { awaited, rerun = null, version = resource.version, ...origin } = input;
-    const document = this.#store.document(resource, version);
-    const plan = this.kind(resource).plan(resource, document);
+    const { plan } = this.planned(resource, version);
     const seed = crypto.getRandomValues(new Uint32Array(1))[0] ?? 0;
     const state = rerun?.state ?? createRun(plan, seed);
     const head: RunHead = {
@@ -307,6 +314,7 @@ export class Engine {
         return null;
       }
       case "acquire_slot":
+        if (this.slots.claim(live)) return { type: "slot_granted" };
         this.#after.push(() => void this.slots.acquire(live));
         return null;
       case "release_slot":
@@ -354,8 +362,7 @@ export class Engine {
     recorded: readonly ("stdout" | "stderr" | "artifact")[],
     awaited: boolean,
   ): LiveRun {
-    const document = this.#store.document(resource, head.version);
-    const plan = this.kind(resource).plan(resource, document);
+    const { document, plan } = this.planned(resource, head.version);
     const live: LiveRun = {
       ...head,
       resource,

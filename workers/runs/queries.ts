@@ -41,7 +41,7 @@ export class Queries {
   }
 
   planOf(resource: Resource, version: number): RunPlan {
-    return this.#engine.kind(resource).plan(resource, this.#store.document(resource, version));
+    return this.#engine.planned(resource, version).plan;
   }
 
   mayRetry(resource: Resource): boolean {
@@ -133,7 +133,7 @@ export class Queries {
     return {
       resource,
       summary: views.summarise(stored, plan),
-      document: this.#store.document(resource, version),
+      document: this.#engine.planned(resource, version).document,
       inputs,
       plan,
       state,

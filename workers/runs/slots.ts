@@ -19,12 +19,40 @@ export class Slots {
   readonly #host: SlotHost;
   /** Places in the queue, by holder; 0 while it is not known. */
   readonly #places = new Map<string, number>();
+  /** Holders whose slot was taken before their run was begun. */
+  readonly #reserved = new Set<string>();
   #renewedAt = 0;
 
   constructor(namespace: Env["LIMITS"], capacity: number, host: SlotHost) {
     this.#namespace = namespace;
     this.#capacity = capacity;
     this.#host = host;
+  }
+
+  /**
+   * Takes a slot for a run about to be begun, when one is free at once: it then begins with its
+   * first attempt in one commit. What is reserved and not claimed is to be given back.
+   */
+  async reserve(resourceId: string, run: number, priority: number): Promise<void> {
+    const holder = `${resourceId}/${run}`;
+    if ((await this.#ask(holder, priority)) === 0) this.#reserved.add(holder);
+  }
+
+  /** Whether a slot was reserved for the run, which has it from now on. */
+  claim(live: LiveRun): boolean {
+    return this.#reserved.delete(holderOf(live));
+  }
+
+  /**
+   * Gives back what was reserved and not claimed. A run that was begun without keeps the place in
+   * the queue that it has instead.
+   */
+  async unreserve(resourceId: string, run: number, isBegun: boolean): Promise<void> {
+    const holder = `${resourceId}/${run}`;
+    if (!this.#reserved.delete(holder) && isBegun) return;
+    await this.#limits()
+      .release(KEY, holder)
+      .catch(() => undefined);
   }
 
   /** Queues for a slot until the run has it or wants none any more. */
