@@ -1,6 +1,7 @@
 /** Actions on every pipeline that a filter finds. */
 import type { Router } from "../http/context.ts";
 import { endpoint } from "../http/endpoint.ts";
+import { ApiError } from "../http/errors.ts";
 import { readPage, toPage } from "../http/page.ts";
 import { actOnAll } from "./bulk-service.ts";
 import { bulkSchema } from "./control-schemas.ts";
@@ -24,12 +25,13 @@ export function bulkRoutes(router: Router): void {
         tags,
         summary,
         description:
-          "Chooses as the list does, and without `state` those that the action makes sense for. One call acts on `limit` of them; repeat it with `next_cursor` until that is null.",
+          "Chooses as the list does, by at least one filter, and without `state` those that the action makes sense for. One call acts on `limit` of them; repeat it with `next_cursor` until that is null.",
         scope: "pipelines:execute",
         request: { query: listPipelinesQuery },
         responses: { 200: { description: "What became of each.", schema: bulkSchema } },
       },
       async (c, { principal, seed, query }) => {
+        requireFilter(query);
         const page = readPage(query, c.req.url);
         const { rows, succeeded, failed } = await actOnAll(
           c.get("services"),
@@ -46,6 +48,25 @@ export function bulkRoutes(router: Router): void {
       },
     );
   }
+}
+
+/** What pages a list chooses nothing. */
+const PAGING = ["limit", "cursor", "order"];
+
+/** A call that was meant to name something must not act on everything. */
+function requireFilter(query: object): void {
+  const filters = Object.entries(query).filter(
+    ([name, value]) => value !== undefined && !PAGING.includes(name),
+  );
+  if (filters.length > 0) return;
+  throw new ApiError("validation_failed", "Say which pipelines are meant.", {
+    issues: [
+      {
+        path: "query",
+        message: "Give at least one filter, such as name, label, state or project_id.",
+      },
+    ],
+  });
 }
 
 function position<Row>(row: Row): Row {
