@@ -188,12 +188,10 @@ export class Engine {
       // At once, since what is asked about the run may look at the results that it reuses.
       this.#store.runs.insert(resource.id, live, new Set());
       this.#store.runs.copyResults(resource.id, input.retry_of ?? 0, live.run, rerun.reuse);
-      const data = {
-        retry_of: input.retry_of,
-        rerun: rerun.rerun.length,
-        reused: rerun.reuse.size,
-      };
-      this.append(resource, live.run, { at: now, type: "run.reused", data });
+      if (rerun.reuse.size > 0) {
+        const data = { retry_of: input.retry_of, steps: rerun.reuse.size };
+        this.append(resource, live.run, { at: now, type: "run.reused", data });
+      }
     } else this.#unit.addRun(live);
     this.drive(live, { type: input.trigger === "cancel" ? "cancel" : "start" }, now);
     return live;
