@@ -3,7 +3,7 @@ import type { ResourceKind } from "../runs/ports.ts";
 import type { Resource, RunSummary } from "../runs/store-types.ts";
 import { compile } from "./compile.ts";
 import { headOf, readDocument } from "./document.ts";
-import { conclude, decide, work } from "./evaluate.ts";
+import { approvalMessage, conclude, decide, work } from "./evaluate.ts";
 import { DELETE_SQL, UPSERT_SQL } from "./repository.ts";
 import { toSummary } from "./view.ts";
 
@@ -23,6 +23,7 @@ export const pipelineKind: ResourceKind = {
   work,
   decide,
   conclude,
+  question: approvalMessage,
   maxRetries: () => MAX_RETRIES,
   priority: (resource) => headOf(resource).definition.priority,
 

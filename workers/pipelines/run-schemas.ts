@@ -83,6 +83,19 @@ export const stepSchema = stepSummarySchema
     stdout_bytes: z.int(),
     stderr_bytes: z.int(),
     artifacts: z.array(fileEntrySchema),
+    cache: z
+      .object({
+        hit: z.boolean(),
+        pipeline_id: z.string().nullable(),
+        run: z.int().nullable(),
+        step: z.string().nullable(),
+        differs: z.array(z.string()).nullable(),
+      })
+      .nullable()
+      .openapi({
+        description:
+          "Of a step with `cache`: whose result it took, or what was other than when one was kept (null when none was).",
+      }),
     attempts: z.array(attemptSchema),
   })
   .openapi("Step");

@@ -2,7 +2,7 @@
 import type { Json } from "../executors/port.ts";
 import { timestamp, timestampOrNull } from "../http/schemas.ts";
 import { durationOf, type RunGraph } from "../runs/graph.ts";
-import type { RunInspection, RunSummary, StepDetail } from "../runs/store-types.ts";
+import type { CacheLookUp, RunInspection, RunSummary, StepDetail } from "../runs/store-types.ts";
 import type { StepState } from "../runs/types.ts";
 import type { AttemptView } from "../runs/views.ts";
 import { toAttempt } from "../runs/wire.ts";
@@ -91,8 +91,18 @@ export function toStep(
     stdout_bytes: detail.stdout?.bytes ?? 0,
     stderr_bytes: detail.stderr?.bytes ?? 0,
     artifacts: detail.artifacts.map(({ path, bytes }) => ({ path, bytes })),
+    cache: detail.cache && toCache(detail.cache),
     attempts: attempts.filter(({ step }) => step === detail.name).map(toAttempt),
   };
+}
+
+function toCache(found: CacheLookUp) {
+  if (!found.hit) {
+    const differs = found.differs && [...found.differs];
+    return { hit: false, pipeline_id: null, run: null, step: null, differs };
+  }
+  const { resource_id, run, step } = found.from;
+  return { hit: true, pipeline_id: resource_id, run, step, differs: null };
 }
 
 export function toGraph({ summary, names }: RunInspection, graph: RunGraph) {

@@ -124,11 +124,14 @@ function gate(
   const name = inspection.names[index] ?? plan.name;
   const limit = until === null ? "" : ` It fails ${inTime(until, now)} without one.`;
   switch (plan.gate?.type) {
-    case "approval":
-      return waits("approval", `It waits for somebody to approve or refuse it.${limit}`, {
+    case "approval": {
+      const question = inspection.questions[index];
+      const asks = question === undefined ? "" : ` It asks: ${question}`;
+      return waits("approval", `It waits for somebody to approve or refuse it.${limit}${asks}`, {
         until,
         remedy: remedy(inspection, "approve", { step: name, approved: true }),
       });
+    }
     case "signal": {
       const { signal } = plan.gate;
       return waits("signal", `It waits for the signal "${signal ?? ""}".${limit}`, {

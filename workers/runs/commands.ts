@@ -17,7 +17,7 @@ import type { Queries } from "./queries.ts";
 import { planRerun, type Rerun } from "./rerun.ts";
 import { inlineResult } from "./results.ts";
 import type { StoredRun } from "./run-table.ts";
-import { indexOf, nameOf } from "./state.ts";
+import { indexOf, nameOf, openApprovals } from "./state.ts";
 import type { RunStore } from "./store.ts";
 import type { LiveRun, RerunPlan, Resource, Snapshot } from "./store-types.ts";
 import { bareSnapshot } from "./views.ts";
@@ -328,12 +328,4 @@ export class Commands {
 function toRun(input: StartInput, trigger: "execute" | "retry"): NewRun {
   const { request_id, wait_ms, inputs = null } = input;
   return { trigger, retry_of: null, request_id, awaited: wait_ms > 0, inputs };
-}
-
-function openApprovals({ plan, state }: LiveRun): number[] {
-  return [...state.timed].filter((index) => {
-    const step = state.steps[index];
-    const gate = plan.steps[step?.group ?? index]?.gate;
-    return step?.status === "waiting" && gate?.type === "approval";
-  });
 }

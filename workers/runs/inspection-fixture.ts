@@ -149,5 +149,6 @@ export function inspection(run: FixtureRun): RunInspection {
     names: all.map(({ name }) => name),
     slot_position: run.slot_position ?? null,
     positions: run.positions ?? {},
+    questions: {},
   };
 }

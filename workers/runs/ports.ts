@@ -96,6 +96,8 @@ export interface ResourceKind {
   decide(view: RunView, step: number): Decision;
   /** The run's outputs, when its plan says that it concludes. */
   conclude(view: RunView): Conclusion;
+  /** What an approval asks; null for nothing in particular. */
+  question(view: RunView, step: number): string | null;
   /** Old documents are kept for the runs that were begun with them. */
   readonly versioned: boolean;
   /** Whether what a run comes to is its own outputs, or the result of its only step. */

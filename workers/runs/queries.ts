@@ -4,15 +4,24 @@ import type { EventPage, Refusal } from "./coordinator.ts";
 import type { Engine } from "./engine.ts";
 import { type Explanation, explain } from "./explain.ts";
 import { type LogQuery, type LogSlice, readLog, readTail } from "./logs.ts";
+import { ask } from "./questions.ts";
 import { liveRecord, storedRecord } from "./record.ts";
 import type { StoredRun } from "./run-table.ts";
-import { indexOf, nameOf } from "./state.ts";
+import { indexOf, nameOf, openApprovals } from "./state.ts";
 import type { RunStore } from "./store.ts";
-import type { Resource, RunInspection, RunSummary, Snapshot, StepDetail } from "./store-types.ts";
+import type {
+  LiveRun,
+  Resource,
+  RunInspection,
+  RunSummary,
+  Snapshot,
+  StepDetail,
+} from "./store-types.ts";
 import type { RunPlan, StoredResult } from "./types.ts";
 import * as views from "./views.ts";
 
 const EVENTS_PER_PAGE = 1_000;
+const MAX_QUESTIONS = 50;
 
 export class Queries {
   readonly #store: RunStore;
@@ -118,7 +127,7 @@ export class Queries {
       .map((stored) => views.summarise(stored, this.planOf(resource, stored.version)));
   }
 
-  inspect(id: string, run: number | null): RunInspection | Refusal {
+  async inspect(id: string, run: number | null): Promise<RunInspection | Refusal> {
     const resource = this.find(id);
     const stored = this.numbered(resource, run);
     if (!resource || !stored) return NOT_FOUND;
@@ -140,7 +149,19 @@ export class Queries {
       names: state.steps.map((_, index) => nameOf(plan, state, index)),
       slot_position: live && this.#engine.slots.position(live),
       positions,
+      questions: live ? await this.#questions(live) : {},
     };
+  }
+
+  /** What open approvals ask, of the first that there are. */
+  async #questions(live: LiveRun): Promise<Record<number, string>> {
+    const kind = this.#engine.kind(live.resource);
+    const questions: Record<number, string> = {};
+    for (const step of openApprovals(live).slice(0, MAX_QUESTIONS)) {
+      const asked = await ask(this.#engine.results, live, (view) => kind.question(view, step));
+      if (asked !== null) questions[step] = asked;
+    }
+    return questions;
   }
 
   async step(id: string, run: number | null, name: string): Promise<StepDetail | Refusal> {
@@ -165,7 +186,7 @@ export class Queries {
     if (source?.archive) {
       const { artifacts } = await this.#archive.index(source.archive);
       const kept = artifacts.filter(({ step, epoch }) => counts(step, epoch));
-      return { ...common, stdout: null, stderr: null, artifacts: kept };
+      return { ...common, stdout: null, stderr: null, artifacts: kept, cache: null };
     }
     const record = storedRecord(this.#store, id, origin);
     const dispatch = { step: known, epoch: state.epoch };
@@ -174,6 +195,7 @@ export class Queries {
       stdout: readTail(record, "stdout", dispatch),
       stderr: readTail(record, "stderr", dispatch),
       artifacts: views.keptArtifacts(record, counts),
+      cache: views.cacheLookUp(record, counts),
     };
   }
 

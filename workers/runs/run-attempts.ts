@@ -167,8 +167,8 @@ export class RunAttempts implements AttemptHost {
     try {
       const found = await this.#cache.find({ live, step, request }, Date.now());
       const data = found.hit
-        ? { step, hit: true, from: { ...found.origin } }
-        : { step, hit: false, differs: found.differs && [...found.differs] };
+        ? { step, epoch, hit: true, from: { ...found.origin } }
+        : { step, epoch, hit: false, differs: found.differs && [...found.differs] };
       this.#engine.commit((now) => {
         const event = { at: now, type: "cache.looked_up", epoch, step, data };
         this.#engine.append(live.resource, live.run, event);

@@ -168,6 +168,14 @@ export function indexOf(
   return items && Number(item) < items.count ? items.first + Number(item) : null;
 }
 
+/** Steps that wait for somebody's approval. */
+export function openApprovals({ plan, state }: { plan: RunPlan; state: RunState }): number[] {
+  return [...state.timed].filter((index) => {
+    const { gate } = planOf(plan, state, index);
+    return state.steps[index]?.status === "waiting" && gate?.type === "approval";
+  });
+}
+
 const dependentsOf = new WeakMap<RunPlan, readonly (readonly number[])[]>();
 
 /** For each step, the steps that need it. */

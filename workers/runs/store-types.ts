@@ -1,5 +1,6 @@
 /** What the coordinator keeps of a resource and of its runs. Times are ms since 1970. */
 import type {
+  CacheOrigin,
   RunPlan,
   RunState,
   RunStatus,
@@ -129,6 +130,8 @@ export interface RunInspection {
   readonly slot_position: number | null;
   /** Places in the queue for a slot of the object or the quarantine, by step; from 1. */
   readonly positions: Readonly<Record<number, number>>;
+  /** What open approvals ask, by step; of the first of them, and where something is asked. */
+  readonly questions: Readonly<Record<number, string>>;
 }
 
 /** One step with what it came to. */
@@ -142,7 +145,17 @@ export interface StepDetail {
   readonly stdout: LogTail | null;
   readonly stderr: LogTail | null;
   readonly artifacts: readonly ArtifactSummary[];
+  readonly cache: CacheLookUp | null;
 }
+
+/** What a look-up in the step cache found; null for a step that was not looked up. */
+export type CacheLookUp =
+  | { readonly hit: true; readonly from: CacheOrigin }
+  | {
+      readonly hit: false;
+      /** What was other than when the step's result was kept last; null when none was kept. */
+      readonly differs: readonly string[] | null;
+    };
 
 /** What a retry would do, or has done: names of steps, items included. */
 export interface RerunPlan {

@@ -4,7 +4,14 @@ import { readData } from "./events.ts";
 import { readTail } from "./logs.ts";
 import type { RunRecord } from "./record.ts";
 import { nameOf } from "./state.ts";
-import type { ArtifactSummary, Resource, RunHead, RunSummary, Snapshot } from "./store-types.ts";
+import type {
+  ArtifactSummary,
+  CacheLookUp,
+  Resource,
+  RunHead,
+  RunSummary,
+  Snapshot,
+} from "./store-types.ts";
 import type { RunPlan, StepStatus, StoredResult } from "./types.ts";
 
 const NO_STEPS: Readonly<Record<StepStatus, number>> = {
@@ -108,6 +115,20 @@ export function keptArtifacts(
     found.set(`${step}/${path}`, { step, path, bytes, epoch });
   }
   return [...found.values()];
+}
+
+/** What the newest look-up in the cache found for a step; `counts` says which dispatch is meant. */
+export function cacheLookUp(
+  record: RunRecord,
+  counts: (step: string, epoch: number) => boolean,
+): CacheLookUp | null {
+  const event = record.events(["cache.looked_up"]).findLast(({ data }) => {
+    const { step, epoch } = readData({ data });
+    return typeof step === "string" && typeof epoch === "number" && counts(step, epoch);
+  });
+  if (!event) return null;
+  const found: CacheLookUp = JSON.parse(event.data);
+  return found.hit ? { hit: true, from: found.from } : { hit: false, differs: found.differs };
 }
 
 /** One dispatch that began, as the event log tells it. */

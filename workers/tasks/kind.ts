@@ -45,6 +45,7 @@ export const taskKind: ResourceKind = {
   },
 
   decide: () => ({ verdict: { do: "run" }, items: [] }),
+  question: () => null,
   conclude: () => ({ result: null, error: null }),
 
   work({ resource }: RunView): StepWork {
