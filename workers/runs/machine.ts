@@ -75,15 +75,19 @@ function start(change: Change): void {
   if (state.begun || state.cancel_requested_at !== null) return;
   state.begun = true;
   change.emit({ type: "run.queued" });
-  // A group that an earlier run expanded goes on with what is left of it.
-  for (let index = 0; index < change.plan.steps.length; index += 1) {
+  // Chosen first, since what ends at once makes others ready that must not be considered twice.
+  const first = change.plan.steps.flatMap((_, index) => {
+    const step = state.steps[index];
+    return step && !hasEnded(step) && (step.items || step.open_needs === 0) ? [index] : [];
+  });
+  for (const index of first) {
     const step = state.steps[index];
     if (!step || hasEnded(step)) continue;
+    // A group that an earlier run expanded goes on with what is left of it.
     if (step.items) {
       step.started_at = change.now;
       releaseItems(change, index, step.items);
-    } else if (step.status === "pending" && step.open_needs === 0)
-      considerStep(change, index, step);
+    } else considerStep(change, index, step);
   }
 }
 

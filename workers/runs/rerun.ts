@@ -40,14 +40,15 @@ export function planRerun(
     const step = steps[group];
     const items = old.steps[group]?.items;
     if (!step || !items) continue;
-    const isKept = again.has(group) && keepsItems(plan, old, again, group, from);
-    if (again.has(group) && !isKept) continue;
+    const isAgain = again.has(group);
+    const isKept = isAgain && keepsItems(plan, old, again, group, from);
+    if (isAgain && !isKept) continue;
     const first = steps.length;
     let open = 0;
     for (let item = 0; item < items.count; item += 1) {
       const index = items.first + item;
       const was = old.steps[index];
-      if (was && !again.has(index)) {
+      if (was && !(isAgain && isItemAgain(plan, was, index, group, from))) {
         reuse.set(steps.length, index);
         steps.push(reused(was, run, group));
       } else {
@@ -66,7 +67,7 @@ export function planRerun(
   return { state: runOf(steps, seed), rerun, reuse };
 }
 
-/** Indexes, in the old state, of what runs again: steps of the plan, and items of kept groups. */
+/** Indexes of the steps of the plan that run again, groups of which some items do included. */
 function stepsAgain(plan: RunPlan, old: RunState, from: number | null): ReadonlySet<number> {
   const again = new Set<number>();
   const next: number[] = [];
@@ -78,7 +79,6 @@ function stepsAgain(plan: RunPlan, old: RunState, from: number | null): Readonly
   old.steps.forEach((step, index) => {
     if (step.group !== null) {
       if (index === from) add(step.group);
-      if (index === from || !isSettled(plan, step, step.group)) again.add(index);
     } else if (index === from || !isSettled(plan, step, index)) add(index);
   });
   for (let index = next.pop(); index !== undefined; index = next.pop()) {
@@ -111,10 +111,22 @@ function keepsItems(
   const items = old.steps[group]?.items;
   if (!items || group === from) return false;
   if (plan.steps[group]?.needs.some((need) => again.has(need))) return false;
-  for (let item = 0; item < items.count; item += 1) {
-    if (again.has(items.first + item)) return true;
+  for (let index = items.first; index < items.first + items.count; index += 1) {
+    const item = old.steps[index];
+    if (item && isItemAgain(plan, item, index, group, from)) return true;
   }
   return false;
+}
+
+/** Of a group that runs again with the items that it has: whether this one does. */
+function isItemAgain(
+  plan: RunPlan,
+  item: StepState,
+  index: number,
+  group: number,
+  from: number | null,
+): boolean {
+  return index === from || !isSettled(plan, item, group);
 }
 
 function reused(was: StepState, run: number, group: number | null): StepState {

@@ -224,15 +224,15 @@ function itemEnded(
   change.touched.add(group);
   items.open -= 1;
   if ((item.item ?? 0) < items.next) items.active -= 1;
-  if (item.abandoned) step.abandoned = true;
+  const failsFast = change.planOf(group).matrix?.fail_fast === true;
+  // What a failure beside it keeps from running belongs to that failure, and is not left to be done.
+  if (item.abandoned && !(failsFast && items.failed > 0)) step.abandoned = true;
   if (status === "failed") {
     items.failed += 1;
     step.error ??= item.error;
+    if (failsFast && items.failed === 1) stopItems(change, items, endings);
   }
   if (status === "cancelled") items.cancelled += 1;
-  if (items.failed === 1 && status === "failed" && change.planOf(group).matrix?.fail_fast) {
-    stopItems(change, items, endings);
-  }
   if (items.open > 0) releaseItems(change, group, items);
   else if (!hasEnded(step)) {
     const ended = groupStatus(step, items);
