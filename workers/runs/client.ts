@@ -2,6 +2,10 @@
 
 import { ApiError, notFound } from "../http/errors.ts";
 import { objectName, ownObjectName } from "./address.ts";
+import type { RunCoordinatorBase } from "./coordinator.ts";
+import type { Explanation } from "./explain.ts";
+import type { FeedMessage } from "./feed.ts";
+import type { LogQuery, LogSlice } from "./logs.ts";
 import type {
   ApprovalInput,
   CreateInput,
@@ -9,13 +13,9 @@ import type {
   Refusal,
   RerunInput,
   RetryInput,
-  RunCoordinatorBase,
   SignalInput,
   StartInput,
-} from "./coordinator.ts";
-import type { Explanation } from "./explain.ts";
-import type { FeedMessage } from "./feed.ts";
-import type { LogQuery, LogSlice } from "./logs.ts";
+} from "./requests.ts";
 import type {
   EventRow,
   RerunPlan,

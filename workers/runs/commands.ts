@@ -1,4 +1,11 @@
 /** What changes resources and their runs, on request. Each either commits or refuses. */
+
+import type { Engine, NewRun } from "./engine.ts";
+import { allowedActions, stateOf } from "./explain.ts";
+import type { Feed } from "./feed.ts";
+import { isTerminal } from "./machine.ts";
+import type { Projector } from "./projector.ts";
+import type { Queries } from "./queries.ts";
 import type {
   ApprovalInput,
   CreateInput,
@@ -7,13 +14,7 @@ import type {
   RetryInput,
   SignalInput,
   StartInput,
-} from "./coordinator.ts";
-import type { Engine, NewRun } from "./engine.ts";
-import { allowedActions, stateOf } from "./explain.ts";
-import type { Feed } from "./feed.ts";
-import { isTerminal } from "./machine.ts";
-import type { Projector } from "./projector.ts";
-import type { Queries } from "./queries.ts";
+} from "./requests.ts";
 import { planRerun, type Rerun } from "./rerun.ts";
 import { inlineResult } from "./results.ts";
 import type { StoredRun } from "./run-table.ts";

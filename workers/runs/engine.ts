@@ -18,6 +18,7 @@ import { inlineResult, Results } from "./results.ts";
 import { RunAnswers } from "./run-answers.ts";
 import { RunAttempts } from "./run-attempts.ts";
 import { RunChildren } from "./run-children.ts";
+import type { RunHost } from "./run-host.ts";
 import { Slots } from "./slots.ts";
 import type { RunStore } from "./store.ts";
 import type { LiveRun, ParentRef, Resource, RunHead, Trigger } from "./store-types.ts";
@@ -43,7 +44,7 @@ export interface NewRun {
   readonly rerun?: Rerun | null;
 }
 
-export class Engine {
+export class Engine implements RunHost {
   readonly attempts: Attempts;
   readonly slots: Slots;
   readonly results: Results;
@@ -107,6 +108,10 @@ export class Engine {
         this.drive(live, { type: "recovered" }, now);
       }
     });
+  }
+
+  get inFlight(): number {
+    return this.attempts.inFlight;
   }
 
   liveResource(id: string): Resource | null {

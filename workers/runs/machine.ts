@@ -5,11 +5,12 @@
  * Readiness is by counters: the end of a step costs its out-degree, not the size of the graph.
  * The state handed to `reduce` is consumed: the transition's state is the same object, changed.
  */
-import { attemptTimer, died, dispatch, refuse, regain, report, stop } from "./machine/attempts.ts";
+import { attemptTimer, died, dispatch, refuse, regain, report } from "./machine/attempts.ts";
 import { Change } from "./machine/change.ts";
 import { giveBackSlot, hasSlot, rest, slotLost } from "./machine/clock.ts";
 import { approve, gateTimedOut, signal } from "./machine/gates.ts";
 import { abandonUnstarted, considerStep, decided, releaseItems } from "./machine/steps.ts";
+import { stop } from "./machine/stop.ts";
 import { hasEnded, isInFlight, isTerminal } from "./state.ts";
 import { oneRunsAttached, takeReady } from "./suspects.ts";
 import type { RunEvent, RunPlan, RunState, StepError, StopCause, Transition } from "./types.ts";

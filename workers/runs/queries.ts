@@ -1,11 +1,11 @@
 /** What can be asked of a coordinator without changing anything. */
 import type { Archive } from "./archive.ts";
-import type { EventPage, Refusal } from "./coordinator.ts";
 import type { Engine } from "./engine.ts";
 import { type Explanation, explain } from "./explain.ts";
 import { type LogQuery, type LogSlice, readLog, readTail } from "./logs.ts";
 import { ask } from "./questions.ts";
 import { liveRecord, storedRecord } from "./record.ts";
+import type { EventPage, Refusal } from "./requests.ts";
 import type { StoredRun } from "./run-table.ts";
 import { indexOf, nameOf, openApprovals } from "./state.ts";
 import type { RunStore } from "./store.ts";

@@ -1,28 +1,28 @@
 /** Answers what the machine asks about a run: whether a step runs, and what the run comes to. */
 import { logWarning } from "../http/log.ts";
-import type { Engine } from "./engine.ts";
 import type { Conclusion, Decision } from "./ports.ts";
 import { ask } from "./questions.ts";
 import { fitsInline, inlineResult, type Results } from "./results.ts";
+import type { RunHost } from "./run-host.ts";
 import type { LiveRun } from "./store-types.ts";
 import type { RunEvent, StoredResult } from "./types.ts";
 
 export class RunAnswers {
-  readonly #engine: Engine;
+  readonly #host: RunHost;
   readonly #results: Results;
 
-  constructor(engine: Engine, results: Results) {
-    this.#engine = engine;
+  constructor(host: RunHost, results: Results) {
+    this.#host = host;
     this.#results = results;
   }
 
   /** The answer, inside the running commit; null when it comes later, in a commit of its own. */
   decide(live: LiveRun, step: number): RunEvent | null {
-    const kind = this.#engine.kind(live.resource);
+    const kind = this.#host.kind(live.resource);
     const answer = attempt(() => ask(this.#results, live, (view) => kind.decide(view, step)));
     const items = answer instanceof Promise ? null : JSON.stringify(answer.items);
     if (answer instanceof Promise || (items !== null && !fitsInline(items))) {
-      this.#engine.afterCommit(() => void this.#decideLater(live, step, Promise.resolve(answer)));
+      this.#host.afterCommit(() => void this.#decideLater(live, step, Promise.resolve(answer)));
       return null;
     }
     return this.#decided(live, step, answer, items === null ? null : inlineResult(items));
@@ -30,11 +30,11 @@ export class RunAnswers {
 
   /** As `decide`, for the run's outputs. */
   conclude(live: LiveRun): RunEvent | null {
-    const kind = this.#engine.kind(live.resource);
+    const kind = this.#host.kind(live.resource);
     const answer = ask(this.#results, live, (view) => kind.conclude(view));
     const json = answer instanceof Promise ? null : JSON.stringify(answer.result);
     if (answer instanceof Promise || (json !== null && !fitsInline(json))) {
-      this.#engine.afterCommit(() => void this.#concludeLater(live, Promise.resolve(answer)));
+      this.#host.afterCommit(() => void this.#concludeLater(live, Promise.resolve(answer)));
       return null;
     }
     return this.#concluded(live, answer, json === null ? null : inlineResult(json));
@@ -47,9 +47,9 @@ export class RunAnswers {
       const stored = isExpanded
         ? await this.#results.keep(live, `${step}.items`, [...decision.items])
         : null;
-      this.#engine.commit((now) => {
+      this.#host.commit((now) => {
         if (!live.state.steps[step]?.deciding) return;
-        this.#engine.drive(live, this.#decided(live, step, decision, stored), now);
+        this.#host.drive(live, this.#decided(live, step, decision, stored), now);
       });
     } catch (error) {
       logWarning("decision_failed", error, { resource_id: live.resource.id });
@@ -60,9 +60,9 @@ export class RunAnswers {
     try {
       const conclusion = await answer;
       const stored = await this.#results.keep(live, "outputs", conclusion.result);
-      this.#engine.commit((now) => {
+      this.#host.commit((now) => {
         if (!live.state.concluding) return;
-        this.#engine.drive(live, this.#concluded(live, conclusion, stored), now);
+        this.#host.drive(live, this.#concluded(live, conclusion, stored), now);
       });
     } catch (error) {
       logWarning("conclusion_failed", error, { resource_id: live.resource.id });
@@ -80,7 +80,7 @@ export class RunAnswers {
   }
 
   #concluded(live: LiveRun, { error }: Conclusion, stored: StoredResult | null): RunEvent {
-    if (error === null) this.#engine.conclude(live, stored);
+    if (error === null) this.#host.conclude(live, stored);
     return { type: "concluded", error };
   }
 }

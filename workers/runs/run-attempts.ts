@@ -4,11 +4,11 @@ import { logWarning } from "../http/log.ts";
 import type { AttemptHost, CachedOutcome, LogEntry, Ticket } from "./attempts.ts";
 import { artifactPrefix } from "./blobs.ts";
 import { EndBatch } from "./end-batch.ts";
-import type { Engine } from "./engine.ts";
 import type { CacheRequest, StepWork } from "./ports.ts";
 import { ask } from "./questions.ts";
 import { storedRecord } from "./record.ts";
 import { fitsInline, inlineResult } from "./results.ts";
+import type { RunHost } from "./run-host.ts";
 import { type Failure, isInFlight, nameOf } from "./state.ts";
 import { StepCache } from "./step-cache.ts";
 import type { RunStore } from "./store.ts";
@@ -29,31 +29,31 @@ interface Kept {
 }
 
 export class RunAttempts implements AttemptHost {
-  readonly #engine: Engine;
+  readonly #host: RunHost;
   readonly #blobs: R2Bucket;
   readonly #executors: Executors;
   readonly #store: RunStore;
   readonly #cache: StepCache;
   readonly #ends: EndBatch;
 
-  constructor(engine: Engine, env: Env, executors: Executors, store: RunStore) {
-    this.#engine = engine;
+  constructor(host: RunHost, env: Env, executors: Executors, store: RunStore) {
+    this.#host = host;
     this.#blobs = env.BLOBS;
     this.#executors = executors;
     this.#store = store;
     this.#cache = new StepCache(env.BLOBS);
     this.#ends = new EndBatch(
-      () => engine.attempts.inFlight,
+      () => host.inFlight,
       (ends) =>
-        engine.commit((now) => {
+        host.commit((now) => {
           for (const end of ends) end(now);
         }),
     );
   }
 
   work({ live, step }: Ticket): StepWork | Promise<StepWork> {
-    const kind = this.#engine.kind(live.resource);
-    const answer = ask(this.#engine.results, live, (view) => kind.work(view, step));
+    const kind = this.#host.kind(live.resource);
+    const answer = ask(this.#host.results, live, (view) => kind.work(view, step));
     if (answer instanceof Promise) return answer.then((work) => this.#withMounts(live, work));
     return this.#withMounts(live, answer);
   }
@@ -102,33 +102,33 @@ export class RunAttempts implements AttemptHost {
     const { live, step, epoch } = ticket;
     const state = live.state.steps[step];
     if (state?.status !== "queued" || state.epoch !== epoch) return false;
-    this.#engine.tell(live, { type: "attempt_started", step, epoch });
+    this.#host.tell(live, { type: "attempt_started", step, epoch });
     return live.state.steps[step]?.status === "running";
   }
 
   output(ticket: Ticket, entries: readonly LogEntry[]): void {
-    const live = this.#engine.subject(ticket);
-    if (live) this.#engine.commit((now) => this.#appendOutput({ ...ticket, live }, entries, now));
+    const live = this.#host.subject(ticket);
+    if (live) this.#host.commit((now) => this.#appendOutput({ ...ticket, live }, entries, now));
   }
 
   async artifact(ticket: Ticket, path: string, body: Uint8Array): Promise<void> {
     const { epoch } = ticket;
     const { resource, run } = ticket.live;
-    const isTask = this.#engine.kind(resource).result === "step";
+    const isTask = this.#host.kind(resource).result === "step";
     const step = isTask ? null : stepName(ticket);
     const key = `${artifactPrefix({ resource, run, step, epoch })}${path}`;
     await this.#blobs.put(key, body);
-    const live = this.#engine.subject(ticket);
+    const live = this.#host.subject(ticket);
     if (!live) {
       await this.#blobs.delete(key);
       return;
     }
-    this.#engine.commit((now) => {
+    this.#host.commit((now) => {
       live.recorded.add("artifact");
       const name = stepName(ticket);
       const data = { step: name, epoch, path, bytes: body.byteLength };
       const event = { at: now, type: "artifact.stored", epoch, step: name, data };
-      this.#engine.append(live.resource, live.run, event);
+      this.#host.append(live.resource, live.run, event);
     });
   }
 
@@ -144,21 +144,21 @@ export class RunAttempts implements AttemptHost {
     let isDropped = false;
     await this.#ends.add((now) => {
       free();
-      const live = this.#engine.subject(ticket);
+      const live = this.#host.subject(ticket);
       isDropped = live === null;
       if (!live) return;
       this.#appendOutput({ ...ticket, live }, entries, now);
       const state = live.state.steps[step];
       if (state?.epoch === epoch && isInFlight(state)) live.results.set(step, stored);
-      this.#engine.drive(live, { type: "attempt_finished", step, epoch, result }, now);
+      this.#host.drive(live, { type: "attempt_finished", step, epoch, result }, now);
     });
-    if (isDropped) await this.#engine.results.discard(stored);
+    if (isDropped) await this.#host.results.discard(stored);
   }
 
   probationPassed(ticket: Ticket): void {
     const { step, epoch } = ticket;
-    const live = this.#engine.subject(ticket);
-    if (live) this.#engine.tell(live, { type: "probation_passed", step, epoch });
+    const live = this.#host.subject(ticket);
+    if (live) this.#host.tell(live, { type: "probation_passed", step, epoch });
   }
 
   async cached(ticket: Ticket, request: CacheRequest): Promise<CachedOutcome | null> {
@@ -169,9 +169,9 @@ export class RunAttempts implements AttemptHost {
       const data = found.hit
         ? { step, epoch, hit: true, from: { ...found.origin } }
         : { step, epoch, hit: false, differs: found.differs && [...found.differs] };
-      this.#engine.commit((now) => {
+      this.#host.commit((now) => {
         const event = { at: now, type: "cache.looked_up", epoch, step, data };
-        this.#engine.append(live.resource, live.run, event);
+        this.#host.append(live.resource, live.run, event);
       });
       if (!found.hit) return null;
       for (const { path, body } of found.artifacts) await this.artifact(ticket, path, body);
@@ -203,7 +203,7 @@ export class RunAttempts implements AttemptHost {
     const step = stepName(ticket);
     for (const { stream, text } of entries) {
       live.recorded.add(stream);
-      this.#engine.append(live.resource, live.run, {
+      this.#host.append(live.resource, live.run, {
         at: now,
         type: "log",
         epoch,
@@ -223,7 +223,7 @@ export class RunAttempts implements AttemptHost {
     const json = JSON.stringify(value);
     if (fitsInline(json)) return { result, stored: inlineResult(json) };
     const place = `${ticket.step}.${ticket.epoch}`;
-    return this.#engine.results
+    return this.#host.results
       .keep(ticket.live, place, value)
       .then((stored) => ({ result, stored }))
       .catch((error: unknown) => ({ result: unstorable(error), stored: null }));

@@ -1,9 +1,10 @@
 /** Steps that are runs of other resources, and runs that are steps of others: both ends of the wire. */
 import { logWarning } from "../http/log.ts";
-import type { Engine } from "./engine.ts";
+import { ownObjectName } from "./address.ts";
 import type { StepWork } from "./ports.ts";
 import { ask } from "./questions.ts";
 import { fitsInline, inlineResult } from "./results.ts";
+import type { RunHost } from "./run-host.ts";
 import { hasEnded } from "./state.ts";
 import type { RunStore } from "./store.ts";
 import type { LiveRun, ParentRef, Resource } from "./store-types.ts";
@@ -14,14 +15,14 @@ import type { AttemptResult, StoredResult } from "./types.ts";
 const REPORTS_PER_ALARM = 20;
 
 export class RunChildren {
-  readonly #engine: Engine;
+  readonly #host: RunHost;
   readonly #store: RunStore;
   readonly #sub: SubRuns;
 
-  constructor(engine: Engine, env: Env, store: RunStore) {
-    this.#engine = engine;
+  constructor(host: RunHost, env: Env, store: RunStore) {
+    this.#host = host;
     this.#store = store;
-    this.#sub = new SubRuns(env.RUN_COORDINATOR, env.BLOBS);
+    this.#sub = new SubRuns((id) => env.RUN_COORDINATOR.getByName(ownObjectName(id)), env.BLOBS);
   }
 
   /** Begins the run that a step is, or asks after it. */
@@ -60,28 +61,28 @@ export class RunChildren {
   /** Takes what a child says of itself. */
   async reported({ parent, result, outputs }: ChildReport): Promise<void> {
     const { resource_id, run, step, epoch } = parent;
-    const live = this.#engine.runs.find(resource_id, run)?.live;
+    const live = this.#host.runs.find(resource_id, run)?.live;
     if (!live) return;
     if (result === null) {
-      this.#engine.tell(live, { type: "heartbeat", step, epoch });
+      this.#host.tell(live, { type: "heartbeat", step, epoch });
       return;
     }
     let stored: StoredResult | null = null;
     if (outputs !== null) {
       stored = fitsInline(outputs)
         ? inlineResult(outputs)
-        : await this.#engine.results.keep(live, `${step}.${epoch}`, JSON.parse(outputs));
+        : await this.#host.results.keep(live, `${step}.${epoch}`, JSON.parse(outputs));
     }
-    this.#engine.commit((now) => {
+    this.#host.commit((now) => {
       const state = live.state.steps[step];
       if (state?.epoch === epoch && !hasEnded(state)) live.results.set(step, stored);
-      this.#engine.drive(live, { type: "attempt_finished", step, epoch, result }, now);
+      this.#host.drive(live, { type: "attempt_finished", step, epoch, result }, now);
     });
   }
 
   /** What a run that is a step of another has to say; null when it has no parent. */
   describe(resource: Resource, run: number): ChildReport | null {
-    const live = this.#engine.runs.find(resource.id, run)?.live;
+    const live = this.#host.runs.find(resource.id, run)?.live;
     const found = live ?? this.#store.runs.get(resource.id, run);
     if (!found?.parent) return null;
     const { status, error } = found.state;
@@ -126,8 +127,8 @@ export class RunChildren {
   }
 
   #work(live: LiveRun, step: number): Promise<StepWork> {
-    const kind = this.#engine.kind(live.resource);
-    return Promise.resolve(ask(this.#engine.results, live, (view) => kind.work(view, step)));
+    const kind = this.#host.kind(live.resource);
+    return Promise.resolve(ask(this.#host.results, live, (view) => kind.work(view, step)));
   }
 }
 

@@ -3,8 +3,6 @@
  * which tells the parent how it ended; both calls are repeated until they have come through, and
  * name the dispatch that they are about.
  */
-import { ownObjectName } from "./address.ts";
-import type { RunCoordinatorBase } from "./coordinator.ts";
 import type { ParentRef } from "./store-types.ts";
 import type { AttemptResult, StoredResult } from "./types.ts";
 
@@ -33,12 +31,19 @@ export function requestOf(parent: ParentRef): string {
   return `${parent.resource_id}/${parent.run}/${parent.step}/${parent.epoch}`;
 }
 
+/** The object of another resource, as far as it is one's child or parent. */
+export interface OtherObject {
+  beginChild(start: ChildStart): Promise<ChildReport>;
+  cancelChild(id: string, parent: ParentRef): Promise<ChildReport>;
+  childReported(report: ChildReport): Promise<void>;
+}
+
 export class SubRuns {
-  readonly #namespace: DurableObjectNamespace<RunCoordinatorBase>;
+  readonly #object: (resourceId: string) => OtherObject;
   readonly #blobs: R2Bucket;
 
-  constructor(namespace: DurableObjectNamespace<RunCoordinatorBase>, blobs: R2Bucket) {
-    this.#namespace = namespace;
+  constructor(object: (resourceId: string) => OtherObject, blobs: R2Bucket) {
+    this.#object = object;
     this.#blobs = blobs;
   }
 
@@ -70,10 +75,6 @@ export class SubRuns {
     const object = await this.#blobs.get(outputs.key);
     if (!object) throw new Error("the blob store has lost the outputs of a sub-pipeline");
     return object.text();
-  }
-
-  #object(resourceId: string) {
-    return this.#namespace.getByName(ownObjectName(resourceId));
   }
 }
 

@@ -4,7 +4,6 @@ import {
   DURABLE_SILENCE_MS,
   type Failure,
   isInFlight,
-  KILL_GRACE_MS,
   LEASE_MS,
   LOST,
   MAX_LOSSES,
@@ -18,6 +17,7 @@ import type { AttemptResult, MachineEvent, RunEvent, StepState, StopCause } from
 import type { Change } from "./change.ts";
 import { markStarted, startClock } from "./clock.ts";
 import { abandon, end } from "./steps.ts";
+import { stop } from "./stop.ts";
 
 type Report = Extract<RunEvent, { epoch: number }>;
 type LossCause = Extract<MachineEvent, { type: "attempt.lost" }>["cause"];
@@ -187,15 +187,6 @@ function failed(change: Change, index: number, step: StepState, failure: Failure
   change.touch(index, step);
   const { attempt, retry_at } = step;
   change.emit({ type: "step.waiting", step: index, attempt, retry_at });
-}
-
-/** Asks for the end of a dispatch. */
-export function stop(change: Change, index: number, step: StepState, reason: StopCause): void {
-  step.stopping = { reason, give_up_at: change.now + KILL_GRACE_MS };
-  step.deadline_at = null;
-  if (step.status === "queued") step.lease_until = null;
-  change.touch(index, step);
-  change.effects.push({ type: "kill", step: index, epoch: step.epoch, reason });
 }
 
 /** Looks at what the clock says about a dispatch. */

@@ -1,23 +1,7 @@
-/** Steps that wait for a moment, a person or a signal. They take no place among the attempts. */
+/** What ends the wait of a gate: a person, a signal, or its time. */
 import type { RunEvent, StepState } from "../types.ts";
 import type { Change } from "./change.ts";
-import { markStarted } from "./clock.ts";
-import { end, fail } from "./steps.ts";
-
-/** Opens a gate for `ms`, null for no limit; a signal that came before passes it at once. */
-export function openGate(change: Change, index: number, step: StepState, ms: number | null): void {
-  const { gate } = change.planOf(index);
-  if (!gate) return;
-  markStarted(change);
-  step.status = "waiting";
-  step.started_at = change.now;
-  step.gate_until = ms === null ? null : change.now + ms;
-  change.touch(index, step);
-  change.emit({ type: "gate.opened", step: index, gate: gate.type, until: step.gate_until });
-  const known = change.state.signals.findIndex(({ name }) => name === gate.signal);
-  const [signal] = known < 0 ? [] : change.state.signals.splice(known, 1);
-  if (signal) pass(change, index, step, signal.id);
-}
+import { end, fail, pass } from "./steps.ts";
 
 /** The time of an open gate has come. */
 export function gateTimedOut(change: Change, index: number, step: StepState): void {
@@ -59,10 +43,4 @@ export function signal(change: Change, { name, id }: { name: string; id: string 
     return;
   }
   change.state.signals.push({ name, id });
-}
-
-function pass(change: Change, index: number, step: StepState, signalId: string | null): void {
-  if (signalId !== null) change.effects.push({ type: "take_signal", step: index, id: signalId });
-  change.emit({ type: "step.completed", step: index, error: null });
-  end(change, index, step, "completed");
 }

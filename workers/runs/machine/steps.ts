@@ -1,10 +1,9 @@
 /** How steps become ready and end, and what that means for those that depend on them. */
 import { dependents, hasEnded, isInFlight, MAX_STEPS, newStep, STEP_CANCELLED } from "../state.ts";
 import type { GroupState, StepState, StepStatus, Verdict } from "../types.ts";
-import { stop } from "./attempts.ts";
 import type { Change } from "./change.ts";
 import { markStarted } from "./clock.ts";
-import { openGate } from "./gates.ts";
+import { stop } from "./stop.ts";
 
 type Ended = Extract<StepStatus, "completed" | "failed" | "cancelled" | "skipped">;
 
@@ -76,6 +75,33 @@ export function fail(
   step.error = error;
   change.emit({ type: "step.failed", step: index, error });
   end(change, index, step, "failed");
+}
+
+/** Opens a gate for `ms`, null for no limit; a signal that came before passes it at once. */
+function openGate(change: Change, index: number, step: StepState, ms: number | null): void {
+  const { gate } = change.planOf(index);
+  if (!gate) return;
+  markStarted(change);
+  step.status = "waiting";
+  step.started_at = change.now;
+  step.gate_until = ms === null ? null : change.now + ms;
+  change.touch(index, step);
+  change.emit({ type: "gate.opened", step: index, gate: gate.type, until: step.gate_until });
+  const known = change.state.signals.findIndex(({ name }) => name === gate.signal);
+  const [signal] = known < 0 ? [] : change.state.signals.splice(known, 1);
+  if (signal) pass(change, index, step, signal.id);
+}
+
+/** Ends the wait at a gate. `signalId` names the signal that did, if one did. */
+export function pass(
+  change: Change,
+  index: number,
+  step: StepState,
+  signalId: string | null,
+): void {
+  if (signalId !== null) change.effects.push({ type: "take_signal", step: index, id: signalId });
+  change.emit({ type: "step.completed", step: index, error: null });
+  end(change, index, step, "completed");
 }
 
 function expand(change: Change, index: number, step: StepState, count: number): void {

@@ -1,0 +1,70 @@
+/** What is asked of a coordinator, and its refusals. */
+import type { EventRow } from "./store-types.ts";
+
+export interface CreateInput {
+  readonly id: string;
+  readonly kind: string;
+  readonly project_id: string;
+  /** JSON text. */
+  readonly document: string;
+  /** Starts the first run in the same commit and waits for its end; null only creates. */
+  readonly start: StartInput | null;
+}
+
+export interface StartInput {
+  /** How long to wait for the end of the run before answering. */
+  readonly wait_ms: number;
+  /** Names the request, so that one repeated after a crash finds its run and starts no other. */
+  readonly request_id: string | null;
+  /** JSON text of the run's inputs; null for none. */
+  readonly inputs?: string | null;
+  /** Begins a run although another one is live. */
+  readonly allow_concurrent?: boolean;
+}
+
+/** Which run is run again, and from where. */
+export interface RerunInput {
+  /** Null is the newest. */
+  readonly run?: number | null;
+  /** This step and all that depend on it run again; null for what failed and what depends on that. */
+  readonly from?: string | null;
+}
+
+export interface RetryInput extends StartInput, RerunInput {
+  /** JSON text that takes the place of the `inputs` of the step `from`. */
+  readonly step_inputs?: string | null;
+}
+
+export interface ApprovalInput {
+  /** Null is the only approval that is open. */
+  readonly step: string | null;
+  readonly approved: boolean;
+  readonly by: string;
+  readonly comment: string | null;
+}
+
+export interface SignalInput {
+  readonly name: string;
+  /** JSON text of up to 64 KiB. */
+  readonly payload: string;
+  readonly request_id: string | null;
+}
+
+/** A refusal that the caller turns into an API error. */
+export type Refusal =
+  | { readonly refused: "not_found" }
+  | { readonly refused: "busy" }
+  | {
+      readonly refused: "illegal";
+      readonly detail: string;
+      readonly state: string;
+      readonly allowed: readonly string[];
+    }
+  | { readonly refused: "version"; readonly current: number }
+  | { readonly refused: "unknown_step"; readonly step: string; readonly known: readonly string[] };
+
+export interface EventPage {
+  readonly events: readonly EventRow[];
+  /** The run has ended, so that nothing follows the last page. */
+  readonly ended: boolean;
+}
