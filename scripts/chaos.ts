@@ -17,6 +17,16 @@ await build();
 const env = Object.fromEntries(
   Object.entries(FULL_COUNTS).map(([name, count]) => [name, process.env[name] || count]),
 );
-const args = ["run", "--project", "unit", "--project", "e2e", "crash", "properties", "dags", "fuzz"];
+const args = [
+  "run",
+  "--project",
+  "unit",
+  "--project",
+  "e2e",
+  "crash",
+  "properties",
+  "dags",
+  "fuzz",
+];
 const { code } = await runTool("vitest", args, { env, stdio: "inherit" });
 process.exitCode = code;

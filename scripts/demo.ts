@@ -7,9 +7,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
 import { Display, type Row, table } from "./demo/display.ts";
+import { demonstratePipeline } from "./demo/pipeline.ts";
 import { readSources } from "./demo/sources.ts";
 import { type DemoTask, demoTasks } from "./demo/tasks.ts";
-import { Client, type TaskEvent } from "./lib/client.ts";
+import { Api, Client, type RunEvent } from "./lib/client.ts";
 import { freshDevVars } from "./lib/dev-vars.ts";
 import { freePort } from "./lib/probe.ts";
 import { prepareService } from "./lib/service.ts";
@@ -24,7 +25,7 @@ interface Finished {
 }
 
 /** A line about an event, for people; null when it is not worth one. */
-function noteOf(event: TaskEvent): string | null {
+function noteOf(event: RunEvent): string | null {
   const error = Object(Object(event).error);
   switch (event.type) {
     case "attempt.started":
@@ -105,7 +106,8 @@ async function demonstrate(data: string): Promise<boolean> {
     await service.start();
     console.log(`PIPELZR runs at ${service.url} (built and booted in ${since()})`);
     const sources = await readSources();
-    const client = new Client(service.url, variables.PIPELZR_DEV_API_KEY);
+    const api = new Api(service.url, variables.PIPELZR_DEV_API_KEY);
+    const client = new Client(api);
     const tasks = await demoTasks(sources, client);
     console.log(`${tasks.length} tasks on the ${sources.size} files of this repository:\n`);
     const rows = tasks.map(({ definition }) => ({
@@ -129,13 +131,15 @@ async function demonstrate(data: string): Promise<boolean> {
       )}\n`,
     );
     const problems = finished.filter(({ problem }) => problem !== null);
-    if (problems.length > 0) console.error(output);
-    console.log(
-      problems.length === 0
-        ? `All ${tasks.length} tasks ended as they must, in ${since()} altogether.`
-        : `${problems.length} of ${tasks.length} tasks did not end as they must.`,
-    );
-    return problems.length === 0;
+    if (problems.length > 0) {
+      console.error(output);
+      console.log(`${problems.length} of ${tasks.length} tasks did not end as they must.`);
+      return false;
+    }
+    await demonstratePipeline(api, sources, () => interruption.signal.aborted);
+    if (interruption.signal.aborted) return false;
+    console.log(`All ${tasks.length} tasks and the pipeline ended as they must, in ${since()}.`);
+    return true;
   } finally {
     await service.stop();
   }

@@ -1,7 +1,7 @@
 /** What the demo executes, and what must come of each: expectations are computed by Node, here. */
 import { randomBytes } from "node:crypto";
 import { isDeepStrictEqual } from "node:util";
-import type { Client, Task, TaskDefinition, TaskEvent } from "../lib/client.ts";
+import type { Client, RunEvent, Task, TaskDefinition } from "../lib/client.ts";
 import type { Sources } from "./sources.ts";
 
 export interface DemoTask {
@@ -9,7 +9,7 @@ export interface DemoTask {
   /** The last word on the task: what it found, or throws with what is wrong. */
   verify(task: Task, client: Client): Promise<string> | string;
   /** Looks at each event as it comes. */
-  onEvent?(event: TaskEvent, id: string, client: Client): Promise<void>;
+  onEvent?(event: RunEvent, id: string, client: Client): Promise<void>;
   /** How it must end; `completed` unless said. */
   readonly ends?: "cancelled";
 }

@@ -1,4 +1,4 @@
-/** A small client of PIPELZR's tasks, for the demo and the benchmark. */
+/** A small client of PIPELZR, for the demo. */
 import { z } from "zod";
 
 const taskSchema = z.looseObject({
@@ -14,14 +14,15 @@ const taskSchema = z.looseObject({
 export type Task = z.output<typeof taskSchema>;
 
 const eventSchema = z.looseObject({ seq: z.int(), type: z.string() });
-export type TaskEvent = z.output<typeof eventSchema>;
+export type RunEvent = z.output<typeof eventSchema>;
 
 export interface TaskDefinition {
   readonly name: string;
   readonly [field: string]: unknown;
 }
 
-export class Client {
+/** Calls the API and follows its streams. */
+export class Api {
   readonly #url: string;
   readonly #key: string;
 
@@ -30,52 +31,8 @@ export class Client {
     this.#key = key;
   }
 
-  /** Creates a task and starts it, without waiting for its end. */
-  async start(definition: TaskDefinition): Promise<Task> {
-    const headers = { prefer: "respond-async" };
-    const response = await this.#call("POST", "/tasks", { ...definition, execute: true }, headers);
-    return taskSchema.parse(await response.json());
-  }
-
-  async get(id: string): Promise<Task> {
-    return taskSchema.parse(await (await this.#call("GET", `/tasks/${id}`)).json());
-  }
-
-  async cancel(id: string): Promise<Task> {
-    return taskSchema.parse(await (await this.#call("POST", `/tasks/${id}/cancel`)).json());
-  }
-
-  async logs(id: string): Promise<string> {
-    return (await this.#call("GET", `/tasks/${id}/logs`)).text();
-  }
-
-  async artifact(id: string, path: string): Promise<string> {
-    const query = new URLSearchParams({ path });
-    return (await this.#call("GET", `/tasks/${id}/artifacts/content?${query}`)).text();
-  }
-
-  async storeSecret(name: string, value: string): Promise<void> {
-    await (await this.#call("POST", "/secrets", { name, value })).body?.cancel();
-  }
-
-  /** The events of a task's run, as they happen, until it ends. */
-  async *events(id: string): AsyncGenerator<TaskEvent> {
-    const headers = { accept: "text/event-stream" };
-    const response = await this.#call("GET", `/tasks/${id}/events`, undefined, headers);
-    let pending = "";
-    const decoder = new TextDecoder();
-    for await (const chunk of response.body ?? []) {
-      pending += decoder.decode(chunk, { stream: true });
-      const messages = pending.split("\n\n");
-      pending = messages.pop() ?? "";
-      for (const message of messages) {
-        const data = message.split("\n").find((line) => line.startsWith("data:"));
-        if (data) yield eventSchema.parse(JSON.parse(data.slice("data:".length)));
-      }
-    }
-  }
-
-  async #call(
+  /** Throws with the answer unless it says that it worked. */
+  async call(
     method: string,
     path: string,
     body?: unknown,
@@ -92,5 +49,68 @@ export class Client {
     });
     if (response.ok) return response;
     throw new Error(`${method} ${path} answered ${response.status}: ${await response.text()}`);
+  }
+
+  /** The events of a run, as they happen, until it ends. */
+  async *events(path: string): AsyncGenerator<RunEvent> {
+    const response = await this.call("GET", path, undefined, { accept: "text/event-stream" });
+    let pending = "";
+    const decoder = new TextDecoder();
+    for await (const chunk of response.body ?? []) {
+      pending += decoder.decode(chunk, { stream: true });
+      const messages = pending.split("\n\n");
+      pending = messages.pop() ?? "";
+      for (const message of messages) {
+        const data = message.split("\n").find((line) => line.startsWith("data:"));
+        if (data) yield eventSchema.parse(JSON.parse(data.slice("data:".length)));
+      }
+    }
+  }
+}
+
+/** Tasks and secrets. */
+export class Client {
+  readonly #api: Api;
+
+  constructor(api: Api) {
+    this.#api = api;
+  }
+
+  /** Creates a task and starts it, without waiting for its end. */
+  async start(definition: TaskDefinition): Promise<Task> {
+    const headers = { prefer: "respond-async" };
+    const response = await this.#api.call(
+      "POST",
+      "/tasks",
+      { ...definition, execute: true },
+      headers,
+    );
+    return taskSchema.parse(await response.json());
+  }
+
+  async get(id: string): Promise<Task> {
+    return taskSchema.parse(await (await this.#api.call("GET", `/tasks/${id}`)).json());
+  }
+
+  async cancel(id: string): Promise<Task> {
+    return taskSchema.parse(await (await this.#api.call("POST", `/tasks/${id}/cancel`)).json());
+  }
+
+  async logs(id: string): Promise<string> {
+    return (await this.#api.call("GET", `/tasks/${id}/logs`)).text();
+  }
+
+  async artifact(id: string, path: string): Promise<string> {
+    const query = new URLSearchParams({ path });
+    return (await this.#api.call("GET", `/tasks/${id}/artifacts/content?${query}`)).text();
+  }
+
+  async storeSecret(name: string, value: string): Promise<void> {
+    await (await this.#api.call("POST", "/secrets", { name, value })).body?.cancel();
+  }
+
+  /** The events of a task's run, as they happen, until it ends. */
+  events(id: string): AsyncGenerator<RunEvent> {
+    return this.#api.events(`/tasks/${id}/events`);
   }
 }
