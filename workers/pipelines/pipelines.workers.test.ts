@@ -1,376 +1,385 @@
-import { env } from "cloudflare:workers";
+/** What the steps of a run do, on the real object: conditions, failures, matrices, data. */
 import { describe, expect, it } from "vitest";
 import {
   create,
+  ECHO,
+  eventsOfType,
+  execute,
   FAIL,
-  isStep,
-  ONE,
+  jsonOf,
   resultOf,
+  run,
   runs,
   SLEEP,
   states,
-  until,
-  when,
-} from "./test-support-workers.ts";
+} from "./test-support-runs.ts";
 
-const again = { wait_ms: 20_000, request_id: null };
+const ONE = "export default () => 1";
+const LIST = "export default () => [1, 2, 3, 4]";
+const EACH = { matrix: { n: "${{ tasks.list.result }}" } };
 
-describe("conditions", () => {
-  const after = (name: string, condition: string) => ({
-    name,
-    needs: ["bad"],
-    if: condition,
-    script: ONE,
-  });
-
-  it("see what became of the steps before", async () => {
-    const tasks = [
-      { name: "good", script: ONE },
-      { name: "bad", script: FAIL },
-      after("on_success", "success()"),
-      after("on_failure", "failure()"),
-      after("in_any_case", "${{ always() }}"),
-      after("if_cancelled", "cancelled()"),
-      after("if_value", "tasks.bad.state == 'failed' && always()"),
-      { name: "else", needs: ["on_failure"], script: ONE },
-    ];
-    const { resource, run } = await create(tasks, { stop_on_failure: false });
-    expect(run?.status).toBe("failed");
-    expect(await states(resource.id)).toEqual({
-      good: "completed",
+describe("a condition", () => {
+  it("is about the steps above, and makes a step run or be skipped", async () => {
+    const { id, run: ended } = await run(
+      [
+        { name: "bad", script: FAIL },
+        { name: "plain", needs: ["bad"] },
+        { name: "ok", needs: ["bad"], if: "${{ success() }}" },
+        { name: "failed", needs: ["bad"], if: "${{ failure() }}", script: ONE },
+        { name: "always", needs: ["plain"], if: "${{ always() }}", script: ONE },
+        { name: "far", needs: ["plain"], if: "${{ failure() }}", script: ONE },
+        { name: "cancelled", needs: ["bad"], if: "${{ cancelled() }}" },
+        {
+          name: "asks",
+          needs: ["bad"],
+          if: "${{ !success() && tasks.bad.error.code }}",
+          script: ONE,
+        },
+      ],
+      { stop_on_failure: false },
+    );
+    expect(ended).toMatchObject({ status: "failed", failed_steps: ["bad"] });
+    expect(await states(id)).toEqual({
       bad: "failed",
-      on_success: "skipped",
-      on_failure: "completed",
-      in_any_case: "completed",
-      if_cancelled: "skipped",
-      if_value: "completed",
-      else: "completed",
+      plain: "skipped",
+      ok: "skipped",
+      failed: "completed",
+      always: "completed",
+      far: "completed",
+      cancelled: "skipped",
+      asks: "completed",
     });
   });
 
-  it("let a failed run start what asks for the status of others, and nothing else", async () => {
-    const tasks = [
-      { name: "bad", script: FAIL },
-      { name: "later", script: SLEEP, inputs: 300 },
-      { name: "next", needs: ["later"], script: ONE },
-      { name: "tell", needs: ["bad"], if: "failure()", script: ONE },
-      { name: "last", needs: ["next"], if: "always()", script: ONE },
-    ];
-    const { resource } = await create(tasks, { stop_on_failure: true });
-    expect(await states(resource.id)).toMatchObject({
+  it("reads values, and what is skipped skips what needs it", async () => {
+    const { id, run: ended } = await run(
+      [
+        { name: "a", script: "export default () => ({ go: false })" },
+        { name: "b", needs: ["a"], if: "${{ tasks.a.result.go }}" },
+        { name: "c", needs: ["b"] },
+        { name: "d", if: "inputs.n > 2", script: ONE },
+      ],
+      {},
+      { n: 3 },
+    );
+    expect(ended?.status).toBe("completed");
+    expect(await states(id)).toEqual({
+      a: "completed",
+      b: "skipped",
+      c: "skipped",
+      d: "completed",
+    });
+  });
+
+  it("that cannot be evaluated fails its step, and says where", async () => {
+    const { run: ended } = await run([
+      { name: "a", script: "export default () => 'x'" },
+      { name: "b", needs: ["a"], if: "${{ fromJSON(tasks.a.result) }}" },
+    ]);
+    expect(ended).toMatchObject({ status: "failed", failed_steps: ["b"] });
+    expect(ended?.error).toMatchObject({ code: "expression_invalid" });
+    expect(ended?.error?.message).toContain("if");
+  });
+});
+
+describe("a failure", () => {
+  it("stops the start of what does not ask for the status of others", async () => {
+    const { id, run: ended } = await run(
+      [
+        { name: "bad", script: FAIL },
+        { name: "slow", script: SLEEP, inputs: 300 },
+        { name: "next", needs: ["slow"] },
+        { name: "clean", needs: ["slow"], if: "${{ always() }}", script: ONE },
+      ],
+      { stop_on_failure: true },
+    );
+    expect(ended?.status).toBe("failed");
+    expect(await states(id)).toEqual({
+      bad: "failed",
+      slow: "completed",
       next: "skipped",
-      tell: "completed",
-      last: "completed",
+      clean: "completed",
     });
   });
 
-  it("take a failure that is tolerated for a result", async () => {
-    const tasks = [
-      { name: "bad", script: FAIL, continue_on_error: true },
+  it("that is tolerated satisfies what needs it, and fails no run", async () => {
+    const {
+      id,
+      run: ended,
+      result,
+    } = await run(
+      [
+        { name: "bad", script: FAIL, continue_on_error: true },
+        { name: "next", needs: ["bad"], script: ECHO, inputs: "${{ tasks.bad.state }}" },
+      ],
+      { outputs: { state: "${{ tasks.next.result }}", code: "${{ tasks.bad.error.code }}" } },
+    );
+    expect(ended?.status).toBe("completed");
+    expect(await jsonOf(result)).toMatchObject({ state: "failed", code: expect.any(String) });
+    expect(await states(id)).toEqual({ bad: "failed", next: "completed" });
+  });
+
+  it("is tried again as the policy says, and the results of failed tries are dropped", async () => {
+    const { id, run: ended } = await run([
       {
-        name: "next",
-        needs: ["bad"],
-        script: "export default (i) => i",
-        inputs: "${{ tasks.bad.state }}",
+        name: "flaky",
+        script:
+          "export default (_, ctx) => { if (ctx.attempt < 3) throw new Error('no'); return ctx.attempt }",
+        retry: { max_attempts: 3, initial_seconds: 0.01 },
       },
-    ];
-    const { resource, run } = await create(tasks);
-    expect(run?.status).toBe("completed");
-    expect(await resultOf(resource.id, "next")).toBe("failed");
+    ]);
+    expect(ended?.status).toBe("completed");
+    expect(await resultOf(id, "flaky")).toBe(3);
+    expect((await runs.attempts(id, null)).map(({ state }) => state)).toEqual([
+      "failed",
+      "failed",
+      "completed",
+    ]);
+  });
+
+  it("of the run's time ends what runs, and skips the rest", async () => {
+    const { id, run: ended } = await run(
+      [
+        { name: "long", script: SLEEP, inputs: 60_000 },
+        { name: "next", needs: ["long"] },
+      ],
+      { timeout_seconds: 0.3 },
+    );
+    expect(ended).toMatchObject({ status: "failed", error: { code: "run_timeout" } });
+    expect(await states(id)).toEqual({ long: "failed", next: "skipped" });
   });
 });
 
 describe("a matrix", () => {
-  const over = (n: number, more: object = {}) => ({
-    name: "item",
-    needs: ["list"],
-    strategy: { matrix: { n: "${{ tasks.list.result }}" }, ...more },
-    inputs: { n: "${{ matrix.n }}" },
-    script: `export default ({ n }) => { if (n === ${n}) throw new Error('no'); return n; }`,
+  it("from an upstream result fans out and in, in the order of its values", async () => {
+    const { id, result } = await run(
+      [
+        { name: "list", script: LIST },
+        {
+          name: "each",
+          needs: ["list"],
+          strategy: { ...EACH, max_parallel: 3 },
+          script:
+            "export default async (n) => { await new Promise((done) => setTimeout(done, 50 - n * 10)); return n * n }",
+          inputs: "${{ matrix.n }}",
+        },
+        { name: "sum", needs: ["each"], script: ECHO, inputs: "${{ tasks.each.results }}" },
+      ],
+      { outputs: { all: "${{ tasks.sum.result }}", list: "${{ tasks.each.results }}" } },
+    );
+    const items = [1, 2, 3, 4].map((n) => ({ matrix: { n }, state: "completed", result: n * n }));
+    expect(await jsonOf(result)).toEqual({ all: items, list: items });
+    expect((await runs.step(id, null, "each[2]")).matrix).toBe('{"n":3}');
   });
-  const list = { name: "list", script: "export default () => [0, 1, 2, 3, 4]" };
-  const gather = {
-    name: "gather",
-    needs: ["item"],
-    inputs: "${{ tasks.item.results }}",
-    script: "export default (all) => all.map(({ result }) => result)",
-  };
 
-  it("runs an item each, and gathers all of them in order", async () => {
-    const { resource } = await create([list, over(-1, { max_parallel: 2 }), gather]);
-    expect(await resultOf(resource.id, "gather")).toEqual([0, 1, 2, 3, 4]);
+  it("has no more items at work than its max_parallel", async () => {
+    const { id } = await run([
+      { name: "list", script: LIST },
+      {
+        name: "each",
+        needs: ["list"],
+        strategy: { ...EACH, max_parallel: 2 },
+        script: SLEEP,
+        inputs: 30,
+      },
+    ]);
+    let atWork = 0;
+    let most = 0;
+    const { events } = await runs.events(id, 1, 0);
+    for (const { type, data } of events) {
+      if (!data.includes("each[")) continue;
+      if (type === "attempt.started") atWork += 1;
+      if (type === "attempt.finished") atWork -= 1;
+      most = Math.max(most, atWork);
+    }
+    expect(most).toBe(2);
   });
 
-  it("that fails fast stops its other items", async () => {
-    const { resource, run } = await create([list, over(1, { max_parallel: 1 }), gather]);
-    expect(run?.status).toBe("failed");
-    expect(await states(resource.id)).toEqual({
+  it("that fails fast cancels its other items; one that does not lets them end", async () => {
+    const each = {
+      needs: ["list"],
+      script:
+        "export default async (n) => { if (n === 1) throw new Error('one'); await new Promise((done) => setTimeout(done, n === 2 ? 60_000 : 5)); return n }",
+      inputs: "${{ matrix.n }}",
+    };
+    const fast = await run([
+      { name: "list", script: LIST },
+      { name: "each", ...each, strategy: { ...EACH, max_parallel: 2, fail_fast: true } },
+    ]);
+    expect(await states(fast.id)).toEqual({
       list: "completed",
-      item: "failed",
-      gather: "skipped",
-      "item[0]": "completed",
-      "item[1]": "failed",
-      "item[2]": "cancelled",
-      "item[3]": "cancelled",
-      "item[4]": "cancelled",
+      each: "failed",
+      "each[0]": "failed",
+      "each[1]": "cancelled",
+      "each[2]": "cancelled",
+      "each[3]": "cancelled",
     });
-  });
-
-  it("without items has no results, and is done", async () => {
-    const none = { name: "list", script: "export default () => []" };
-    const { resource, run } = await create([none, over(-1), gather]);
-    expect(run?.status).toBe("completed");
-    expect(await resultOf(resource.id, "gather")).toEqual([]);
-  });
-
-  it("hands on results that are too large for the rows", async () => {
-    const big = { ...over(-1), script: "export default ({ n }) => String(n).repeat(100_000)" };
-    const sizes = {
-      ...gather,
-      script: "export default (all) => all.map(({ result }) => result.length)",
-    };
-    const { resource } = await create([list, big, sizes]);
-    expect(await resultOf(resource.id, "gather")).toEqual([1e5, 1e5, 1e5, 1e5, 1e5]);
-    const item = await runs.step(resource.id, null, "item[3]");
-    expect(item.result).toMatchObject({ kind: "stored" });
-    expect(item.matrix).toBe('{"n":3}');
-  });
-
-  it("gathers as much as may lie in memory, and names the rest", async () => {
-    const big = { ...over(-1), script: "export default () => 'x'.repeat(3 << 20)" };
-    const kinds = {
-      ...gather,
-      script: "export default (all) => all.map(({ result }) => typeof result)",
-    };
-    const { resource } = await create([list, big, kinds]);
-    expect(await resultOf(resource.id, "gather")).toEqual([
-      "string",
-      "string",
-      "object",
-      "object",
-      "object",
+    const slow = await run(
+      [
+        { name: "list", script: "export default () => [1, 3, 4]" },
+        { name: "each", ...each, strategy: { ...EACH, fail_fast: false } },
+        {
+          name: "after",
+          needs: ["each"],
+          if: "${{ failure() }}",
+          script: ECHO,
+          inputs: "${{ tasks.each.results }}",
+        },
+      ],
+      { stop_on_failure: false },
+    );
+    expect(slow.run).toMatchObject({ status: "failed", failed_steps: ["each[0]"] });
+    expect(await resultOf(slow.id, "after")).toEqual([
+      { matrix: { n: 1 }, state: "failed", result: null },
+      { matrix: { n: 3 }, state: "completed", result: 3 },
+      { matrix: { n: 4 }, state: "completed", result: 4 },
     ]);
   });
-});
 
-describe("gates", () => {
-  it("end by a signal that came before, by time, and by nobody's answer", async () => {
-    const tasks = [
-      { name: "slow", script: SLEEP, inputs: 200 },
-      { name: "wait", needs: ["slow"], wait: { signal: "go" } },
-      { name: "nap", wait: { seconds: 0.1 } },
-      { name: "ask", approval: { timeout_seconds: 0.2 }, continue_on_error: true },
-    ];
-    const { resource } = await create(tasks, {}, { wait_ms: 0 });
-    const payload = JSON.stringify({ by: "me" });
-    await runs.signal(resource.id, null, { name: "go", payload, request_id: "once" });
-    await runs.signal(resource.id, null, { name: "go", payload: "2", request_id: "once" });
-    await until(resource.id, "completed");
-    expect(await resultOf(resource.id, "wait")).toEqual({ by: "me" });
-    const ask = await runs.step(resource.id, null, "ask");
-    expect(ask.state.error?.code).toBe("approval_timeout");
+  it("without items completes, and one that cannot be expanded fails", async () => {
+    const empty = await run([
+      { name: "list", script: "export default () => []" },
+      { name: "each", needs: ["list"], strategy: EACH },
+      { name: "after", needs: ["each"], script: ECHO, inputs: "${{ tasks.each.results }}" },
+    ]);
+    expect(empty.run?.status).toBe("completed");
+    expect(await resultOf(empty.id, "after")).toEqual([]);
+    const wrong = await run([
+      { name: "list", script: "export default () => 'three'" },
+      { name: "each", needs: ["list"], strategy: EACH },
+    ]);
+    expect(wrong.run).toMatchObject({ status: "failed", failed_steps: ["each"] });
+    expect(wrong.run?.error?.message).toContain("strategy.matrix");
   });
 
-  it("hold no slot while a run has nothing else to do", async () => {
-    const { resource } = await create([{ name: "ask", approval: true }], {}, { wait_ms: 0 });
-    await when(resource.id, isStep("ask", "waiting"));
-    const { held, waiting } = await env.LIMITS.getByName("pipelines").holders("pipelines");
-    const ours = [...held, ...waiting].filter(({ holder }) => holder.startsWith(resource.id));
-    expect(ours).toEqual([]);
-    await runs.approve(resource.id, null, { step: null, approved: true, by: "me", comment: null });
-    await until(resource.id, "completed");
-    expect(await resultOf(resource.id, "ask")).toEqual({ approved: true, by: "me", comment: null });
-  });
-});
-
-describe("slots", () => {
-  it("queue runs by priority, say their place, and are free again after a cancel", async () => {
-    const sleeper = [{ name: "sleep", script: SLEEP, inputs: 30_000 }];
-    const holders = await Promise.all(
-      Array.from({ length: 5 }, () => create(sleeper, {}, { wait_ms: 0 })),
-    );
-    await Promise.all(holders.map(({ resource }) => when(resource.id, isStep("sleep", "running"))));
-    const low = await create([{ name: "one", script: ONE }], {}, { wait_ms: 0 });
-    await when(low.resource.id, ({ slot_position }) => slot_position === 1);
-    const high = await create([{ name: "one", script: ONE }], { priority: 5 }, { wait_ms: 0 });
-    await when(high.resource.id, ({ slot_position }) => slot_position === 1);
-    await when(low.resource.id, ({ slot_position }) => slot_position === 2);
-    await Promise.all(holders.map(({ resource }) => runs.cancel(resource.id)));
-    await until(high.resource.id, "completed");
-    await until(low.resource.id, "completed");
+  it("of large values is kept in the blob store, and each item finds its own", async () => {
+    const { id, run: ended } = await run([
+      {
+        name: "list",
+        script: "export default () => [1, 2, 3].map((n) => ({ n, text: 'x'.repeat(40_000) }))",
+      },
+      {
+        name: "each",
+        needs: ["list"],
+        strategy: EACH,
+        script: "export default ({ n, text }) => n + text.length",
+        inputs: "${{ matrix.n }}",
+      },
+    ]);
+    expect(ended?.status).toBe("completed");
+    expect(await resultOf(id, "each[2]")).toBe(40_003);
+    expect((await runs.step(id, null, "each[1]")).matrix).toContain('"n":2');
   });
 });
 
-describe("a sub-pipeline", () => {
-  const double = [
-    { name: "x", script: "export default ({ n }) => n * 2", inputs: { n: "${{ inputs.n }}" } },
-  ];
-  const child = (tasks: readonly object[], more: object = {}) => create(tasks, more, null);
-  const step = (id: string, more: object = {}) => ({
-    name: "sub",
-    pipeline: id,
-    inputs: { n: 21 },
-    ...more,
-  });
-
-  it("gives its outputs to the step that it is", async () => {
-    const { resource } = await child(double, { outputs: { y: "${{ tasks.x.result }}" } });
-    const parent = await create([step(resource.id)], {
-      outputs: { z: "${{ tasks.sub.result.y }}" },
-    });
-    expect(parent.run?.status).toBe("completed");
-    expect(parent.result).toEqual({ kind: "inline", json: '{"z":42}' });
-    expect((await runs.read(resource.id)).run?.parent).toMatchObject({ run: 1, step: 0 });
-  });
-
-  it("that fails says so, and one that does not exist too", async () => {
-    const failing = await child([{ name: "bad", script: FAIL }]);
-    const parent = await create([step(failing.resource.id)]);
-    expect(parent.run).toMatchObject({ status: "failed", error: { code: "sub_pipeline_failed" } });
-    const nowhere = failing.resource.id.replace(/^.{8}/, "00000000");
-    const lost = await create([step(nowhere)]);
-    expect(lost.run?.error?.code).toBe("pipeline_not_found");
-  });
-
-  it("is cancelled with its parent, and alone cancels its step", async () => {
-    const slow = await child([{ name: "sleep", script: SLEEP, inputs: 30_000 }]);
-    const first = await create([step(slow.resource.id)], {}, { wait_ms: 0 });
-    await when(first.resource.id, isStep("sub", "running"));
-    await when(slow.resource.id, isStep("sleep", "running"));
-    await runs.cancel(first.resource.id);
-    await until(first.resource.id, "cancelled");
-    await until(slow.resource.id, "cancelled", 1);
-
-    const after = [
-      step(slow.resource.id),
-      { name: "tell", needs: ["sub"], if: "cancelled()", script: ONE },
-    ];
-    const second = await create(after, {}, { wait_ms: 0 });
-    await when(second.resource.id, isStep("sub", "running"));
-    await when(slow.resource.id, isStep("sleep", "running"));
-    await runs.cancel(slow.resource.id);
-    await until(second.resource.id, "failed");
-    expect(await states(second.resource.id)).toEqual({ sub: "cancelled", tell: "completed" });
-  });
-});
-
-describe("a retry", () => {
-  const flaky = [
-    { name: "once", script: "export default () => Math.random()" },
-    {
-      name: "item",
-      strategy: { matrix: { n: [0, 1, 2] }, fail_fast: false },
-      inputs: { n: "${{ matrix.n }}" },
-      script:
-        "export default ({ n }, ctx) => { if (n === 1 && ctx.run === 1) throw new Error('no'); return [n, ctx.run]; }",
-    },
-    {
-      name: "sum",
-      needs: ["once", "item"],
-      inputs: { all: "${{ tasks.item.results }}", once: "${{ tasks.once.result }}" },
-      script: "export default ({ all, once }) => ({ once, all: all.map(({ result }) => result) })",
-    },
-  ];
-
-  it("runs again what failed and what depends on it, and reuses the rest byte for byte", async () => {
-    const { resource } = await create(flaky, { stop_on_failure: false });
-    const plan = await runs.planRetry(resource.id, {});
-    expect(plan).toEqual({
-      run: 2,
-      retry_of: 1,
-      rerun: ["item", "sum", "item[1]"],
-      reuse: ["once", "item[0]", "item[2]"],
-    });
-    const { run } = await runs.retry(resource.id, again);
-    expect(run).toMatchObject({ run: 2, status: "completed", retry_of: 1, reused: 3 });
-    const once = await resultOf(resource.id, "once", 1);
-    expect(await resultOf(resource.id, "sum")).toEqual({
-      once,
-      all: [
-        [0, 1],
-        [1, 2],
-        [2, 1],
+describe("data", () => {
+  it("passes from inputs through steps to outputs, as it is", async () => {
+    const value = { deep: [1, null, "ä\u2028", 2 ** 53], empty: {} };
+    const { result } = await run(
+      [
+        {
+          name: "a",
+          script: ECHO,
+          inputs: { given: "${{ inputs.value }}", n: "n=${{ inputs.n }}" },
+        },
+        {
+          name: "b",
+          needs: ["a"],
+          script: "export default (input, ctx) => ({ input, env: ctx.env.WHO })",
+          inputs: "${{ tasks.a.result }}",
+          environment: { WHO: "${{ env.BASE }}-${{ tasks.a.result.n }}" },
+        },
       ],
-    });
-    const item = await runs.step(resource.id, null, "item[0]");
-    expect(item.state.reused_from).toEqual({ run: 1, epoch: 1 });
-  });
-
-  it("from a step takes other inputs for it", async () => {
-    const tasks = [
-      { name: "make", script: ONE },
       {
-        name: "show",
-        needs: ["make"],
-        inputs: "${{ tasks.make.result }}",
-        script: "export default (n) => n",
+        inputs: { type: "object" },
+        environment: { BASE: "base" },
+        outputs: { whole: "${{ tasks.b.result }}" },
       },
-    ];
-    const { resource } = await create(tasks);
-    await runs.retry(resource.id, { ...again, from: "show", step_inputs: "7" });
-    expect(await resultOf(resource.id, "show")).toBe(7);
-    expect((await runs.step(resource.id, null, "make")).state.reused_from?.run).toBe(1);
+      { value, n: 7 },
+    );
+    expect(await jsonOf(result)).toEqual({
+      whole: { input: { given: value, n: "n=7" }, env: "base-n=7" },
+    });
   });
-});
 
-describe("control", () => {
-  it("pauses now, and runs what it stopped again as the same try", async () => {
-    const tasks = [
+  it("over 64 KiB lies in the blob store, also of fan-ins and outputs, byte for byte", async () => {
+    const {
+      id,
+      result,
+      run: ended,
+    } = await run(
+      [
+        { name: "list", script: LIST },
+        {
+          name: "each",
+          needs: ["list"],
+          strategy: EACH,
+          script: "export default (n) => String(n).repeat(100_000)",
+          inputs: "${{ matrix.n }}",
+        },
+        {
+          name: "lengths",
+          needs: ["each"],
+          script: "export default (all) => all.map(({ result }) => [result[0], result.length])",
+          inputs: "${{ tasks.each.results }}",
+        },
+      ],
       {
-        name: "nap",
+        outputs: {
+          first: "${{ tasks.each.results[0].result }}",
+          all: "${{ tasks.lengths.result }}",
+        },
+      },
+    );
+    expect(ended?.status).toBe("completed");
+    expect((await runs.step(id, null, "each[3]")).result?.kind).toBe("stored");
+    expect(result?.kind).toBe("stored");
+    expect(await jsonOf(result)).toEqual({
+      first: "1".repeat(100_000),
+      all: ["1", "2", "3", "4"].map((digit) => [digit, 100_000]),
+    });
+  });
+
+  it("past 8 MiB of a fan-in is handed on by reference", async () => {
+    const { id, run: ended } = await run([
+      { name: "list", script: "export default () => [1, 2, 3]" },
+      {
+        name: "each",
+        needs: ["list"],
+        strategy: EACH,
+        script: "export default () => 'x'.repeat(3 * 1024 * 1024)",
+      },
+      {
+        name: "kinds",
+        needs: ["each"],
         script:
-          "export default async (_, ctx) => { await new Promise((done) => setTimeout(done, 300)); return [ctx.attempt, ctx.epoch]; }",
+          "export default (all) => all.map(({ result }) => typeof result === 'string' ? result.length : result)",
+        inputs: "${{ tasks.each.results }}",
       },
-    ];
-    const { resource } = await create(tasks, {}, { wait_ms: 0 });
-    await when(resource.id, isStep("nap", "running"));
-    await runs.pause(resource.id, null, "now");
-    await until(resource.id, "paused");
-    await runs.resume(resource.id, null);
-    await until(resource.id, "completed");
-    expect(await resultOf(resource.id, "nap")).toEqual([1, 2]);
+    ]);
+    expect(ended, JSON.stringify(ended)).toMatchObject({ status: "completed" });
+    const bytes = 3 * 1024 * 1024;
+    expect(await resultOf(id, "kinds")).toEqual([
+      bytes,
+      bytes,
+      { $result: { step: "each[2]", run: 1, bytes: bytes + 2 } },
+    ]);
   });
 
-  it("passes what steps kept on to others, also of items, and through a retry", async () => {
-    const tasks = [
-      {
-        name: "make",
-        strategy: { matrix: { n: [1, 2] } },
-        inputs: { n: "${{ matrix.n }}" },
-        environment: { N: "${{ matrix.n }}" },
-        command: "echo made $N > out.txt",
-        artifacts: ["out.txt"],
-      },
-      {
-        name: "use",
-        needs: ["make"],
-        use_artifacts: [{ from: "make", path: "in" }],
-        command: "cat in/0/out.txt in/1/out.txt",
-      },
-    ];
-    const { resource, run } = await create(tasks);
-    expect(run?.error).toBe(null);
-    expect((await runs.step(resource.id, null, "use")).stdout?.text).toBe("made 1\nmade 2\n");
-    await runs.retry(resource.id, { ...again, from: "use" });
-    expect((await runs.step(resource.id, 2, "use")).stdout?.text).toBe("made 1\nmade 2\n");
-  });
-
-  it("takes a result from the cache, says whose it was, and what differs on a miss", async () => {
-    const cached = (n: number) => [
-      { name: "one", cache: true, inputs: n, script: "export default (n) => n + Math.random()" },
-    ];
-    const first = await create(cached(1));
-    const second = await runs.execute(first.resource.id, again);
-    expect(second.run?.status).toBe("completed");
-    const value = await resultOf(first.resource.id, "one", 1);
-    expect(await resultOf(first.resource.id, "one", 2)).toBe(value);
-    const hit = await runs.step(first.resource.id, 2, "one");
-    expect(hit.cache).toEqual({
-      hit: true,
-      from: { resource_id: first.resource.id, run: 1, step: "one" },
+  it("that outputs cannot be made of fails the run, and its steps stand", async () => {
+    const { id, run: ended } = await run([{ name: "a", script: "export default () => 'x'" }], {
+      outputs: { bad: "${{ fromJSON(tasks.a.result) }}" },
     });
-    await runs.retry(first.resource.id, { ...again, from: "one", step_inputs: "2" });
-    const miss = await runs.step(first.resource.id, 3, "one");
-    expect(miss.cache).toEqual({ hit: false, differs: ["inputs"] });
+    expect(ended).toMatchObject({ status: "failed", error: { code: "expression_invalid" } });
+    expect(await states(id)).toEqual({ a: "completed" });
+  });
+
+  it("of a run begun twice is each run's own", async () => {
+    const id = await create([{ name: "a", script: ECHO, inputs: "${{ inputs.n }}" }]);
+    await execute(id, { inputs: { n: 1 } });
+    await execute(id, { inputs: { n: 2 } });
+    expect(await resultOf(id, "a", 1)).toBe(1);
+    expect(await resultOf(id, "a", 2)).toBe(2);
+    expect(await eventsOfType(id, "run.completed", 2)).toHaveLength(1);
   });
 });

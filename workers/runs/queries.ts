@@ -180,7 +180,7 @@ export class Queries {
       index,
       name: known,
       state,
-      matrix: this.#matrixOf(id, stored, state.group, state.item),
+      matrix: await this.#matrixOf(id, stored, state.group, state.item),
       result: this.#store.runs.result(id, stored.run, index),
     };
     if (source?.archive) {
@@ -205,11 +205,11 @@ export class Queries {
   }
 
   /** JSON text of an item's matrix value. */
-  #matrixOf(id: string, stored: StoredRun, group: number | null, item: number | null) {
+  async #matrixOf(id: string, stored: StoredRun, group: number | null, item: number | null) {
     if (group === null || item === null) return null;
     const values = this.#store.runs.result(id, stored.run, group);
-    if (values?.kind !== "inline") return null;
-    const list: unknown = JSON.parse(values.json);
+    if (values === null) return null;
+    const list: unknown = JSON.parse(await this.#engine.results.read(values));
     return Array.isArray(list) ? JSON.stringify(list[item] ?? null) : null;
   }
 }

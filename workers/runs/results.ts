@@ -67,11 +67,18 @@ export class Results {
   async load(live: LiveRun, step: number): Promise<void> {
     const stored = this.stored(live, step);
     if (stored?.kind !== "stored") return;
-    const object = await this.#blobs.get(stored.key);
-    if (!object) throw new Error(`the blob store has lost the result of step ${step}`);
+    const text = await this.read(stored);
     const loaded = this.#loaded.get(live) ?? new Map<number, string>();
-    loaded.set(step, await object.text());
+    loaded.set(step, text);
     this.#loaded.set(live, loaded);
+  }
+
+  /** JSON text, from wherever it lies. */
+  async read(stored: StoredResult): Promise<string> {
+    if (stored.kind === "inline") return stored.json;
+    const object = await this.#blobs.get(stored.key);
+    if (!object) throw new Error(`the blob store has lost the result ${stored.key}`);
+    return object.text();
   }
 
   /** Forgets what was loaded for a question that has been answered. */
