@@ -7,6 +7,8 @@ import { runTool } from "./lib/command.ts";
 const FULL_COUNTS = {
   /** Runs, with half as many kills of the process. */
   CHAOS_RUNS: "200",
+  /** Runs of pipelines, with half as many kills and more. */
+  CHAOS_PIPELINE_RUNS: "100",
   /** Random schedules of the run machine. */
   MACHINE_RUNS: "50000",
   /** Requests with random bodies. */

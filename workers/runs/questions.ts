@@ -37,6 +37,7 @@ async function askAgain<T>(
   question: (view: RunView) => T,
   first: number,
 ): Promise<T> {
+  results.hold(live);
   try {
     for (let step = first; ; ) {
       await results.load(live, step);

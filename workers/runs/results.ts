@@ -24,8 +24,8 @@ export function fitsInline(json: string): boolean {
 export class Results {
   readonly #blobs: R2Bucket;
   readonly #store: RunStore;
-  /** Results of the blob store that a question is being answered from. */
-  readonly #loaded = new WeakMap<LiveRun, Map<number, string>>();
+  /** Results of the blob store that questions are being answered from, and how many of these. */
+  readonly #loaded = new WeakMap<LiveRun, { readonly texts: Map<number, string>; users: number }>();
 
   constructor(blobs: R2Bucket, store: RunStore) {
     this.#blobs = blobs;
@@ -53,7 +53,7 @@ export class Results {
     const stored = this.stored(live, step);
     if (stored === null) return null;
     if (stored.kind === "inline") return stored.json;
-    const loaded = this.#loaded.get(live)?.get(step);
+    const loaded = this.#loaded.get(live)?.texts.get(step);
     if (loaded === undefined) throw new ResultNotLoaded(step);
     return loaded;
   }
@@ -64,12 +64,18 @@ export class Results {
     return stored.kind === "inline" ? stored.json.length : stored.bytes;
   }
 
+  /** Fetches a result for a question that holds what is loaded for the run. */
   async load(live: LiveRun, step: number): Promise<void> {
     const stored = this.stored(live, step);
     if (stored?.kind !== "stored") return;
     const text = await this.read(stored);
-    const loaded = this.#loaded.get(live) ?? new Map<number, string>();
-    loaded.set(step, text);
+    this.#loaded.get(live)?.texts.set(step, text);
+  }
+
+  /** Keeps what is loaded for a run until `release` is called as often. */
+  hold(live: LiveRun): void {
+    const loaded = this.#loaded.get(live) ?? { texts: new Map<number, string>(), users: 0 };
+    loaded.users += 1;
     this.#loaded.set(live, loaded);
   }
 
@@ -81,9 +87,12 @@ export class Results {
     return object.text();
   }
 
-  /** Forgets what was loaded for a question that has been answered. */
+  /** Forgets what was loaded once every question about the run has been answered. */
   release(live: LiveRun): void {
-    this.#loaded.delete(live);
+    const loaded = this.#loaded.get(live);
+    if (!loaded) return;
+    loaded.users -= 1;
+    if (loaded.users === 0) this.#loaded.delete(live);
   }
 
   async discard(stored: StoredResult | null): Promise<void> {

@@ -5,7 +5,11 @@ import { ask } from "./questions.ts";
 import { fitsInline, inlineResult, type Results } from "./results.ts";
 import type { RunHost } from "./run-host.ts";
 import type { LiveRun } from "./store-types.ts";
-import type { RunEvent, StoredResult } from "./types.ts";
+import type { RunEvent, StepError, StoredResult } from "./types.ts";
+
+/** Tries to put an answer into the blob store, and the delay after the first, which doubles. */
+const MAX_TRIES = 8;
+const FIRST_DELAY_MS = 100;
 
 export class RunAnswers {
   readonly #host: RunHost;
@@ -19,7 +23,10 @@ export class RunAnswers {
   /** The answer, inside the running commit; null when it comes later, in a commit of its own. */
   decide(live: LiveRun, step: number): RunEvent | null {
     const kind = this.#host.kind(live.resource);
-    const answer = attempt(() => ask(this.#results, live, (view) => kind.decide(view, step)));
+    const answer = attempt(
+      () => ask(this.#results, live, (view) => kind.decide(view, step)),
+      toFailedDecision,
+    );
     const items = answer instanceof Promise ? null : JSON.stringify(answer.items);
     if (answer instanceof Promise || (items !== null && !fitsInline(items))) {
       this.#host.afterCommit(() => void this.#decideLater(live, step, Promise.resolve(answer)));
@@ -31,7 +38,10 @@ export class RunAnswers {
   /** As `decide`, for the run's outputs. */
   conclude(live: LiveRun): RunEvent | null {
     const kind = this.#host.kind(live.resource);
-    const answer = ask(this.#results, live, (view) => kind.conclude(view));
+    const answer = attempt(
+      () => ask(this.#results, live, (view) => kind.conclude(view)),
+      toFailedConclusion,
+    );
     const json = answer instanceof Promise ? null : JSON.stringify(answer.result);
     if (answer instanceof Promise || (json !== null && !fitsInline(json))) {
       this.#host.afterCommit(() => void this.#concludeLater(live, Promise.resolve(answer)));
@@ -41,32 +51,38 @@ export class RunAnswers {
   }
 
   async #decideLater(live: LiveRun, step: number, answer: Promise<Decision>): Promise<void> {
-    const decision = await answer.catch(toFailedDecision);
-    try {
-      const isExpanded = decision.verdict.do === "expand";
-      const stored = isExpanded
-        ? await this.#results.keep(live, `${step}.items`, [...decision.items])
-        : null;
-      this.#host.commit((now) => {
-        if (!live.state.steps[step]?.deciding) return;
-        this.#host.drive(live, this.#decided(live, step, decision, stored), now);
-      });
-    } catch (error) {
-      logWarning("decision_failed", error, { resource_id: live.resource.id });
-    }
+    const isWanted = () => live.state.steps[step]?.deciding === true;
+    const first = await answer.catch(toFailedDecision);
+    const { decision, stored } = await insist(
+      isWanted,
+      async () => {
+        const isExpanded = first.verdict.do === "expand";
+        const items = isExpanded ? [...first.items] : null;
+        return { decision: first, stored: await this.#results.keep(live, `${step}.items`, items) };
+      },
+      (error) => ({ decision: toFailedDecision(error), stored: null }),
+    );
+    if (!isWanted()) return;
+    this.#host.commit((now) =>
+      this.#host.drive(live, this.#decided(live, step, decision, stored), now),
+    );
   }
 
   async #concludeLater(live: LiveRun, answer: Promise<Conclusion>): Promise<void> {
-    try {
-      const conclusion = await answer;
-      const stored = await this.#results.keep(live, "outputs", conclusion.result);
-      this.#host.commit((now) => {
-        if (!live.state.concluding) return;
-        this.#host.drive(live, this.#concluded(live, conclusion, stored), now);
-      });
-    } catch (error) {
-      logWarning("conclusion_failed", error, { resource_id: live.resource.id });
-    }
+    const isWanted = () => live.state.concluding;
+    const first = await answer.catch(toFailedConclusion);
+    const { conclusion, stored } = await insist(
+      isWanted,
+      async () => ({
+        conclusion: first,
+        stored: await this.#results.keep(live, "outputs", first.result),
+      }),
+      (error) => ({ conclusion: toFailedConclusion(error), stored: null }),
+    );
+    if (!isWanted()) return;
+    this.#host.commit((now) =>
+      this.#host.drive(live, this.#concluded(live, conclusion, stored), now),
+    );
   }
 
   #decided(
@@ -85,16 +101,41 @@ export class RunAnswers {
   }
 }
 
-function attempt(decide: () => Decision | Promise<Decision>): Decision | Promise<Decision> {
+function attempt<T>(answer: () => T | Promise<T>, otherwise: (error: unknown) => T) {
   try {
-    return decide();
+    return answer();
   } catch (error) {
-    return toFailedDecision(error);
+    return otherwise(error);
+  }
+}
+
+/** Does what the blob store may refuse for a while; `otherwise` says what comes of it in the end. */
+async function insist<T>(
+  isWanted: () => boolean,
+  act: () => Promise<T>,
+  otherwise: (error: unknown) => T,
+): Promise<T> {
+  for (let tries = 1; ; tries += 1) {
+    try {
+      return await act();
+    } catch (error) {
+      if (tries === MAX_TRIES || !isWanted()) return otherwise(error);
+      logWarning("answer_not_stored", error);
+      await scheduler.wait(FIRST_DELAY_MS * 2 ** (tries - 1));
+    }
   }
 }
 
 /** What cannot be decided fails the step, and says why. */
 function toFailedDecision(error: unknown): Decision {
-  const message = error instanceof Error ? error.message : String(error);
-  return { verdict: { do: "fail", error: { code: "decision_failed", message } }, items: [] };
+  return { verdict: { do: "fail", error: failure("decision_failed", error) }, items: [] };
+}
+
+/** What cannot be concluded fails the run, and says why. */
+function toFailedConclusion(error: unknown): Conclusion {
+  return { result: null, error: failure("outputs_failed", error) };
+}
+
+function failure(code: string, error: unknown): StepError {
+  return { code, message: error instanceof Error ? error.message : String(error) };
 }

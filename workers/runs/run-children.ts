@@ -5,7 +5,7 @@ import type { StepWork } from "./ports.ts";
 import { ask } from "./questions.ts";
 import { fitsInline, inlineResult } from "./results.ts";
 import type { RunHost } from "./run-host.ts";
-import { hasEnded } from "./state.ts";
+import { hasEnded, isInFlight } from "./state.ts";
 import type { RunStore } from "./store.ts";
 import type { LiveRun, ParentRef, Resource } from "./store-types.ts";
 import { type ChildReport, type ChildStart, refusal, requestOf, SubRuns } from "./sub-runs.ts";
@@ -13,11 +13,16 @@ import type { AttemptResult, StoredResult } from "./types.ts";
 
 /** Reports of ended children sent by one alarm. */
 const REPORTS_PER_ALARM = 20;
+/** Tries to reach the object of a child, and the delay after the first, which doubles. */
+const MAX_TRIES = 6;
+const FIRST_DELAY_MS = 50;
 
 export class RunChildren {
   readonly #host: RunHost;
   readonly #store: RunStore;
   readonly #sub: SubRuns;
+  /** Children that are being begun, by the request that does. */
+  readonly #begun = new Map<string, { isStopped: boolean }>();
 
   constructor(host: RunHost, env: Env, store: RunStore) {
     this.#host = host;
@@ -28,12 +33,19 @@ export class RunChildren {
   /** Begins the run that a step is, or asks after it. */
   async begin(live: LiveRun, step: number, epoch: number): Promise<void> {
     const parent = parentRef(live, step, epoch);
+    const begun = { isStopped: false };
+    const isWanted = () => this.#isOpen(live, step, epoch) && !begun.isStopped;
+    this.#begun.set(requestOf(parent), begun);
     try {
       const work = await this.#work(live, step);
       if (work.type !== "run") throw new Error(`step ${step} is no run of its own`);
       const { resource_id, inputs } = work;
       const { project_id } = live.resource;
-      await this.reported(await this.#sub.begin({ resource_id, project_id, parent, inputs }));
+      const start = { resource_id, project_id, parent, inputs };
+      const report = await patiently(async () => (isWanted() ? this.#sub.begin(start) : null));
+      // A stop that overtook the begin found no child, and nobody else would end this one.
+      if (begun.isStopped) await this.stop(live, step, epoch);
+      else if (report) await this.reported(report);
     } catch (error) {
       if (isReset(error)) {
         // The dispatch is sent again when its lease runs out.
@@ -43,15 +55,20 @@ export class RunChildren {
       const message = error instanceof Error ? error.message : String(error);
       const code = error instanceof Error ? String(Reflect.get(error, "code") ?? "") : "";
       await this.reported(refusal(parent, code || "sub_pipeline_failed", message));
+    } finally {
+      this.#begun.delete(requestOf(parent));
     }
   }
 
   /** Cancels the run that a step is; what it comes to is reported by it. */
   async stop(live: LiveRun, step: number, epoch: number): Promise<void> {
+    const parent = parentRef(live, step, epoch);
+    const begun = this.#begun.get(requestOf(parent));
+    if (begun) begun.isStopped = true;
     try {
       const work = await this.#work(live, step);
       if (work.type !== "run") return;
-      await this.reported(await this.#sub.cancel(work.resource_id, parentRef(live, step, epoch)));
+      await this.reported(await patiently(() => this.#sub.cancel(work.resource_id, parent)));
     } catch (error) {
       // Not confirmed in time, the stop is reported as unconfirmed.
       logWarning("sub_run_not_stopped", error, { resource_id: live.resource.id });
@@ -126,6 +143,11 @@ export class RunChildren {
     return this.#store.runs.untold(1).length === 0;
   }
 
+  #isOpen(live: LiveRun, step: number, epoch: number): boolean {
+    const state = live.state.steps[step];
+    return state !== undefined && isInFlight(state) && state.epoch === epoch;
+  }
+
   #work(live: LiveRun, step: number): Promise<StepWork> {
     const kind = this.#host.kind(live.resource);
     return Promise.resolve(ask(this.#host.results, live, (view) => kind.work(view, step)));
@@ -135,6 +157,18 @@ export class RunChildren {
 function parentRef(live: LiveRun, step: number, epoch: number): ParentRef {
   const depth = (live.parent?.depth ?? 0) + 1;
   return { resource_id: live.resource.id, run: live.run, step, epoch, depth };
+}
+
+/** Calls another object, again when it was reset under the call. */
+async function patiently<T>(call: () => Promise<T>): Promise<T> {
+  for (let tries = 1; ; tries += 1) {
+    try {
+      return await call();
+    } catch (error) {
+      if (tries === MAX_TRIES || !isReset(error)) throw error;
+      await scheduler.wait(FIRST_DELAY_MS * 2 ** (tries - 1));
+    }
+  }
 }
 
 /** The other object was reset, or is too busy, rather than unwilling. */
