@@ -10,7 +10,7 @@ import { Change } from "./machine/change.ts";
 import { giveBackSlot, hasSlot, rest, slotLost } from "./machine/clock.ts";
 import { approve, gateTimedOut, signal } from "./machine/gates.ts";
 import { abandonUnstarted, considerStep, decided, releaseItems } from "./machine/steps.ts";
-import { hasEnded, isInFlight, isTerminal } from "./state.ts";
+import { hasEnded, isEnding, isInFlight, isTerminal } from "./state.ts";
 import { oneRunsAttached, takeReady } from "./suspects.ts";
 import type { RunEvent, RunPlan, RunState, StepError, StopCause, Transition } from "./types.ts";
 
@@ -75,15 +75,17 @@ function start(change: Change): void {
   if (state.begun || state.cancel_requested_at !== null) return;
   state.begun = true;
   change.emit({ type: "run.queued" });
-  // A group that an earlier run expanded goes on with what is left of it.
-  for (let index = 0; index < change.plan.steps.length; index += 1) {
+  // Chosen before any of them is considered: what one's end makes ready is considered by that end.
+  const first = change.plan.steps.flatMap((_, index) => {
     const step = state.steps[index];
-    if (!step || hasEnded(step)) continue;
+    return step && !hasEnded(step) && step.open_needs === 0 ? [{ index, step }] : [];
+  });
+  for (const { index, step } of first) {
+    // A group that an earlier run expanded goes on with what is left of it.
     if (step.items) {
       step.started_at = change.now;
       releaseItems(change, index, step.items);
-    } else if (step.status === "pending" && step.open_needs === 0)
-      considerStep(change, index, step);
+    } else considerStep(change, index, step);
   }
 }
 
@@ -129,7 +131,7 @@ function resume(change: Change): void {
 
 function timer(change: Change): void {
   const { state } = change;
-  if (change.due(state.deadline_at) && !state.expired) {
+  if (change.due(state.deadline_at) && !isEnding(state)) {
     state.expired = true;
     state.error ??= {
       code: "run_timeout",
@@ -162,6 +164,7 @@ function wake(change: Change): void {
 function recovered(change: Change): void {
   const { plan, state } = change;
   const isSole = oneRunsAttached(plan, state);
+  const asked = state.steps.flatMap((step, index) => (step.deciding ? [index] : []));
   // From the last to the first, so that what goes back to the head of the queue keeps its order.
   for (const index of [...state.timed].sort((a, b) => b - a)) {
     const step = state.steps[index];
@@ -169,9 +172,9 @@ function recovered(change: Change): void {
     if (change.planOf(index).attached) died(change, index, step, isSole);
     else regain(change, index, step);
   }
-  state.steps.forEach((step, index) => {
-    if (step.deciding) change.effects.push({ type: "decide", step: index });
-  });
+  for (const step of asked) {
+    if (state.steps[step]?.deciding) change.effects.push({ type: "decide", step });
+  }
   if (state.concluding) change.effects.push({ type: "conclude" });
   if (state.slot !== "none") {
     state.slot = "asked";

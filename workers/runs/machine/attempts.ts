@@ -41,7 +41,7 @@ export function refuse(change: Change, event: Report): void {
 /** Applies what a backend says of a dispatch. */
 export function report(change: Change, event: Report): void {
   const step = change.state.steps[event.step];
-  if (!step || !isInFlight(step) || step.epoch !== event.epoch) {
+  if (!step || step.items || !isInFlight(step) || step.epoch !== event.epoch) {
     refuse(change, event);
     return;
   }
@@ -101,7 +101,8 @@ function started(change: Change, index: number, step: StepState): void {
 function renew(change: Change, index: number, step: StepState): void {
   const { attached, durable } = change.planOf(index);
   const lease = durable ? DURABLE_SILENCE_MS : LEASE_MS;
-  step.lease_until = attached ? null : change.now + lease;
+  const isUnleased = attached || (durable && step.stopping !== null);
+  step.lease_until = isUnleased ? null : change.now + lease;
   change.touch(index, step);
 }
 
@@ -149,7 +150,7 @@ function stopped(
 /** Makes a step ready to be dispatched again as the same try. */
 function again(change: Change, index: number, step: StepState): void {
   if (!change.mayGoOn(index)) {
-    const isCancelled = change.state.cancel_requested_at !== null;
+    const isCancelled = change.state.cancel_requested_at !== null || change.isUnwanted(index);
     abandon(change, index, step, isCancelled ? "cancelled" : "skipped");
     return;
   }
@@ -193,7 +194,8 @@ function failed(change: Change, index: number, step: StepState, failure: Failure
 export function stop(change: Change, index: number, step: StepState, reason: StopCause): void {
   step.stopping = { reason, give_up_at: change.now + KILL_GRACE_MS };
   step.deadline_at = null;
-  if (step.status === "queued") step.lease_until = null;
+  // One that has no lease to lose is not asked about either: only the kill's grace ends its wait.
+  if (step.status === "queued" || change.planOf(index).durable) step.lease_until = null;
   change.touch(index, step);
   change.effects.push({ type: "kill", step: index, epoch: step.epoch, reason });
 }
