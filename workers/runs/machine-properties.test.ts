@@ -49,7 +49,12 @@ const pauses = fc
 function itHolds(says: string, share: number, shape: Shape, judge: (of: Scenario) => void): void {
   it(says, () => {
     const numRuns = Math.ceil(RUNS * share);
-    fc.assert(fc.property(scenarios(shape), judge), { numRuns, ...(process.env.SEED ? { seed: Number(process.env.SEED), path: process.env.FCPATH ?? "", endOnFailure: true } : {}) });
+    fc.assert(fc.property(scenarios(shape), judge), {
+      numRuns,
+      ...(process.env.SEED
+        ? { seed: Number(process.env.SEED), path: process.env.FCPATH ?? "", endOnFailure: true }
+        : {}),
+    });
   });
 }
 
@@ -69,7 +74,9 @@ function endsAsForeseen(scenario: Scenario): Outcome {
     const own = foreseeItems(scenario, group);
     if (!plan.matrix?.fail_fast || !own.includes("failed")) expect(statuses).toEqual(own);
     else
-      statuses.forEach((status, item) => void expect([own[item], "failed", "cancelled"]).toContain(status));
+      statuses.forEach(
+        (status, item) => void expect([own[item], "failed", "cancelled"]).toContain(status),
+      );
   });
   return outcome;
 }

@@ -108,9 +108,15 @@ export function foreseeItems(scenario: Scenario, group: number): readonly StepSt
 export function foreseeEach(scenario: Scenario, state: RunState): readonly Coming[] {
   const memo = new Map<number, Coming>();
   const actual = (index: number): Coming => {
-    const found = memo.get(index) ?? {
-      ...comeTo(scenario, index, actual),
-      status: state.steps[index]?.status ?? "pending",
+    const known = memo.get(index);
+    if (known) return known;
+    const { failed_above, cancelled_above } = comeTo(scenario, index, actual);
+    const step = state.steps[index];
+    const isStopped = step?.status === "skipped" && step.abandoned;
+    const found = {
+      status: step?.status ?? "pending",
+      failed_above: failed_above || isStopped,
+      cancelled_above,
     };
     memo.set(index, found);
     return found;

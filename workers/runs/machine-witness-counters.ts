@@ -77,7 +77,9 @@ function judgeNeeds(plan: RunPlan, state: RunState): void {
     const flags = {
       blocked: ended.some((need) => !isSatisfying(need.step, need.plan)),
       failed_above: ended.some((need) => {
-        return need.step?.failed_above === true || isIntolerable(need.step, need.plan);
+        const isStopped = need.step?.status === "skipped" && need.step.abandoned;
+        const isFailed = need.step?.failed_above === true || isIntolerable(need.step, need.plan);
+        return isStopped || isFailed;
       }),
       cancelled_above: ended.some((need) => {
         return need.step?.cancelled_above === true || need.step?.status === "cancelled";

@@ -122,12 +122,12 @@ export class Witness {
         attempt >= 1 && attempt <= plan.retry.max_attempts,
         `attempt ${attempt} of step ${index}`,
       );
+      for (const above of this.#above(plan.needs)) {
+        const step = state.steps[above];
+        must(step !== undefined && isOver(step), `step ${index} begins before ${above} has ended`);
+      }
       for (const need of plan.needs) {
         const needed = state.steps[need];
-        must(
-          needed !== undefined && isOver(needed),
-          `step ${index} begins before its need ${need}`,
-        );
         const satisfied = isSatisfying(needed, this.#plan.steps[need]);
         must(
           satisfied || plan.condition?.calls_status === true,
@@ -147,6 +147,15 @@ export class Witness {
       must(!isStopped(this.#plan, state, index), `step ${index} began after a failure`);
       must(!hasFailedFast(this.#plan, state, index), `item ${index} began after its group failed`);
     }
+  }
+
+  /** Steps, and all that they depend on, however far. */
+  #above(needs: readonly number[]): ReadonlySet<number> {
+    const above = new Set(needs);
+    for (const index of above) {
+      for (const need of this.#plan.steps[index]?.needs ?? []) above.add(need);
+    }
+    return above;
   }
 
   #kills(old: RunState, event: RunEvent, { state, effects }: Transition, now: number): void {
