@@ -404,7 +404,11 @@ class Simulation {
         if (body.life === this.#life) this.#handle(event);
         continue;
       }
-      if (this.#fault("drop")) continue;
+      if (this.#fault("drop")) {
+        // A durable backend says what it came to until it is heard.
+        if (body.durable) this.#later(5_000, () => this.#report(body, event));
+        continue;
+      }
       const delay = this.#between(0, 1_500) + (this.#fault("delay") ? this.#between(0, 20_000) : 0);
       this.#later(delay, () => this.#deliver(body, event));
     }
