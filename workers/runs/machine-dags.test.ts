@@ -156,7 +156,9 @@ function mustRunAgain(its: RunPlan, old: RunState): ReadonlySet<number> {
   its.steps.forEach((planned, index) => {
     const was = old.steps[index];
     const isFailure = was?.status === "failed" && !planned.continue_on_error;
-    const neverRan = was?.abandoned === true || was?.status === "cancelled";
+    // A group that failed fast came to that as a whole, with the items that it stopped.
+    const hasFailedFast = was?.status === "failed" && planned.matrix?.fail_fast === true;
+    const neverRan = (was?.abandoned === true && !hasFailedFast) || was?.status === "cancelled";
     const dependsOnOne = planned.needs.some((need) => again.has(need));
     if (isFailure || neverRan || dependsOnOne) again.add(index);
   });

@@ -4,26 +4,18 @@
  * order, and the wall clock jumps. `Witness` judges each transition.
  */
 import { createRun, isTerminal, nextDeadline, reduce } from "./machine.ts";
-import { fromRows, isLive, type Rows, toRows, Witness } from "./machine-witness.ts";
-import type { AttemptResult, Effect, RunEvent, RunPlan, RunState, StopCause } from "./types.ts";
-
-/** What the code of one attempt does after `after_ms`. */
-export interface Behaviour {
-  readonly kind: "complete" | "exit" | "error" | "stop_itself" | "hang" | "vanish" | "poison";
-  readonly after_ms: number;
-}
-
-export interface Scenario {
-  readonly plan: RunPlan;
-  /** For each step the behaviour of its first, second, … try; the last one repeats. */
-  readonly behaviours: readonly (readonly Behaviour[])[];
-  readonly commands: readonly { readonly at: number; readonly event: RunEvent }[];
-  /** Chances in percent that a fault happens where it can; `budget` faults happen at most. */
-  readonly faults: Readonly<Record<Fault, number>> & { readonly budget: number };
-  readonly seed: number;
-}
-
-export type Fault = "crash" | "duplicate" | "drop" | "delay" | "jump";
+import {
+  type Behaviour,
+  behaviourOf,
+  type Fault,
+  type Place,
+  placeOf,
+  type Scenario,
+  verdictOf,
+} from "./machine-simulator-scenario.ts";
+import { fromRows, type Rows, toRows, Witness } from "./machine-witness.ts";
+import { isInFlight, planOf } from "./state.ts";
+import type { AttemptResult, Effect, RunEvent, RunState, StopCause } from "./types.ts";
 
 export interface Outcome {
   readonly state: RunState;
@@ -35,6 +27,7 @@ export interface Outcome {
 interface Body {
   readonly step: number;
   readonly epoch: number;
+  readonly durable: boolean;
   /** The life of the process that it dies with; null for a detached one. */
   readonly life: number | null;
   /** What it came to; null while it runs. */
@@ -47,8 +40,9 @@ const JUMPS_MS = [-40_000, 25_000, 3_600_000];
 /** Far above what the longest scenario takes: reached only by a run that spins. */
 const MAX_TURNS = 20_000;
 
-export function simulate(scenario: Scenario): Outcome {
-  return new Simulation(scenario).run();
+/** Runs a scenario to its end, from a state that has not begun. */
+export function simulate(scenario: Scenario, from?: RunState): Outcome {
+  return new Simulation(scenario, from ?? createRun(scenario.plan, scenario.seed)).run();
 }
 
 class Simulation {
@@ -64,18 +58,23 @@ class Simulation {
   #rows: Rows;
   /** The coordinator's memory; null while its process is down. */
   #memory: RunState | null;
+  /** Where each committed step stands. */
+  readonly #places: Place[] = [];
+  /** Signals that the run has taken in. */
+  readonly #signals = new Set<string>();
   #life = 0;
   #alarm = 0;
   #crashes = 0;
   #poisonings = 0;
 
-  constructor(scenario: Scenario) {
+  constructor(scenario: Scenario, from: RunState) {
     this.#scenario = scenario;
     this.#witness = new Witness(scenario.plan);
     this.#random = generator(scenario.seed);
     this.#budget = scenario.faults.budget;
-    this.#memory = createRun(scenario.plan, scenario.seed);
-    this.#rows = toRows(this.#memory);
+    this.#memory = from;
+    this.#rows = toRows(from);
+    this.#place(from);
   }
 
   run(): Outcome {
@@ -83,6 +82,12 @@ class Simulation {
     for (const { at, event } of this.#scenario.commands) {
       this.#later(at, () => this.#command(event));
     }
+    this.#scenario.plan.steps.forEach(({ gate }, index) => {
+      const passage = this.#scenario.scripts[index]?.passage;
+      if (gate?.type !== "signal" || !passage) return;
+      const name = gate.signal ?? "";
+      this.#later(passage.after_ms, () => this.#command({ type: "signal", name, id: `s${index}` }));
+    });
     for (let turns = 0; ; turns += 1) {
       if (turns > MAX_TURNS) throw new Error("broken invariant: the run spins");
       const turn = this.#turns.shift();
@@ -93,12 +98,33 @@ class Simulation {
       }
       const state = fromRows(this.#rows);
       if (isTerminal(state)) break;
-      if (state.status !== "paused") throw new Error("broken invariant: nothing moves the run");
-      this.#command({ type: "resume" });
+      if (state.status === "paused") this.#command({ type: "resume" });
+      else this.#passGates(state);
     }
     const state = fromRows(this.#rows);
     this.#witness.history(state);
     return { state, crashes: this.#crashes, poisonings: this.#poisonings };
+  }
+
+  /** What waits without a limit, and nothing else, is passed from outside once nothing else moves. */
+  #passGates(state: RunState): void {
+    const open = state.steps.flatMap((step, index) =>
+      step.status === "waiting" && step.retry_at === null && step.gate_until === null
+        ? [index]
+        : [],
+    );
+    if (open.length === 0) throw new Error("broken invariant: nothing moves the run");
+    for (const step of open) {
+      const gate = this.#scenario.plan.steps[step]?.gate;
+      if (gate?.type === "approval") this.#command(approval(step, true));
+      else this.#command({ type: "signal", name: gate?.signal ?? "", id: `late${step}` });
+    }
+  }
+
+  #place(state: RunState): void {
+    for (let index = this.#places.length; index < state.steps.length; index += 1) {
+      this.#places.push(placeOf(state, index));
+    }
   }
 
   /** At the end of the run no stopped attempt still runs, unless its step says that it may. */
@@ -133,6 +159,7 @@ class Simulation {
 
   /** A client's request, repeated until the process answers. */
   #command(event: RunEvent): void {
+    if (event.type === "signal" && this.#signals.has(event.id)) return;
     if (!this.#handle(event)) this.#later(500, () => this.#command(event));
   }
 
@@ -144,7 +171,7 @@ class Simulation {
     const wall = this.#now + this.#skew;
     const stored = [...this.#rows.steps];
     const effects: Effect[] = [];
-    const begun = new Set<Effect>();
+    const done = new Set<Effect>();
     const events: RunEvent[] = [first];
     for (let event = events.shift(); event; event = events.shift()) {
       const before = toRows(state);
@@ -153,11 +180,10 @@ class Simulation {
       for (const index of transition.touched) stored[index] = JSON.stringify(state.steps[index]);
       effects.push(...transition.effects);
       for (const effect of transition.effects) {
-        // An attached attempt whose slot is free starts in the commit that dispatches it.
-        if (effect.type !== "dispatch" || !this.#attached(effect.step) || effect.alone) continue;
-        if (this.#random() < 0.3) continue;
-        begun.add(effect);
-        events.push({ type: "attempt_started", step: effect.step, epoch: effect.epoch });
+        const follow = this.#atOnce(state, effect);
+        if (!follow) continue;
+        done.add(effect);
+        events.push(follow);
       }
     }
     if (this.#fault("crash")) {
@@ -167,44 +193,127 @@ class Simulation {
     const ended = isTerminal(state) && !isTerminal(fromRows(this.#rows));
     if (ended) this.#survivors(state);
     this.#rows = { run: toRows(state).run, steps: stored };
-    this.#witness.committed(effects);
+    this.#place(state);
+    this.#witness.committed(effects, state);
+    this.#watch(effects);
     this.#arm();
     for (const effect of effects) {
-      if (effect.type !== "dispatch" && effect.type !== "kill") continue;
+      if (effect.type === "emit" || effect.type === "take_signal") continue;
       if (this.#fault("crash")) this.#crash();
       if (this.#memory !== state) return false;
-      this.#perform(effect, begun.has(effect));
+      this.#perform(effect, done.has(effect));
     }
     return true;
   }
 
-  #perform(effect: Extract<Effect, { type: "dispatch" | "kill" }>, begun: boolean): void {
-    const { step, epoch } = effect;
-    const key = `${step}/${epoch}`;
-    if (this.#attached(step)) {
-      const life = this.#life;
-      const inLife = (act: () => void) => () => {
-        if (this.#life === life && this.#memory) act();
-      };
-      if (effect.type === "kill") {
+  /** What an effect leads to within the commit that has it; null when that comes later. */
+  #atOnce(state: RunState, effect: Effect): RunEvent | null {
+    if (effect.type === "dispatch") {
+      // An attached attempt whose place is free starts in the commit that dispatches it.
+      const { attached } = planOf(this.#scenario.plan, state, effect.step);
+      if (!attached || effect.alone || this.#random() < 0.3) return null;
+      return { type: "attempt_started", step: effect.step, epoch: effect.epoch };
+    }
+    const isQuestion = effect.type === "decide" || effect.type === "conclude";
+    return isQuestion && this.#random() < 0.6 ? this.#answer(state, effect) : null;
+  }
+
+  #answer(state: RunState, effect: Extract<Effect, { type: "decide" | "conclude" }>): RunEvent {
+    if (effect.type === "conclude") {
+      const message = this.#scenario.outputs_error;
+      const error = message === null ? null : { code: "expression_invalid", message };
+      return { type: "concluded", error };
+    }
+    const { step } = effect;
+    const plan = this.#scenario.plan.steps[step];
+    const script = this.#scenario.scripts[step];
+    const flags = state.steps[step];
+    if (!plan || !script || !flags) throw new Error(`broken invariant: no step ${step} to decide`);
+    return { type: "decided", step, verdict: verdictOf(plan, script, flags) };
+  }
+
+  /** Clients see what was committed, and do their part. */
+  #watch(effects: readonly Effect[]): void {
+    for (const effect of effects) {
+      if (effect.type !== "emit") continue;
+      const { event } = effect;
+      if (event.type === "signal.received") this.#signals.add(event.id);
+      if (event.type !== "gate.opened" || event.gate !== "approval") continue;
+      const passage = this.#scenario.scripts[event.step]?.passage;
+      if (!passage) continue;
+      for (let copies = this.#fault("duplicate") ? 2 : 1; copies > 0; copies -= 1) {
+        this.#later(passage.after_ms, () => this.#command(approval(event.step, passage.approved)));
+      }
+    }
+  }
+
+  #perform(effect: Exclude<Effect, { type: "emit" | "take_signal" }>, done: boolean): void {
+    switch (effect.type) {
+      case "dispatch":
+      case "kill":
+        this.#send(effect, done);
+        break;
+      case "decide":
+      case "conclude":
+        if (!done) this.#answerLater(effect);
+        break;
+      case "acquire_slot":
         this.#later(
-          this.#between(0, 2_000),
-          inLife(() => this.#stopped(key, step, epoch, effect.reason)),
+          this.#between(0, 4_000),
+          this.#inLife(() => this.#grant()),
         );
+        break;
+      case "release_slot":
+        break;
+    }
+  }
+
+  /** An answer that takes time is lost with the process that works on it. */
+  #answerLater(effect: Extract<Effect, { type: "decide" | "conclude" }>): void {
+    for (let copies = this.#fault("duplicate") ? 2 : 1; copies > 0; copies -= 1) {
+      const act = () => {
+        if (this.#memory) this.#handle(this.#answer(this.#memory, effect));
+      };
+      this.#later(this.#between(0, 3_000), this.#inLife(act));
+    }
+  }
+
+  #grant(): void {
+    if (this.#memory?.slot !== "asked") return;
+    this.#handle({ type: "slot_granted" });
+    if (!this.#fault("slot")) return;
+    const lose = () => {
+      if (this.#memory?.slot === "held") this.#handle({ type: "slot_lost" });
+    };
+    this.#later(this.#between(0, 6_000), this.#inLife(lose));
+  }
+
+  /** An act of this life of the process. */
+  #inLife(act: () => void): () => void {
+    const life = this.#life;
+    return () => {
+      if (this.#life === life && this.#memory) act();
+    };
+  }
+
+  #send(effect: Extract<Effect, { type: "dispatch" | "kill" }>, begun: boolean): void {
+    const { step, epoch } = effect;
+    if (this.#plan(step).attached) {
+      if (effect.type === "kill") {
+        const stop = () => this.#stopped(step, epoch, effect.reason);
+        this.#later(this.#between(0, 2_000), this.#inLife(stop));
       } else if (begun) this.#execute(step, epoch, effect.attempt);
       else {
-        this.#later(
-          this.#between(0, 2_000),
-          inLife(() => this.#begin(step, epoch, effect.attempt)),
-        );
+        const begin = () => this.#begin(step, epoch, effect.attempt);
+        this.#later(this.#between(0, 2_000), this.#inLife(begin));
       }
       return;
     }
     for (let copies = this.#fault("duplicate") ? 2 : 1; copies > 0; copies -= 1) {
       if (effect.type === "kill" && this.#fault("drop")) continue;
       this.#later(this.#between(0, 1_000), () => {
-        if (effect.type === "kill") this.#stopped(key, step, epoch, effect.reason);
-        else this.#arrive(key, step, epoch, effect.attempt);
+        if (effect.type === "kill") this.#stopped(step, epoch, effect.reason);
+        else this.#arrive(step, epoch, effect.attempt);
       });
     }
   }
@@ -220,19 +329,20 @@ class Simulation {
   }
 
   /** A dispatch reaches its backend, perhaps not for the first time. */
-  #arrive(key: string, step: number, epoch: number, attempt: number): void {
-    const known = this.#bodies.get(key);
+  #arrive(step: number, epoch: number, attempt: number): void {
+    const known = this.#bodies.get(`${step}/${epoch}`);
     if (!known) this.#execute(step, epoch, attempt);
-    else if (known.result === null) this.#report(known, { type: "attempt_started", step, epoch });
-    else this.#tell(known);
+    else if (known.result !== null) this.#tell(known);
+    else
+      this.#report(known, { type: known.durable ? "heartbeat" : "attempt_started", step, epoch });
   }
 
   #execute(step: number, epoch: number, attempt: number): void {
-    const life = this.#attached(step) ? this.#life : null;
-    const body: Body = { step, epoch, life, result: null };
-    const tries = this.#scenario.behaviours[step] ?? [];
-    const behaviour = tries[Math.min(attempt, tries.length) - 1];
-    if (!behaviour) throw new Error(`step ${step} has no behaviour for attempt ${attempt}`);
+    const { attached, durable } = this.#plan(step);
+    const life = attached ? this.#life : null;
+    const body: Body = { step, epoch, durable, life, result: null };
+    const place = this.#places[step] ?? { plan: step, item: 0 };
+    const behaviour = behaviourOf(this.#scenario, place, attempt);
     this.#bodies.set(`${step}/${epoch}`, body);
     this.#later(behaviour.after_ms, () => this.#act(body, behaviour.kind));
     if (life === null) {
@@ -261,9 +371,11 @@ class Simulation {
   }
 
   /** A kill reaches the code; one that never arrived will not start any more. */
-  #stopped(key: string, step: number, epoch: number, reason: StopCause): void {
-    const life = this.#attached(step) ? this.#life : null;
-    const body = this.#bodies.get(key) ?? { step, epoch, life, result: null };
+  #stopped(step: number, epoch: number, reason: StopCause): void {
+    const { attached, durable } = this.#plan(step);
+    const life = attached ? this.#life : null;
+    const key = `${step}/${epoch}`;
+    const body = this.#bodies.get(key) ?? { step, epoch, durable, life, result: null };
     this.#bodies.set(key, body);
     if (body.result === null) {
       const late = reason === "timeout" || reason === "run_timeout";
@@ -292,7 +404,11 @@ class Simulation {
         if (body.life === this.#life) this.#handle(event);
         continue;
       }
-      if (this.#fault("drop")) continue;
+      if (this.#fault("drop")) {
+        // A durable backend says what it came to until it is heard.
+        if (body.durable) this.#later(5_000, () => this.#report(body, event));
+        continue;
+      }
       const delay = this.#between(0, 1_500) + (this.#fault("delay") ? this.#between(0, 20_000) : 0);
       this.#later(delay, () => this.#deliver(body, event));
     }
@@ -304,7 +420,7 @@ class Simulation {
       return;
     }
     const step = this.#memory?.steps[body.step];
-    const refused = step && (step.epoch !== body.epoch || !isLive(step.status));
+    const refused = step && (step.epoch !== body.epoch || !isInFlight(step));
     if (refused) body.result ??= { status: "cancelled" };
   }
 
@@ -333,9 +449,14 @@ class Simulation {
     });
   }
 
-  #attached(step: number): boolean {
-    return this.#scenario.plan.steps[step]?.attached === true;
+  #plan(step: number): { readonly attached: boolean; readonly durable: boolean } {
+    const plan = this.#scenario.plan.steps[this.#places[step]?.plan ?? step];
+    return { attached: plan?.attached === true, durable: plan?.durable === true };
   }
+}
+
+function approval(step: number, approved: boolean): RunEvent {
+  return { type: "approve", step, approved, by: "someone", comment: null };
 }
 
 const TIMED_OUT: AttemptResult = {

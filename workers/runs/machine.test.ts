@@ -204,9 +204,10 @@ describe("stop_on_failure", () => {
   it("lets what runs end, without another try, and starts nothing more", () => {
     const run = new Driver(plan(steps, options)).start().started(0, 0).started(1, 0);
     run.finished(0, 1, FAILED);
-    expect(run.statuses()).toEqual(["failed", "running", "skipped", "skipped", "skipped"]);
+    expect(run.statuses()).toEqual(["failed", "running", "skipped", "pending", "skipped"]);
     run.finished(1, 2, FAILED);
     expect(run.step(1)).toMatchObject({ status: "failed", attempt: 1 });
+    expect(run.step(3).status).toBe("skipped");
     expect(run.state).toMatchObject({ status: "failed", failures: 2 });
   });
 

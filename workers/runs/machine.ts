@@ -11,7 +11,7 @@ import { giveBackSlot, hasSlot, rest, slotLost } from "./machine/clock.ts";
 import { approve, gateTimedOut, signal } from "./machine/gates.ts";
 import { abandonUnstarted, considerStep, decided, releaseItems } from "./machine/steps.ts";
 import { stop } from "./machine/stop.ts";
-import { hasEnded, isInFlight, isTerminal } from "./state.ts";
+import { hasEnded, isEnding, isInFlight, isTerminal } from "./state.ts";
 import { oneRunsAttached, takeReady } from "./suspects.ts";
 import type { RunEvent, RunPlan, RunState, StepError, StopCause, Transition } from "./types.ts";
 
@@ -134,7 +134,7 @@ function resume(change: Change): void {
 
 function timer(change: Change): void {
   const { state } = change;
-  if (change.due(state.deadline_at) && !state.expired) {
+  if (change.due(state.deadline_at) && !isEnding(state)) {
     state.expired = true;
     state.error ??= {
       code: "run_timeout",
@@ -167,6 +167,7 @@ function wake(change: Change): void {
 function recovered(change: Change): void {
   const { plan, state } = change;
   const isSole = oneRunsAttached(plan, state);
+  const asked = state.steps.flatMap((step, index) => (step.deciding ? [index] : []));
   // From the last to the first, so that what goes back to the head of the queue keeps its order.
   for (const index of [...state.timed].sort((a, b) => b - a)) {
     const step = state.steps[index];
@@ -174,9 +175,9 @@ function recovered(change: Change): void {
     if (change.planOf(index).attached) died(change, index, step, isSole);
     else regain(change, index, step);
   }
-  state.steps.forEach((step, index) => {
-    if (step.deciding) change.effects.push({ type: "decide", step: index });
-  });
+  for (const step of asked) {
+    if (state.steps[step]?.deciding) change.effects.push({ type: "decide", step });
+  }
   if (state.concluding) change.effects.push({ type: "conclude" });
   if (state.slot !== "none") {
     state.slot = "asked";

@@ -28,6 +28,11 @@ export function isTerminal(state: RunState): boolean {
   return state.status === "completed" || state.status === "failed" || state.status === "cancelled";
 }
 
+/** Whether all that the run still does is to stop what is in flight. */
+export function isEnding(state: RunState): boolean {
+  return state.expired || state.cancel_requested_at !== null;
+}
+
 /** Whether a step has ended, for good. */
 export function hasEnded(step: StepState): boolean {
   return step.completed_at !== null;
@@ -194,7 +199,7 @@ export function dependents(plan: RunPlan): readonly (readonly number[])[] {
 export function nextDeadline(state: RunState): number | null {
   let earliest = Number.POSITIVE_INFINITY;
   if (isTerminal(state)) return null;
-  if (state.deadline_at !== null && !state.expired) earliest = state.deadline_at;
+  if (state.deadline_at !== null && !isEnding(state)) earliest = state.deadline_at;
   for (const index of state.timed) {
     const step = state.steps[index];
     if (!step) continue;

@@ -117,7 +117,10 @@ export interface StepState {
   open_needs: number;
   /** A dependency ended in a way that does not satisfy this step. */
   blocked: boolean;
-  /** A step that this one depends on, however far, failed and was not tolerated. */
+  /**
+   * A step that this one depends on, however far, failed and was not tolerated, or did not begin
+   * because of a failure elsewhere.
+   */
   failed_above: boolean;
   /** A step that this one depends on, however far, was cancelled. */
   cancelled_above: boolean;

@@ -41,7 +41,7 @@ export function refuse(change: Change, event: Report): void {
 /** Applies what a backend says of a dispatch. */
 export function report(change: Change, event: Report): void {
   const step = change.state.steps[event.step];
-  if (!step || !isInFlight(step) || step.epoch !== event.epoch) {
+  if (!step || step.items || !isInFlight(step) || step.epoch !== event.epoch) {
     refuse(change, event);
     return;
   }
@@ -101,7 +101,8 @@ function started(change: Change, index: number, step: StepState): void {
 function renew(change: Change, index: number, step: StepState): void {
   const { attached, durable } = change.planOf(index);
   const lease = durable ? DURABLE_SILENCE_MS : LEASE_MS;
-  step.lease_until = attached ? null : change.now + lease;
+  const isUnleased = attached || (durable && step.stopping !== null);
+  step.lease_until = isUnleased ? null : change.now + lease;
   change.touch(index, step);
 }
 
@@ -149,7 +150,7 @@ function stopped(
 /** Makes a step ready to be dispatched again as the same try. */
 function again(change: Change, index: number, step: StepState): void {
   if (!change.mayGoOn(index)) {
-    const isCancelled = change.state.cancel_requested_at !== null;
+    const isCancelled = change.state.cancel_requested_at !== null || change.isUnwanted(index);
     abandon(change, index, step, isCancelled ? "cancelled" : "skipped");
     return;
   }

@@ -41,9 +41,17 @@ export class Change {
     return this.plan.stop_on_failure && this.state.failures > 0;
   }
 
-  /** Whether a step may begin, or begin again, as far as the run is concerned. */
+  /** An item whose group failed fast on another one. */
+  isUnwanted(index: number): boolean {
+    const group = this.state.steps[index]?.group ?? null;
+    if (group === null || !this.planOf(index).matrix?.fail_fast) return false;
+    return (this.state.steps[group]?.items?.failed ?? 0) > 0;
+  }
+
+  /** Whether a step may begin, or begin again, as far as the run and its group are concerned. */
   mayGoOn(index: number): boolean {
     if (this.state.cancel_requested_at !== null || this.state.expired) return false;
+    if (this.isUnwanted(index)) return false;
     return !this.isFailing || this.planOf(index).condition?.calls_status === true;
   }
 }

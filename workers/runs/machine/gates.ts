@@ -35,7 +35,9 @@ export function approve(change: Change, event: Extract<RunEvent, { type: "approv
 /** Passes the signal to the first gate that waits for it, or keeps it for one to come. */
 export function signal(change: Change, { name, id }: { name: string; id: string }): void {
   change.emit({ type: "signal.received", name, id });
-  for (const index of change.state.timed) {
+  // By place in the plan, since the order of `timed` does not outlive the process.
+  const waiting = [...change.state.timed].sort((a, b) => a - b);
+  for (const index of waiting) {
     const step = change.state.steps[index];
     const { gate } = change.planOf(index);
     if (step?.status !== "waiting" || gate?.signal !== name || gate.type !== "signal") continue;

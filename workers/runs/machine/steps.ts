@@ -1,5 +1,13 @@
 /** How steps become ready and end, and what that means for those that depend on them. */
-import { dependents, hasEnded, isInFlight, MAX_STEPS, newStep, STEP_CANCELLED } from "../state.ts";
+import {
+  dependents,
+  hasEnded,
+  isEnding,
+  isInFlight,
+  MAX_STEPS,
+  newStep,
+  STEP_CANCELLED,
+} from "../state.ts";
 import type { GroupState, StepState, StepStatus, Verdict } from "../types.ts";
 import type { Change } from "./change.ts";
 import { markStarted } from "./clock.ts";
@@ -20,12 +28,12 @@ export function considerStep(change: Change, index: number, step: StepState): vo
 function consider(change: Change, index: number, step: StepState, endings: Endings): void {
   const plan = change.planOf(index);
   const asksStatus = plan.condition?.calls_status === true;
-  if (!change.mayGoOn(index)) {
+  if (step.blocked && !asksStatus && !isEnding(change.state)) {
+    skip(change, index, step, "skipped", endings);
+  } else if (!change.mayGoOn(index)) {
     const isCancelled = change.state.cancel_requested_at !== null;
     step.abandoned = true;
     skip(change, index, step, isCancelled ? "cancelled" : "skipped", endings);
-  } else if (step.blocked && !asksStatus) {
-    skip(change, index, step, "skipped", endings);
   } else if (plan.condition || plan.matrix || (plan.gate?.type === "duration" && !plan.gate.ms)) {
     step.deciding = true;
     change.state.deciding += 1;
@@ -165,13 +173,18 @@ export function abandon(
   settleEndings(change, endings);
 }
 
-/** Ends every step that has not begun and, after a failure, does not ask for the status of others. */
+/**
+ * Ends every step that has not begun and, after a failure, does not ask for the status of others.
+ * After a failure what still needs something ends after it, so that what asks for the status of
+ * others never begins beside a step that it depends on, however far.
+ */
 export function abandonUnstarted(change: Change, status: "cancelled" | "skipped"): void {
   const { steps } = change.state;
   change.state.ready = change.state.ready.filter((index) => change.mayGoOn(index));
   for (let index = 0; index < steps.length; index += 1) {
     const step = steps[index];
     if (!step || (step.status !== "pending" && step.status !== "waiting")) continue;
+    if (step.open_needs > 0 && !isEnding(change.state)) continue;
     if (!change.mayGoOn(index)) abandon(change, index, step, status);
   }
 }
@@ -224,13 +237,14 @@ function tellDependents(
     state.failures += 1;
     state.error ??= step.error ?? STEP_CANCELLED;
   }
+  const isStopped = status === "skipped" && step.abandoned;
   const isSatisfied = status === "completed" || (status === "failed" && isTolerated);
   for (const next of dependents(change.plan)[index] ?? []) {
     const dependent = state.steps[next];
     if (dependent?.status !== "pending") continue;
     dependent.open_needs -= 1;
     if (!isSatisfied) dependent.blocked = true;
-    if (isFailure || step.failed_above) dependent.failed_above = true;
+    if (isFailure || isStopped || step.failed_above) dependent.failed_above = true;
     if (status === "cancelled" || step.cancelled_above) dependent.cancelled_above = true;
     change.touched.add(next);
     if (dependent.open_needs === 0) consider(change, next, dependent, endings);
