@@ -4,7 +4,7 @@ import { ONCE, plan, step } from "./machine-fixture.ts";
 import { type DagScenario, runDag, type Script } from "./machine-fixture-dags.ts";
 import { planRerun } from "./rerun.ts";
 import { hasEnded } from "./state.ts";
-import type { GatePlan, RunPlan, RunState, StepStatus } from "./types.ts";
+import type { GatePlan, RunState, StepStatus } from "./types.ts";
 
 /** `MACHINE_RUNS` sets the schedules of the properties, as for those of plain steps. */
 const RUNS = Math.ceil(Number(process.env.MACHINE_RUNS ?? 2_000) / 4);
@@ -150,44 +150,8 @@ describe("a run of any graph", { timeout: TIMEOUT_MS }, () => {
   });
 });
 
-/** Steps that a retry must run again, by the words of the promise. */
-function mustRunAgain(its: RunPlan, old: RunState): ReadonlySet<number> {
-  const again = new Set<number>();
-  its.steps.forEach((planned, index) => {
-    const was = old.steps[index];
-    const isFailure = was?.status === "failed" && !planned.continue_on_error;
-    // A group that failed fast came to that as a whole, with the items that it stopped.
-    const hasFailedFast = was?.status === "failed" && planned.matrix?.fail_fast === true;
-    const neverRan = (was?.abandoned === true && !hasFailedFast) || was?.status === "cancelled";
-    const dependsOnOne = planned.needs.some((need) => again.has(need));
-    if (isFailure || neverRan || dependsOnOne) again.add(index);
-  });
-  return again;
-}
-
 describe("a retry of any run", { timeout: TIMEOUT_MS }, () => {
   const ended = scenarios({ cancels: true });
-
-  it("runs again what failed, what never ran and what depends on it, and reuses the rest", () => {
-    fc.assert(
-      fc.property(ended, (scenario) => {
-        const old = runDag(scenario);
-        const { state, rerun, reuse } = planRerun(scenario.plan, old, 3, null, 1);
-        const again = mustRunAgain(scenario.plan, old);
-        const size = scenario.plan.steps.length;
-        expect(new Set(rerun.filter((index) => index < size))).toEqual(again);
-        for (const [index, source] of reuse) {
-          const now = state.steps[index];
-          if (rerun.includes(index)) continue;
-          expect(now?.status).toBe(old.steps[source]?.status);
-          expect(now?.reused_from).toEqual({ run: 3, epoch: old.steps[source]?.epoch });
-          expect(now?.item).toBe(old.steps[source]?.item);
-        }
-        expect(state.open_steps).toBe(state.steps.filter((each) => !hasEnded(each)).length);
-      }),
-      { numRuns: RUNS },
-    );
-  });
 
   it("comes to an end, and completes when nothing fails any more", () => {
     fc.assert(
