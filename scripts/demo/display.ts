@@ -53,8 +53,10 @@ export class Display {
 
   /** Shows that a row has changed. */
   update(row: Row): void {
-    if (!this.#live)
-      console.log(lineOf(row, Number.POSITIVE_INFINITY, (_, text) => text).trimEnd());
+    if (this.#live) return;
+    // A line that stays cannot tell the time of what goes on.
+    const shown = row.time?.took === null ? { ...row, time: null } : row;
+    console.log(lineOf(shown, Number.POSITIVE_INFINITY, (_, text) => text).trimEnd());
   }
 
   stop(): void {
