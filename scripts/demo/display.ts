@@ -14,7 +14,7 @@ export interface Row {
   items?: readonly string[];
 }
 
-const REDRAW_MS = 80;
+const REDRAW_MS = 50;
 const NAME_WIDTH = 16;
 const STATE_WIDTH = 10;
 const TIME_WIDTH = 9;

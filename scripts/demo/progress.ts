@@ -23,6 +23,10 @@ type StepEvent = z.output<typeof stepEventSchema>;
 
 const ITEM = /^(?<group>.+)\[(?<item>\d+)\]$/;
 
+/** Why an attempt failed, without what every script's failure begins with. */
+const reasonOf = (message: string) =>
+  firstLine(message).replace(/^The script threw: (Error: )?/, "");
+
 export class Progress {
   readonly display: Display;
   readonly #rows: ReadonlyMap<string, Row>;
@@ -82,7 +86,7 @@ export class Progress {
         break;
       case "attempt.finished": {
         const isCompleted = event.status === "completed";
-        const note = isCompleted ? attempts || row.note : firstLine(event.message ?? "");
+        const note = isCompleted ? attempts || row.note : reasonOf(event.message ?? "");
         take(isCompleted ? "completed" : "failed", note);
         break;
       }

@@ -74,7 +74,7 @@ class Review {
     const { files, folders: parts, lines, symbols } = await this.#verifyTotal();
     console.log(
       `  Total: ${inFigures(lines)} lines and ${inFigures(symbols)} exports in ${files} files of ` +
-        `${parts} folders, as Node counts them too.\n`,
+        `${parts} folders.\n  Node counts the same.\n`,
     );
     console.log("The pipeline failed, was retried and completed as it must.\n");
   }

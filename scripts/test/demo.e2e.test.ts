@@ -82,7 +82,9 @@ test("shows its tasks and its pipeline, and ends well", async () => {
   expect(output()).toMatch(/^and runs 3 again: check, alert, report\./m);
   expect(output()).toMatch(/^ {2}check +failed +[\d.]+ m?s +completed +[\d.]+ m?s$/m);
   expect(output()).toMatch(/^ {2}Critical path of run 1, .*: .*check .* → alert /m);
-  expect(output()).toMatch(/^ {2}Total: [\d,]+ lines and .*, as Node counts them too\.$/m);
+  expect(output()).toMatch(
+    /^ {2}Total: [\d,]+ lines and .* folders\.\n {2}Node counts the same\.$/m,
+  );
   expect(output()).toMatch(/^All of it went as it must, in [\d.]+ s altogether\.$/m);
   expect(await files()).toEqual([]);
 });
