@@ -15,3 +15,13 @@ export async function readSources(): Promise<Sources> {
   }
   return sources;
 }
+
+/** Sources as a definition gives them. */
+export const filesOf = (sources: Sources, choose: (path: string) => boolean) =>
+  Object.fromEntries([...sources].filter(([path]) => choose(path)));
+
+export const isTypeScript = (path: string) => path.includes("/") && path.endsWith(".ts");
+
+/** Of what is reviewed, tests are left out: a definition has a limit of size. */
+export const isReviewed = (path: string) =>
+  isTypeScript(path) && !/\.test\.ts$|\/test\//.test(path);

@@ -1,34 +1,18 @@
 /** What the demo executes, and what must come of each: expectations are computed by Node, here. */
 import { randomBytes } from "node:crypto";
-import { isDeepStrictEqual } from "node:util";
-import type { Client, RunEvent, Task, TaskDefinition } from "../lib/client.ts";
-import type { Sources } from "./sources.ts";
+import type { Client, Task, TaskDefinition, TaskEvent } from "../lib/client.ts";
+import { demand, equal } from "./expect.ts";
+import { filesOf, isTypeScript, type Sources } from "./sources.ts";
 
 export interface DemoTask {
   readonly definition: TaskDefinition;
   /** The last word on the task: what it found, or throws with what is wrong. */
   verify(task: Task, client: Client): Promise<string> | string;
   /** Looks at each event as it comes. */
-  onEvent?(event: RunEvent, id: string, client: Client): Promise<void>;
+  onEvent?(event: TaskEvent, id: string, client: Client): Promise<void>;
   /** How it must end; `completed` unless said. */
   readonly ends?: "cancelled";
 }
-
-function demand(condition: boolean, problem: string): void {
-  if (!condition) throw new Error(problem);
-}
-
-function equal(actual: unknown, expected: unknown, what: string): void {
-  const shown = (value: unknown) => JSON.stringify(value)?.slice(0, 300);
-  demand(
-    isDeepStrictEqual(actual, expected),
-    `${what} is ${shown(actual)}, but Node computed ${shown(expected)}`,
-  );
-}
-
-const filesOf = (sources: Sources, choose: (path: string) => boolean) =>
-  Object.fromEntries([...sources].filter(([path]) => choose(path)));
-const isTypeScript = (path: string) => path.includes("/") && path.endsWith(".ts");
 
 function countLines(sources: Sources): DemoTask {
   const files = filesOf(sources, isTypeScript);

@@ -1,5 +1,6 @@
-/** A small client of PIPELZR, for the demo. */
+/** A small client of PIPELZR's tasks, for the demo. */
 import { z } from "zod";
+import { Api, type ApiEvent } from "./api.ts";
 
 const taskSchema = z.looseObject({
   id: z.string(),
@@ -12,79 +13,26 @@ const taskSchema = z.looseObject({
   duration_ms: z.number().nullable(),
 });
 export type Task = z.output<typeof taskSchema>;
-
-const eventSchema = z.looseObject({ seq: z.int(), type: z.string() });
-export type RunEvent = z.output<typeof eventSchema>;
+export type TaskEvent = ApiEvent;
 
 export interface TaskDefinition {
   readonly name: string;
   readonly [field: string]: unknown;
 }
 
-/** Calls the API and follows its streams. */
-export class Api {
-  readonly #url: string;
-  readonly #key: string;
-
-  constructor(url: string, key: string) {
-    this.#url = url;
-    this.#key = key;
-  }
-
-  /** Throws with the answer unless it says that it worked. */
-  async call(
-    method: string,
-    path: string,
-    body?: unknown,
-    headers: Readonly<Record<string, string>> = {},
-  ): Promise<Response> {
-    const response = await fetch(`${this.#url}/api/v1${path}`, {
-      method,
-      headers: {
-        authorization: `Bearer ${this.#key}`,
-        ...(body !== undefined && { "content-type": "application/json" }),
-        ...headers,
-      },
-      ...(body !== undefined && { body: JSON.stringify(body) }),
-    });
-    if (response.ok) return response;
-    throw new Error(`${method} ${path} answered ${response.status}: ${await response.text()}`);
-  }
-
-  /** The events of a run, as they happen, until it ends. */
-  async *events(path: string): AsyncGenerator<RunEvent> {
-    const response = await this.call("GET", path, undefined, { accept: "text/event-stream" });
-    let pending = "";
-    const decoder = new TextDecoder();
-    for await (const chunk of response.body ?? []) {
-      pending += decoder.decode(chunk, { stream: true });
-      const messages = pending.split("\n\n");
-      pending = messages.pop() ?? "";
-      for (const message of messages) {
-        const data = message.split("\n").find((line) => line.startsWith("data:"));
-        if (data) yield eventSchema.parse(JSON.parse(data.slice("data:".length)));
-      }
-    }
-  }
-}
-
-/** Tasks and secrets. */
 export class Client {
   readonly #api: Api;
 
-  constructor(api: Api) {
-    this.#api = api;
+  constructor(url: string, key: string) {
+    this.#api = new Api(url, key);
   }
 
   /** Creates a task and starts it, without waiting for its end. */
   async start(definition: TaskDefinition): Promise<Task> {
-    const headers = { prefer: "respond-async" };
-    const response = await this.#api.call(
-      "POST",
-      "/tasks",
-      { ...definition, execute: true },
-      headers,
-    );
+    const response = await this.#api.call("POST", "/tasks", {
+      json: { ...definition, execute: true },
+      headers: { prefer: "respond-async" },
+    });
     return taskSchema.parse(await response.json());
   }
 
@@ -106,11 +54,12 @@ export class Client {
   }
 
   async storeSecret(name: string, value: string): Promise<void> {
-    await (await this.#api.call("POST", "/secrets", { name, value })).body?.cancel();
+    const response = await this.#api.call("POST", "/secrets", { json: { name, value } });
+    await response.body?.cancel();
   }
 
   /** The events of a task's run, as they happen, until it ends. */
-  events(id: string): AsyncGenerator<RunEvent> {
+  events(id: string): AsyncGenerator<TaskEvent> {
     return this.#api.events(`/tasks/${id}/events`);
   }
 }

@@ -58,3 +58,33 @@ test("Ctrl-C while its tasks run blames none of them", async () => {
   expect(output()).not.toMatch(/^pipelzr:|✗|node:internal/m);
   expect(await files()).toEqual([]);
 });
+
+test("Ctrl-C while its pipeline waits for somebody ends it quietly", async () => {
+  const { child, output } = startDemo();
+  await vi.waitFor(() => expect(output()).toMatch(/approve +waiting/), {
+    timeout: 60_000,
+    interval: 5,
+  });
+  child.kill("SIGINT");
+  const [code] = await once(child, "close");
+  expect(code).toBe(130);
+  expect(output()).not.toMatch(/^pipelzr:|✗|node:internal|AbortError|run 2/im);
+  expect(await files()).toEqual([]);
+});
+
+test("shows its tasks and its pipeline, and ends well", async () => {
+  const { child, output } = startDemo();
+  const [code] = await once(child, "close");
+  expect(code, output()).toBe(0);
+  expect(output()).toMatch(/^All 6 tasks ended as they must\.$/m);
+  expect(output()).toMatch(/^ +└ survey +completed +[\d.]+ m?s {2}■+ \d+ of \d+$/m);
+  expect(output()).toMatch(/^ +└ approve +completed .* approved by /m);
+  expect(output()).toMatch(/^and runs 3 again: check, alert, report\./m);
+  expect(output()).toMatch(/^ {2}check +failed +[\d.]+ m?s +completed +[\d.]+ m?s$/m);
+  expect(output()).toMatch(/^ {2}Critical path of run 1, .*: .*check .* → alert /m);
+  expect(output()).toMatch(
+    /^ {2}Total: [\d,]+ lines and .* folders\.\n {2}Node counts the same\.$/m,
+  );
+  expect(output()).toMatch(/^All of it went as it must, in [\d.]+ s altogether\.$/m);
+  expect(await files()).toEqual([]);
+});

@@ -217,7 +217,11 @@ export class Attempts {
         request,
         {
           log: (stream, text) => buffer.add(stream, text),
-          artifact: (path, body) => this.#host.artifact(ticket, path, body),
+          artifact: async (path, body) => {
+            // Storing many files in a row would keep everybody else waiting, too.
+            await this.#breather.take();
+            return this.#host.artifact(ticket, path, body);
+          },
         },
         signal,
       );
