@@ -2,7 +2,8 @@
 import { loadConfig } from "../config.ts";
 import type { Json } from "../http/json.ts";
 import { ResultNotLoaded, type RunView } from "../runs/ports.ts";
-import type { RunState, StepState } from "../runs/types.ts";
+import { runOf as newRun, newStep } from "../runs/state.ts";
+import type { StepState } from "../runs/types.ts";
 import { compile } from "./compile.ts";
 import { parseDefinition } from "./definition.ts";
 import type { PipelineDefinition } from "./definition-schema.ts";
@@ -30,34 +31,8 @@ function isWhole(task: TaskInput): boolean {
   return ["command", "script", "approval", "wait", "pipeline"].some((member) => member in task);
 }
 
-const NEW_STEP: StepState = {
-  status: "completed",
-  open_needs: 0,
-  blocked: false,
-  failed_above: false,
-  cancelled_above: false,
-  deciding: false,
-  abandoned: false,
-  group: null,
-  item: null,
-  items: null,
-  reused_from: null,
-  attempt: 1,
-  epoch: 1,
-  retry_at: null,
-  gate_until: null,
-  deadline_at: null,
-  lease_until: null,
-  stopping: null,
-  suspicion: 0,
-  alone_deaths: 0,
-  alone: false,
-  losses: 0,
-  started_at: null,
-  completed_at: null,
-  exit_code: null,
-  error: null,
-};
+/** A step that ran once, and completed. */
+const RAN: StepState = { ...newStep(0, null, null), status: "completed", attempt: 1, epoch: 1 };
 
 export interface RunParts {
   readonly inputs?: Json;
@@ -75,7 +50,7 @@ export interface RunParts {
 export function runOf(definition: PipelineDefinition, parts: RunParts = {}) {
   const plan = compile(definition, { default_timeout_ms: null });
   const steps: StepState[] = plan.steps.map(({ name }) => ({
-    ...NEW_STEP,
+    ...RAN,
     ...parts.states?.[name],
   }));
   const results = new Map<number, string>();
@@ -100,7 +75,7 @@ export function runOf(definition: PipelineDefinition, parts: RunParts = {}) {
     results.set(group, JSON.stringify(items.map(({ matrix }) => matrix)));
     items.forEach(({ result }, item) => {
       results.set(first + item, JSON.stringify(result));
-      steps.push({ ...NEW_STEP, group, item });
+      steps.push({ ...RAN, group, item });
     });
   }
   const reads = new Map<number, number>();
@@ -120,7 +95,7 @@ export function runOf(definition: PipelineDefinition, parts: RunParts = {}) {
     document: writeDocument({ definition, created_by: "test", files: {}, triggered_by: null }),
     run: 2,
     plan,
-    state: { ...NEW_RUN, steps },
+    state: { ...newRun(steps, 1), status: "running", begun: true, slot: "held", started_at: 0 },
     inputs: parts.inputs === undefined ? null : JSON.stringify(parts.inputs),
     step_inputs: parts.step_inputs ?? null,
     result(step) {
@@ -133,27 +108,3 @@ export function runOf(definition: PipelineDefinition, parts: RunParts = {}) {
   const find = (name: string) => index.get(name) ?? -1;
   return { view, reads, find };
 }
-
-const NEW_RUN: Omit<RunState, "steps"> = {
-  status: "running",
-  ready: [],
-  timed: new Set(),
-  deciding: 0,
-  begun: true,
-  in_flight: 0,
-  open_steps: 0,
-  failures: 0,
-  suspects: 0,
-  slot: "held",
-  signals: [],
-  concluding: false,
-  remaining_ms: null,
-  started_at: 0,
-  completed_at: null,
-  deadline_at: null,
-  cancel_requested_at: null,
-  pause_requested: false,
-  expired: false,
-  error: null,
-  seed: 1,
-};

@@ -1,4 +1,5 @@
 /** Test support: a run of a few steps, as its coordinator would tell of it. */
+import { newStep, runOf } from "./state.ts";
 import type { RunInspection } from "./store-types.ts";
 import type { RunPlan, RunState, StepPlan, StepState } from "./types.ts";
 
@@ -12,35 +13,6 @@ const PLAN: Omit<StepPlan, "name"> = {
   retry: { max_attempts: 1, backoff: "fixed", initial_ms: 0, max_ms: 0, jitter: false, on: [] },
   attached: true,
   durable: false,
-};
-
-const STATE: StepState = {
-  status: "pending",
-  open_needs: 0,
-  blocked: false,
-  failed_above: false,
-  cancelled_above: false,
-  deciding: false,
-  abandoned: false,
-  group: null,
-  item: null,
-  items: null,
-  reused_from: null,
-  attempt: 0,
-  epoch: 0,
-  retry_at: null,
-  gate_until: null,
-  deadline_at: null,
-  lease_until: null,
-  stopping: null,
-  suspicion: 0,
-  alone_deaths: 0,
-  alone: false,
-  losses: 0,
-  started_at: null,
-  completed_at: null,
-  exit_code: null,
-  error: null,
 };
 
 /** A step of the plan with its state; of an item of a group its state alone. */
@@ -77,29 +49,13 @@ export function inspection(run: FixtureRun): RunInspection {
     concludes: false,
     ...run.plan,
   };
+  const steps = all.map(({ state: its }) => ({ ...newStep(0, null, null), ...its }));
   const state: RunState = {
+    ...runOf(steps, 1),
     status: "running",
-    steps: all.map(({ state: its }) => ({ ...STATE, ...its })),
-    ready: [],
-    timed: new Set(),
-    deciding: 0,
     begun: true,
-    in_flight: 0,
-    open_steps: all.length,
-    failures: 0,
-    suspects: 0,
     slot: "held",
-    signals: [],
-    concluding: false,
-    remaining_ms: null,
     started_at: 0,
-    completed_at: null,
-    deadline_at: null,
-    cancel_requested_at: null,
-    pause_requested: false,
-    expired: false,
-    error: null,
-    seed: 1,
     ...run.state,
   };
   return {
