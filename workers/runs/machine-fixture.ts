@@ -11,6 +11,7 @@ import type {
   RunState,
   StepPlan,
   StepState,
+  Verdict,
 } from "./types.ts";
 
 export const ONCE: RetryPolicy = {
@@ -50,6 +51,29 @@ export function plan(steps: readonly StepPlan[], more: Partial<RunPlan> = {}): R
   };
 }
 
+/** Asked about; with a status function whatever its needs came to. */
+export const ASKED = { condition: { calls_status: false } };
+export const ALWAYS = { condition: { calls_status: true } };
+
+export function matrix(max_parallel: number | null = null, fail_fast = false) {
+  return { matrix: { max_parallel, fail_fast } };
+}
+
+export function approval(ms: number | null = null) {
+  return { gate: { type: "approval" as const, signal: null, ms } };
+}
+
+export function awaits(signal: string, ms: number | null = null) {
+  return { gate: { type: "signal" as const, signal, ms } };
+}
+
+export function lasts(ms: number | null) {
+  return { gate: { type: "duration" as const, signal: null, ms } };
+}
+
+export const RUN: Verdict = { do: "run" };
+export const SKIP: Verdict = { do: "skip" };
+
 export const COMPLETED: AttemptResult = { status: "completed", exit_code: 0 };
 export const CANCELLED: AttemptResult = { status: "cancelled" };
 export const FAILED: Failure = {
@@ -68,9 +92,9 @@ export class Driver {
   effects: readonly Effect[] = [];
   touched: ReadonlySet<number> = new Set();
 
-  constructor(runPlan: RunPlan) {
+  constructor(runPlan: RunPlan, state: RunState = createRun(runPlan, 7)) {
     this.plan = runPlan;
-    this.state = createRun(runPlan, 7);
+    this.state = state;
   }
 
   apply(event: RunEvent, at: number): this {
@@ -98,6 +122,42 @@ export class Driver {
     return this.apply({ type: "attempt_finished", step: index, epoch, result }, at);
   }
 
+  decided(index: number, verdict: Verdict, at: number): this {
+    return this.apply({ type: "decided", step: index, verdict }, at);
+  }
+
+  expanded(index: number, items: number, at: number): this {
+    return this.decided(index, { do: "expand", items }, at);
+  }
+
+  approve(index: number, at: number, approved = true, comment: string | null = null): this {
+    return this.apply({ type: "approve", step: index, approved, by: "ada", comment }, at);
+  }
+
+  signal(name: string, id: string, at: number): this {
+    return this.apply({ type: "signal", name, id }, at);
+  }
+
+  granted(at: number): this {
+    return this.apply({ type: "slot_granted" }, at);
+  }
+
+  pause(at: number, mode: "boundary" | "now" = "boundary"): this {
+    return this.apply({ type: "pause", mode }, at);
+  }
+
+  resume(at: number): this {
+    return this.apply({ type: "resume" }, at);
+  }
+
+  cancel(at: number): this {
+    return this.apply({ type: "cancel" }, at);
+  }
+
+  recovered(at: number): this {
+    return this.apply({ type: "recovered" }, at);
+  }
+
   timer(at: number): this {
     return this.apply({ type: "timer" }, at);
   }
@@ -120,6 +180,17 @@ export class Driver {
   /** Steps that the newest event killed. */
   killed(): readonly number[] {
     return this.effects.flatMap((effect) => (effect.type === "kill" ? [effect.step] : []));
+  }
+
+  /** Steps that the newest event asks about. */
+  asked(): readonly number[] {
+    return this.effects.flatMap((effect) => (effect.type === "decide" ? [effect.step] : []));
+  }
+
+  /** What else the newest event has the shell do. */
+  others(): readonly Effect["type"][] {
+    const known: readonly Effect["type"][] = ["dispatch", "kill", "decide", "emit"];
+    return this.effects.map(({ type }) => type).filter((type) => !known.includes(type));
   }
 
   /** Types of the events that the newest event emitted. */
