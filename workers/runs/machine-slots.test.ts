@@ -150,9 +150,10 @@ describe("a durable step", () => {
 
   it("is not sent again while it is stopped, however silent it was", () => {
     const run = new Driver(plan([step("sub", [], durable)])).start().started(0, 0);
-    run.cancel(55_000).apply({ type: "heartbeat", step: 0, epoch: 1 }, 55_001);
-    expect(nextDeadline(run.state)).toBe(65_000);
+    expect(nextDeadline(run.cancel(55_000).state)).toBe(65_000);
     expect(run.timer(60_000).effects).toEqual([]);
+    run.apply({ type: "heartbeat", step: 0, epoch: 1 }, 61_000);
+    expect(nextDeadline(run.state)).toBe(65_000);
     run.timer(65_000);
     expect(run.dispatched()).toEqual([]);
     expect(run.step(0)).toMatchObject({ status: "cancelled", error: { code: "stop_unconfirmed" } });
