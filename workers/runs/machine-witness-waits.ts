@@ -80,7 +80,12 @@ export function judgeSlot(
 }
 
 /** What is asked of the shell is asked once, and again after a crash. */
-export function judgeQuestions(old: RunState, event: RunEvent, transition: Transition): void {
+export function judgeQuestions(
+  plan: RunPlan,
+  old: RunState,
+  event: RunEvent,
+  transition: Transition,
+): void {
   const { state, effects } = transition;
   const isAgain = event.type === "recovered";
   state.steps.forEach((step, index) => {
@@ -93,4 +98,9 @@ export function judgeQuestions(old: RunState, event: RunEvent, transition: Trans
   const asked = effects.filter(({ type }) => type === "conclude").length;
   const isNew = state.concluding && !old.concluding;
   must(asked === (state.concluding && (isNew || isAgain) ? 1 : 0), `outputs asked ${asked} times`);
+  const isCompleted = state.status === "completed" && !isTerminal(old);
+  must(
+    !isCompleted || !plan.concludes || (old.concluding && event.type === "concluded"),
+    "the run completes without its outputs",
+  );
 }

@@ -79,7 +79,7 @@ export class Witness {
     judgeDeadlines(this.#plan, state);
     judgeClock(this.#plan, state);
     judgeSlot(this.#plan, old, event, transition);
-    judgeQuestions(old, event, transition);
+    judgeQuestions(this.#plan, old, event, transition);
   }
 
   /** Takes in what a commit made durable. */
