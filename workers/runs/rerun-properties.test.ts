@@ -156,7 +156,7 @@ describe("a retry", { timeout: TIMEOUT_MS }, () => {
           if (isAgain.has(index) && !hasFailures) expect(step?.status).toBe(status);
         });
       }),
-      { numRuns: RUNS / 2 },
+      { numRuns: Math.ceil(RUNS / 2) },
     );
   });
 
@@ -177,7 +177,7 @@ describe("a retry", { timeout: TIMEOUT_MS }, () => {
         }
         expect(simulate(mended(scenario), next).state.status).toBe("completed");
       }),
-      { numRuns: RUNS / 2 },
+      { numRuns: Math.ceil(RUNS / 2) },
     );
   });
 });
