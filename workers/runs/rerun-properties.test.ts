@@ -15,7 +15,7 @@ import type { Scenario } from "./machine-simulator-scenario.ts";
 import { planRerun } from "./rerun.ts";
 import type { RunState, StepState } from "./types.ts";
 
-const RUNS = Number(process.env.MACHINE_RUNS ?? 1_000);
+const RUNS = Number(process.env.MACHINE_RUNS ?? 600);
 const TIMEOUT_MS = 15_000 + RUNS * 20;
 
 const wild = scenarios({
