@@ -10,12 +10,13 @@ const POLL_INTERVAL_MS = 50;
 const RUN_LIMIT_SECONDS = 600;
 /** The service's own limit of steps that run at once. */
 const MAX_PARALLEL = 1_000;
-const TERMINAL_STATES = new Set(["completed", "failed", "cancelled", "timed_out"]);
+const TERMINAL_STATES = new Set(["completed", "failed", "cancelled"]);
 const SHOWN_OF_AN_ANSWER = 500;
 
 interface Entity {
   readonly id?: unknown;
   readonly state?: unknown;
+  readonly completed_tasks?: unknown;
 }
 
 function entityOf({ body }: Answer): Entity {
@@ -56,8 +57,11 @@ export class PipelineClient {
     return id;
   }
 
-  /** Begins a new run and waits for its end; resolves with the time between in milliseconds. */
-  async run(id: string): Promise<number> {
+  /**
+   * Begins a new run and waits for its end; resolves with the time between in milliseconds. Throws
+   * unless all its `steps` completed.
+   */
+  async run(id: string, steps: number): Promise<number> {
     const began = performance.now();
     let answer = await ask(this.#agent, {
       url: `${this.#url}/${id}/execute`,
@@ -81,7 +85,8 @@ export class PipelineClient {
       });
     }
     const took_ms = performance.now() - began;
-    if (entityOf(answer).state !== "completed") {
+    const { state, completed_tasks } = entityOf(answer);
+    if (state !== "completed" || completed_tasks !== steps) {
       throw unexpected("The pipeline did not complete", answer);
     }
     return took_ms;

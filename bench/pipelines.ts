@@ -4,6 +4,7 @@ import type { Companion } from "../scripts/lib/host-protocol.ts";
 import { companionUrl, workflowsCompanion } from "./companions.ts";
 import { type MeasuredService, withService } from "./fixture.ts";
 import { ask } from "./http.ts";
+import { watchHealth } from "./liveness.ts";
 import { type MemoryUse, watchMemory } from "./memory.ts";
 import { PipelineClient } from "./pipeline-client.ts";
 import { showProgress } from "./progress.ts";
@@ -33,6 +34,8 @@ export interface PipelineFigures {
   /** Null where it is not compared. */
   readonly workflows: Series | null;
   readonly memory: MemoryUse | null;
+  /** The longest that `/health` took meanwhile; null where a Workflow runs beside. */
+  readonly health_ms: number | null;
   /** Why there are no figures; null when there are. */
   readonly failure: string | null;
 }
@@ -76,7 +79,7 @@ async function measure(
     showProgress(name, "create");
     const client = new PipelineClient(agent, service.url, service.key);
     const id = await client.create(name, steps);
-    const runPipeline: Run = () => client.run(id);
+    const runPipeline: Run = () => client.run(id, steps.length);
     const runYardstick: Run | null =
       companion && (() => runWorkflow(agent, companionUrl(companion), workload));
     const warmUps = workload.max_runs === 1 ? 0 : WARM_UP_RUNS;
@@ -88,12 +91,15 @@ async function measure(
     const ofPipeline: number[] = [];
     const ofYardstick: number[] = [];
     let memory: MemoryUse | null = null;
+    let health_ms: number | null = null;
     for (let run = 1; run <= runs; run += 1) {
       showProgress(name, `run ${run}/${runs}`);
       // Side by side, so that a slow moment of the machine meets both.
       if (runYardstick) ofYardstick.push(await runYardstick());
       const memoryOfRun = await watchMemory(service.runtime);
+      const healthOfRun = runYardstick ? null : watchHealth(service.url);
       ofPipeline.push(await runPipeline());
+      if (healthOfRun) health_ms = Math.max(health_ms ?? 0, await healthOfRun());
       const used = await memoryOfRun();
       if (used && used.peak_bytes > (memory?.peak_bytes ?? 0)) memory = used;
     }
@@ -103,6 +109,7 @@ async function measure(
       pipelzr: seriesOf(ofPipeline),
       workflows: seriesOf(ofYardstick),
       memory,
+      health_ms,
       failure: null,
     };
   } finally {
@@ -120,7 +127,7 @@ async function measureOnItsOwn(workload: Workload, runs: number): Promise<Pipeli
   } catch (error) {
     const { name, steps } = workload;
     const failure = error instanceof Error ? error.message : String(error);
-    const none = { pipelzr: null, workflows: null, memory: null };
+    const none = { pipelzr: null, workflows: null, memory: null, health_ms: null };
     return { workload: name, steps: steps.length, ...none, failure };
   }
 }

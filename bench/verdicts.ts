@@ -83,13 +83,15 @@ export function timesTable(figures: readonly PipelineFigures[]): string {
 }
 
 export function memoryTable(figures: readonly PipelineFigures[]): string {
-  const rows = figures.map(({ workload, memory }) => [
+  const rows = figures.map(({ workload, memory, health_ms }) => [
     workload,
     mebibytes(memory?.before_bytes),
     mebibytes(memory?.peak_bytes),
     memory === null ? "" : mebibytes(memory.peak_bytes - memory.before_bytes),
+    milliseconds(health_ms),
   ]);
-  return table(["memory of the runtime", "before", "peak", "grown by"], rows);
+  const headings = ["memory of the runtime", "before", "peak", "grown by", "/health at most"];
+  return table(headings, rows);
 }
 
 /** Sentences that the tables have no place for. */

@@ -264,7 +264,10 @@ export class Commands {
       return { refused: "unknown_step", step: name, known: plan.steps.map((step) => step.name) };
     }
     if (from === null && stored.state.status === "completed") {
-      return this.#illegal(resource, "Only a run that failed or was cancelled can be retried.");
+      const detail = this.#engine.kind(resource).versioned
+        ? "Nothing of it failed. Name a step in `from` to run that and what depends on it again."
+        : "Only a run that failed or was cancelled can be retried.";
+      return this.#illegal(resource, detail);
     }
     const seed = crypto.getRandomValues(new Uint32Array(1))[0] ?? 0;
     return { resource, stored, from, rerun: planRerun(plan, stored.state, stored.run, from, seed) };
