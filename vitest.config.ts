@@ -7,8 +7,9 @@ import { recorder } from "./workers/test/recorder.ts";
 const worker = readWorkerOptions("./wrangler.toml");
 
 /**
- * Three lanes: `unit` is pure code under Node, `workers` runs inside workerd with real D1, Durable
- * Objects and R2, `e2e` drives the built service over HTTP as a client would.
+ * Four lanes: `unit` is pure code under Node, `workers` runs inside workerd with real D1, Durable
+ * Objects and R2, `containers` is what runs beside the Worker, with real processes and sockets,
+ * `e2e` drives the built service over HTTP as a client would.
  */
 export default defineConfig({
   test: {
@@ -49,6 +50,14 @@ export default defineConfig({
           include: ["workers/**/*.workers.test.ts"],
           setupFiles: ["workers/test/setup.ts"],
           fileParallelism: false,
+        },
+      },
+      {
+        test: {
+          name: "containers",
+          include: ["containers/**/*.test.ts"],
+          environment: "node",
+          testTimeout: 60_000,
         },
       },
       {
