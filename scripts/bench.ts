@@ -1,7 +1,8 @@
 /**
  * `npm run bench`: measures tasks and pipelines, each beside its yardstick in the same runtime, and
  * says how they compare. `npm run bench -- tasks` or `-- pipelines` measures one of them;
- * `--runs N` repeats each measurement N times.
+ * `--runs N` repeats each measurement N times; `--only TEXT` measures the pipelines whose name
+ * contains it, and records nothing.
  */
 import { mkdir, writeFile } from "node:fs/promises";
 import { cpus } from "node:os";
@@ -15,7 +16,7 @@ import { rootPath } from "./lib/paths.ts";
 
 const TASK_RUNS = 5;
 const PIPELINE_RUNS = 10;
-const USAGE = "usage: npm run bench [-- [tasks | pipelines] [--runs N]]";
+const USAGE = "usage: npm run bench [-- [tasks | pipelines] [--runs N] [--only TEXT]]";
 
 const machine = { cpu: cpus()[0]?.model.trim() ?? "unknown", cores: cpus().length };
 
@@ -38,8 +39,8 @@ async function benchTasks(runs: number): Promise<void> {
   await record("tasks", runs, figures);
 }
 
-async function benchPipelines(runs: number): Promise<void> {
-  const workloads = await measurePipelines(runs);
+async function benchPipelines(runs: number, only: string): Promise<void> {
+  const workloads = await measurePipelines(runs, only);
   endProgress();
   console.log(
     `Pipelines, median of ${runs} runs, fewer of the longest\n\n${timesTable(workloads)}`,
@@ -47,13 +48,20 @@ async function benchPipelines(runs: number): Promise<void> {
   console.log(`\n${memoryTable(workloads)}\n`);
   for (const note of notes(workloads)) console.log(`  ${note}`);
   const figures = workloads.map((figure) => ({ ...figure, ...judge(figure) }));
-  await record("pipelines", runs, { growth: growthOf(workloads), workloads: figures });
+  if (only === "")
+    await record("pipelines", runs, { growth: growthOf(workloads), workloads: figures });
   if (workloads.some(({ failure }) => failure !== null)) process.exitCode = 1;
 }
 
-function readArguments(): { readonly what: string | null; readonly runs: number | null } {
+interface Arguments {
+  readonly what: string | null;
+  readonly runs: number | null;
+  readonly only: string;
+}
+
+function readArguments(): Arguments {
   const { values, positionals } = parseArgs({
-    options: { runs: { type: "string" } },
+    options: { runs: { type: "string" }, only: { type: "string", default: "" } },
     allowPositionals: true,
   });
   const [what = null, ...more] = positionals;
@@ -62,14 +70,14 @@ function readArguments(): { readonly what: string | null; readonly runs: number 
   if (!known || more.length > 0 || (runs !== null && !(Number.isInteger(runs) && runs > 0))) {
     throw new Error(USAGE);
   }
-  return { what, runs };
+  return { what, runs, only: values.only };
 }
 
 try {
-  const { what, runs } = readArguments();
+  const { what, runs, only } = readArguments();
   console.log(`${machine.cpu}, ${machine.cores} cores\n`);
   if (what !== "pipelines") await benchTasks(runs ?? TASK_RUNS);
-  if (what !== "tasks") await benchPipelines(runs ?? PIPELINE_RUNS);
+  if (what !== "tasks") await benchPipelines(runs ?? PIPELINE_RUNS, only);
 } catch (error) {
   endProgress();
   process.stderr.write(`pipelzr: ${error instanceof Error ? error.message : String(error)}\n`);

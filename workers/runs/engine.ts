@@ -100,7 +100,9 @@ export class Engine implements RunHost {
     this.commit((now) => {
       for (const { resource_id, stored } of found) {
         if (!resources.has(resource_id)) {
-          resources.set(resource_id, this.#store.resource(resource_id));
+          const stored = this.#store.resource(resource_id);
+          if (stored) this.#catchUp(stored);
+          resources.set(resource_id, stored);
         }
         const resource = resources.get(resource_id);
         if (!resource) continue;
@@ -108,6 +110,20 @@ export class Engine implements RunHost {
         this.drive(live, { type: "recovered" }, now);
       }
     });
+  }
+
+  /** The row of a resource with live runs may be behind its events, and lists behind both. */
+  #catchUp(resource: Resource): void {
+    const last = this.#store.log.lastChange(resource.id);
+    if (last && last.seq > resource.changed_seq) {
+      resource.changed_seq = last.seq;
+      resource.updated_at = last.at;
+      this.#store.saveProgress(resource);
+    }
+    const projected = this.#store.upkeep.projectedSeq(resource.id);
+    const events = this.#store.log.lifecycle(resource.id, projected, resource.changed_seq);
+    if (events.length === 0) return;
+    this.#after.push(() => this.#committed([{ resource, live: null, events }]));
   }
 
   get inFlight(): number {

@@ -67,6 +67,18 @@ export class EventLog {
     return row.seq ?? 0;
   }
 
+  /** The newest event of a resource that is no output; null when it has none. */
+  lastChange(resourceId: string): { readonly seq: number; readonly at: number } | null {
+    const [row] = this.#sql
+      .exec<{ seq: number; at: number }>(
+        `SELECT seq, at FROM events WHERE resource_id = ? AND stream IS NULL
+         ORDER BY seq DESC LIMIT 1`,
+        resourceId,
+      )
+      .toArray();
+    return row ?? null;
+  }
+
   append(events: readonly NewRow[]): void {
     for (let from = 0; from < events.length; from += EVENTS_PER_INSERT) {
       const rows = events.slice(from, from + EVENTS_PER_INSERT);

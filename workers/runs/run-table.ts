@@ -29,6 +29,8 @@ ON CONFLICT DO UPDATE SET state = excluded.state, result = excluded.result`;
 
 export class RunTable {
   readonly #sql: SqlStorage;
+  /** What the rows say of runs that are live, since most commits change steps alone. */
+  readonly #heads = new WeakMap<LiveRun, string>();
 
   constructor(sql: SqlStorage) {
     this.#sql = sql;
@@ -68,16 +70,24 @@ export class RunTable {
   /** Writes the run and the steps that were touched; a step without an entry keeps its result. */
   save(resourceId: string, live: LiveRun, touched: Iterable<number>): void {
     const { state } = live;
+    const head = JSON.stringify(headOf(state));
+    if (this.#heads.get(live) !== head) {
+      this.#saveHead(resourceId, live, head);
+      this.#heads.set(live, head);
+    }
+    this.#saveSteps(resourceId, live, touched);
+  }
+
+  #saveHead(resourceId: string, { run, state }: LiveRun, head: string): void {
     this.#sql.exec(
       "UPDATE runs SET status = ?, live = ?, completed_at = ?, state = ? WHERE resource_id = ? AND run = ?",
       state.status,
       state.completed_at === null ? 1 : 0,
       state.completed_at,
-      JSON.stringify(headOf(state)),
+      head,
       resourceId,
-      live.run,
+      run,
     );
-    this.#saveSteps(resourceId, live, touched);
   }
 
   saveResult(resourceId: string, run: number, result: StoredResult | null): void {

@@ -115,7 +115,8 @@ export function runOf(steps: StepState[], seed: number): RunState {
 export type StoredHead = Omit<RunState, "steps" | RunIndex>;
 
 export function headOf(state: RunState): StoredHead {
-  const { steps: _steps, ready: _ready, timed: _timed, deciding: _deciding, ...head } = state;
+  const { steps: _steps, ready: _ready, timed: _timed, ...rest } = state;
+  const { deciding: _deciding, in_flight: _inFlight, open_steps: _openSteps, ...head } = rest;
   return head;
 }
 
@@ -124,14 +125,18 @@ export function restore(head: StoredHead, steps: StepState[]): RunState {
   const ready: number[] = [];
   const timed = new Set<number>();
   let deciding = 0;
+  let inFlight = 0;
+  let openSteps = 0;
   steps.forEach((step, index) => {
     if (step.deciding) deciding += 1;
+    if (isOut(step)) inFlight += 1;
+    if (!hasEnded(step)) openSteps += 1;
     if (isTimed(step)) timed.add(index);
     if (head.begun && step.status === "pending" && !step.deciding && isReleased(steps, step)) {
       ready.push(index);
     }
   });
-  return { ...head, steps, ready, timed, deciding };
+  return { ...head, steps, ready, timed, deciding, in_flight: inFlight, open_steps: openSteps };
 }
 
 /** Whether nothing but a free place keeps a pending step from starting. */
@@ -142,7 +147,12 @@ function isReleased(steps: readonly StepState[], step: StepState): boolean {
 
 /** Whether a step is one that the clock may have to look at. */
 export function isTimed(step: StepState): boolean {
-  return step.status === "waiting" || (isInFlight(step) && step.items === null);
+  return step.status === "waiting" || isOut(step);
+}
+
+/** Whether a step counts as in flight: a group does not, its items do. */
+function isOut(step: StepState): boolean {
+  return isInFlight(step) && step.items === null;
 }
 
 /** The plan of a step; of an item its group's. */

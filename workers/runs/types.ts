@@ -221,7 +221,7 @@ export type Verdict =
   | { readonly do: "fail"; readonly error: StepError };
 
 /** The members of the state that follow from the rest. */
-export type RunIndex = "ready" | "timed" | "deciding";
+export type RunIndex = "ready" | "timed" | "deciding" | "in_flight" | "open_steps";
 
 /** What an attempt came to. `unconfirmed` is set when nobody could say that the code has stopped. */
 export type AttemptResult =

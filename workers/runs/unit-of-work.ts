@@ -78,6 +78,20 @@ export class UnitOfWork {
     else this.events.set(resource.id, [row]);
   }
 
+  /**
+   * Whether a commit only carried runs on that stay live. It does not write the resource's row: when
+   * these runs are recovered, their events say how far it is.
+   */
+  #goesOn(resource: Resource): boolean {
+    let isLive = false;
+    for (const [live, { isNew }] of this.#runs) {
+      if (live.resource !== resource) continue;
+      if (isNew || live.state.completed_at !== null) return false;
+      isLive = true;
+    }
+    return isLive;
+  }
+
   /** What lists have to show; `liveRun` knows the runs that this commit only recorded something of. */
   changes(liveRun: (id: string) => LiveRun | null): Change[] {
     const runs = new Map([...this.#runs.keys()].map((live) => [live.resource.id, live]));
@@ -94,7 +108,7 @@ export class UnitOfWork {
     log.append(this.#rows);
     for (const { resource, isNew, isVersioned } of this.#resources.values()) {
       if (isNew) this.#store.insertResource(resource, isVersioned);
-      else this.#store.saveProgress(resource);
+      else if (!this.#goesOn(resource)) this.#store.saveProgress(resource);
     }
     for (const [live, { isNew, touched }] of this.#runs) {
       const { id } = live.resource;

@@ -32,6 +32,13 @@ export class Upkeep {
       }));
   }
 
+  /** Seq of the newest event of a resource that is known to be in D1. */
+  projectedSeq(id: string): number {
+    return this.#sql
+      .exec<{ projected_seq: number }>("SELECT projected_seq FROM resources WHERE id = ?", id)
+      .one().projected_seq;
+  }
+
   /** Writes down which revision of each resource is in D1. */
   markProjected(revisions: ReadonlyMap<string, number>): void {
     this.#sql.exec(

@@ -25,8 +25,8 @@ import {
   compileScript,
   compileShell,
 } from "./children.ts";
-import type { ChildRequest, Frame, LastFrame } from "./frames.ts";
-import { ProtocolError, readFrames } from "./read-frames.ts";
+import { type ChildRequest, FRAMES_HEADER, type LastFrame } from "./frames.ts";
+import { ProtocolError, readFrames, readHeader, type TakeFrame } from "./read-frames.ts";
 
 export interface LocalExecutorDeps extends ChildrenDeps {
   readonly secrets: SecretResolver;
@@ -146,7 +146,7 @@ class LocalExecutor implements Executor {
     const { code, scope, egress, body } = prepared;
     const artifacts = new Artifacts((path, bytes) => output.artifact(path, bytes));
     const last: { frame: LastFrame | null } = { frame: null };
-    const take = (frame: Frame): Promise<void> | "last" | undefined => {
+    const take: TakeFrame = (frame) => {
       switch (frame[0]) {
         case "stdout":
         case "stderr":
@@ -162,9 +162,11 @@ class LocalExecutor implements Executor {
     try {
       const child = this.#children.get(code, scope, egress);
       const response = await child.fetch(CHILD_URL, { method: "POST", body, signal });
-      if (response.body === null) throw new ProtocolError("the answer is empty");
       // Without a network nothing that the code may still do has an effect.
-      await readFrames(response.body, take, scope.allow.length > 0);
+      const hasNetwork = scope.allow.length > 0;
+      const header = hasNetwork ? null : response.headers.get(FRAMES_HEADER);
+      if (header !== null) await readHeader(header, take);
+      else if (response.body !== null) await readFrames(response.body, take, hasNetwork);
       if (last.frame === null) throw new ProtocolError("the stream ends without a result");
     } catch (error) {
       if (signal.aborted || error instanceof AttemptFailed) throw error;

@@ -4,6 +4,13 @@
  */
 import { FAILURE_REASONS, type FailureReason, type Json } from "../port.ts";
 
+/**
+ * A header of the answer that holds all frames of a short run, so that its parent need not read a
+ * body. In place of line ends, which a header cannot hold, stand tabs, which JSON does not.
+ */
+export const FRAMES_HEADER = "x-frames";
+export const FRAMES_SEPARATOR = "\t";
+
 export type Frame =
   | readonly ["stdout" | "stderr", string]
   /** A part of an artifact in base64; the last part completes it. */

@@ -1,6 +1,6 @@
 /** Reads a child's NDJSON stream, one frame at a time, as fast as they are taken. */
 import { MAX_RESULT_BYTES } from "../port.ts";
-import { type Frame, isFrame } from "./frames.ts";
+import { FRAMES_SEPARATOR, type Frame, isFrame } from "./frames.ts";
 
 /** JSON escapes can double a text that is within its limit; nothing legitimate is longer. */
 const MAX_LINE_CHARS = 2 * MAX_RESULT_BYTES + 4096;
@@ -24,6 +24,18 @@ function parseFrame(line: string): Frame {
   return value;
 }
 
+/** Takes a frame: a promise holds the child back, `"last"` says that it was the last one. */
+export type TakeFrame = (frame: Frame) => Promise<void> | "last" | undefined;
+
+/** As `readFrames`, for an answer that has ended and came whole in its header. */
+export async function readHeader(header: string, take: TakeFrame): Promise<void> {
+  for (const line of header.split(FRAMES_SEPARATOR)) {
+    const pending = take(parseFrame(line));
+    if (pending === "last") return;
+    if (pending !== undefined) await pending;
+  }
+}
+
 /**
  * Calls `take` with every frame in order and waits when it returns a promise, which holds the child
  * back. Hangs up when it returns `"last"`: whatever the child would still do ends with that. `waits`
@@ -32,7 +44,7 @@ function parseFrame(line: string): Frame {
  */
 export async function readFrames(
   body: ReadableStream<Uint8Array>,
-  take: (frame: Frame) => Promise<void> | "last" | undefined,
+  take: TakeFrame,
   waits = true,
 ): Promise<void> {
   const reader = body.getReader();

@@ -1,12 +1,12 @@
 /**
- * The child's side of the NDJSON stream. A run that ends within its first turns is answered with one
- * plain body; one that writes earlier is answered with a stream that follows it.
+ * The child's side of the NDJSON stream. A run that ends within its first turns is answered at once,
+ * in a header if it is short; one that writes earlier is answered with a stream that follows it.
  *
  * Globals are captured here, while the harness starts: the task's code comes later and may replace
  * them for itself, but not for the protocol.
  */
 import { MAX_LOG_BYTES } from "../../port.ts";
-import type { Frame, LastFrame } from "../frames.ts";
+import { FRAMES_HEADER, FRAMES_SEPARATOR, type Frame, type LastFrame } from "../frames.ts";
 
 const { stringify } = JSON;
 const { setTimeout } = globalThis;
@@ -17,6 +17,9 @@ const encoder = new TextEncoder();
 const encode = encoder.encode.bind(encoder);
 
 const MAX_CHUNK_CHARS = 1 << 20;
+/** Far below what a header may hold anywhere. */
+const MAX_HEADER_CHARS = 4096;
+const FITS_HEADER = /^[\n -~]*$/;
 /** A timer keeps the runtime from taking an answer that is held open for one that hangs. */
 const HOLD_MS = 30_000;
 
@@ -24,6 +27,12 @@ const HOLD_MS = 30_000;
 function chunkEnd(text: string, end: number): number {
   const unit = text.charCodeAt(end - 1);
   return end < text.length && unit >= 0xd800 && unit <= 0xdbff ? end - 1 : end;
+}
+
+function answerOf(lines: string): Response {
+  if (lines.length > MAX_HEADER_CHARS || !FITS_HEADER.test(lines)) return new Reply(lines);
+  const frames = lines.slice(0, -1).replaceAll("\n", FRAMES_SEPARATOR);
+  return new Reply(null, { headers: { [FRAMES_HEADER]: frames } });
 }
 
 export class Channel {
@@ -95,7 +104,7 @@ export class Channel {
     } else if (this.#isHeld) {
       this.#stream();
     } else {
-      this.#respond(new Reply(this.#lines));
+      this.#respond(answerOf(this.#lines));
     }
   }
 
