@@ -37,16 +37,47 @@ export interface NewRow {
   readonly data: string;
 }
 
-/** A statement takes 100 parameters, and an event has eleven. */
-const EVENTS_PER_INSERT = 9;
+/** Rows of one statement: it takes 100 parameters, three of them for all rows. */
+const EVENTS_PER_INSERT = 30;
+const OUTPUT_PER_INSERT = 12;
 
-const insertStatements: string[] = [];
+const statements = new Map<string, string>();
 
 /** The same text for the same number of rows, so that it is compiled once. */
-function insertEvents(rows: number): string {
-  insertStatements[rows] ??= `INSERT INTO events (resource_id, seq, run, at, type, epoch, attempt,
-    stream, bytes, data, step) VALUES ${Array(rows).fill("(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)").join(", ")}`;
-  return insertStatements[rows];
+function insertRows(columns: readonly string[], rows: number): string {
+  const key = `${columns.length}/${rows}`;
+  const known = statements.get(key);
+  if (known !== undefined) return known;
+  const values = Array.from({ length: rows }, (_, row) => {
+    const first = 4 + row * columns.length;
+    return `(?1, ?2, ?3, ${columns.map((_name, column) => `?${first + column}`).join(", ")})`;
+  });
+  const text = `INSERT INTO events (resource_id, run, at, ${columns.join(", ")}) VALUES ${values.join(", ")}`;
+  statements.set(key, text);
+  return text;
+}
+
+const EVENT_COLUMNS = ["seq", "type", "data"];
+const OUTPUT_COLUMNS = [...EVENT_COLUMNS, "epoch", "attempt", "stream", "bytes", "step"];
+
+/** Rows that one statement can take, in order: of one run, at one time, all output or none. */
+function* together(rows: readonly NewRow[]): Generator<[NewRow, ...NewRow[]]> {
+  let group: [NewRow, ...NewRow[]] | null = null;
+  for (const row of rows) {
+    const [first] = group ?? [];
+    const most = row.event.log ? OUTPUT_PER_INSERT : EVENTS_PER_INSERT;
+    const isAlike =
+      first?.resource_id === row.resource_id &&
+      first.run === row.run &&
+      first.event.at === row.event.at &&
+      (first.event.log === undefined) === (row.event.log === undefined);
+    if (group && isAlike && group.length < most) group.push(row);
+    else {
+      if (group) yield group;
+      group = [row];
+    }
+  }
+  if (group) yield group;
 }
 
 export class EventLog {
@@ -80,21 +111,16 @@ export class EventLog {
   }
 
   append(events: readonly NewRow[]): void {
-    for (let from = 0; from < events.length; from += EVENTS_PER_INSERT) {
-      const rows = events.slice(from, from + EVENTS_PER_INSERT);
-      const values: SqlStorageValue[] = [];
-      for (const { resource_id, seq, run, event, data } of rows) {
-        const { at, type, epoch, log, step } = event;
-        values.push(resource_id, seq, run, at, type, epoch ?? null);
-        values.push(
-          log?.attempt ?? null,
-          log?.stream ?? null,
-          log?.bytes ?? null,
-          data,
-          step ?? null,
-        );
+    for (const rows of together(events)) {
+      const [{ resource_id, run, event }] = rows;
+      const values: SqlStorageValue[] = [resource_id, run, event.at];
+      for (const { seq, event, data } of rows) {
+        const { type, log, epoch, step } = event;
+        values.push(seq, type, data);
+        if (log) values.push(epoch ?? null, log.attempt, log.stream, log.bytes, step ?? null);
       }
-      this.#sql.exec(insertEvents(rows.length), ...values);
+      const columns = event.log ? OUTPUT_COLUMNS : EVENT_COLUMNS;
+      this.#sql.exec(insertRows(columns, rows.length), ...values);
     }
   }
 

@@ -60,10 +60,11 @@ export class Queries {
   /** The resource with a run that has ended, or is as it is after `ms`; run 0 is none. */
   async outcome(id: string, ms: number, run: number): Promise<Snapshot | null> {
     const live = await this.#engine.waitForEnd(id, run, ms);
-    if (!live || this.#engine.kind(live.resource).result === "run") {
-      return this.snapshot(id, run === 0 ? null : run);
-    }
-    const result = this.#engine.results.stored(live, 0);
+    if (!live) return this.snapshot(id, run === 0 ? null : run);
+    const isRuns = this.#engine.kind(live.resource).result === "run";
+    const result = isRuns
+      ? this.#store.runs.ownResult(id, live.run)
+      : this.#engine.results.stored(live, 0);
     return views.snapshot(live.resource, live, live.plan, liveRecord(this.#store, live), result);
   }
 

@@ -177,6 +177,18 @@ export class RunTable {
     );
   }
 
+  /** The run's own result: its outputs. */
+  ownResult(resourceId: string, run: number): StoredResult | null {
+    const row = this.#sql
+      .exec<{ result: string | null }>(
+        "SELECT result FROM runs WHERE resource_id = ? AND run = ?",
+        resourceId,
+        run,
+      )
+      .toArray()[0];
+    return toResult(row?.result ?? null);
+  }
+
   result(resourceId: string, run: number, step: number): StoredResult | null {
     const row = this.#sql
       .exec<{ result: string | null }>(
