@@ -1,31 +1,28 @@
 /** What the result of a step depends on, by name: what is equal in all of it may be reused. */
 import type { Json, Work } from "../executors/port.ts";
 import { canonicalJson } from "../http/json.ts";
-import type { CacheRequest, RunView, StepWork } from "../runs/ports.ts";
+import type { CacheRequest } from "../runs/ports.ts";
 import { sha256 } from "../security/hash.ts";
 import type { StepDefinition } from "./definition-schema.ts";
 
 /** Shorter values are kept readable, for whoever asks why a result was not reused. */
 const MAX_SHOWN_CHARS = 120;
 
-type ArtifactSources = Extract<StepWork, { type: "work" }>["artifacts_from"];
-
 /**
  * The request of a step that asks for a cache. A key of the user's own, resolved, takes the place of
- * the data that the step is given; the code and where it runs always count. Secrets count by name:
- * their values are not known here.
+ * the data that the step is given, files taken from earlier steps included; the code and where it
+ * runs always count. Secrets count by name: their values are not known here.
  */
 export function cacheRequest(
-  view: RunView,
   cache: NonNullable<StepDefinition["cache"]>,
   work: Work,
-  artifacts: ArtifactSources,
   key: string | null,
 ): CacheRequest {
   const ttl = typeof cache === "object" ? cache.ttl_seconds : null;
-  const data = key === null ? dataParts(view, work, artifacts) : { key: shown(key) };
+  const data = key === null ? dataParts(work) : { key: shown(key) };
   return {
     parts: { ...codeParts(work), ...data },
+    taken: key === null ? {} : null,
     ttl_ms: ttl ? Math.ceil(ttl * 1000) : null,
   };
 }
@@ -45,21 +42,13 @@ function codeParts(work: Work): Record<string, string> {
   };
 }
 
-function dataParts(view: RunView, work: Work, artifacts: ArtifactSources): Record<string, string> {
+function dataParts(work: Work): Record<string, string> {
   return {
     inputs: shown(work.inputs),
     environment: shown(work.environment),
     files:
       work.files.kind === "inline" ? sha256(canonicalJson(work.files.entries)) : work.files.key,
-    use_artifacts: shown(artifacts.map(({ step, path }) => ({ ...madeBy(view, step), path }))),
   };
-}
-
-/** Names the dispatch that made a step's files. */
-function madeBy(view: RunView, step: number) {
-  const state = view.state.steps[step];
-  const { run, epoch } = state?.reused_from ?? { run: view.run, epoch: state?.epoch ?? 0 };
-  return { resource_id: view.resource.id, run, step, epoch };
 }
 
 function shown(value: Json): string {

@@ -2,7 +2,7 @@
 import { z } from "@hono/zod-openapi";
 import { listOf, timestampSchema } from "../http/schemas.ts";
 import { RUN_STATUSES, STEP_STATUSES } from "../runs/types.ts";
-import { attemptSchema, fileEntrySchema } from "../runs/wire.ts";
+import { artifactSchema, attemptSchema } from "../runs/wire.ts";
 
 const runState = z.enum(RUN_STATUSES).openapi("RunState");
 const stepState = z.enum(STEP_STATUSES).openapi("StepState");
@@ -82,7 +82,7 @@ export const stepSchema = stepSummarySchema
     stderr: z.string().nullable(),
     stdout_bytes: z.int(),
     stderr_bytes: z.int(),
-    artifacts: z.array(fileEntrySchema),
+    artifacts: z.array(artifactSchema),
     cache: z
       .object({
         hit: z.boolean(),
@@ -94,7 +94,7 @@ export const stepSchema = stepSummarySchema
       .nullable()
       .openapi({
         description:
-          "Of a step with `cache`: whose result it took, or what was other than when one was kept (null when none was).",
+          "Of a step with `cache`: whose result it took, or what was other than when one was kept (null when none was). A file taken from an earlier step is named `use_artifacts: STEP/PATH`.",
       }),
     attempts: z.array(attemptSchema),
   })
@@ -146,7 +146,7 @@ export const whyRunSchema = z
 
 export const artifactsSchema = z
   .object({
-    items: z.array(fileEntrySchema.extend({ step: z.string() })),
+    items: z.array(artifactSchema.extend({ step: z.string() })),
     next_cursor: z.string().nullable(),
   })
   .openapi("RunArtifactList");

@@ -16,7 +16,7 @@ import {
   streamEvents,
   wantsSocket,
 } from "../runs/streaming.ts";
-import { FILE_RESPONSE, pathQuery } from "../runs/wire.ts";
+import { FILE_RESPONSE, pathQuery, toArtifact } from "../runs/wire.ts";
 import type { Principal } from "../security/principal.ts";
 import { runParams, tags } from "./replies.ts";
 import { artifactsSchema } from "./run-schemas.ts";
@@ -121,7 +121,7 @@ export function streamRoutes(router: Router): void {
       const { indexes, next } = pageOfIndexes(kept.length, () => true, query);
       const items = indexes
         .flatMap((index) => kept[index] ?? [])
-        .map(({ step, path, bytes }) => ({ step, path, bytes }));
+        .map((artifact) => ({ step: artifact.step, ...toArtifact(artifact) }));
       return toSlice(c.req.url, items, next);
     },
   );

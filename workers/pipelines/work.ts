@@ -35,7 +35,7 @@ export function work(view: RunView, index: number): StepWork {
     return {
       type: "work",
       work: resolved,
-      cache: step.cache ? cacheRequest(view, step.cache, resolved, artifacts, cacheKey) : null,
+      cache: step.cache ? cacheRequest(step.cache, resolved, cacheKey) : null,
       artifacts_from: artifacts,
     };
   } catch (error) {

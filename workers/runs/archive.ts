@@ -69,7 +69,11 @@ export class Archive {
 
   async index(prefix: string): Promise<ArchiveIndex> {
     const object = await this.#blobs.get(`${prefix}index.json`);
-    return object ? object.json() : LOST;
+    if (!object) return LOST;
+    const index = await object.json<ArchiveIndex>();
+    // Archives of earlier versions say nothing of digests.
+    const artifacts = index.artifacts.map((kept) => ({ ...kept, sha256: kept.sha256 ?? null }));
+    return { ...index, artifacts };
   }
 
   /** Events after `after`, oldest first: those of one part; none are the end. */

@@ -25,6 +25,16 @@ export function artifactPrefix({ resource, run, step, epoch }: ArtifactPlace): s
   return `${runPrefix(resource, run)}artifacts/${dispatch}/`;
 }
 
+/** What a kept file's blob says of its content beside it, so that a listing tells contents apart. */
+export function artifactMetadata(sha256: string): Record<string, string> {
+  return { sha256 };
+}
+
+/** SHA-256 of a kept file's content in hex; null for one stored by a version that noted none. */
+export function artifactDigest(object: R2Object): string | null {
+  return object.customMetadata?.sha256 ?? null;
+}
+
 /** `place` names the result among those of its run. */
 export function resultKey(live: LiveRun, place: string): string {
   return `${runPrefix(live.resource, live.run)}results/${place}.json`;

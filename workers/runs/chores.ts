@@ -1,4 +1,7 @@
-/** What an object does when nothing is urgent: moves old runs to the archive, forgets blobs of deleted tasks. */
+/**
+ * What an object does when nothing is urgent: moves old runs to the archive, forgets blobs of deleted
+ * tasks and stops that nothing can come after any more.
+ */
 import type { Archive } from "./archive.ts";
 import { resourcePrefix } from "./blobs.ts";
 import type { RunStore } from "./store.ts";
@@ -6,6 +9,11 @@ import type { RunStore } from "./store.ts";
 /** Runs moved, and resources forgotten, by one alarm. */
 const PER_ALARM = 20;
 const DELETE_BATCH = 1_000;
+/**
+ * How long a stop of a child that was not begun is remembered. The call that begins one cannot
+ * outlive the invocation which made it, and the longest of these, an alarm, ends after 15 minutes.
+ */
+const STOPPED_KEPT_MS = 24 * 3_600_000;
 
 export class Chores {
   readonly #blobs: R2Bucket;
@@ -20,14 +28,20 @@ export class Chores {
     this.#retentionMs = retentionMs;
   }
 
-  /** When the oldest run here is due to move; null when no ended run is here. */
+  /** When the next run is due to move, or a stop to be forgotten; null when there is neither. */
   dueAt(): number | null {
-    const oldest = this.#store.upkeep.oldestUnarchived();
-    return oldest === null ? null : oldest + this.#retentionMs;
+    const unarchived = this.#store.upkeep.oldestUnarchived();
+    const stopped = this.#store.stopped.oldest();
+    const times = [
+      ...(unarchived === null ? [] : [unarchived + this.#retentionMs]),
+      ...(stopped === null ? [] : [stopped + STOPPED_KEPT_MS]),
+    ];
+    return times.length === 0 ? null : Math.min(...times);
   }
 
   /** Does what is due; resolves to false when some of it is left. */
   async run(): Promise<boolean> {
+    this.#store.stopped.forgetBefore(Date.now() - STOPPED_KEPT_MS);
     const due = this.#store.upkeep.archivable(Date.now() - this.#retentionMs, PER_ALARM);
     try {
       for (const { resource_id, run } of due) {

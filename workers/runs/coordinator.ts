@@ -33,7 +33,7 @@ import type {
   Snapshot,
   StepDetail,
 } from "./store-types.ts";
-import { type ChildReport, type ChildStart, refusal, requestOf } from "./sub-runs.ts";
+import { type ChildReport, type ChildStart, refusal, requestOf, stopped } from "./sub-runs.ts";
 import type { AttemptView } from "./views.ts";
 
 /** Work that a failed projection or archiving left is tried again after this long. */
@@ -202,7 +202,10 @@ export abstract class RunCoordinatorBase extends DurableObject<Env> {
     return this.#queries.step(id, run, name);
   }
 
-  /** Begins a run for a step of another; asked again, it says how that run is. */
+  /**
+   * Begins a run for a step of another, unless that has asked for its stop already; asked again, it
+   * says how that run is.
+   */
   async beginChild(start: ChildStart): Promise<ChildReport> {
     this.#open();
     const { resource_id: id, project_id, parent, inputs } = start;
@@ -217,6 +220,7 @@ export abstract class RunCoordinatorBase extends DurableObject<Env> {
     const request_id = requestOf(parent);
     const known = this.#store.runs.ofRequest(id, request_id);
     if (known === null) {
+      if (this.#store.stopped.has(id, request_id)) return stopped(parent);
       if (this.#engine.runs.isFull) {
         return refusal(
           parent,
@@ -239,13 +243,17 @@ export abstract class RunCoordinatorBase extends DurableObject<Env> {
     return { parent, result: null, outputs: null };
   }
 
-  /** Cancels the run that a step of another is. */
+  /** Cancels the run that a step of another is; one that is not begun yet never will be. */
   async cancelChild(id: string, parent: ParentRef): Promise<ChildReport> {
     this.#open();
     const resource = this.#queries.find(id);
-    const run = resource && this.#store.runs.ofRequest(id, requestOf(parent));
-    if (!resource || run === null)
-      return { parent, result: { status: "cancelled" }, outputs: null };
+    if (!resource) return stopped(parent);
+    const request_id = requestOf(parent);
+    const run = this.#store.runs.ofRequest(id, request_id);
+    if (run === null) {
+      this.#engine.commit((now) => this.#store.stopped.add(id, request_id, now));
+      return stopped(parent);
+    }
     const live = this.#engine.runs.find(id, run)?.live;
     if (live) this.#engine.tell(live, { type: "cancel" });
     else await this.#engine.children.report(resource, run);

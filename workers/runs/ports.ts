@@ -62,8 +62,20 @@ export type StepWork =
 export interface CacheRequest {
   /** What the result depends on, by name; the key is their hash, and `explain` compares them. */
   readonly parts: Readonly<Record<string, string>>;
+  /**
+   * Of each step that files are taken from, what they are: the engine notes it when it has listed
+   * them, and counts them among the parts. Null when they do not count.
+   */
+  readonly taken: Readonly<Record<string, TakenDigest>> | null;
   /** Null for no limit. */
   readonly ttl_ms: number | null;
+}
+
+/** What the files that one step kept are known by. */
+export interface TakenDigest {
+  readonly whole: string;
+  /** Of each file by its path; null when the files are not told apart. */
+  readonly files: Readonly<Record<string, string>> | null;
 }
 
 export interface Decision {

@@ -1,8 +1,9 @@
 /** What attempts in the coordinator's own process need of it: their work, and somebody to report to. */
-import type { Executor, Mount, Outcome, TaskType, Work } from "../executors/port.ts";
+import type { Executor, Outcome, TaskType, Work } from "../executors/port.ts";
 import { logWarning } from "../http/log.ts";
+import { contentDigest } from "../security/hash.ts";
 import type { AttemptHost, CachedOutcome, LogEntry, Ticket } from "./attempts.ts";
-import { artifactPrefix } from "./blobs.ts";
+import { artifactDigest, artifactMetadata, artifactPrefix } from "./blobs.ts";
 import { EndBatch } from "./end-batch.ts";
 import type { CacheRequest, StepWork } from "./ports.ts";
 import { ask } from "./questions.ts";
@@ -13,6 +14,7 @@ import { type Failure, isInFlight, nameOf } from "./state.ts";
 import { StepCache } from "./step-cache.ts";
 import type { RunStore } from "./store.ts";
 import type { LiveRun } from "./store-types.ts";
+import { countFiles, mountsOf, type TakenFiles } from "./taken-files.ts";
 import type { AttemptResult, StoredResult } from "./types.ts";
 import { keptArtifacts } from "./views.ts";
 
@@ -21,6 +23,7 @@ const MAX_CODE_CHARS = 100;
 
 const encoder = new TextEncoder();
 
+type CodeWork = Extract<StepWork, { type: "work" }>;
 type Executors = Partial<Record<TaskType, Executor>>;
 
 interface Kept {
@@ -54,44 +57,48 @@ export class RunAttempts implements AttemptHost {
   work({ live, step }: Ticket): StepWork | Promise<StepWork> {
     const kind = this.#host.kind(live.resource);
     const answer = ask(this.#host.results, live, (view) => kind.work(view, step));
-    if (answer instanceof Promise) return answer.then((work) => this.#withMounts(live, work));
-    return this.#withMounts(live, answer);
+    if (answer instanceof Promise) return answer.then((work) => this.#withFiles(live, work));
+    return this.#withFiles(live, answer);
   }
 
-  /** The work with what earlier steps kept in its workspace. */
-  #withMounts(live: LiveRun, step: StepWork): StepWork | Promise<StepWork> {
-    if (step.type !== "work" || step.artifacts_from.length === 0) return step;
-    return this.#mounts(live, step.artifacts_from).then((mounts) => ({
-      ...step,
-      work: { ...step.work, mounts },
-    }));
+  /** The work with what earlier steps kept in its workspace, and counted in its cache. */
+  #withFiles(live: LiveRun, step: StepWork): StepWork | Promise<StepWork> {
+    if (step.type !== "work") return step;
+    if (step.artifacts_from.length === 0) return step.cache ? withTaken(step, []) : step;
+    return this.#taken(live, step.artifacts_from).then((taken) => withTaken(step, taken));
   }
 
-  async #mounts(
-    live: LiveRun,
-    sources: readonly { readonly step: number; readonly path: string }[],
-  ): Promise<Mount[]> {
-    const mounts: Mount[] = [];
-    for (const { step, path } of sources) {
+  async #taken(live: LiveRun, sources: CodeWork["artifacts_from"]): Promise<TakenFiles[]> {
+    const taken: TakenFiles[] = [];
+    for (const { step, path: folder } of sources) {
       const state = live.state.steps[step];
       if (!state) continue;
-      const prefix = artifactPrefix({
-        resource: live.resource,
-        run: state.reused_from?.run ?? live.run,
-        step: stepName({ live, step }),
-        epoch: state.epoch,
-      });
-      const folder = path === "" ? "" : `${path}/`;
-      for (let cursor: string | undefined; ; ) {
-        const page = await this.#blobs.list({ prefix, ...(cursor ? { cursor } : {}) });
-        for (const { key } of page.objects) {
-          mounts.push({ path: `${folder}${key.slice(prefix.length)}`, key });
-        }
-        if (!page.truncated) break;
-        cursor = page.cursor;
-      }
+      const { resource } = live;
+      const { epoch } = state;
+      const run = state.reused_from?.run ?? live.run;
+      const name = stepName({ live, step });
+      const files = await this.#kept(artifactPrefix({ resource, run, step: name, epoch }));
+      const made_by = { resource_id: resource.id, run, step, epoch };
+      taken.push({ step: name, made_by, folder, files });
     }
-    return mounts;
+    return taken;
+  }
+
+  async #kept(prefix: string): Promise<TakenFiles["files"]> {
+    const files: TakenFiles["files"][number][] = [];
+    for (let cursor: string | undefined; ; ) {
+      const page = await this.#blobs.list({
+        prefix,
+        include: ["customMetadata"],
+        ...(cursor ? { cursor } : {}),
+      });
+      for (const object of page.objects) {
+        const { key } = object;
+        files.push({ path: key.slice(prefix.length), key, sha256: artifactDigest(object) });
+      }
+      if (!page.truncated) return files;
+      cursor = page.cursor;
+    }
   }
 
   executor(work: Work): Executor | null {
@@ -111,13 +118,18 @@ export class RunAttempts implements AttemptHost {
     if (live) this.#host.commit((now) => this.#appendOutput({ ...ticket, live }, entries, now));
   }
 
-  async artifact(ticket: Ticket, path: string, body: Uint8Array): Promise<void> {
+  async artifact(
+    ticket: Ticket,
+    path: string,
+    body: Uint8Array,
+    sha256 = contentDigest(body),
+  ): Promise<void> {
     const { epoch } = ticket;
     const { resource, run } = ticket.live;
     const isTask = this.#host.kind(resource).result === "step";
     const step = isTask ? null : stepName(ticket);
     const key = `${artifactPrefix({ resource, run, step, epoch })}${path}`;
-    await this.#blobs.put(key, body);
+    await this.#blobs.put(key, body, { customMetadata: artifactMetadata(sha256) });
     const live = this.#host.subject(ticket);
     if (!live) {
       await this.#blobs.delete(key);
@@ -126,7 +138,7 @@ export class RunAttempts implements AttemptHost {
     this.#host.commit((now) => {
       live.recorded.add("artifact");
       const name = stepName(ticket);
-      const data = { step: name, epoch, path, bytes: body.byteLength };
+      const data = { step: name, epoch, path, bytes: body.byteLength, sha256 };
       const event = { at: now, type: "artifact.stored", epoch, step: name, data };
       this.#host.append(live.resource, live.run, event);
     });
@@ -174,7 +186,9 @@ export class RunAttempts implements AttemptHost {
         this.#host.append(live.resource, live.run, event);
       });
       if (!found.hit) return null;
-      for (const { path, body } of found.artifacts) await this.artifact(ticket, path, body);
+      for (const { path, body, sha256 } of found.artifacts) {
+        await this.artifact(ticket, path, body, sha256 ?? undefined);
+      }
       const { exit_code, result, origin } = found;
       return { status: "completed", exit_code, result, cached_from: origin };
     } catch (error) {
@@ -228,6 +242,11 @@ export class RunAttempts implements AttemptHost {
       .then((stored) => ({ result, stored }))
       .catch((error: unknown) => ({ result: unstorable(error), stored: null }));
   }
+}
+
+function withTaken(step: CodeWork, taken: readonly TakenFiles[]): CodeWork {
+  const cache = step.cache && countFiles(step.cache, taken);
+  return { ...step, work: { ...step.work, mounts: mountsOf(taken) }, cache };
 }
 
 export function stepName({

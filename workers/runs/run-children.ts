@@ -43,7 +43,7 @@ export class RunChildren {
       const { project_id } = live.resource;
       const start = { resource_id, project_id, parent, inputs };
       const report = await patiently(async () => (isWanted() ? this.#sub.begin(start) : null));
-      // A stop that overtook the begin found no child, and nobody else would end this one.
+      // Repeated, since the stop that overtook the begin may not have come through.
       if (begun.isStopped) await this.stop(live, step, epoch);
       else if (report) await this.reported(report);
     } catch (error) {

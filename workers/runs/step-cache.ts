@@ -7,8 +7,9 @@ import type { Json } from "../executors/port.ts";
 import { canonicalJson } from "../http/json.ts";
 import { sha256 } from "../security/hash.ts";
 import { artifactPrefix } from "./blobs.ts";
-import type { CacheRequest } from "./ports.ts";
+import type { CacheRequest, TakenDigest } from "./ports.ts";
 import type { ArtifactSummary, LiveRun } from "./store-types.ts";
+import { changedFiles, changedKeys, FILES_PART } from "./taken-files.ts";
 import type { CacheOrigin } from "./types.ts";
 
 interface Entry {
@@ -16,7 +17,19 @@ interface Entry {
   readonly stored_at: number;
   readonly exit_code: number | null;
   readonly result: Json;
-  readonly artifacts: readonly { readonly path: string; readonly key: string }[];
+  readonly artifacts: readonly {
+    readonly path: string;
+    readonly key: string;
+    /** Missing in entries of earlier versions. */
+    readonly sha256?: string | null;
+  }[];
+}
+
+/** What the newest result of a step depended on, as digests by name. */
+interface Newest {
+  readonly parts: Readonly<Record<string, string>>;
+  /** Null when files taken from earlier steps did not count, or were not noted. */
+  readonly taken: Readonly<Record<string, TakenDigest>> | null;
 }
 
 export type CacheAnswer =
@@ -25,7 +38,12 @@ export type CacheAnswer =
       readonly origin: CacheOrigin;
       readonly exit_code: number | null;
       readonly result: Json;
-      readonly artifacts: readonly { readonly path: string; readonly body: Uint8Array }[];
+      readonly artifacts: readonly {
+        readonly path: string;
+        readonly body: Uint8Array;
+        /** Null when it was not noted. */
+        readonly sha256: string | null;
+      }[];
     }
   | {
       readonly hit: false;
@@ -76,22 +94,23 @@ export class StepCache {
       stored_at: now,
       exit_code: outcome.exit_code,
       result: outcome.result,
-      artifacts: artifacts.map(({ path, epoch }) => ({
+      artifacts: artifacts.map(({ path, epoch, sha256: digest }) => ({
         path,
+        sha256: digest,
         key: `${artifactPrefix({ resource, run, step: name, epoch })}${path}`,
       })),
     };
     await this.#blobs.put(entryKey(subject), JSON.stringify(entry));
-    await this.#blobs.put(newestKey(subject), JSON.stringify(digests(subject.request)));
+    await this.#blobs.put(newestKey(subject), JSON.stringify(newestOf(subject.request)));
   }
 
   /** Null when one of them is gone, with the resource that made it. */
   async #artifacts(entry: Entry) {
-    const found: { path: string; body: Uint8Array }[] = [];
-    for (const { path, key } of entry.artifacts) {
+    const found: Extract<CacheAnswer, { hit: true }>["artifacts"][number][] = [];
+    for (const { path, key, sha256: digest = null } of entry.artifacts) {
       const object = await this.#blobs.get(key);
       if (!object) return null;
-      found.push({ path, body: new Uint8Array(await object.arrayBuffer()) });
+      found.push({ path, body: new Uint8Array(await object.arrayBuffer()), sha256: digest });
     }
     return found;
   }
@@ -99,15 +118,26 @@ export class StepCache {
   async #differences(subject: CacheSubject): Promise<readonly string[] | null> {
     const object = await this.#blobs.get(newestKey(subject));
     if (!object) return null;
-    const before = await object.json<Record<string, string>>();
-    const now = digests(subject.request);
-    const names = new Set([...Object.keys(before), ...Object.keys(now)]);
-    return [...names].filter((name) => before[name] !== now[name]).sort();
+    const stored = await object.json<Newest | Newest["parts"]>();
+    const before = isNewest(stored) ? stored : { parts: stored, taken: null };
+    const now = newestOf(subject.request);
+    const names = changedKeys(before.parts, now.parts, (part) => part);
+    if (!names.includes(FILES_PART) || !before.taken || !now.taken) return names;
+    const files = changedFiles(before.taken, now.taken);
+    // The same files in other folders are named as a whole.
+    if (files.length === 0) return names;
+    return [...names.filter((name) => name !== FILES_PART), ...files];
   }
 }
 
-function digests({ parts }: CacheRequest): Record<string, string> {
-  return Object.fromEntries(Object.entries(parts).map(([name, part]) => [name, sha256(part)]));
+function newestOf({ parts, taken }: CacheRequest): Newest {
+  const digests = Object.entries(parts).map(([name, part]) => [name, sha256(part)] as const);
+  return { parts: Object.fromEntries(digests), taken };
+}
+
+/** Earlier versions noted the parts alone. */
+function isNewest(stored: Newest | Newest["parts"]): stored is Newest {
+  return typeof stored.parts === "object";
 }
 
 function entryKey({ live, request }: CacheSubject): string {

@@ -1,5 +1,5 @@
 /** The coordinator's own SQLite tables, and how those of earlier versions become them. */
-export const SCHEMA_VERSION = 2;
+export const SCHEMA_VERSION = 3;
 
 export const SCHEMA = `
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -41,6 +41,11 @@ CREATE TABLE events (
   data TEXT NOT NULL, step TEXT,
   PRIMARY KEY (resource_id, seq)
 ) WITHOUT ROWID;
+CREATE TABLE stopped_children (
+  resource_id TEXT NOT NULL, request_id TEXT NOT NULL, at INTEGER NOT NULL,
+  PRIMARY KEY (resource_id, request_id)
+) WITHOUT ROWID;
+CREATE INDEX stopped_children_at ON stopped_children (at);
 `;
 
 /** Brings tables of the version before each to it; `[n]` leads from version n + 1. */
@@ -63,5 +68,12 @@ ALTER TABLE runs ADD COLUMN is_told INTEGER NOT NULL DEFAULT 1;
 ALTER TABLE runs ADD COLUMN result TEXT;
 CREATE INDEX runs_untold ON runs (is_told) WHERE is_told = 0;
 ALTER TABLE events ADD COLUMN step TEXT;
+`,
+  `
+CREATE TABLE stopped_children (
+  resource_id TEXT NOT NULL, request_id TEXT NOT NULL, at INTEGER NOT NULL,
+  PRIMARY KEY (resource_id, request_id)
+) WITHOUT ROWID;
+CREATE INDEX stopped_children_at ON stopped_children (at);
 `,
 ];

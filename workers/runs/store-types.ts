@@ -85,6 +85,8 @@ export interface ArtifactSummary {
   readonly step: string;
   readonly path: string;
   readonly bytes: number;
+  /** Of its content, in hex; null for one stored by a version that computed none. */
+  readonly sha256: string | null;
   /** The dispatch that stored it. */
   readonly epoch: number;
 }

@@ -4,6 +4,7 @@
  */
 import { EventLog } from "./event-log.ts";
 import { RunTable } from "./run-table.ts";
+import { StoppedChildren } from "./stopped-children.ts";
 import { type ResourceRow, toResource } from "./store-rows.ts";
 import { SCHEMA, SCHEMA_VERSION, UPGRADES } from "./store-schema.ts";
 import type { Resource } from "./store-types.ts";
@@ -16,6 +17,7 @@ const PART_CHARS = 500_000;
 export class RunStore {
   readonly log: EventLog;
   readonly runs: RunTable;
+  readonly stopped: StoppedChildren;
   readonly upkeep: Upkeep;
   readonly #sql: SqlStorage;
   #isReady = false;
@@ -24,6 +26,7 @@ export class RunStore {
     this.#sql = sql;
     this.log = new EventLog(sql);
     this.runs = new RunTable(sql);
+    this.stopped = new StoppedChildren(sql);
     this.upkeep = new Upkeep(sql, (row) => this.#documentOf(row));
   }
 
@@ -105,7 +108,7 @@ export class RunStore {
 
   /** Forgets a resource and leaves a tombstone until the projection has forgotten it too. */
   deleteResource(resource: Resource): void {
-    for (const table of ["events", "signals", "steps", "runs", "documents"]) {
+    for (const table of ["events", "signals", "steps", "runs", "documents", "stopped_children"]) {
       this.#sql.exec(`DELETE FROM ${table} WHERE resource_id = ?`, resource.id);
     }
     this.#sql.exec("DELETE FROM resources WHERE id = ?", resource.id);

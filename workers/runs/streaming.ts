@@ -5,6 +5,7 @@ import { logWarning } from "../http/log.ts";
 import { rangeHeaders, readRange } from "../http/range.ts";
 import { timestamp } from "../http/schemas.ts";
 import { eventStream, type SseEvent } from "../http/sse.ts";
+import { artifactDigest } from "./blobs.ts";
 import { readData } from "./events.ts";
 import type { LogQuery, LogSlice } from "./logs.ts";
 import type { EventRow } from "./store-types.ts";
@@ -191,12 +192,13 @@ function pages(
 
 /** A kept file, as it is; a browser saves it and never shows it. */
 export function download(object: R2ObjectBody): Response {
+  const sha256 = artifactDigest(object);
   return new Response(object.body, {
     headers: {
       "Content-Type": "application/octet-stream",
       "Content-Length": String(object.size),
       "Content-Disposition": "attachment",
-      ETag: object.httpEtag,
+      ETag: sha256 === null ? object.httpEtag : `"${sha256}"`,
     },
   });
 }

@@ -1,7 +1,8 @@
 /**
  * Runs that are steps of other runs. The parent's object begins the child at the child's object,
  * which tells the parent how it ended; both calls are repeated until they have come through, and
- * name the dispatch that they are about.
+ * name the dispatch that they are about. A stop that comes before its begin is remembered by the
+ * child's object, so that the begin finds it there whatever has become of the parent.
  */
 import type { ParentRef } from "./store-types.ts";
 import type { AttemptResult, StoredResult } from "./types.ts";
@@ -76,6 +77,11 @@ export class SubRuns {
     if (!object) throw new Error("the blob store has lost the outputs of a sub-pipeline");
     return object.text();
   }
+}
+
+/** The report of a child that was stopped before it was begun. */
+export function stopped(parent: ParentRef): ChildReport {
+  return { parent, result: { status: "cancelled" }, outputs: null };
 }
 
 export function refusal(parent: ParentRef, code: string, message: string): ChildReport {

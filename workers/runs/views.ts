@@ -109,10 +109,11 @@ export function keptArtifacts(
 ): ArtifactSummary[] {
   const found = new Map<string, ArtifactSummary>();
   for (const event of record.events(["artifact.stored"])) {
-    const { step, path, bytes, epoch } = readData(event);
+    const { step, path, bytes, epoch, sha256 } = readData(event);
     if (typeof step !== "string" || typeof path !== "string") continue;
     if (typeof bytes !== "number" || typeof epoch !== "number" || !counts(step, epoch)) continue;
-    found.set(`${step}/${path}`, { step, path, bytes, epoch });
+    const digest = typeof sha256 === "string" ? sha256 : null;
+    found.set(`${step}/${path}`, { step, path, bytes, sha256: digest, epoch });
   }
   return [...found.values()];
 }

@@ -1,6 +1,7 @@
 /** Wire shapes of what every resource with runs shows. */
 import { z } from "@hono/zod-openapi";
 import { timestamp, timestampOrNull, timestampSchema } from "../http/schemas.ts";
+import type { ArtifactSummary } from "./store-types.ts";
 import type { AttemptView } from "./views.ts";
 
 /** A query parameter that counts from 1. */
@@ -19,8 +20,15 @@ export const runQuery = z.strictObject({ run: runParameter });
 
 export const fileEntrySchema = z.object({ path: z.string(), bytes: z.int() });
 
+/** A file that a step kept. */
+export const artifactSchema = fileEntrySchema.extend({
+  sha256: z.string().nullable().openapi({
+    description: "Of its content, in hex; null for a file kept before it was computed.",
+  }),
+});
+
 export const artifactListSchema = z
-  .object({ items: z.array(fileEntrySchema) })
+  .object({ items: z.array(artifactSchema) })
   .openapi("ArtifactList");
 
 /** `?path=` of a file that was kept. */
@@ -30,6 +38,10 @@ export const FILE_RESPONSE = {
   description: "The file.",
   content: { "application/octet-stream": z.string() },
 };
+
+export function toArtifact(kept: ArtifactSummary): z.output<typeof artifactSchema> {
+  return { path: kept.path, bytes: kept.bytes, sha256: kept.sha256 };
+}
 
 export const attemptSchema = z
   .object({

@@ -22,6 +22,7 @@ import {
   FILE_RESPONSE,
   pathQuery,
   runQuery,
+  toArtifact,
   toAttempt,
 } from "../runs/wire.ts";
 import {
@@ -299,7 +300,7 @@ export function taskRoutes(): Router {
     },
     async (c, { principal, params: { task_id } }) => {
       const { snapshot } = await c.get("services").tasks.get(principal, task_id);
-      const items = snapshot.artifacts.map(({ path, bytes }) => ({ path, bytes }));
+      const items = snapshot.artifacts.map(toArtifact);
       return { status: 200, body: { items } };
     },
   );

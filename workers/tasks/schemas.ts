@@ -5,7 +5,7 @@ import { labelFilter } from "../http/filters.ts";
 import { listFilter, pageQuery } from "../http/page.ts";
 import { listOf, projectIdSchema, timestampSchema } from "../http/schemas.ts";
 import { RUN_STATUSES } from "../runs/types.ts";
-import { fileEntrySchema } from "../runs/wire.ts";
+import { artifactSchema, fileEntrySchema } from "../runs/wire.ts";
 import { fields, networkSchema, retrySchema } from "./fields.ts";
 import { filesSchema } from "./files.ts";
 
@@ -111,7 +111,7 @@ export const taskSchema = z
     retry: retrySchema.nullable(),
     outputs: fields.outputs,
     artifacts: fields.artifacts,
-    artifact_files: z.array(fileEntrySchema),
+    artifact_files: z.array(artifactSchema),
     network: networkSchema,
     isolation: fields.isolation,
     image: fields.image,

@@ -3,6 +3,7 @@ import type { Json } from "../executors/port.ts";
 import { timestamp, timestampOrNull } from "../http/schemas.ts";
 import type { Explanation } from "../runs/explain.ts";
 import type { Resource, RunSummary, Snapshot } from "../runs/store-types.ts";
+import { toArtifact } from "../runs/wire.ts";
 import { readDocument } from "./document.ts";
 import { languageOf } from "./rules.ts";
 import type { Task, TaskSummary } from "./schemas.ts";
@@ -59,7 +60,7 @@ export function toTask(snapshot: Snapshot, result: Json): Task {
     retry: spec.retry,
     outputs: spec.outputs,
     artifacts: spec.artifacts,
-    artifact_files: snapshot.artifacts.map(({ path, bytes }) => ({ path, bytes })),
+    artifact_files: snapshot.artifacts.map(toArtifact),
     network: spec.network,
     isolation: spec.isolation,
     image: spec.image,

@@ -1,4 +1,5 @@
 /** What is read as a stream: events that resume without gap or repeat, and logs by bytes. */
+import { createHash } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Task } from "../tasks/schemas.ts";
 import { Client, readReply } from "./client.ts";
@@ -292,12 +293,14 @@ test("artifacts are listed and come back byte for byte", async () => {
   );
   expect(task.state, task.error ?? "").toBe("completed");
   const listed = (await client.call(pathOf(task, "artifacts"))).json;
-  const sizes = [
-    { path: "out/deep/raw.bin", bytes: bytes.length },
-    { path: "out/report.txt", bytes: Buffer.byteLength("grüße\n") },
+  const digest = (body: Uint8Array | string) => createHash("sha256").update(body).digest("hex");
+  const sha256 = digest(Buffer.from(bytes));
+  const kept = [
+    { path: "out/deep/raw.bin", bytes: bytes.length, sha256 },
+    { path: "out/report.txt", bytes: Buffer.byteLength("grüße\n"), sha256: digest("grüße\n") },
   ];
   expect(listed).toEqual({ items: expect.toSatisfy((items) => items.length === 2) });
-  expect(listed).toEqual({ items: expect.arrayContaining(sizes) });
+  expect(listed).toEqual({ items: expect.arrayContaining(kept) });
   const content = async (path: string) => {
     const query = new URLSearchParams({ path });
     return client.open(pathOf(task, `artifacts/content?${query}`));
@@ -305,6 +308,7 @@ test("artifacts are listed and come back byte for byte", async () => {
   expect(await (await content("out/report.txt")).text()).toBe("grüße\n");
   const download = await content("out/deep/raw.bin");
   expect(download.headers.get("content-length")).toBe(String(bytes.length));
+  expect(download.headers.get("etag")).toBe(`"${sha256}"`);
   const raw = Buffer.from(await download.arrayBuffer());
   expect(raw.equals(Buffer.from(bytes))).toBe(true);
   for (const path of ["other.txt", "out/../other.txt", "OUT/report.txt", "out"]) {
