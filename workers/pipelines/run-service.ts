@@ -1,6 +1,6 @@
 /** Everything that can be done with the runs of a pipeline. */
 import type { Json } from "../executors/port.ts";
-import { ApiError } from "../http/errors.ts";
+import { ApiError, notFound } from "../http/errors.ts";
 import { isNotFound, RunAccess } from "../runs/access.ts";
 import { artifactPrefix } from "../runs/blobs.ts";
 import type { RunClient } from "../runs/client.ts";
@@ -21,6 +21,13 @@ import { headOf, readDocument } from "./document.ts";
 import { checkedInputs, type RunInputs } from "./inputs.ts";
 import { PIPELINE_KIND } from "./kind.ts";
 import type { FoundPipeline } from "./service.ts";
+import {
+  type ListedStep,
+  type StepPage,
+  type StepPageQuery,
+  startOf,
+  stepPage,
+} from "./step-page.ts";
 import { explainRun, type RunExplanation } from "./why.ts";
 
 export interface StartRun {
@@ -168,6 +175,23 @@ export class PipelineRunService {
     return (await this.#inspect(principal, ref)).inspection;
   }
 
+  /** A page of the steps of a run, or of its cursor's; null for a pipeline that was never run. */
+  async steps(
+    principal: Principal,
+    { id, run, project_id }: RunRef & { readonly project_id?: string | undefined },
+    page: StepPageQuery,
+    wanted: (step: ListedStep) => boolean,
+  ): Promise<StepPage | null> {
+    const start = startOf(page, run);
+    const { resource, run: found } = await this.#access.read(principal, id, start.run);
+    if (resource.project_id !== (project_id ?? resource.project_id)) {
+      throw notFound(PIPELINE_KIND, id);
+    }
+    if (!found) return null;
+    const inspection = await this.#runs.inspect(resource.id, found.run);
+    return stepPage(inspection, wanted, start.index, page.limit);
+  }
+
   async graph(principal: Principal, ref: RunRef, now: number) {
     const inspection = await this.inspect(principal, ref);
     const graph: RunGraph = graphOf(inspection, now);
@@ -237,12 +261,7 @@ export class PipelineRunService {
 
   async #inspect(principal: Principal, { id, run }: RunRef) {
     const snapshot = await this.#access.read(principal, id, run);
-    if (!snapshot.run) {
-      throw new ApiError(
-        "not_found",
-        `The pipeline ${id} has not been run yet. POST its /start or /execute.`,
-      );
-    }
+    if (!snapshot.run) throw neverRun(id);
     return { snapshot, inspection: await this.#runs.inspect(id, snapshot.run.run) };
   }
 
@@ -260,4 +279,12 @@ export class PipelineRunService {
   async #found(snapshot: Snapshot): Promise<FoundPipeline> {
     return { snapshot, outputs: await this.#access.result(snapshot.result) };
   }
+}
+
+/** What is said of the runs of a pipeline that has none. */
+export function neverRun(id: string): ApiError {
+  return new ApiError(
+    "not_found",
+    `The pipeline ${id} has not been run yet. POST its /start or /execute.`,
+  );
 }

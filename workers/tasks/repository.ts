@@ -26,7 +26,8 @@ export interface TaskFilter {
   readonly states: readonly string[] | null;
   readonly task_types: readonly string[] | null;
   readonly name: string | null;
-  readonly pipeline_id: string | null;
+  /** What the task says; steps of pipelines are no rows of this table. */
+  readonly linked_pipeline_id: string | null;
   readonly agent_id: string | null;
   /** A task has to have them all. */
   readonly labels: readonly Label[];
@@ -49,7 +50,7 @@ export async function listTasks(
   sql.oneOf("state", filter.states);
   sql.oneOf("task_type", filter.task_types);
   sql.equals("name", filter.name);
-  sql.equals("pipeline_id", filter.pipeline_id);
+  sql.equals("pipeline_id", filter.linked_pipeline_id);
   sql.equals("agent_id", filter.agent_id);
   sql.labels(filter.labels);
   const { results } = await database

@@ -5,7 +5,7 @@ import type { Match } from "../http/conditional.ts";
 import { ApiError } from "../http/errors.ts";
 import type { Page } from "../http/page.ts";
 import { RunAccess } from "../runs/access.ts";
-import { resourceId } from "../runs/address.ts";
+import { readStepTaskId, resourceId } from "../runs/address.ts";
 import { artifactPrefix, filesKey } from "../runs/blobs.ts";
 import type { RunClient } from "../runs/client.ts";
 import type { Explanation } from "../runs/explain.ts";
@@ -86,7 +86,7 @@ export function createTaskService({
   blobs,
   runs,
 }: TaskServiceDependencies): TaskService {
-  const access = new RunAccess(runs, blobs, TASK_KIND);
+  const access = new RunAccess(runs, blobs, TASK_KIND, whereStepIs);
   const found = async (snapshot: Snapshot): Promise<FoundTask> => ({
     snapshot,
     result: await access.result(snapshot.result),
@@ -199,6 +199,15 @@ export function createTaskService({
       );
     },
   };
+}
+
+/** A list of a pipeline's tasks shows names of steps; what asks for one as a task is told its place. */
+function whereStepIs(id: string): string | null {
+  const named = readStepTaskId(id);
+  if (!named) return null;
+  const { resource_id, run, step } = named;
+  const at = `/api/v1/pipelines/${resource_id}/runs/${run}`;
+  return `This is the name of a step of a pipeline. GET ${at}/steps/${encodeURIComponent(step)} reads it, and POST /api/v1/pipelines/${resource_id}/retry runs it again.`;
 }
 
 function tooLarge(bytes: number): ApiError {
