@@ -16,7 +16,7 @@ import type {
 } from "../runs/store-types.ts";
 import type { EventSource } from "../runs/streaming.ts";
 import type { AttemptView } from "../runs/views.ts";
-import type { Principal } from "../security/principal.ts";
+import { callerOf, type Principal } from "../security/principal.ts";
 import { headOf, readDocument } from "./document.ts";
 import { checkedInputs, type RunInputs } from "./inputs.ts";
 import { PIPELINE_KIND } from "./kind.ts";
@@ -31,6 +31,7 @@ import {
 import { explainRun, type RunExplanation } from "./why.ts";
 
 export interface StartRun {
+  readonly trigger: "start" | "execute";
   readonly inputs: RunInputs | undefined;
   readonly wait_ms: number;
 }
@@ -80,14 +81,21 @@ export class PipelineRunService {
     principal: Principal,
     id: string,
     seed: string,
-    { inputs, wait_ms }: StartRun,
+    { trigger, inputs, wait_ms }: StartRun,
   ): Promise<FoundPipeline> {
     const { resource } = await this.#access.read(principal, id);
     const { definition } = headOf(resource);
     const text = checkedInputs(definition, inputs, "inputs");
     const allow_concurrent = definition.concurrency === "allow";
     return this.#found(
-      await this.#runs.execute(id, { wait_ms, request_id: seed, inputs: text, allow_concurrent }),
+      await this.#runs.execute(id, {
+        wait_ms,
+        request_id: seed,
+        inputs: text,
+        trigger,
+        triggered_by: callerOf(principal),
+        allow_concurrent,
+      }),
     );
   }
 
@@ -100,7 +108,13 @@ export class PipelineRunService {
     await this.#access.permit(principal, id);
     const step_inputs = inputs === undefined ? null : JSON.stringify(inputs);
     return this.#found(
-      await this.#runs.retry(id, { ...which, wait_ms, request_id: seed, step_inputs }),
+      await this.#runs.retry(id, {
+        ...which,
+        wait_ms,
+        request_id: seed,
+        step_inputs,
+        triggered_by: callerOf(principal),
+      }),
     );
   }
 
@@ -126,7 +140,7 @@ export class PipelineRunService {
 
   async cancel(principal: Principal, { id, run }: RunRef): Promise<FoundPipeline> {
     await this.#access.permit(principal, id);
-    return this.#found(await this.#runs.cancel(id, run));
+    return this.#found(await this.#runs.cancel(id, run, callerOf(principal)));
   }
 
   async approve(
@@ -135,7 +149,7 @@ export class PipelineRunService {
     approval: Approval,
   ): Promise<FoundPipeline> {
     await this.#access.permit(principal, id);
-    const by = `${principal.kind}:${principal.id}`;
+    const by = callerOf(principal);
     return this.#found(await this.#runs.approve(id, run, { ...approval, by }));
   }
 

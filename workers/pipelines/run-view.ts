@@ -16,6 +16,7 @@ export function toRun(run: RunSummary): PipelineRun {
     run: run.run,
     state: run.status,
     trigger: run.trigger,
+    triggered_by: run.triggered_by,
     retry_of: run.retry_of,
     version: run.version,
     parent: parent && { pipeline_id: parent.resource_id, run: parent.run },

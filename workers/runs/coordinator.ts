@@ -105,11 +105,17 @@ export abstract class RunCoordinatorBase extends DurableObject<Env> {
 
   /**
    * Cancels a live run, or the resource before its first one; waits until the code has stopped.
-   * `repeated` says that an earlier call was cut off, which may have cancelled it already.
+   * `repeated` says that an earlier call was cut off, which may have cancelled it already;
+   * `triggeredBy` is who asks.
    */
-  async cancel(id: string, run: number | null, repeated: boolean): Promise<Snapshot | Refusal> {
+  async cancel(
+    id: string,
+    run: number | null,
+    repeated: boolean,
+    triggeredBy: string | null = null,
+  ): Promise<Snapshot | Refusal> {
     this.#open();
-    return this.#commands.cancel(id, run, repeated);
+    return this.#commands.cancel(id, run, repeated, triggeredBy);
   }
 
   /** `boundary` lets attempts in flight end; `now` stops them, to run again as the same try. */
@@ -205,7 +211,7 @@ export abstract class RunCoordinatorBase extends DurableObject<Env> {
   /** Begins a run for a step of another; asked again, it says how that run is. */
   async beginChild(start: ChildStart): Promise<ChildReport> {
     this.#open();
-    const { resource_id: id, project_id, parent, inputs } = start;
+    const { resource_id: id, project_id, parent, inputs, triggered_by = null } = start;
     const resource = this.#queries.find(id);
     if (!resource || resource.project_id !== project_id) {
       return refusal(
@@ -227,7 +233,15 @@ export abstract class RunCoordinatorBase extends DurableObject<Env> {
       this.#engine.commit((now) =>
         this.#engine.beginRun(
           resource,
-          { trigger: "parent", retry_of: null, request_id, awaited: true, inputs, parent },
+          {
+            trigger: "parent",
+            triggered_by,
+            retry_of: null,
+            request_id,
+            awaited: true,
+            inputs,
+            parent,
+          },
           now,
         ),
       );

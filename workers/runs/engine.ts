@@ -30,6 +30,7 @@ export const LIVENESS_MS = 1_500;
 
 export interface NewRun {
   readonly trigger: Trigger;
+  readonly triggered_by: string | null;
   readonly retry_of: number | null;
   readonly request_id: string | null;
   /** The call that begins the run waits for its end. */

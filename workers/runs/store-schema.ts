@@ -1,5 +1,5 @@
 /** The coordinator's own SQLite tables, and how those of earlier versions become them. */
-export const SCHEMA_VERSION = 2;
+export const SCHEMA_VERSION = 3;
 
 export const SCHEMA = `
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -22,6 +22,7 @@ CREATE TABLE runs (
   created_at INTEGER NOT NULL, completed_at INTEGER, state TEXT NOT NULL, archive TEXT,
   version INTEGER NOT NULL DEFAULT 1, open_needs TEXT NOT NULL DEFAULT '[0]', inputs TEXT,
   step_inputs TEXT, parent TEXT, is_told INTEGER NOT NULL DEFAULT 1, result TEXT,
+  triggered_by TEXT,
   PRIMARY KEY (resource_id, run)
 ) WITHOUT ROWID;
 CREATE INDEX runs_live ON runs (live) WHERE live = 1;
@@ -64,4 +65,5 @@ ALTER TABLE runs ADD COLUMN result TEXT;
 CREATE INDEX runs_untold ON runs (is_told) WHERE is_told = 0;
 ALTER TABLE events ADD COLUMN step TEXT;
 `,
+  "ALTER TABLE runs ADD COLUMN triggered_by TEXT;",
 ];

@@ -13,7 +13,7 @@ import type { LogQuery, LogSlice } from "../runs/logs.ts";
 import type { Snapshot } from "../runs/store-types.ts";
 import type { EventSource } from "../runs/streaming.ts";
 import type { AttemptView } from "../runs/views.ts";
-import { type Principal, projectFor, visibleProjects } from "../security/principal.ts";
+import { callerOf, type Principal, projectFor, visibleProjects } from "../security/principal.ts";
 import { readDocument, writeDocument } from "./document.ts";
 import { type Files, keepFiles } from "./files.ts";
 import { TASK_KIND } from "./kind.ts";
@@ -109,11 +109,15 @@ export function createTaskService({
       const id = resourceId(seed, projectId);
       const keyOf = (sha256: string) => filesKey({ id, project_id: projectId }, sha256);
       const files = await keepFiles(input.files, blobs, keyOf);
-      const document = seal(input.spec, files, `${principal.kind}:${principal.id}`);
+      const document = seal(input.spec, files, callerOf(principal));
       const start =
         input.execute_wait_ms === null
           ? null
-          : { wait_ms: input.execute_wait_ms, request_id: seed };
+          : {
+              wait_ms: input.execute_wait_ms,
+              request_id: seed,
+              triggered_by: callerOf(principal),
+            };
       return found(
         await runs.create({ id, kind: TASK_KIND, project_id: projectId, document, start }),
       );
@@ -159,17 +163,19 @@ export function createTaskService({
 
     async execute(principal, id, seed, waitMs) {
       await access.permit(principal, id);
-      return found(await runs.execute(id, { wait_ms: waitMs, request_id: seed }));
+      const triggered_by = callerOf(principal);
+      return found(await runs.execute(id, { wait_ms: waitMs, request_id: seed, triggered_by }));
     },
 
     async retry(principal, id, seed, waitMs) {
       await access.permit(principal, id);
-      return found(await runs.retry(id, { wait_ms: waitMs, request_id: seed }));
+      const triggered_by = callerOf(principal);
+      return found(await runs.retry(id, { wait_ms: waitMs, request_id: seed, triggered_by }));
     },
 
     async cancel(principal, id) {
       await access.permit(principal, id);
-      return found(await runs.cancel(id));
+      return found(await runs.cancel(id, null, callerOf(principal)));
     },
 
     attempts: (principal, id, run) => access.attempts(principal, id, run),
