@@ -24,6 +24,7 @@ import type {
   SignalInput,
   StartInput,
 } from "./requests.ts";
+import { wakeAt } from "./rest.ts";
 import { RunStore } from "./store.ts";
 import type {
   ParentRef,
@@ -54,7 +55,9 @@ export abstract class RunCoordinatorBase extends DurableObject<Env> {
     super(context, env);
     this.#store = new RunStore(context.storage.sql);
     this.#feed = new Feed(context);
-    this.#projector = new Projector(env, this.#store, ports.kinds);
+    this.#projector = new Projector(env, this.#store, ports.kinds, ({ id, updated_at }) =>
+      wakeAt(this.#engine.runs.of(id), updated_at),
+    );
     this.#engine = new Engine(context, env, ports, this.#store, this.#feed, (changes) => {
       for (const change of changes) this.#projector.changed(change);
     });
