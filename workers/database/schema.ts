@@ -10,6 +10,12 @@ import {
 } from "drizzle-orm/sqlite-core";
 
 /**
+ * When the object of a resource is to be awake for its live runs: of one at rest its deadline, of
+ * others the row's `updated_at`. Null when only a call changes them, or all have ended.
+ */
+const wakeAt = () => integer("wake_at");
+
+/**
  * A projection: the task's coordinator object is the truth, and upserts apply only a higher
  * `revision`. `document` is the summary that lists return.
  */
@@ -25,6 +31,7 @@ export const tasks = sqliteTable(
     agent_id: text("agent_id"),
     created_at: integer("created_at").notNull(),
     updated_at: integer("updated_at").notNull(),
+    wake_at: wakeAt(),
     duration_ms: integer("duration_ms"),
     revision: integer("revision").notNull(),
     document: text("document").notNull(),
@@ -36,7 +43,7 @@ export const tasks = sqliteTable(
       .on(table.pipeline_id, table.created_at, table.id)
       .where(sql`pipeline_id IS NOT NULL`),
     index("tasks_by_age").on(table.created_at, table.id),
-    index("tasks_live").on(table.updated_at).where(sql`state IN ('queued', 'running', 'paused')`),
+    index("tasks_by_wake").on(table.wake_at).where(sql`wake_at IS NOT NULL`),
   ],
 );
 
@@ -83,6 +90,7 @@ export const pipelines = sqliteTable(
     triggered_by: text("triggered_by"),
     created_at: integer("created_at").notNull(),
     updated_at: integer("updated_at").notNull(),
+    wake_at: wakeAt(),
     revision: integer("revision").notNull(),
     document: text("document").notNull(),
   },
@@ -90,9 +98,7 @@ export const pipelines = sqliteTable(
     index("pipelines_by_project").on(table.project_id, table.created_at, table.id),
     index("pipelines_by_state").on(table.project_id, table.state, table.created_at, table.id),
     index("pipelines_by_age").on(table.created_at, table.id),
-    index("pipelines_live")
-      .on(table.updated_at)
-      .where(sql`state IN ('queued', 'running', 'paused')`),
+    index("pipelines_by_wake").on(table.wake_at).where(sql`wake_at IS NOT NULL`),
   ],
 );
 

@@ -14,8 +14,8 @@ export const sliceQuery = {
     .openapi({ type: "string", description: "`next_cursor` of the page before." }),
 };
 
-/** The envelope of a list, with the number that the next page goes on from; null on the last one. */
-export function toSlice<Item>(url: string, items: Item[], next: number | null) {
+/** The envelope of a list, with what the next page goes on from; null on the last one. */
+export function toSlice<Item>(url: string, items: Item[], next: number | string | null) {
   const next_cursor = next === null ? null : String(next);
   const headers: Record<string, string> =
     next_cursor === null ? {} : { Link: nextLink(url, next_cursor) };

@@ -1,17 +1,20 @@
 /**
  * What cron does once a minute: forgets idempotency keys that have expired, and calls on runs that
- * have been live without a change for a while, so that one whose object lost its alarm goes on.
+ * should have changed a while ago and did not, so that one whose object lost its alarm goes on. A
+ * run that waits or is paused is left alone until its deadline is overdue.
  */
 import { z } from "zod";
 import { logWarning } from "../http/log.ts";
 
-/** A live run that lists have not seen change for this long is called on. */
+/**
+ * A run is called on when lists have not seen it change for this long after its `wake_at`: that is
+ * its last change while something is under way, and its deadline while it rests.
+ */
 export const QUIET_MS = 60_000;
 const RUNS_PER_SWEEP = 200;
 
-/** Their condition is the one of the indexes `tasks_live` and `pipelines_live`, letter for letter. */
-const quietSql = (table: "tasks" | "pipelines") => `SELECT id FROM ${table}
-WHERE state IN ('queued', 'running', 'paused') AND updated_at <= ? ORDER BY random() LIMIT ${RUNS_PER_SWEEP}`;
+const quietSql = (table: "tasks" | "pipelines") =>
+  `SELECT id FROM ${table} WHERE wake_at <= ? ORDER BY random() LIMIT ${RUNS_PER_SWEEP}`;
 export const QUIET_RUNS_SQL = { tasks: quietSql("tasks"), pipelines: quietSql("pipelines") };
 
 const rowSchema = z.object({ id: z.string() });

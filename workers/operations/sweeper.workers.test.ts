@@ -4,12 +4,17 @@ import { QUIET_MS, QUIET_RUNS_SQL, sweep } from "./sweeper.ts";
 
 const NOW = 1_800_000_000_000;
 
-async function task(id: string, state: string, updatedAt: number): Promise<void> {
+async function task(
+  id: string,
+  state: string,
+  updatedAt: number,
+  wakeAt: number | null = updatedAt,
+): Promise<void> {
   await env.DB.prepare(
-    `INSERT INTO tasks (id, project_id, name, task_type, state, created_at, updated_at, revision, document)
-     VALUES (?, 'p', 'n', 'local', ?, ?, ?, 1, '{}')`,
+    `INSERT INTO tasks (id, project_id, name, task_type, state, created_at, updated_at, wake_at, revision, document)
+     VALUES (?1, 'p', 'n', 'local', ?2, ?3, ?3, ?4, 1, '{}')`,
   )
-    .bind(id, state, updatedAt, updatedAt)
+    .bind(id, state, updatedAt, wakeAt)
     .run();
 }
 
@@ -36,11 +41,23 @@ describe("sweep", () => {
     await task("quiet-running", "running", NOW - QUIET_MS);
     await task("quiet-queued", "queued", NOW - QUIET_MS - 1);
     await task("lively", "running", NOW - QUIET_MS + 1);
-    await task("ended", "completed", NOW - 10 * QUIET_MS);
+    await task("ended", "completed", NOW - 10 * QUIET_MS, null);
     const called: string[] = [];
     const report = await sweep(env.DB, async ({ id }) => called.push(id), NOW);
     expect(called.sort()).toEqual(["quiet-queued", "quiet-running"]);
     expect(report.called_on).toBe(2);
+  });
+
+  it("leaves a run at rest alone until its deadline is overdue", async () => {
+    const long = NOW - 1_000 * QUIET_MS;
+    await task("paused", "paused", long, null);
+    await task("waiting", "running", long, null);
+    await task("waiting-until", "running", long, NOW - QUIET_MS + 1);
+    await task("overdue", "running", long, NOW - QUIET_MS);
+    await task("paused-overdue", "paused", long, NOW - QUIET_MS - 1);
+    const called: string[] = [];
+    await sweep(env.DB, async ({ id }) => called.push(id), NOW);
+    expect(called.sort()).toEqual(["overdue", "paused-overdue"]);
   });
 
   it("goes on past a run that cannot be called on", async () => {
@@ -66,20 +83,20 @@ describe("sweep", () => {
     expect(called.size).toBe(rows.length);
   });
 
-  it("reads live runs only, however many have ended", async () => {
+  it("reads what is due only, however many rest or have ended", async () => {
     for (const [table, sql] of Object.entries(QUIET_RUNS_SQL)) {
       const { results } = await env.DB.prepare(`EXPLAIN QUERY PLAN ${sql}`)
         .bind(NOW)
         .all<{ detail: string }>();
       const plan = results.map(({ detail }) => detail).join("; ");
-      expect(plan).toContain(`USING INDEX ${table}_live`);
+      expect(plan).toContain(`USING INDEX ${table}_by_wake (wake_at<?)`);
     }
   });
 
   it("calls on pipelines too, by their kind", async () => {
     await env.DB.prepare(
-      `INSERT INTO pipelines (id, project_id, name, pipeline_type, state, created_at, updated_at, revision, document)
-       VALUES ('quiet', 'p', 'n', 'generic', 'paused', ?1, ?1, 1, '{}')`,
+      `INSERT INTO pipelines (id, project_id, name, pipeline_type, state, created_at, updated_at, wake_at, revision, document)
+       VALUES ('quiet', 'p', 'n', 'generic', 'running', ?1, ?1, ?1, 1, '{}')`,
     )
       .bind(NOW - QUIET_MS)
       .run();

@@ -39,7 +39,8 @@ export function controlRoutes(router: Router): void {
     },
     async (c, { principal, seed, params: { pipeline_id }, body: { inputs } }) => {
       const { pipelineRuns } = c.get("services");
-      return begun(await pipelineRuns.start(principal, pipeline_id, seed, { inputs, wait_ms: 0 }));
+      const run = { trigger: "start", inputs, wait_ms: 0 } as const;
+      return begun(await pipelineRuns.start(principal, pipeline_id, seed, run));
     },
   );
 
@@ -61,7 +62,8 @@ export function controlRoutes(router: Router): void {
       const preference = readPreference(headers.prefer);
       const wait_ms = wantsEvents(c) ? 0 : preference.wait_seconds * 1000;
       const { pipelineRuns } = c.get("services");
-      const pipeline = await pipelineRuns.start(principal, pipeline_id, seed, { inputs, wait_ms });
+      const run = { trigger: "execute", inputs, wait_ms } as const;
+      const pipeline = await pipelineRuns.start(principal, pipeline_id, seed, run);
       if (wantsEvents(c)) return streamRun(c, principal, pipeline.snapshot);
       return started(pipeline, preferenceHeaders(preference));
     },

@@ -7,15 +7,15 @@ import { type PipelineSummary, pipelineSummarySchema } from "./schemas.ts";
 /** `?1` is a JSON array of rows; a row that is not newer than what is stored changes nothing. */
 export const UPSERT_SQL = `
 INSERT INTO pipelines (id, project_id, name, pipeline_type, state, triggered_by, created_at,
-                       updated_at, revision, document)
+                       updated_at, wake_at, revision, document)
 SELECT value ->> 'id', value ->> 'project_id', value ->> 'name', value ->> 'pipeline_type',
        value ->> 'state', value ->> 'triggered_by', value ->> 'created_at',
-       value ->> 'updated_at', value ->> 'revision', value -> 'document'
+       value ->> 'updated_at', value ->> 'wake_at', value ->> 'revision', value -> 'document'
 FROM json_each(?1) WHERE true
 ON CONFLICT (id) DO UPDATE SET
   name = excluded.name, pipeline_type = excluded.pipeline_type, state = excluded.state,
   triggered_by = excluded.triggered_by, updated_at = excluded.updated_at,
-  revision = excluded.revision, document = excluded.document
+  wake_at = excluded.wake_at, revision = excluded.revision, document = excluded.document
 WHERE excluded.revision > pipelines.revision`;
 
 export const DELETE_SQL = "DELETE FROM pipelines WHERE id IN (SELECT value FROM json_each(?1))";

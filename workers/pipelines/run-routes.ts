@@ -3,7 +3,7 @@ import { z } from "@hono/zod-openapi";
 import type { Router } from "../http/context.ts";
 import { endpoint } from "../http/endpoint.ts";
 import { listFilter } from "../http/page.ts";
-import { pageOfIndexes, sliceQuery, toSlice } from "../http/slice.ts";
+import { sliceQuery, toSlice } from "../http/slice.ts";
 import { STEP_STATUSES } from "../runs/types.ts";
 import { params, runParams, tags } from "./replies.ts";
 import {
@@ -14,7 +14,9 @@ import {
   stepSchema,
   whyRunSchema,
 } from "./run-schemas.ts";
+import { neverRun } from "./run-service.ts";
 import { toExplanation, toGraph, toRun, toStep, toStepSummary } from "./run-view.ts";
+import { stepPageQuery } from "./step-page.ts";
 
 const stepParams = runParams.extend({ step: z.string().min(1).max(300) });
 const DRAFT = {
@@ -115,21 +117,22 @@ export function runRoutes(router: Router): void {
       scope: "pipelines:read",
       request: {
         params: runParams,
-        query: z.strictObject({ ...sliceQuery, state: listFilter(STEP_STATUSES).optional() }),
+        query: z.strictObject({ ...stepPageQuery, state: listFilter(STEP_STATUSES).optional() }),
       },
       responses: { 200: { description: "A page of steps.", schema: stepListSchema } },
     },
     async (c, { principal, params: { pipeline_id: id, run }, query }) => {
-      const inspection = await c.get("services").pipelineRuns.inspect(principal, { id, run });
-      const { steps } = inspection.state;
-      const wanted = (index: number) => {
-        const status = steps[index]?.status;
-        return status !== undefined && (query.state?.includes(status) ?? true);
-      };
-      const page = pageOfIndexes(steps.length, wanted, query);
+      const { pipelineRuns } = c.get("services");
+      const page = await pipelineRuns.steps(
+        principal,
+        { id, run },
+        query,
+        ({ state }) => query.state?.includes(state.status) ?? true,
+      );
+      if (!page) throw neverRun(id);
       const now = Date.now();
-      const items = page.indexes.flatMap((index) => toStepSummary(inspection, index, now));
-      return toSlice(c.req.url, items, page.next);
+      const items = page.steps.map((step) => toStepSummary(step, now));
+      return toSlice(c.req.url, items, page.next_cursor);
     },
   );
 

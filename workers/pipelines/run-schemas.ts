@@ -1,6 +1,7 @@
 /** The wire shapes of a pipeline's runs: summary, steps, graph, explanation. */
 import { z } from "@hono/zod-openapi";
 import { listOf, timestampSchema } from "../http/schemas.ts";
+import { TRIGGERS } from "../runs/store-types.ts";
 import { RUN_STATUSES, STEP_STATUSES } from "../runs/types.ts";
 import { artifactSchema, attemptSchema } from "../runs/wire.ts";
 
@@ -12,7 +13,14 @@ export const runSchema = z
   .object({
     run: z.int(),
     state: runState,
-    trigger: z.enum(["execute", "retry", "cancel", "parent"]),
+    trigger: z.enum(TRIGGERS).openapi({
+      description:
+        "What began it; `parent` is a step of another pipeline's run, `cancel` a cancel before the first.",
+    }),
+    triggered_by: z.string().nullable().openapi({
+      description:
+        "Who began it, as `kind:id`; of a `parent` who began that. Null for runs of before this was noted.",
+    }),
     retry_of: z.int().nullable(),
     version: z.int().openapi({ description: "Of the definition that the run was begun with." }),
     parent: z

@@ -1,6 +1,6 @@
 /** Everything that can be done with the runs of a pipeline. */
 import type { Json } from "../executors/port.ts";
-import { ApiError } from "../http/errors.ts";
+import { ApiError, notFound } from "../http/errors.ts";
 import { isNotFound, RunAccess } from "../runs/access.ts";
 import { artifactPrefix } from "../runs/blobs.ts";
 import type { RunClient } from "../runs/client.ts";
@@ -16,14 +16,22 @@ import type {
 } from "../runs/store-types.ts";
 import type { EventSource } from "../runs/streaming.ts";
 import type { AttemptView } from "../runs/views.ts";
-import type { Principal } from "../security/principal.ts";
+import { callerOf, type Principal } from "../security/principal.ts";
 import { headOf, readDocument } from "./document.ts";
 import { checkedInputs, type RunInputs } from "./inputs.ts";
 import { PIPELINE_KIND } from "./kind.ts";
 import type { FoundPipeline } from "./service.ts";
+import {
+  type ListedStep,
+  type StepPage,
+  type StepPageQuery,
+  startOf,
+  stepPage,
+} from "./step-page.ts";
 import { explainRun, type RunExplanation } from "./why.ts";
 
 export interface StartRun {
+  readonly trigger: "start" | "execute";
   readonly inputs: RunInputs | undefined;
   readonly wait_ms: number;
 }
@@ -73,14 +81,21 @@ export class PipelineRunService {
     principal: Principal,
     id: string,
     seed: string,
-    { inputs, wait_ms }: StartRun,
+    { trigger, inputs, wait_ms }: StartRun,
   ): Promise<FoundPipeline> {
     const { resource } = await this.#access.read(principal, id);
     const { definition } = headOf(resource);
     const text = checkedInputs(definition, inputs, "inputs");
     const allow_concurrent = definition.concurrency === "allow";
     return this.#found(
-      await this.#runs.execute(id, { wait_ms, request_id: seed, inputs: text, allow_concurrent }),
+      await this.#runs.execute(id, {
+        wait_ms,
+        request_id: seed,
+        inputs: text,
+        trigger,
+        triggered_by: callerOf(principal),
+        allow_concurrent,
+      }),
     );
   }
 
@@ -93,7 +108,13 @@ export class PipelineRunService {
     await this.#access.permit(principal, id);
     const step_inputs = inputs === undefined ? null : JSON.stringify(inputs);
     return this.#found(
-      await this.#runs.retry(id, { ...which, wait_ms, request_id: seed, step_inputs }),
+      await this.#runs.retry(id, {
+        ...which,
+        wait_ms,
+        request_id: seed,
+        step_inputs,
+        triggered_by: callerOf(principal),
+      }),
     );
   }
 
@@ -119,7 +140,7 @@ export class PipelineRunService {
 
   async cancel(principal: Principal, { id, run }: RunRef): Promise<FoundPipeline> {
     await this.#access.permit(principal, id);
-    return this.#found(await this.#runs.cancel(id, run));
+    return this.#found(await this.#runs.cancel(id, run, callerOf(principal)));
   }
 
   async approve(
@@ -128,7 +149,7 @@ export class PipelineRunService {
     approval: Approval,
   ): Promise<FoundPipeline> {
     await this.#access.permit(principal, id);
-    const by = `${principal.kind}:${principal.id}`;
+    const by = callerOf(principal);
     return this.#found(await this.#runs.approve(id, run, { ...approval, by }));
   }
 
@@ -166,6 +187,23 @@ export class PipelineRunService {
 
   async inspect(principal: Principal, ref: RunRef): Promise<RunInspection> {
     return (await this.#inspect(principal, ref)).inspection;
+  }
+
+  /** A page of the steps of a run, or of its cursor's; null for a pipeline that was never run. */
+  async steps(
+    principal: Principal,
+    { id, run, project_id }: RunRef & { readonly project_id?: string | undefined },
+    page: StepPageQuery,
+    wanted: (step: ListedStep) => boolean,
+  ): Promise<StepPage | null> {
+    const start = startOf(page, run);
+    const { resource, run: found } = await this.#access.read(principal, id, start.run);
+    if (resource.project_id !== (project_id ?? resource.project_id)) {
+      throw notFound(PIPELINE_KIND, id);
+    }
+    if (!found) return null;
+    const inspection = await this.#runs.inspect(resource.id, found.run);
+    return stepPage(inspection, wanted, start.index, page.limit);
   }
 
   async graph(principal: Principal, ref: RunRef, now: number) {
@@ -237,12 +275,7 @@ export class PipelineRunService {
 
   async #inspect(principal: Principal, { id, run }: RunRef) {
     const snapshot = await this.#access.read(principal, id, run);
-    if (!snapshot.run) {
-      throw new ApiError(
-        "not_found",
-        `The pipeline ${id} has not been run yet. POST its /start or /execute.`,
-      );
-    }
+    if (!snapshot.run) throw neverRun(id);
     return { snapshot, inspection: await this.#runs.inspect(id, snapshot.run.run) };
   }
 
@@ -260,4 +293,12 @@ export class PipelineRunService {
   async #found(snapshot: Snapshot): Promise<FoundPipeline> {
     return { snapshot, outputs: await this.#access.result(snapshot.result) };
   }
+}
+
+/** What is said of the runs of a pipeline that has none. */
+export function neverRun(id: string): ApiError {
+  return new ApiError(
+    "not_found",
+    `The pipeline ${id} has not been run yet. POST its /start or /execute.`,
+  );
 }

@@ -7,6 +7,7 @@ import type { StepState } from "../runs/types.ts";
 import type { AttemptView } from "../runs/views.ts";
 import { toArtifact, toAttempt } from "../runs/wire.ts";
 import type { PipelineRun } from "./run-schemas.ts";
+import type { ListedStep } from "./step-page.ts";
 import type { RunExplanation } from "./why.ts";
 
 export function toRun(run: RunSummary): PipelineRun {
@@ -15,6 +16,7 @@ export function toRun(run: RunSummary): PipelineRun {
     run: run.run,
     state: run.status,
     trigger: run.trigger,
+    triggered_by: run.triggered_by,
     retry_of: run.retry_of,
     version: run.version,
     parent: parent && { pipeline_id: parent.resource_id, run: parent.run },
@@ -46,13 +48,8 @@ export function progressOf(counts: RunSummary["counts"]) {
   };
 }
 
-export function toStepSummary({ state, names }: RunInspection, index: number, now: number) {
-  const step = state.steps[index];
-  return step ? [summaryOf(step, names[index] ?? "", groupOf(step, names), now)] : [];
-}
-
-function groupOf(step: StepState, names: readonly string[]): string | null {
-  return step.group === null ? null : (names[step.group] ?? null);
+export function toStepSummary({ state, name, group }: ListedStep, now: number) {
+  return summaryOf(state, name, group, now);
 }
 
 function summaryOf(step: StepState, name: string, group: string | null, now: number) {

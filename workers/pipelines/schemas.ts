@@ -66,7 +66,9 @@ const summaryFields = {
   run: z.int().openapi({ description: "Number of the newest run; 0 before the first." }),
   labels: fields.labels,
   priority: fields.priority,
-  triggered_by: triggeredBy.nullable(),
+  triggered_by: z.string().nullable().openapi({
+    description: "As its creation says; else who began the newest run, as `kind:id`.",
+  }),
   max_parallel: z.int(),
   stop_on_failure: z.boolean(),
   timeout_seconds: z.number().nullable(),

@@ -9,7 +9,7 @@ import { mayBelong, resourceId } from "../runs/address.ts";
 import { filesKey } from "../runs/blobs.ts";
 import type { RunClient } from "../runs/client.ts";
 import type { Snapshot } from "../runs/store-types.ts";
-import { type Principal, projectFor, visibleProjects } from "../security/principal.ts";
+import { callerOf, type Principal, projectFor, visibleProjects } from "../security/principal.ts";
 import { type ParsedDefinition, parseDefinition } from "./definition.ts";
 import type { PipelineDefinition } from "./definition-schema.ts";
 import { type PipelineDocument, readDocument, writeDocument } from "./document.ts";
@@ -102,14 +102,19 @@ export function createPipelineService({
       const id = resourceId(seed, projectId);
       const rest = {
         files: {},
-        created_by: `${principal.kind}:${principal.id}`,
+        created_by: callerOf(principal),
         triggered_by: input.triggered_by,
       };
       const document = await seal({ id, project_id: projectId }, accepted, rest);
       const start =
         input.execute_wait_ms === null
           ? null
-          : { wait_ms: input.execute_wait_ms, request_id: seed, inputs };
+          : {
+              wait_ms: input.execute_wait_ms,
+              request_id: seed,
+              inputs,
+              triggered_by: callerOf(principal),
+            };
       return found(
         await runs.create({ id, kind: PIPELINE_KIND, project_id: projectId, document, start }),
       );

@@ -25,7 +25,7 @@ export function toSummary(resource: Resource, run: RunSummary | null): PipelineS
     run: run?.run ?? 0,
     labels: definition.labels,
     priority: definition.priority,
-    triggered_by,
+    triggered_by: triggered_by ?? run?.triggered_by ?? null,
     max_parallel: definition.max_parallel,
     stop_on_failure: definition.stop_on_failure,
     timeout_seconds: definition.timeout_seconds,

@@ -14,12 +14,22 @@ export class RunAccess {
   readonly #runs: RunClient;
   readonly #blobs: R2Bucket;
   readonly #kind: string;
+  readonly #hint: (id: string) => string | null;
 
-  /** `kind` is what the resource is called in messages. */
-  constructor(runs: RunClient, blobs: R2Bucket, kind: string) {
+  /**
+   * `kind` is what the resource is called in messages; `hint` says of an id that is none what it is,
+   * null when it does not know either.
+   */
+  constructor(
+    runs: RunClient,
+    blobs: R2Bucket,
+    kind: string,
+    hint: (id: string) => string | null = () => null,
+  ) {
     this.#runs = runs;
     this.#blobs = blobs;
     this.#kind = kind;
+    this.#hint = hint;
   }
 
   /** The resource with its newest run, or the one asked for. Throws `not_found`. */
@@ -86,7 +96,9 @@ export class RunAccess {
     const { projects } = principal;
     const possible =
       projects === "*" ? isResourceId(id) : [...projects].some((project) => mayBelong(id, project));
-    if (!possible) throw notFound(this.#kind, id);
+    if (possible) return;
+    const hint = this.#hint(id);
+    throw hint === null ? notFound(this.#kind, id) : new ApiError("not_found", hint);
   }
 
   #noSuchRun(id: string, run: number, newest: number): ApiError {

@@ -38,6 +38,18 @@ export function ownObjectName(id: string): string {
   return id;
 }
 
+/** What a list of tasks calls a step of a run. */
+export function stepTaskId(resourceId: string, run: number, step: string): string {
+  return `${resourceId}:${run}:${step}`;
+}
+
+/** The parts of such a name; null for any other id. */
+export function readStepTaskId(id: string) {
+  const [, resource_id, run, step] = /^([0-9a-f-]{36}):([1-9]\d{0,8}):(.+)$/.exec(id) ?? [];
+  if (resource_id === undefined || run === undefined || step === undefined) return null;
+  return isResourceId(resource_id) ? { resource_id, run: Number(run), step } : null;
+}
+
 /** FNV-1a, finished so that every input bit reaches the low bits. */
 function hash(text: string): number {
   let value = 0x811c9dc5;

@@ -29,6 +29,7 @@ function ticketOf(id: string, alone: boolean): Ticket {
   const head = {
     run: 1,
     trigger: "execute",
+    triggered_by: null,
     retry_of: null,
     request_id: null,
     created_at: 0,

@@ -45,7 +45,7 @@ export interface RunClient {
   /** What `retry` would do with the same input. */
   planRetry(id: string, input: RerunInput): Promise<RerunPlan>;
   /** Null is the newest live run, here and below. */
-  cancel(id: string, run?: number | null): Promise<Snapshot>;
+  cancel(id: string, run?: number | null, triggeredBy?: string | null): Promise<Snapshot>;
   pause(id: string, run: number | null, mode: "boundary" | "now"): Promise<Snapshot>;
   resume(id: string, run: number | null): Promise<Snapshot>;
   approve(id: string, run: number | null, input: ApprovalInput): Promise<Snapshot>;
@@ -112,8 +112,8 @@ export function createRunClient(
     execute: (id, input) => call(id, true, async (stub) => stub.execute(id, input)),
     retry: (id, input) => call(id, true, async (stub) => stub.retry(id, input)),
     planRetry: (id, input) => call(id, true, async (stub) => stub.planRetry(id, input)),
-    cancel: (id, run = null) =>
-      call(id, true, async (stub, repeated) => stub.cancel(id, run, repeated)),
+    cancel: (id, run = null, triggeredBy = null) =>
+      call(id, true, async (stub, repeated) => stub.cancel(id, run, repeated, triggeredBy)),
     pause: (id, run, mode) => call(id, true, async (stub) => stub.pause(id, run, mode)),
     resume: (id, run) => call(id, false, async (stub) => stub.resume(id, run)),
     approve: (id, run, input) => call(id, false, async (stub) => stub.approve(id, run, input)),

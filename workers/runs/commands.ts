@@ -20,7 +20,7 @@ import { inlineResult } from "./results.ts";
 import type { StoredRun } from "./run-table.ts";
 import { indexOf, nameOf, openApprovals } from "./state.ts";
 import type { RunStore } from "./store.ts";
-import type { LiveRun, RerunPlan, Resource, Snapshot } from "./store-types.ts";
+import type { LiveRun, RerunPlan, Resource, Snapshot, Trigger } from "./store-types.ts";
 import { bareSnapshot } from "./views.ts";
 
 /** `cancel` answers when the code has stopped, or after this long. */
@@ -59,7 +59,7 @@ export class Commands {
     if (start && !resource?.run && this.#engine.runs.isFull) return BUSY;
     if (!resource) {
       resource = this.#engine.commit((now) => this.#insert(input, now));
-    } else if (start && resource.run === 0) this.#begin(resource, toRun(start, "execute"));
+    } else if (start && resource.run === 0) this.#begin(resource, toRun(start));
     const wait = start?.wait_ms ?? 0;
     const outcome = await this.#queries.outcome(resource.id, wait, resource.run);
     return outcome ?? bareSnapshot(resource);
@@ -75,7 +75,7 @@ export class Commands {
       if (this.#engine.planned(resource, resource.version).plan.slotted) {
         return this.#executeSlotted(id, input, resource.run + 1);
       }
-      this.#begin(resource, toRun(input, "execute"));
+      this.#begin(resource, toRun(input));
     }
     return this.#outcome(id, input.wait_ms, repeated ?? resource.run);
   }
@@ -89,7 +89,7 @@ export class Commands {
     const repeated = resource && this.#runOf(id, input.request_id);
     const refusal = resource && repeated === null ? this.#refusesRun(resource, input) : null;
     const isBegun = resource !== null && repeated === null && refusal === null;
-    if (isBegun) this.#begin(resource, toRun(input, "execute"));
+    if (isBegun) this.#begin(resource, toRun(input));
     await this.#engine.slots.unreserve(id, run, isBegun);
     if (!resource) return NOT_FOUND;
     return refusal ?? this.#outcome(id, input.wait_ms, repeated ?? resource.run);
@@ -144,7 +144,12 @@ export class Commands {
   }
 
   /** `repeated` says that an earlier call was cut off, which may have cancelled it already. */
-  async cancel(id: string, run: number | null, repeated: boolean): Answer {
+  async cancel(
+    id: string,
+    run: number | null,
+    repeated: boolean,
+    triggeredBy: string | null,
+  ): Answer {
     const resource = this.#queries.find(id);
     if (!resource) return NOT_FOUND;
     const live = this.#engine.runs.find(id, run)?.live;
@@ -152,6 +157,7 @@ export class Commands {
     else if (resource.run === 0) {
       this.#begin(resource, {
         trigger: "cancel",
+        triggered_by: triggeredBy,
         retry_of: null,
         request_id: null,
         awaited: true,
@@ -303,7 +309,7 @@ export class Commands {
     };
     this.#engine.addResource(resource);
     this.#engine.append(resource, 0, { at: now, type: "resource.created", data: {} });
-    if (input.start) this.#engine.beginRun(resource, toRun(input.start, "execute"), now);
+    if (input.start) this.#engine.beginRun(resource, toRun(input.start), now);
     return resource;
   }
 
@@ -329,7 +335,7 @@ export class Commands {
   }
 }
 
-function toRun(input: StartInput, trigger: "execute" | "retry"): NewRun {
-  const { request_id, wait_ms, inputs = null } = input;
-  return { trigger, retry_of: null, request_id, awaited: wait_ms > 0, inputs };
+function toRun(input: StartInput, trigger: Trigger = input.trigger ?? "execute"): NewRun {
+  const { request_id, wait_ms, inputs = null, triggered_by = null } = input;
+  return { trigger, triggered_by, retry_of: null, request_id, awaited: wait_ms > 0, inputs };
 }

@@ -24,6 +24,7 @@ import type {
   SignalInput,
   StartInput,
 } from "./requests.ts";
+import { wakeAt } from "./rest.ts";
 import { RunStore } from "./store.ts";
 import type {
   ParentRef,
@@ -54,7 +55,9 @@ export abstract class RunCoordinatorBase extends DurableObject<Env> {
     super(context, env);
     this.#store = new RunStore(context.storage.sql);
     this.#feed = new Feed(context);
-    this.#projector = new Projector(env, this.#store, ports.kinds);
+    this.#projector = new Projector(env, this.#store, ports.kinds, ({ id, updated_at }) =>
+      wakeAt(this.#engine.runs.of(id), updated_at),
+    );
     this.#engine = new Engine(context, env, ports, this.#store, this.#feed, (changes) => {
       for (const change of changes) this.#projector.changed(change);
     });
@@ -105,11 +108,17 @@ export abstract class RunCoordinatorBase extends DurableObject<Env> {
 
   /**
    * Cancels a live run, or the resource before its first one; waits until the code has stopped.
-   * `repeated` says that an earlier call was cut off, which may have cancelled it already.
+   * `repeated` says that an earlier call was cut off, which may have cancelled it already;
+   * `triggeredBy` is who asks.
    */
-  async cancel(id: string, run: number | null, repeated: boolean): Promise<Snapshot | Refusal> {
+  async cancel(
+    id: string,
+    run: number | null,
+    repeated: boolean,
+    triggeredBy: string | null = null,
+  ): Promise<Snapshot | Refusal> {
     this.#open();
-    return this.#commands.cancel(id, run, repeated);
+    return this.#commands.cancel(id, run, repeated, triggeredBy);
   }
 
   /** `boundary` lets attempts in flight end; `now` stops them, to run again as the same try. */
@@ -208,7 +217,7 @@ export abstract class RunCoordinatorBase extends DurableObject<Env> {
    */
   async beginChild(start: ChildStart): Promise<ChildReport> {
     this.#open();
-    const { resource_id: id, project_id, parent, inputs } = start;
+    const { resource_id: id, project_id, parent, inputs, triggered_by = null } = start;
     const resource = this.#queries.find(id);
     if (!resource || resource.project_id !== project_id) {
       return refusal(
@@ -231,7 +240,15 @@ export abstract class RunCoordinatorBase extends DurableObject<Env> {
       this.#engine.commit((now) =>
         this.#engine.beginRun(
           resource,
-          { trigger: "parent", retry_of: null, request_id, awaited: true, inputs, parent },
+          {
+            trigger: "parent",
+            triggered_by,
+            retry_of: null,
+            request_id,
+            awaited: true,
+            inputs,
+            parent,
+          },
           now,
         ),
       );

@@ -14,6 +14,7 @@ import type { EnginePorts, ResourceKind } from "./ports.ts";
 import type { Change } from "./projector.ts";
 import { suspectsQuarantine } from "./quarantine.ts";
 import type { Rerun } from "./rerun.ts";
+import { isResting } from "./rest.ts";
 import { inlineResult, Results } from "./results.ts";
 import { RunAnswers } from "./run-answers.ts";
 import { RunAttempts } from "./run-attempts.ts";
@@ -30,6 +31,7 @@ export const LIVENESS_MS = 1_500;
 
 export interface NewRun {
   readonly trigger: Trigger;
+  readonly triggered_by: string | null;
   readonly retry_of: number | null;
   readonly request_id: string | null;
   /** The call that begins the run waits for its end. */
@@ -420,11 +422,4 @@ export class Engine implements RunHost {
   #arm(now: number): void {
     this.arm(Math.min(this.nextAlarm(now) ?? Number.POSITIVE_INFINITY, now + LIVENESS_MS));
   }
-}
-
-/** Whether a run needs nothing but its deadlines: it waits or is paused, and costs nothing. */
-function isResting({ state }: LiveRun): boolean {
-  const isAsking = state.deciding > 0 || state.concluding;
-  const isStill = state.ready.length === 0 || state.pause_requested;
-  return state.in_flight === 0 && state.slot === "none" && !isAsking && isStill;
 }

@@ -5,8 +5,11 @@ import { nameOf } from "./state.ts";
 import type { EventRow, LiveRun } from "./store-types.ts";
 import type { MachineEvent } from "./types.ts";
 
+/** What the events of a run say of it. */
+type Told = Pick<LiveRun, "plan" | "state" | "trigger" | "triggered_by">;
+
 export function describeEvent(
-  { plan, state }: Pick<LiveRun, "plan" | "state">,
+  { plan, state, trigger, triggered_by }: Told,
   event: MachineEvent,
   at: number,
 ): NewEvent {
@@ -17,6 +20,8 @@ export function describeEvent(
     else if (key === "result" && isRecord(value)) Object.assign(data, value);
     else if (isJson(value)) data[key] = value;
   }
+  if (type === "run.queued" || type === "run.started")
+    Object.assign(data, { trigger, triggered_by });
   const epoch = "epoch" in event ? { epoch: event.epoch } : {};
   const step = typeof data.step === "string" ? { step: data.step } : {};
   return { at, type, ...epoch, ...step, data };

@@ -75,6 +75,7 @@ export function inspection(run: FixtureRun): RunInspection {
       run: 2,
       status: state.status,
       trigger: "execute",
+      triggered_by: null,
       retry_of: null,
       created_at: 0,
       started_at: state.started_at,

@@ -56,6 +56,11 @@ export class LiveRuns {
     return runs.find(({ live }) => live.run === run) ?? null;
   }
 
+  /** All of a resource. */
+  of(resourceId: string): readonly LiveRun[] {
+    return (this.#runs.get(resourceId) ?? []).map(({ live }) => live);
+  }
+
   has(live: LiveRun): boolean {
     return this.find(live.resource.id, live.run)?.live === live;
   }

@@ -118,7 +118,10 @@ export interface ResourceKind {
   maxRetries(resource: Resource): number;
   /** Ranks attempts that wait for a slot of the object; higher first. */
   priority(resource: Resource): number;
-  /** The row that lists are served from, as one JSON object; `upsertSql` reads it by json_each. */
+  /**
+   * The row that lists are served from, as one JSON object; `upsertSql` reads it by json_each, with
+   * a `wake_at` beside: when the object has something to do for it, null for not by itself.
+   */
   row(resource: Resource, run: RunSummary | null): Record<string, unknown>;
   /** Takes a JSON array of rows as `?1` and applies those of a higher revision. */
   readonly upsertSql: string;

@@ -44,6 +44,7 @@ export class Projector {
   readonly #env: Env;
   readonly #store: RunStore;
   readonly #kinds: EnginePorts["kinds"];
+  readonly #wakeAt: (resource: Resource) => number | null;
   readonly #pending = new Map<string, Change>();
   /** Revisions that are in D1; the alarm writes them down. */
   readonly #projected = new Map<string, number>();
@@ -51,10 +52,17 @@ export class Projector {
   #timer: ReturnType<typeof setTimeout> | null = null;
   #flushing: Promise<boolean> | null = null;
 
-  constructor(env: Env, store: RunStore, kinds: EnginePorts["kinds"]) {
+  /** `wakeAt` says when the object has something to do for a resource; null for not by itself. */
+  constructor(
+    env: Env,
+    store: RunStore,
+    kinds: EnginePorts["kinds"],
+    wakeAt: (resource: Resource) => number | null,
+  ) {
     this.#env = env;
     this.#store = store;
     this.#kinds = kinds;
+    this.#wakeAt = wakeAt;
   }
 
   /** Takes up a committed change. */
@@ -185,9 +193,11 @@ export class Projector {
   #row({ resource, live }: Change): Record<string, unknown> | undefined {
     const current = live?.run === resource.run ? live : this.#newest(resource);
     const kind = this.#kinds[resource.kind];
-    if (!kind || !current) return kind?.row(resource, null);
+    if (!kind) return undefined;
+    const wake_at = this.#wakeAt(resource);
+    if (!current) return { ...kind.row(resource, null), wake_at };
     const plan = live?.plan ?? kind.plan(resource, this.#store.document(resource, current.version));
-    return kind.row(resource, summarise(current, plan));
+    return { ...kind.row(resource, summarise(current, plan)), wake_at };
   }
 
   #newest(resource: Resource) {

@@ -18,6 +18,10 @@ export interface StartInput {
   readonly request_id: string | null;
   /** JSON text of the run's inputs; null for none. */
   readonly inputs?: string | null;
+  /** Who asks, as `kind:id`. */
+  readonly triggered_by?: string | null;
+  /** What was asked for, when it is no retry; `execute` unless said. */
+  readonly trigger?: "start" | "execute";
   /** Begins a run although another one is live. */
   readonly allow_concurrent?: boolean;
 }

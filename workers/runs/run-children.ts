@@ -41,7 +41,8 @@ export class RunChildren {
       if (work.type !== "run") throw new Error(`step ${step} is no run of its own`);
       const { resource_id, inputs } = work;
       const { project_id } = live.resource;
-      const start = { resource_id, project_id, parent, inputs };
+      const { triggered_by } = live;
+      const start = { resource_id, project_id, parent, inputs, triggered_by };
       const report = await patiently(async () => (isWanted() ? this.#sub.begin(start) : null));
       // Repeated, since the stop that overtook the begin may not have come through.
       if (begun.isStopped) await this.stop(live, step, epoch);

@@ -41,8 +41,8 @@ export class RunTable {
     const { state } = live;
     this.#sql.exec(
       `INSERT INTO runs (resource_id, run, status, live, started_by, retry_of, request_id, created_at,
-       completed_at, state, version, open_needs, inputs, step_inputs, parent, is_told)
-       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+       completed_at, state, version, open_needs, inputs, step_inputs, parent, is_told, triggered_by)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
       resourceId,
       live.run,
       state.status,
@@ -59,6 +59,7 @@ export class RunTable {
       live.step_inputs && JSON.stringify(live.step_inputs),
       live.parent && JSON.stringify(live.parent),
       live.parent ? 0 : 1,
+      live.triggered_by,
     );
     const rows = new Set(touched);
     state.steps.forEach((step, index) => {
@@ -260,6 +261,7 @@ export class RunTable {
     return {
       run: row.run,
       trigger: row.started_by,
+      triggered_by: row.triggered_by,
       retry_of: row.retry_of,
       request_id: row.request_id,
       created_at: row.created_at,

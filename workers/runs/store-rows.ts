@@ -20,7 +20,9 @@ export type RunRow = Record<string, SqlStorageValue> & {
   resource_id: string;
   run: number;
   status: RunStatus;
+  /** The trigger; who asked for the run is `triggered_by`. */
   started_by: Trigger;
+  triggered_by: string | null;
   retry_of: number | null;
   request_id: string | null;
   created_at: number;

@@ -22,6 +22,7 @@ CREATE TABLE runs (
   created_at INTEGER NOT NULL, completed_at INTEGER, state TEXT NOT NULL, archive TEXT,
   version INTEGER NOT NULL DEFAULT 1, open_needs TEXT NOT NULL DEFAULT '[0]', inputs TEXT,
   step_inputs TEXT, parent TEXT, is_told INTEGER NOT NULL DEFAULT 1, result TEXT,
+  triggered_by TEXT,
   PRIMARY KEY (resource_id, run)
 ) WITHOUT ROWID;
 CREATE INDEX runs_live ON runs (live) WHERE live = 1;
@@ -75,5 +76,6 @@ CREATE TABLE stopped_children (
   PRIMARY KEY (resource_id, request_id)
 ) WITHOUT ROWID;
 CREATE INDEX stopped_children_at ON stopped_children (at);
+ALTER TABLE runs ADD COLUMN triggered_by TEXT;
 `,
 ];

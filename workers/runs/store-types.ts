@@ -28,7 +28,9 @@ export interface Resource {
   changed_seq: number;
 }
 
-export type Trigger = "execute" | "retry" | "cancel" | "parent";
+/** What begins runs. A run of `cancel` was cancelled before there was one, one of `parent` is a step. */
+export const TRIGGERS = ["start", "execute", "retry", "cancel", "parent"] as const;
+export type Trigger = (typeof TRIGGERS)[number];
 
 /** The step of another run that a run was begun by, and reports to. */
 export interface ParentRef {
@@ -45,6 +47,8 @@ export interface ParentRef {
 export interface RunHead {
   readonly run: number;
   readonly trigger: Trigger;
+  /** Who asked for it, as `kind:id`; of a step who asked for its pipeline. Null when nobody noted it. */
+  readonly triggered_by: string | null;
   readonly retry_of: number | null;
   /** The request that began the run, by which its repetition is recognised. */
   readonly request_id: string | null;
@@ -96,6 +100,7 @@ export interface RunSummary {
   readonly run: number;
   readonly status: RunStatus;
   readonly trigger: Trigger;
+  readonly triggered_by: string | null;
   readonly retry_of: number | null;
   readonly created_at: number;
   readonly started_at: number | null;

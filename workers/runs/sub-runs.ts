@@ -16,6 +16,8 @@ export interface ChildStart {
   readonly parent: ParentRef;
   /** JSON text. */
   readonly inputs: string;
+  /** Who asked for the run that is above them all. */
+  readonly triggered_by?: string | null;
 }
 
 /** What a child says of itself. */

@@ -35,6 +35,7 @@ export function summarise(stored: RunHead, plan: RunPlan | null): RunSummary {
     run: stored.run,
     status: state.status,
     trigger: stored.trigger,
+    triggered_by: stored.triggered_by,
     retry_of: stored.retry_of,
     created_at: stored.created_at,
     started_at: state.started_at,

@@ -27,6 +27,11 @@ export interface Principal {
   readonly projects: "*" | ReadonlySet<string>;
 }
 
+/** What a caller is called where it is written down what it did. */
+export function callerOf({ kind, id }: Principal): string {
+  return `${kind}:${id}`;
+}
+
 export function maySee(principal: Principal, projectId: string): boolean {
   return principal.projects === "*" || principal.projects.has(projectId);
 }

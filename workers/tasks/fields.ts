@@ -88,7 +88,9 @@ export const fields = {
   isolation: z.enum(["shared", "fresh"]),
   image: z.string().min(1).max(500).nullable(),
   template: z.string().min(1).max(200).nullable(),
-  pipeline_id: reference.nullable(),
+  pipeline_id: reference.nullable().openapi({
+    description: "What you say it belongs to; it becomes no step of that pipeline.",
+  }),
   agent_id: reference.nullable(),
   extra_data: freeObject,
 };

@@ -8,12 +8,20 @@ import {
   matchOf,
   notModified,
 } from "../http/conditional.ts";
-import type { Router } from "../http/context.ts";
+import type { AppContext, Router } from "../http/context.ts";
 import { createRouter } from "../http/context.ts";
 import { endpoint } from "../http/endpoint.ts";
+import { ApiError } from "../http/errors.ts";
 import { readPage, toPage } from "../http/page.ts";
 import { preferenceHeaders, preferHeader, readPreference } from "../http/prefer.ts";
 import { idSchema } from "../http/schemas.ts";
+import { toSlice } from "../http/slice.ts";
+import {
+  isWanted,
+  refuseForSteps,
+  stepTaskListSchema,
+  toStepTasks,
+} from "../pipelines/step-tasks.ts";
 import type { Snapshot } from "../runs/store-types.ts";
 import { download, wantsEvents } from "../runs/streaming.ts";
 import {
@@ -25,8 +33,10 @@ import {
   toArtifact,
   toAttempt,
 } from "../runs/wire.ts";
+import { type Principal, requireScope } from "../security/principal.ts";
 import {
   createTaskSchema,
+  type ListTasksQuery,
   listTasksQuery,
   patchTaskSchema,
   taskListSchema,
@@ -96,20 +106,28 @@ export function taskRoutes(): Router {
       path: "/tasks",
       operationId: "listTasks",
       tags,
-      summary: "List tasks, newest first",
-      description: "Served from an index that follows the tasks within about a tenth of a second.",
+      summary: "List tasks, newest first, or the steps of a pipeline",
+      description:
+        "Served from an index that follows the tasks within about a tenth of a second. With `pipeline_id` the items are the steps of that pipeline's newest run, or of `run`, as they stand now: none before the first run. That needs the scope `pipelines:read` too. The `pipeline_id` that a task was created with is a note of its creator and makes it no step; `linked_pipeline_id` finds such tasks.",
       scope: "tasks:read",
       request: { query: listTasksQuery },
-      responses: { 200: { description: "A page of tasks.", schema: taskListSchema } },
+      responses: {
+        200: {
+          description: "A page of tasks.",
+          schema: z.union([taskListSchema, stepTaskListSchema]),
+        },
+      },
     },
     async (c, { principal, query }) => {
+      if (query.pipeline_id !== undefined) return listSteps(c, principal, query);
+      if (query.run !== undefined) throw runWithoutPipeline();
       const page = readPage(query, c.req.url);
       const filter = {
         project_id: query.project_id ?? null,
         states: query.state ?? null,
         task_types: query.task_type ?? null,
         name: query.name ?? null,
-        pipeline_id: query.pipeline_id ?? null,
+        linked_pipeline_id: query.linked_pipeline_id ?? null,
         agent_id: query.agent_id ?? null,
         labels: query.label ?? [],
       };
@@ -328,6 +346,22 @@ export function taskRoutes(): Router {
 
 function render({ snapshot, result }: FoundTask) {
   return toTask(snapshot, result);
+}
+
+/** The steps of a run as tasks, from the pipeline's own object. */
+async function listSteps(c: AppContext, principal: Principal, query: ListTasksQuery) {
+  requireScope(principal, "pipelines:read");
+  refuseForSteps(c.req.url);
+  const { pipeline_id: id = "", run = null, project_id } = query;
+  const { pipelineRuns } = c.get("services");
+  const page = await pipelineRuns.steps(principal, { id, run, project_id }, query, isWanted(query));
+  return toSlice(c.req.url, page ? toStepTasks(page) : [], page?.next_cursor ?? null);
+}
+
+function runWithoutPipeline(): ApiError {
+  return new ApiError("validation_failed", "The filter `run` says too little by itself.", {
+    issues: [{ path: "query.run", message: "Send it with pipeline_id, or leave it out." }],
+  });
 }
 
 function location({ resource }: Snapshot): string {

@@ -5,7 +5,7 @@ import { labelFilter } from "../http/filters.ts";
 import { listFilter, pageQuery } from "../http/page.ts";
 import { listOf, projectIdSchema, timestampSchema } from "../http/schemas.ts";
 import { RUN_STATUSES } from "../runs/types.ts";
-import { artifactSchema, fileEntrySchema } from "../runs/wire.ts";
+import { artifactSchema, fileEntrySchema, runParameter } from "../runs/wire.ts";
 import { fields, networkSchema, retrySchema } from "./fields.ts";
 import { filesSchema } from "./files.ts";
 
@@ -135,7 +135,16 @@ export const listTasksQuery = z.strictObject({
   state: listFilter(TASK_STATES).optional(),
   task_type: listFilter(TASK_TYPES).optional(),
   name: z.string().max(255).optional(),
-  pipeline_id: z.string().max(200).optional(),
+  pipeline_id: z.string().max(200).optional().openapi({
+    description:
+      "Lists the steps of this pipeline's newest run, or of `run`, in the order of its definition.",
+  }),
+  run: runParameter,
+  linked_pipeline_id: z
+    .string()
+    .max(200)
+    .optional()
+    .openapi({ description: "Tasks that were created with this `pipeline_id`." }),
   agent_id: z.string().max(200).optional(),
   label: labelFilter.optional(),
 });

@@ -5,7 +5,7 @@ import type { Match } from "../http/conditional.ts";
 import { ApiError } from "../http/errors.ts";
 import type { Page } from "../http/page.ts";
 import { RunAccess } from "../runs/access.ts";
-import { resourceId } from "../runs/address.ts";
+import { readStepTaskId, resourceId } from "../runs/address.ts";
 import { artifactPrefix, filesKey } from "../runs/blobs.ts";
 import type { RunClient } from "../runs/client.ts";
 import type { Explanation } from "../runs/explain.ts";
@@ -13,7 +13,7 @@ import type { LogQuery, LogSlice } from "../runs/logs.ts";
 import type { Snapshot } from "../runs/store-types.ts";
 import type { EventSource } from "../runs/streaming.ts";
 import type { AttemptView } from "../runs/views.ts";
-import { type Principal, projectFor, visibleProjects } from "../security/principal.ts";
+import { callerOf, type Principal, projectFor, visibleProjects } from "../security/principal.ts";
 import { readDocument, writeDocument } from "./document.ts";
 import { type Files, keepFiles } from "./files.ts";
 import { TASK_KIND } from "./kind.ts";
@@ -86,7 +86,7 @@ export function createTaskService({
   blobs,
   runs,
 }: TaskServiceDependencies): TaskService {
-  const access = new RunAccess(runs, blobs, TASK_KIND);
+  const access = new RunAccess(runs, blobs, TASK_KIND, whereStepIs);
   const found = async (snapshot: Snapshot): Promise<FoundTask> => ({
     snapshot,
     result: await access.result(snapshot.result),
@@ -109,11 +109,15 @@ export function createTaskService({
       const id = resourceId(seed, projectId);
       const keyOf = (sha256: string) => filesKey({ id, project_id: projectId }, sha256);
       const files = await keepFiles(input.files, blobs, keyOf);
-      const document = seal(input.spec, files, `${principal.kind}:${principal.id}`);
+      const document = seal(input.spec, files, callerOf(principal));
       const start =
         input.execute_wait_ms === null
           ? null
-          : { wait_ms: input.execute_wait_ms, request_id: seed };
+          : {
+              wait_ms: input.execute_wait_ms,
+              request_id: seed,
+              triggered_by: callerOf(principal),
+            };
       return found(
         await runs.create({ id, kind: TASK_KIND, project_id: projectId, document, start }),
       );
@@ -159,17 +163,19 @@ export function createTaskService({
 
     async execute(principal, id, seed, waitMs) {
       await access.permit(principal, id);
-      return found(await runs.execute(id, { wait_ms: waitMs, request_id: seed }));
+      const triggered_by = callerOf(principal);
+      return found(await runs.execute(id, { wait_ms: waitMs, request_id: seed, triggered_by }));
     },
 
     async retry(principal, id, seed, waitMs) {
       await access.permit(principal, id);
-      return found(await runs.retry(id, { wait_ms: waitMs, request_id: seed }));
+      const triggered_by = callerOf(principal);
+      return found(await runs.retry(id, { wait_ms: waitMs, request_id: seed, triggered_by }));
     },
 
     async cancel(principal, id) {
       await access.permit(principal, id);
-      return found(await runs.cancel(id));
+      return found(await runs.cancel(id, null, callerOf(principal)));
     },
 
     attempts: (principal, id, run) => access.attempts(principal, id, run),
@@ -199,6 +205,15 @@ export function createTaskService({
       );
     },
   };
+}
+
+/** A list of a pipeline's tasks shows names of steps; what asks for one as a task is told its place. */
+function whereStepIs(id: string): string | null {
+  const named = readStepTaskId(id);
+  if (!named) return null;
+  const { resource_id, run, step } = named;
+  const at = `/api/v1/pipelines/${resource_id}/runs/${run}`;
+  return `This is the name of a step of a pipeline. GET ${at}/steps/${encodeURIComponent(step)} reads it, and POST /api/v1/pipelines/${resource_id}/retry runs it again.`;
 }
 
 function tooLarge(bytes: number): ApiError {
