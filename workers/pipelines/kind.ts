@@ -4,6 +4,7 @@ import type { Resource, RunSummary } from "../runs/store-types.ts";
 import { compile } from "./compile.ts";
 import { headOf, readDocument } from "./document.ts";
 import { approvalMessage, conclude, decide, work } from "./evaluate.ts";
+import { inputIssues } from "./inputs.ts";
 import { DELETE_SQL, UPSERT_SQL } from "./repository.ts";
 import { toSummary } from "./view.ts";
 
@@ -24,6 +25,11 @@ export const pipelineKind: ResourceKind = {
   decide,
   conclude,
   question: approvalMessage,
+  admit(resource, inputs) {
+    const { definition } = headOf(resource);
+    const issues = inputIssues(definition, inputs === null ? {} : JSON.parse(inputs));
+    return { issues, concurrent: definition.concurrency === "allow" };
+  },
   maxRetries: () => MAX_RETRIES,
   priority: (resource) => headOf(resource).definition.priority,
 

@@ -9,6 +9,7 @@ import type { ChildStart } from "../runs/sub-runs.ts";
 import {
   crash,
   create,
+  downgrade,
   eventsOfType,
   eventually,
   runs,
@@ -81,6 +82,7 @@ async function family() {
     project_id: (await runs.read(root)).resource.project_id,
     parent: { resource_id: root, run: 1, step: 0, epoch: 1, depth: 1 },
     inputs: "{}",
+    triggered_by: null,
   };
   return { child, root, first };
 }
@@ -203,8 +205,7 @@ describe("a stop that is remembered", () => {
   it("is kept by an object that an earlier version made", async () => {
     const { child, first } = await family();
     await runInDurableObject(stubOf(child), async (_, { storage }) => {
-      storage.sql.exec("DROP TABLE stopped_children");
-      storage.sql.exec("UPDATE meta SET value = '2' WHERE key = 'schema_version'");
+      downgrade(storage.sql);
       await storage.sync();
     });
     await crash(child);

@@ -177,7 +177,8 @@ describe("a live run", () => {
     const id = await begin(hold);
     await stepIs(id, "hold", "waiting");
     await expect(start(id)).rejects.toMatchObject({ code: "illegal_transition" });
-    await start(id, { allow_concurrent: true });
+    await edit(id, hold, { concurrency: "allow" });
+    await start(id);
     await stepIs(id, "hold", "waiting", 2);
     await runs.approve(id, 1, approve);
     await until(id, "completed", 1);

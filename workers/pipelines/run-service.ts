@@ -17,8 +17,8 @@ import type {
 import type { EventSource } from "../runs/streaming.ts";
 import type { AttemptView } from "../runs/views.ts";
 import { callerOf, type Principal } from "../security/principal.ts";
-import { headOf, readDocument } from "./document.ts";
-import { checkedInputs, type RunInputs } from "./inputs.ts";
+import { readDocument } from "./document.ts";
+import type { RunInputs } from "./inputs.ts";
 import { PIPELINE_KIND } from "./kind.ts";
 import type { FoundPipeline } from "./service.ts";
 import {
@@ -83,18 +83,14 @@ export class PipelineRunService {
     seed: string,
     { trigger, inputs, wait_ms }: StartRun,
   ): Promise<FoundPipeline> {
-    const { resource } = await this.#access.read(principal, id);
-    const { definition } = headOf(resource);
-    const text = checkedInputs(definition, inputs, "inputs");
-    const allow_concurrent = definition.concurrency === "allow";
+    await this.#access.permit(principal, id);
     return this.#found(
       await this.#runs.execute(id, {
         wait_ms,
         request_id: seed,
-        inputs: text,
+        inputs: JSON.stringify(inputs ?? {}),
         trigger,
         triggered_by: callerOf(principal),
-        allow_concurrent,
       }),
     );
   }

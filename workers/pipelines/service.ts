@@ -7,14 +7,14 @@ import type { Page } from "../http/page.ts";
 import { RunAccess } from "../runs/access.ts";
 import { mayBelong, resourceId } from "../runs/address.ts";
 import { filesKey } from "../runs/blobs.ts";
-import type { RunClient } from "../runs/client.ts";
+import { invalidInputs, type RunClient } from "../runs/client.ts";
 import type { Snapshot } from "../runs/store-types.ts";
 import { callerOf, type Principal, projectFor, visibleProjects } from "../security/principal.ts";
 import { type ParsedDefinition, parseDefinition } from "./definition.ts";
 import type { PipelineDefinition } from "./definition-schema.ts";
 import { type PipelineDocument, readDocument, writeDocument } from "./document.ts";
 import { separateFiles } from "./files.ts";
-import { checkedInputs, type RunInputs } from "./inputs.ts";
+import { inputIssues, type RunInputs } from "./inputs.ts";
 import { PIPELINE_KIND } from "./kind.ts";
 import { listPipelines, type PipelineFilter, type PipelineRow } from "./repository.ts";
 
@@ -94,11 +94,9 @@ export function createPipelineService({
     async create(principal, seed, input) {
       const projectId = projectFor(principal, input.project_id);
       const accepted = accept(input.definition, projectId);
-      const inputs = checkedInputs(
-        input.execute_wait_ms === null ? { inputs: null } : accepted,
-        input.run_inputs,
-        "run_inputs",
-      );
+      const inputs = input.run_inputs ?? {};
+      const issues = input.execute_wait_ms === null ? [] : inputIssues(accepted, inputs);
+      if (issues.length > 0) throw invalidInputs(issues, "run_inputs");
       const id = resourceId(seed, projectId);
       const rest = {
         files: {},
@@ -112,7 +110,7 @@ export function createPipelineService({
           : {
               wait_ms: input.execute_wait_ms,
               request_id: seed,
-              inputs,
+              inputs: JSON.stringify(inputs),
               triggered_by: callerOf(principal),
             };
       return found(

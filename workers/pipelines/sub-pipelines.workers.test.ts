@@ -55,6 +55,15 @@ describe("a sub-pipeline", () => {
     expect(first?.parent).toMatchObject({ depth: 1 });
   });
 
+  it("does not begin with inputs that its definition refuses", async () => {
+    const schema = { type: "object", properties: { n: { type: "integer" } }, required: ["n"] };
+    const id = await create([{ name: "a", script: ECHO }], { inputs: schema });
+    const { run: ended } = await run([child(id, { inputs: { n: "two" } })]);
+    expect(ended).toMatchObject({ status: "failed", error: { code: "inputs_invalid" } });
+    expect(ended?.error?.message).toContain("inputs.n");
+    expect((await runs.read(id)).run).toBeNull();
+  });
+
   it("that fails fails its step, and says why", async () => {
     const id = await create([{ name: "bad", script: FAIL }]);
     const { run: ended } = await run([child(id)]);

@@ -48,7 +48,6 @@ export async function edit(id: string, tasks: readonly TaskInput[], members: Mem
 export interface Begin {
   readonly inputs?: Json;
   readonly wait_ms?: number;
-  readonly allow_concurrent?: boolean;
 }
 
 /** Begins a run, and waits for its end unless told otherwise. */
@@ -145,3 +144,10 @@ export const RUN_ONE_FAILS =
   "export default (_, ctx) => { if (ctx.run === 1) throw new Error('no'); return ctx.run }";
 
 export const slotLeases = () => env.LIMITS.getByName("pipelines").holders("pipelines");
+
+/** Makes an object's tables those of version 2, before stops of children and callers were noted. */
+export function downgrade(sql: SqlStorage): void {
+  sql.exec("DROP TABLE stopped_children");
+  sql.exec("ALTER TABLE runs DROP COLUMN triggered_by");
+  sql.exec("UPDATE meta SET value = '2' WHERE key = 'schema_version'");
+}

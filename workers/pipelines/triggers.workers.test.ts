@@ -5,6 +5,7 @@ import { z } from "zod";
 import { isolate } from "../test/app.ts";
 import {
   create as createQuietly,
+  downgrade,
   eventsOfType,
   execute,
   runs,
@@ -89,10 +90,7 @@ describe("a run of a pipeline", () => {
   it("of before this was noted was begun by nobody known", async () => {
     const id = await createQuietly([STEP]);
     await execute(id);
-    await runInDurableObject(stubOf(id), (_, { storage }) => {
-      storage.sql.exec("ALTER TABLE runs DROP COLUMN triggered_by");
-      storage.sql.exec("UPDATE meta SET value = '2' WHERE key = 'schema_version'");
-    });
+    await runInDurableObject(stubOf(id), (_, { storage }) => downgrade(storage.sql));
     await runInDurableObject(stubOf(id), (_, state) => state.abort("upgrade")).catch(() => null);
     await execute(id, {});
     expect(await runs.runs(id, null, 5)).toMatchObject([

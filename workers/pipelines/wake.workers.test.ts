@@ -91,7 +91,7 @@ describe("a run at rest", () => {
     const id = await create(tasks, members);
     await start(id, { inputs: { wait: 0 } });
     await stepIs(id, "slow", "running", 1);
-    await start(id, { inputs: { wait: 3_600 }, allow_concurrent: true });
+    await start(id, { inputs: { wait: 3_600 } });
     await stepIs(id, "quick", "waiting", 2);
     const row = await rowOf(id);
     expect(row.wake_at).toBe(row.updated_at);

@@ -47,7 +47,8 @@ export class RunAccess {
   /** An action is open to whoever sees the resource; the id's project hash is checked, then the project. */
   async permit(principal: Principal, id: string): Promise<void> {
     this.#guard(principal, id);
-    if (principal.projects !== "*") await this.read(principal, id);
+    if (principal.projects === "*") return;
+    if (!maySee(principal, await this.#runs.projectOf(id))) throw notFound(this.#kind, id);
   }
 
   /** A result, wherever it lies. */

@@ -1,6 +1,6 @@
 /** How services reach the coordinator of a resource: by id, with refusals turned into API errors. */
 
-import { ApiError, notFound } from "../http/errors.ts";
+import { ApiError, type Issue, notFound } from "../http/errors.ts";
 import { objectName, ownObjectName } from "./address.ts";
 import type { RunCoordinatorBase } from "./coordinator.ts";
 import type { Explanation } from "./explain.ts";
@@ -40,6 +40,7 @@ const RUN_ENDS: ReadonlySet<string> = new Set(["run.completed", "run.failed", "r
 export interface RunClient {
   create(input: CreateInput): Promise<Snapshot>;
   read(id: string, run?: number | null): Promise<Snapshot>;
+  projectOf(id: string): Promise<string>;
   execute(id: string, input: StartInput): Promise<Snapshot>;
   retry(id: string, input: RetryInput): Promise<Snapshot>;
   /** What `retry` would do with the same input. */
@@ -108,6 +109,7 @@ export function createRunClient(
     call(id, true, async (stub) => stub.events(id, run, after));
   return {
     create: (input) => call(input.id, true, async (stub) => stub.create(input)),
+    projectOf: async (id) => (await call(id, true, async (stub) => stub.owner(id))).project_id,
     read: (id, run = null) => call(id, true, async (stub) => stub.read(id, run)),
     execute: (id, input) => call(id, true, async (stub) => stub.execute(id, input)),
     retry: (id, input) => call(id, true, async (stub) => stub.retry(id, input)),
@@ -260,6 +262,15 @@ function isRefusal(answer: object): answer is Refusal {
   return "refused" in answer;
 }
 
+/** `member` is what the request calls the inputs, which the paths are relative to. */
+export function invalidInputs(issues: readonly Issue[], member: string): ApiError {
+  return new ApiError(
+    "validation_failed",
+    "The inputs are not what the definition's `inputs` says; correct what is listed.",
+    { issues: issues.map(({ path, message }) => ({ path: `${member}${path}`, message })) },
+  );
+}
+
 function refusal(kind: string, id: string, refused: object): ApiError {
   if (!isRefusal(refused)) return notFound(kind, id);
   switch (refused.refused) {
@@ -276,6 +287,8 @@ function refusal(kind: string, id: string, refused: object): ApiError {
         `The object that would run this ${kind} has too much under way. Try again in a few seconds, or spread the load.`,
         { headers: { "Retry-After": "5" } },
       );
+    case "inputs":
+      return invalidInputs(refused.issues, "inputs");
     case "unknown_step": {
       const known = refused.known.slice(0, 20).join(", ");
       return new ApiError("validation_failed", `The ${kind} has no step "${refused.step}".`, {

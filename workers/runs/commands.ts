@@ -96,9 +96,13 @@ export class Commands {
   }
 
   #refusesRun(resource: Resource, input: StartInput): Refusal | null {
-    if (!input.allow_concurrent && this.#engine.runs.find(resource.id, null)) {
+    const { issues, concurrent } = this.#engine
+      .kind(resource)
+      .admit(resource, input.inputs ?? null);
+    if (!concurrent && this.#engine.runs.find(resource.id, null)) {
       return this.#illegal(resource, "It is running already.");
     }
+    if (issues.length > 0) return { refused: "inputs", issues };
     return this.#engine.runs.isFull ? BUSY : null;
   }
 

@@ -88,6 +88,13 @@ export abstract class RunCoordinatorBase extends DurableObject<Env> {
     return (await this.#queries.snapshot(id, run)) ?? { refused: "not_found" };
   }
 
+  /** The project that a resource belongs to. */
+  owner(id: string): { readonly project_id: string } | Refusal {
+    this.#open();
+    const resource = this.#queries.find(id);
+    return resource ? { project_id: resource.project_id } : { refused: "not_found" };
+  }
+
   /** Starts run n+1 and waits for its end. */
   async execute(id: string, input: StartInput): Promise<Snapshot | Refusal> {
     this.#open();
@@ -235,6 +242,15 @@ export abstract class RunCoordinatorBase extends DurableObject<Env> {
           parent,
           "busy",
           "The sub-pipeline has too many runs under way. Retry later.",
+        );
+      }
+      const { issues } = this.#engine.kind(resource).admit(resource, inputs);
+      if (issues.length > 0) {
+        const list = issues.map(({ path, message }) => `inputs${path}: ${message}`).join("; ");
+        return refusal(
+          parent,
+          "inputs_invalid",
+          `The sub-pipeline's inputs are not what its definition says: ${list}. Correct the step's inputs.`,
         );
       }
       this.#engine.commit((now) =>

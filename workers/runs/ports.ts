@@ -1,5 +1,6 @@
 /** What the engine takes from above: the kinds of resource it runs, and the executors. */
 import type { Executor, Json, TaskType, Work } from "../executors/port.ts";
+import type { Issue } from "../http/errors.ts";
 import type { Resource, RunSummary } from "./store-types.ts";
 import type { RunPlan, RunState, StepError, Verdict } from "./types.ts";
 
@@ -100,6 +101,13 @@ export class StepNotReady extends Error {
 }
 
 /** One kind of resource that has runs. The engine never looks inside a document itself. */
+export interface Admission {
+  /** What is wrong with the inputs; paths are relative to them. */
+  readonly issues: readonly Issue[];
+  /** Whether a run may begin while another is live. */
+  readonly concurrent: boolean;
+}
+
 export interface ResourceKind {
   plan(resource: Resource, document: string): RunPlan;
   /** Throws `StepNotReady`, and `ResultNotLoaded`. */
@@ -116,6 +124,8 @@ export interface ResourceKind {
   readonly result: "run" | "step";
   /** How many runs may be begun by `retry`. */
   maxRetries(resource: Resource): number;
+  /** Whether a run may begin with these inputs, JSON text, as the newest definition says. */
+  admit(resource: Resource, inputs: string | null): Admission;
   /** Ranks attempts that wait for a slot of the object; higher first. */
   priority(resource: Resource): number;
   /**

@@ -1,4 +1,5 @@
 /** What is asked of a coordinator, and its refusals. */
+import type { Issue } from "../http/errors.ts";
 import type { EventRow } from "./store-types.ts";
 
 export interface CreateInput {
@@ -22,8 +23,6 @@ export interface StartInput {
   readonly triggered_by?: string | null;
   /** What was asked for, when it is no retry; `execute` unless said. */
   readonly trigger?: "start" | "execute";
-  /** Begins a run although another one is live. */
-  readonly allow_concurrent?: boolean;
 }
 
 /** Which run is run again, and from where. */
@@ -64,6 +63,7 @@ export type Refusal =
       readonly state: string;
       readonly allowed: readonly string[];
     }
+  | { readonly refused: "inputs"; readonly issues: readonly Issue[] }
   | { readonly refused: "version"; readonly current: number }
   | { readonly refused: "unknown_step"; readonly step: string; readonly known: readonly string[] };
 

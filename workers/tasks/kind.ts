@@ -71,6 +71,8 @@ export const taskKind: ResourceKind = {
     return { type: "work", work, cache: null, artifacts_from: [] };
   },
 
+  admit: () => ({ issues: [], concurrent: false }),
+
   maxRetries: (resource) => readDocument(resource).spec.max_retries,
 
   priority: (resource) => readDocument(resource).spec.priority,
