@@ -63,6 +63,7 @@ export function newStep(openNeeds: number, group: number | null, item: number | 
     gate_until: null,
     deadline_at: null,
     lease_until: null,
+    resting: false,
     stopping: null,
     suspicion: 0,
     alone_deaths: 0,
@@ -93,6 +94,7 @@ export function runOf(steps: StepState[], seed: number): RunState {
     deciding: 0,
     begun: false,
     in_flight: 0,
+    resting: 0,
     open_steps: steps.filter((step) => !hasEnded(step)).length,
     failures: 0,
     suspects: 0,
@@ -115,7 +117,14 @@ export function runOf(steps: StepState[], seed: number): RunState {
 export type StoredHead = Omit<RunState, "steps" | RunIndex>;
 
 export function headOf(state: RunState): StoredHead {
-  const { steps: _steps, ready: _ready, timed: _timed, deciding: _deciding, ...head } = state;
+  const {
+    steps: _steps,
+    ready: _ready,
+    timed: _timed,
+    deciding: _deciding,
+    resting: _resting,
+    ...head
+  } = state;
   return head;
 }
 
@@ -124,14 +133,16 @@ export function restore(head: StoredHead, steps: StepState[]): RunState {
   const ready: number[] = [];
   const timed = new Set<number>();
   let deciding = 0;
+  let resting = 0;
   steps.forEach((step, index) => {
     if (step.deciding) deciding += 1;
+    if (step.resting) resting += 1;
     if (isTimed(step)) timed.add(index);
     if (head.begun && step.status === "pending" && !step.deciding && isReleased(steps, step)) {
       ready.push(index);
     }
   });
-  return { ...head, steps, ready, timed, deciding };
+  return { ...head, steps, ready, timed, deciding, resting };
 }
 
 /** Whether nothing but a free place keeps a pending step from starting. */
