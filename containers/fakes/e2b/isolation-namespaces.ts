@@ -9,11 +9,10 @@ import { once } from "node:events";
 import { readdirSync, readFileSync } from "node:fs";
 import { mkdir, readlink, rm, symlink } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { createInterface } from "node:readline";
 import { promisify } from "node:util";
 import { childProcesses, signal } from "../../../scripts/lib/processes.ts";
 import type { Command, Isolation, SandboxPlace, Spawned } from "./isolation.ts";
-import { launch, PASS_GATE } from "./spawned.ts";
+import { firstLine, launch, PASS_GATE, tolerateBreaks } from "./spawned.ts";
 
 export interface NamespaceTools {
   readonly unshare: string;
@@ -188,13 +187,11 @@ export async function openNamespaces(
     // In a group of its own, an interrupt from the terminal leaves it to the server to end it.
     { detached: true, stdio: ["pipe", "pipe", "pipe"], cwd: dirname(root) },
   );
+  tolerateBreaks(...caretaker.stdio);
   const errors: Buffer[] = [];
   caretaker.stderr.on("data", (chunk: Buffer) => errors.push(chunk));
-  // The pipe breaks when the keeper is killed, which is how it is ended.
-  caretaker.stdin.on("error", () => undefined);
-  for await (const line of createInterface({ input: caretaker.stdout })) {
-    return new Namespaces(tools, root, shared, caretaker, Number(line));
-  }
+  const line = await firstLine(caretaker.stdout);
+  if (line !== null) return new Namespaces(tools, root, shared, caretaker, Number(line));
   throw new Error(
     `A sandbox's namespaces failed: ${Buffer.concat(errors).toString("utf8").trim()}`,
   );

@@ -56,6 +56,8 @@ export class SandboxProcess {
   readonly #listeners = new Set<Listener>();
   readonly #timer: NodeJS.Timeout | null;
   readonly #streams: readonly Readable[];
+  readonly #finish: (event: EndEvent) => void;
+  #exit: EndEvent | null = null;
   #isCut = false;
   #isOver = false;
 
@@ -78,27 +80,28 @@ export class SandboxProcess {
     this.#streams = [child.stdout, child.stderr].filter((stream) => stream !== null);
     child.stdout?.on("data", (chunk: Buffer) => this.#output("stdout", chunk));
     child.stderr?.on("data", (chunk: Buffer) => this.#output("stderr", chunk));
-    // A process that is gone breaks the pipe of its input.
-    child.stdin?.on("error", () => undefined);
     const { timeoutMs, onEnd } = options;
     this.#timer = timeoutMs > 0 ? setTimeout(() => this.signal("SIGKILL"), timeoutMs) : null;
-    const finish = (code: number | null, signal: NodeJS.Signals | null) => {
+    this.#finish = (event) => {
       if (this.#isOver) return;
       this.#isOver = true;
       if (this.#timer) clearTimeout(this.#timer);
-      const event = endOf(code, signal);
       onEnd(event);
       for (const listener of this.#listeners) listener.end(event);
     };
-    // Whatever holds its output open keeps a process running in envd's eyes, unless it was killed.
-    child.once("close", finish);
     child.once("exit", (code, signal) => {
-      if (!this.#isCut) return;
-      setTimeout(() => {
-        for (const stream of this.#streams) stream.destroy();
-        finish(code, signal);
-      }, DRAIN_MS);
+      this.#exit = endOf(code, signal);
+      if (this.#isCut) this.#cut(this.#exit);
     });
+    // Whatever holds its output open keeps a process running in envd's eyes, unless it was killed.
+    child.once("close", (code, signal) => this.#finish(endOf(code, signal)));
+  }
+
+  #cut(end: EndEvent): void {
+    setTimeout(() => {
+      for (const stream of this.#streams) stream.destroy();
+      this.#finish(end);
+    }, DRAIN_MS);
   }
 
   #output(stream: "stdout" | "stderr", chunk: Buffer): void {
@@ -134,7 +137,8 @@ export class SandboxProcess {
   /** Signals this one process: what it started goes on. */
   signal(name: "SIGTERM" | "SIGKILL"): void {
     this.#isCut = true;
-    this.#spawned.signal(name);
+    if (this.#exit) this.#cut(this.#exit);
+    else this.#spawned.signal(name);
   }
 
   /** Resolves with whether it has an input that is open. */

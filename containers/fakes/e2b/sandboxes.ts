@@ -62,8 +62,8 @@ export class Sandboxes {
   readonly #open: OpenIsolation;
   readonly #rate: Rate;
   readonly #byId = new Map<string, Sandbox>();
+  readonly #starting = new Set<Promise<Sandbox>>();
   readonly #closing = new Set<Promise<void>>();
-  #starting = 0;
 
   constructor(folder: string, open: OpenIsolation, limits: Limits) {
     this.#folder = folder;
@@ -84,19 +84,21 @@ export class Sandboxes {
     const retryAfterSeconds = this.#rate.admit();
     if (retryAfterSeconds !== null) return { kind: "rate", retryAfterSeconds };
     const running = this.all().filter(({ state }) => state === "running").length;
-    if (running + this.#starting >= this.limits.maxConcurrent) return { kind: "concurrency" };
-    this.#starting += 1;
-    try {
-      const id = newSandboxId();
-      const place = { id, root: join(this.#folder, id) };
-      await makeOwnFolders(place.root);
-      const isolation = await this.#open(place);
-      const sandbox = new Sandbox(place, spec, isolation, () => void this.#expire(sandbox));
-      this.#byId.set(id, sandbox);
-      return { kind: "created", sandbox };
-    } finally {
-      this.#starting -= 1;
-    }
+    if (running + this.#starting.size >= this.limits.maxConcurrent) return { kind: "concurrency" };
+    const starting = this.#start(spec);
+    this.#starting.add(starting);
+    const sandbox = await starting.finally(() => this.#starting.delete(starting));
+    return { kind: "created", sandbox };
+  }
+
+  async #start(spec: SandboxSpec): Promise<Sandbox> {
+    const id = newSandboxId();
+    const place = { id, root: join(this.#folder, id) };
+    await makeOwnFolders(place.root);
+    const isolation = await this.#open(place);
+    const sandbox = new Sandbox(place, spec, isolation, () => void this.#expire(sandbox));
+    this.#byId.set(id, sandbox);
+    return sandbox;
   }
 
   async #expire(sandbox: Sandbox): Promise<void> {
@@ -116,7 +118,9 @@ export class Sandboxes {
     return true;
   }
 
+  /** Kills all, those that are being made included. */
   async killAll(): Promise<void> {
+    await Promise.allSettled(this.#starting);
     await Promise.all(this.all().map(({ id }) => this.kill(id)));
     await Promise.all(this.#closing);
   }

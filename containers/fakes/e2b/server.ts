@@ -4,6 +4,7 @@
  * terminals, watching, ports of users, snapshots, forks, network rules and metrics are not there.
  * `sandbox-paths.ts` says how paths of a sandbox map to this machine.
  */
+import { once } from "node:events";
 import { mkdtemp, realpath, rm } from "node:fs/promises";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import { tmpdir } from "node:os";
@@ -25,6 +26,8 @@ import { Sandboxes } from "./sandboxes.ts";
 export const FAKE_API_KEY = `e2b_${"0".repeat(40)}`;
 const HOST = "127.0.0.1";
 const RESUME_SECONDS = 300;
+const DEFAULT_MAX_TIMEOUT_SECONDS = 24 * 3_600;
+const KEEP_ALIVE_MS = 120_000;
 
 export interface FakeE2BOptions {
   /** 0, the default, takes a free one. */
@@ -104,17 +107,23 @@ export async function startFakeE2B(options: FakeE2BOptions = {}): Promise<FakeE2
   const controlPlane = new ControlPlane(sandboxes, faults, {
     apiKey,
     templates: options.templates ?? null,
-    maxTimeoutSeconds: options.maxTimeoutSeconds ?? 24 * 3_600,
+    maxTimeoutSeconds: options.maxTimeoutSeconds ?? DEFAULT_MAX_TIMEOUT_SECONDS,
   });
   const inspected: Inspected = { isolation: isolation.kind, sandboxes, faults, controlPlane };
   const envd = new Envd(sandboxes, faults, RESUME_SECONDS);
   const service = new Server(envd, controlPlane, inspected);
   const server = createServer((request, response) => void service.answer(request, response));
   server.on("clientError", (_, socket) => socket.destroy());
-  await new Promise<void>((resolve, reject) => {
-    server.once("error", reject);
-    server.listen(options.port ?? 0, HOST, resolve);
-  });
+  // A client's pool may send a request on a connection at the very moment at which it is closed.
+  server.keepAliveTimeout = KEEP_ALIVE_MS;
+  const removeFolder = () => rm(folder, { recursive: true, force: true, maxRetries: 5 });
+  try {
+    server.listen(options.port ?? 0, HOST);
+    await once(server, "listening");
+  } catch (error) {
+    await removeFolder();
+    throw error;
+  }
   const address = server.address();
   const port = typeof address === "object" && address !== null ? address.port : 0;
   const url = `http://${HOST}:${port}`;
@@ -123,7 +132,7 @@ export async function startFakeE2B(options: FakeE2BOptions = {}): Promise<FakeE2
     server.closeAllConnections();
     await sandboxes.killAll();
     await closed;
-    await rm(folder, { recursive: true, force: true, maxRetries: 5 });
+    await removeFolder();
   };
   let stopping: Promise<void> | undefined;
   return {

@@ -4,8 +4,7 @@
  */
 import { type ChildProcess, type SpawnOptions, spawn } from "node:child_process";
 import { once } from "node:events";
-import { createInterface } from "node:readline";
-import { Duplex } from "node:stream";
+import { Duplex, type Readable, type Stream } from "node:stream";
 
 const GATE = 3;
 
@@ -33,9 +32,27 @@ function isEnvironment(env: object): env is NodeJS.ProcessEnv {
   return Object.values(env).every((value) => typeof value === "string");
 }
 
-async function firstLine(gate: Duplex): Promise<string | null> {
-  for await (const line of createInterface({ input: gate })) return line;
-  return null;
+/** The first line of a stream, which stays open; null when it ends or breaks before. */
+export function firstLine(stream: Readable): Promise<string | null> {
+  return new Promise((resolve) => {
+    let text = "";
+    const finish = (line: string | null) => {
+      stream.off("data", onData).off("close", onClose);
+      resolve(line);
+    };
+    const onClose = () => finish(null);
+    const onData = (chunk: Buffer) => {
+      text += chunk.toString("utf8");
+      const end = text.indexOf("\n");
+      if (end >= 0) finish(text.slice(0, end));
+    };
+    stream.on("data", onData).on("close", onClose);
+  });
+}
+
+/** Takes it as no error that a pipe breaks, as it does when the process at its other end is killed. */
+export function tolerateBreaks(...streams: readonly (Stream | null | undefined)[]): void {
+  for (const stream of streams) stream?.on("error", () => undefined);
 }
 
 /** Starts a process in a session of its own and resolves once it stands at the gate. */
@@ -53,8 +70,7 @@ export async function launch({ file, args, env, stdin, cwd }: Launch): Promise<L
   failed.catch(() => undefined);
   const gate = child.stdio[GATE];
   if (!(gate instanceof Duplex)) return failed;
-  // It breaks when the process is killed at it.
-  gate.on("error", () => undefined);
+  tolerateBreaks(...child.stdio);
   const line = await Promise.race([firstLine(gate), failed]);
   const pid = Number(line);
   if (line === null || !Number.isInteger(pid)) throw new Error(`${file} ended before its command.`);
