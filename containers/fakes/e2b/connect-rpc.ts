@@ -33,6 +33,8 @@ export class RpcError extends Error {
 export const UNARY_TYPE = "application/json";
 export const STREAM_TYPE = "application/connect+json";
 
+/** Longer timers fire at once. */
+const MAX_TIMER_MS = 2 ** 31 - 1;
 const HEADER_BYTES = 5;
 const COMPRESSED = 0x01;
 const END_OF_STREAM = 0x02;
@@ -86,7 +88,7 @@ export function withoutZeros(message: Readonly<Record<string, unknown>>): Record
 /** Milliseconds of the request's own deadline; 0 for none. */
 export function timeoutOf(exchange: Exchange): number {
   const text = exchange.header("connect-timeout-ms") ?? "0";
-  if (/^\d{1,10}$/.test(text)) return Number(text);
+  if (/^\d{1,10}$/.test(text)) return Math.min(Number(text), MAX_TIMER_MS);
   throw new RpcError("invalid_argument", `Connect-Timeout-Ms is "${text}"`);
 }
 

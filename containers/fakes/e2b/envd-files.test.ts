@@ -1,7 +1,7 @@
 /** envd's files, over REST and Connect, by requests and answers written from the wire facts. */
 import { createHash } from "node:crypto";
 import { gzipSync } from "node:zlib";
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { create, enter, type Handle, outputOf, unary } from "./fixture.ts";
 import { type FakeE2B, startFakeE2B } from "./server.ts";
 
@@ -9,11 +9,9 @@ let fake: FakeE2B;
 let box: Handle;
 beforeAll(async () => {
   fake = await startFakeE2B();
-});
-afterAll(() => fake.stop());
-beforeEach(async () => {
   box = await create(fake);
 });
+afterAll(() => fake.stop());
 
 const fileUrl = (path: string) => `/files?path=${encodeURIComponent(path)}`;
 const read = (path: string) => enter(fake, box, fileUrl(path));
@@ -171,24 +169,32 @@ describe("the file system", () => {
     ["ListDir", { path: "loop" }, 400, "failed_precondition"],
   ])("%s %j is answered %i", async (method, message, status, code) => {
     await write("file", "x");
-    await outputOf(fake, box, "ln -s loop loop");
+    await outputOf(fake, box, "ln -sf loop loop");
     const response = await call(method, message);
     expect(response.status).toBe(status);
     expect(await response.json()).toEqual({ code, message: expect.any(String) });
   });
 
   it("follows symbolic links inside the sandbox alone", async () => {
-    await write("/tmp/target", "inside");
-    await outputOf(fake, box, "ln -s /tmp/target link; ln -s ../../../../.. up; ln -s /tmp dir");
+    await write("/tmp/links/target", "inside");
+    await outputOf(
+      fake,
+      box,
+      "ln -s /tmp/links/target link; ln -s ../../../../.. up; ln -s /tmp/links dir",
+    );
     expect(await (await read("link")).text()).toBe("inside");
-    expect(await (await read("up/tmp/target")).text()).toBe("inside");
+    expect(await (await read("up/tmp/links/target")).text()).toBe("inside");
     expect(await (await call("Stat", { path: "link" })).json()).toMatchObject({
-      entry: { type: "FILE_TYPE_FILE", symlinkTarget: "/tmp/target", permissions: "Lrwxrwxrwx" },
+      entry: {
+        type: "FILE_TYPE_FILE",
+        symlinkTarget: "/tmp/links/target",
+        permissions: "Lrwxrwxrwx",
+      },
     });
     expect(await (await call("ListDir", { path: "dir" })).json()).toMatchObject({
       entries: [{ path: "/home/user/dir/target" }],
     });
     await call("Remove", { path: "link" });
-    expect(await (await read("/tmp/target")).text()).toBe("inside");
+    expect(await (await read("/tmp/links/target")).text()).toBe("inside");
   });
 });

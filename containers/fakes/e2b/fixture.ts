@@ -35,7 +35,7 @@ const trailerSchema = z.strictObject({
   error: z.strictObject({ code: z.string(), message: z.string() }).optional(),
 });
 
-/** Starts a fake for one test, or for all tests of a file when `stop` is called by it. */
+/** Starts a fake that ends with the test that is running. */
 export async function fakeFor(options: FakeE2BOptions = {}): Promise<FakeE2B> {
   const fake = await startFakeE2B(options);
   onTestFinished(() => fake.stop());

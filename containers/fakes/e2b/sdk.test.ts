@@ -24,24 +24,27 @@ beforeAll(async () => {
   fake = await startFakeE2B();
 });
 afterAll(() => fake.stop());
-beforeEach(async () => {
+afterEach(() => fake.faults.clear());
+
+async function createSandbox(): Promise<void> {
   sandbox = await Sandbox.create("base", {
     ...connection(),
     timeoutMs: 60_000,
-    metadata: { pipelzr_attempt: expect.getState().currentTestName ?? "" },
+    metadata: { pipelzr_attempt: "7" },
     envs: { GIVEN: "yes" },
   });
-});
-afterEach(async () => {
-  fake.faults.clear();
-  await sandbox.kill();
-});
+}
 
 describe("a sandbox's life", () => {
+  beforeEach(createSandbox);
+  afterEach(async () => {
+    await sandbox.kill();
+  });
+
   it("is created, found by its metadata, described and killed", async () => {
     const { sandboxId } = sandbox;
     expect(sandboxId).toMatch(/^i[a-z0-9]{20}$/);
-    const metadata = { pipelzr_attempt: expect.getState().currentTestName ?? "" };
+    const metadata = { pipelzr_attempt: "7" };
     const found = await Sandbox.list({ ...connection(), query: { metadata } }).nextItems();
     expect(found).toMatchObject([{ sandboxId, metadata, state: "running", name: "base" }]);
     expect(await sandbox.getInfo()).toMatchObject({ sandboxId, metadata, envdVersion: "0.6.13" });
@@ -83,6 +86,11 @@ describe("a sandbox's life", () => {
 });
 
 describe("files", () => {
+  beforeAll(createSandbox);
+  afterAll(async () => {
+    await sandbox.kill();
+  });
+
   it("are written and read as text, bytes and streams", async () => {
     const bytes = Uint8Array.from({ length: 70_000 }, (_, index) => index % 256);
     expect(await sandbox.files.write("dir/text", "héllo")).toMatchObject({
@@ -125,6 +133,11 @@ describe("files", () => {
 });
 
 describe("commands", () => {
+  beforeAll(createSandbox);
+  afterAll(async () => {
+    await sandbox.kill();
+  });
+
   it("tell output as it comes", async () => {
     const told: string[] = [];
     const line = 'echo one; read _ < ~/gate; echo "$GIVEN $OWN" >&2; echo two';
@@ -184,6 +197,11 @@ describe("commands", () => {
 });
 
 describe("faults", () => {
+  beforeEach(createSandbox);
+  afterEach(async () => {
+    await sandbox.kill();
+  });
+
   it("of create are what the SDK makes of them", async () => {
     fake.faults.set({ fail_creates: { status: 503, times: 1 } });
     await expect(Sandbox.create(connection())).rejects.toBeInstanceOf(ServiceBusyError);
