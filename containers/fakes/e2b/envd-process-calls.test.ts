@@ -1,6 +1,6 @@
 /** What can be asked of envd's processes beside following them. */
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { bash, create, type Handle, outputOf, unary } from "./fixture.ts";
+import { bash, create, eventually, type Handle, outputOf, unary } from "./fixture.ts";
 import { type FakeE2B, startFakeE2B } from "./server.ts";
 
 let fake: FakeE2B;
@@ -56,7 +56,7 @@ describe("the unary calls", () => {
     await run.until("\n");
     await (await bash(fake, box, `kill -TERM -- -${pid}`)).rest();
     expect((await run.rest()).at(-1)).toMatchObject({ end: { status: "signal: terminated" } });
-    await expect.poll(() => isAlive(Number(run.stdout.toString()))).toBe(false);
+    await eventually(() => isAlive(Number(run.stdout.toString()))).toBe(false);
   });
 
   it("SendInput and CloseStdin feed a process that has an input", async () => {

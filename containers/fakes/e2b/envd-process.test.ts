@@ -6,6 +6,7 @@ import {
   create,
   enter,
   envelope,
+  eventually,
   type Handle,
   outputOf,
   stream,
@@ -103,7 +104,7 @@ describe("Start", () => {
     const run = await bash(fake, box, "sleep 30 & echo $!; exit 5");
     const pid = await run.pid();
     await run.until("\n");
-    await expect.poll(() => isAlive(pid)).toBe(false);
+    await eventually(() => isAlive(pid)).toBe(false);
     expect(await processes()).toMatchObject({ processes: [{ pid }] });
     const signal = "SIGNAL_SIGKILL";
     await unary(fake, box, "process.Process/SendSignal", { process: { pid }, signal });
@@ -115,12 +116,10 @@ describe("Start", () => {
     const run = await bash(fake, box, "yes & echo $! >/tmp/yes; wait");
     await run.next("data");
     const written = "cat /proc/$(cat /tmp/yes)/io | grep wchar";
-    await expect
-      .poll(async () => {
-        const first = await outputOf(fake, box, written);
-        return first !== "" && first === (await outputOf(fake, box, written));
-      })
-      .toBe(true);
+    await eventually(async () => {
+      const first = await outputOf(fake, box, written);
+      return first !== "" && first === (await outputOf(fake, box, written));
+    }).toBe(true);
     run.detach();
   });
 
@@ -136,7 +135,7 @@ describe("Start", () => {
     const pid = await run.pid();
     expect(await run.rest()).toEqual([]);
     expect(run.trailer?.error?.code).toBe("deadline_exceeded");
-    await expect.poll(() => isAlive(pid)).toBe(false);
+    await eventually(() => isAlive(pid)).toBe(false);
   });
 });
 
@@ -148,9 +147,9 @@ describe("a stream that is left", () => {
     });
     const pid = await run.pid();
     run.detach();
-    await expect
-      .poll(() => fake.inspect().sandboxes.find(({ id }) => id === box.sandboxID)?.connections)
-      .toBe(0);
+    await eventually(
+      () => fake.inspect().sandboxes.find(({ id }) => id === box.sandboxID)?.connections,
+    ).toBe(0);
     const selector = { process: { tag: "job" } };
     const type = () =>
       unary(fake, box, "process.Process/SendInput", {
@@ -158,7 +157,7 @@ describe("a stream that is left", () => {
         input: { stdin: base64("\n") },
       });
     await type();
-    await expect.poll(() => outputOf(fake, box, "ls /tmp")).toBe("wrote\n");
+    await eventually(() => outputOf(fake, box, "ls /tmp")).toBe("wrote\n");
     const again = await stream(fake, box, "Connect", selector);
     expect(await again.pid()).toBe(pid);
     await type();

@@ -1,7 +1,7 @@
 /** Each fault: by code, and over HTTP as a test in another process switches it. */
 import { existsSync } from "node:fs";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
-import { bash, control, create, enter, outputOf, stream } from "./fixture.ts";
+import { bash, control, create, enter, eventually, outputOf, stream } from "./fixture.ts";
 import { type FakeE2B, startFakeE2B } from "./server.ts";
 
 let fake: FakeE2B;
@@ -57,7 +57,7 @@ describe("streams", () => {
     const pid = await run.pid();
     await expect(run.rest()).rejects.toThrow();
     expect(run.stdout.length).toBe(0);
-    await expect.poll(() => outputOf(fake, box, "ls")).toBe("after\n");
+    await eventually(() => outputOf(fake, box, "ls")).toBe("after\n");
     const again = await stream(fake, box, "Connect", { process: { pid } });
     expect(await again.pid()).toBe(pid);
     again.detach();

@@ -1,10 +1,12 @@
 /** A client of the wire itself for the tests, with nothing of the SDK in it. */
-import { onTestFinished } from "vitest";
+import { expect, onTestFinished } from "vitest";
 import { z } from "zod";
 import { type FakeE2B, type FakeE2BOptions, startFakeE2B } from "./server.ts";
 
 const HEADER_BYTES = 5;
 const END_OF_STREAM = 0x02;
+/** Far above what anything takes, for machines that are busy with other work. */
+const PATIENCE_MS = 15_000;
 
 const handleSchema = z.looseObject({
   sandboxID: z.string(),
@@ -34,6 +36,11 @@ export type ProcessEvent = z.output<typeof eventSchema>["event"];
 const trailerSchema = z.strictObject({
   error: z.strictObject({ code: z.string(), message: z.string() }).optional(),
 });
+
+/** Expects something of a value once, whenever that comes. */
+export function eventually<T>(value: () => T) {
+  return expect.poll(value, { timeout: PATIENCE_MS, interval: 20 });
+}
 
 /** Starts a fake that ends with the test that is running. */
 export async function fakeFor(options: FakeE2BOptions = {}): Promise<FakeE2B> {

@@ -1,7 +1,16 @@
 /** What keeps sandboxes apart and ends them whole, for each way of doing so. */
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { bash, control, create, enter, type Handle, outputOf, stream } from "./fixture.ts";
+import {
+  bash,
+  control,
+  create,
+  enter,
+  eventually,
+  type Handle,
+  outputOf,
+  stream,
+} from "./fixture.ts";
 import { chooseIsolation, ISOLATION_KINDS } from "./isolation.ts";
 import { type FakeE2B, startFakeE2B } from "./server.ts";
 
@@ -48,7 +57,7 @@ describe.each(ISOLATION_KINDS.filter((kind) => kind === "folders" || kind === be
         "(sleep 60 & setsid sleep 60 & setsid -f sh -c 'sleep 60 & sleep 60'); echo up; wait; sleep 60";
       const run = await bash(fake, box, line);
       await run.until("up");
-      await expect.poll(() => livingOf(box)).toBeGreaterThanOrEqual(5);
+      await eventually(() => livingOf(box)).toBeGreaterThanOrEqual(5);
       expect((await control(fake, "DELETE", `/sandboxes/${box.sandboxID}`)).status).toBe(204);
       expect(livingOf(box)).toBe(0);
       expect(existsSync(root)).toBe(false);
@@ -64,13 +73,13 @@ describe.each(ISOLATION_KINDS.filter((kind) => kind === "folders" || kind === be
         const file = `${rootOf(box)}/home/user/ticks`;
         return existsSync(file) ? readFileSync(file, "utf8").length : 0;
       };
-      await expect.poll(ticks).toBeGreaterThan(0);
+      await eventually(ticks).toBeGreaterThan(0);
       await control(fake, "POST", `${path}/pause`);
       const still = ticks();
       await outputOf(fake, await create(fake), "sleep 0.1");
       expect(ticks()).toBe(still);
       await control(fake, "POST", `/v2${path}/connect`, { timeout: 60 });
-      await expect.poll(ticks).toBeGreaterThan(still);
+      await eventually(ticks).toBeGreaterThan(still);
       const again = await stream(fake, box, "Connect", { process: { pid } });
       expect(await again.pid()).toBe(pid);
       again.detach();
@@ -83,7 +92,7 @@ describe.each(ISOLATION_KINDS.filter((kind) => kind === "folders" || kind === be
       await run.until("up");
       const path = `/sandboxes/${box.sandboxID}`;
       await control(fake, "POST", `${path}/pause`, { memory: false });
-      await expect.poll(() => livingOf(box)).toBe(0);
+      await eventually(() => livingOf(box)).toBe(0);
       await control(fake, "POST", `/v2${path}/connect`, { timeout: 60 });
       expect(await outputOf(fake, box, "cat file")).toBe("kept\n");
       const gone = await stream(fake, box, "Connect", { process: { pid } });
@@ -139,7 +148,7 @@ describe.runIf(best === "namespaces")("by namespaces alone", () => {
     const run = await bash(fake, one, "exec -a visible-name sleep 60");
     await run.pid();
     const look = "cat /proc/[0-9]*/cmdline | tr '\\0' ' ' | grep -c '[v]isible-name'";
-    await expect.poll(() => outputOf(fake, one, look)).toBe("1\n");
+    await eventually(() => outputOf(fake, one, look)).toBe("1\n");
     expect(await outputOf(fake, two, look)).toBe("0\n");
     run.detach();
   });

@@ -8,6 +8,7 @@ import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { expect, it, onTestFinished } from "vitest";
 import { z } from "zod";
+import { eventually } from "./fixture.ts";
 import { FAKE_API_KEY } from "./server.ts";
 
 const MAIN = join(dirname(fileURLToPath(import.meta.url)), "main.ts");
@@ -58,7 +59,7 @@ it("leaves nothing when it is killed, where namespaces are to be had", async ({ 
   const { child, folder, isolation } = await running();
   if (isolation !== "namespaces") skip();
   child.kill("SIGKILL");
-  await expect.poll(() => existsSync(folder), { timeout: 5_000 }).toBe(false);
+  await eventually(() => existsSync(folder)).toBe(false);
 });
 
 it("explains itself, and what it does not understand", async () => {

@@ -35,7 +35,7 @@ class Rate {
 
   constructor(perSecond: number) {
     this.#perSecond = perSecond;
-    this.#tokens = perSecond;
+    this.#tokens = Math.max(1, perSecond);
   }
 
   /** Null when admitted, else the whole seconds to wait. */

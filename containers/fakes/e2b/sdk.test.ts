@@ -10,6 +10,7 @@ import {
   TimeoutError,
 } from "e2b";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { eventually } from "./fixture.ts";
 import { type FakeE2B, startFakeE2B } from "./server.ts";
 
 let fake: FakeE2B;
@@ -69,7 +70,7 @@ describe("a sandbox's life", () => {
 
   it("ends when its time does", async () => {
     await sandbox.setTimeout(0);
-    await expect.poll(() => sandbox.isRunning()).toBe(false);
+    await eventually(() => sandbox.isRunning()).toBe(false);
   });
 
   it("pauses once and resumes by connect, with what ran", async () => {
@@ -148,7 +149,7 @@ describe("commands", () => {
       onStdout: (text) => void told.push(text),
       onStderr: (text) => void told.push(text),
     });
-    await expect.poll(() => told.join("")).toBe("one\n");
+    await eventually(() => told.join("")).toBe("one\n");
     await sandbox.commands.run("echo > ~/gate");
     const result = await command.wait();
     expect(result).toMatchObject({ exitCode: 0, stdout: "one\ntwo\n", stderr: "yes own\n" });
@@ -166,7 +167,7 @@ describe("commands", () => {
     await expect(sandbox.commands.run("sleep 60", { timeoutMs: 200 })).rejects.toBeInstanceOf(
       TimeoutError,
     );
-    await expect.poll(() => sandbox.commands.list()).toEqual([]);
+    await eventually(() => sandbox.commands.list()).toEqual([]);
   });
 
   it("are killed in the background", async () => {
