@@ -1,17 +1,22 @@
 /** Who waits for a command decides how long it lives. */
-import { describe, expect, it, onTestFinished, vi } from "vitest";
+import { readdir, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { afterAll, describe, expect, it, vi } from "vitest";
 import { type FakeDagger, startFakeDagger } from "./in-process.ts";
-import { countProcesses, leaf, query, shell, sleeper, written } from "./testing.ts";
+import { countProcesses, exec, leaf, literal, query, shell, sleeper, written } from "./testing.ts";
+
+const started: FakeDagger[] = [];
+afterAll(() => Promise.all(started.map((dagger) => dagger.close())));
 
 async function start(): Promise<FakeDagger> {
   const dagger = await startFakeDagger();
-  onTestFinished(() => dagger.close());
+  started.push(dagger);
   return dagger;
 }
 
 const dead = (mark: string) => vi.waitUntil(() => countProcesses(mark) === 0, { timeout: 20_000 });
 
-describe("a command", () => {
+describe.concurrent("a command", () => {
   it("is killed with all that it started when its only client goes", async () => {
     const dagger = await start();
     const { line, mark } = sleeper();
@@ -28,14 +33,20 @@ describe("a command", () => {
   it("lives on for another that waits, in another session too", async () => {
     const dagger = await start();
     const other = await dagger.openSession();
+    const cache = literal(leaf(await query(dagger, '{ cacheVolume (key: "c") { id } }')));
+    const line = "echo ready; until [ -e /c/go ]; do sleep 0.01; done; echo awake";
+    const mounted = `withMountedCache (path: "/c",cache: ${cache}) { ${exec(line)} }`;
+    const text = `{ container { from (address: "alpine") { ${mounted} } } }`;
     const abort = new AbortController();
-    const text = shell("echo ready; sleep 1; echo awake");
     const first = query(dagger, text, { signal: abort.signal });
     await written(dagger, "ready");
     const second = query(other, text);
     await vi.waitUntil(() => dagger.engine.execs.waiting === 2, { timeout: 20_000, interval: 5 });
     abort.abort();
     await expect(first).rejects.toThrow();
+    await vi.waitUntil(() => dagger.engine.execs.waiting === 1, { timeout: 20_000, interval: 5 });
+    const [volume = ""] = await readdir(dagger.engine.caches.directory);
+    await writeFile(join(dagger.engine.caches.directory, volume, "go"), "");
     expect(leaf(await second)).toBe("ready\nawake\n");
   });
 

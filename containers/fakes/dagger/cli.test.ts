@@ -1,11 +1,11 @@
-/** The command `dagger`, as the SDK spawns it. */
+/** The command `dagger`, as the SDK spawns it. Most of each test is its start, so they run side by side. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
-import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from "vitest";
+import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { z } from "zod";
 import type { FaultsInput } from "./faults.ts";
 import { FAKE_DAGGER_CLI } from "./in-process.ts";
@@ -15,10 +15,14 @@ import { countProcesses, type Endpoint, leaf, query, shell, sleeper, written } f
 const SOON = { timeout: 20_000 };
 
 let state: string;
+const started = new Set<ChildProcess>();
 beforeAll(async () => {
   state = await mkdtemp(join(tmpdir(), "fake-dagger-"));
 });
-afterAll(() => rm(state, { recursive: true, force: true }));
+afterAll(async () => {
+  for (const child of started) child.kill("SIGKILL");
+  await rm(state, { recursive: true, force: true });
+});
 
 const LABELS = ["--label", "dagger.io/sdk.name:nodejs", "--label", "dagger.io/sdk.version:0.21.9"];
 
@@ -34,7 +38,7 @@ function run(args: readonly string[], environment: Readonly<Record<string, strin
   const child = spawn(FAKE_DAGGER_CLI, args, {
     env: { ...process.env, FAKE_DAGGER_STATE: state, ...environment },
   });
-  onTestFinished(() => void child.kill("SIGKILL"));
+  started.add(child);
   const output = { stdout: "", stderr: "" };
   const line = Promise.withResolvers<string>();
   child.stdout.on("data", (chunk) => {
@@ -76,16 +80,18 @@ describe("dagger", () => {
   });
 });
 
-describe("dagger session", () => {
-  it("prints one line, serves queries and ends well when its input closes", async () => {
-    const cli = session();
-    const endpoint = await cli.endpoint;
-    expect(leaf(await query(endpoint, shell("echo served")))).toBe("served\n");
+describe.concurrent("dagger session", () => {
+  it("prints one line, serves queries and ends with its input, leaving nothing behind", async () => {
+    const temporary = await mkdtemp(join(state, "tmp-"));
+    const cli = session({}, { FAKE_DAGGER_STATE: "", TMPDIR: temporary });
+    expect(leaf(await query(await cli.endpoint, shell("echo served")))).toBe("served\n");
+    expect(await readdir(temporary)).toHaveLength(1);
     cli.child.stdin?.end();
     const { code, stdout, stderr } = await cli.ended;
     expect([code, stdout.split("\n").length]).toEqual([0, 2]);
     expect(stderr).toMatch(/^1 {3}: connect\n[\s\S]*connect DONE \[\d+\.\ds\]\n/);
     expect(stderr).toMatch(/\.withExec\(args: \["sh","-c","echo served"\]\)\n[\s\S]*\| served\n/);
+    expect(await readdir(temporary)).toEqual([]);
   });
 
   it("on SIGTERM kills what it executes and exits with 0", async () => {
@@ -122,17 +128,6 @@ describe("dagger session", () => {
       await cli.ended;
     }
     expect(seen[0]).toBe(seen[1]);
-  });
-
-  it("leaves nothing behind when it is given no state", async () => {
-    const temporary = await mkdtemp(join(tmpdir(), "fake-dagger-tmp-"));
-    onTestFinished(() => rm(temporary, { recursive: true }));
-    const cli = session({}, { FAKE_DAGGER_STATE: "", TMPDIR: temporary });
-    await query(await cli.endpoint, shell("echo x"));
-    expect(await readdir(temporary)).toHaveLength(1);
-    cli.child.kill("SIGTERM");
-    await cli.ended;
-    expect(await readdir(temporary)).toEqual([]);
   });
 
   it("tells that no engine answers, and exits with 1, as faults in a file say", async () => {

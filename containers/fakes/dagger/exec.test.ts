@@ -34,7 +34,7 @@ describe("isExpected", () => {
   });
 });
 
-describe("a command's exit", () => {
+describe.concurrent("a command's exit", () => {
   it.each([0, 1, 127, 192, 255])("by code %i is a result with expect ANY", async (code) => {
     const answer = await query(dagger, shell(`exit ${code}`, "exitCode", ",expect: ANY"));
     expect(leaf(answer)).toBe(code);

@@ -1,5 +1,5 @@
 /** Every fault, as a client meets it. */
-import { describe, expect, it, onTestFinished, vi } from "vitest";
+import { afterAll, describe, expect, it, vi } from "vitest";
 import { Faults, type FaultsInput, readFaults } from "./faults.ts";
 import { type FakeDagger, startFakeDagger } from "./in-process.ts";
 import {
@@ -13,9 +13,12 @@ import {
   sleeper,
 } from "./testing.ts";
 
+const started: FakeDagger[] = [];
+afterAll(() => Promise.all(started.map((dagger) => dagger.close())));
+
 async function start(faults: FaultsInput): Promise<FakeDagger> {
   const dagger = await startFakeDagger({ faults });
-  onTestFinished(() => dagger.close());
+  started.push(dagger);
   return dagger;
 }
 
@@ -46,7 +49,7 @@ describe("an image pull failure", () => {
   });
 });
 
-describe("a dropped connection", () => {
+describe.concurrent("a dropped connection", () => {
   it.each(["query", "exec", "output"] as const)("at %s kills what ran for it", async (at) => {
     const dagger = await start({ dropConnection: { at } });
     const { line, mark } = sleeper();
@@ -68,7 +71,7 @@ describe("a dropped connection", () => {
   });
 });
 
-describe("an engine that dies", () => {
+describe.concurrent("an engine that dies", () => {
   it.each(["exec", "output"] as const)("at %s takes its commands along", async (at) => {
     const dagger = await start({ killEngine: { at } });
     const { line, mark } = sleeper();
@@ -103,7 +106,7 @@ describe("huge output", () => {
   });
 });
 
-describe("a log stream that is cut", () => {
+describe.concurrent("a log stream that is cut", () => {
   it("can be taken up where it broke off", async () => {
     const dagger = await start({ cutLogStream: { afterEvents: 1 } });
     await query(dagger, shell("echo one"));

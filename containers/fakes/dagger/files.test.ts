@@ -22,7 +22,7 @@ const container = (calls: readonly string[], selection: string) =>
   inAlpine(dagger, calls, selection);
 const stdout = (line: string, calls: readonly string[] = []) => stdoutOf(dagger, line, calls);
 
-describe("mounts", () => {
+describe.concurrent("mounts", () => {
   it("are copies that a command changes and the next one finds changed", async () => {
     const directory = await id('{ directory { withNewFile (path: "a",contents: "1") { id } } }');
     const mount = `withMountedDirectory (path: "/w",source: ${directory})`;
@@ -116,7 +116,7 @@ describe("mounts", () => {
   });
 });
 
-describe("files", () => {
+describe.concurrent("files", () => {
   it("are written in containers, also through links, never outside of them", async () => {
     const calls = [
       'withNewFile (path: "/a/b.txt",contents: "new",permissions: 448)',
