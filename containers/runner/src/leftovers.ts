@@ -25,11 +25,10 @@ export function forgetProcess(attemptFolder: string): void {
   rmSync(`${attemptFolder}${SUFFIX}`, { force: true });
 }
 
-/** Kills what runs and removes what lies in the folder of attempts; returns how many it killed. */
-export async function clearLeftovers(attempts: string, prefix: string): Promise<number> {
+/** Kills what runs of the folder of attempts, without waiting for it; returns how many. */
+export function killLeftovers(attempts: string, prefix: string): number {
   let killed = 0;
-  const names = readdirSync(attempts);
-  for (const name of names.filter((each) => each.endsWith(SUFFIX))) {
+  for (const name of readdirSync(attempts).filter((each) => each.endsWith(SUFFIX))) {
     const identity = readFileSync(join(attempts, name), "utf8");
     const pid = Number(identity.split(":", 1)[0]);
     // A pid may name another process by now; together with its start time it does not.
@@ -42,6 +41,12 @@ export async function clearLeftovers(attempts: string, prefix: string): Promise<
     signal(pid, "SIGKILL");
     killed += 1;
   }
-  for (const name of names) await removeTree(join(attempts, name));
+  return killed;
+}
+
+/** Kills what runs and removes what lies in the folder of attempts; returns how many it killed. */
+export async function clearLeftovers(attempts: string, prefix: string): Promise<number> {
+  const killed = killLeftovers(attempts, prefix);
+  for (const name of readdirSync(attempts)) await removeTree(join(attempts, name));
   return killed;
 }
