@@ -18,6 +18,9 @@ const CONNECT_MS = 120_000;
 /** A probe says soon that an engine does not answer; it is asked again and again. */
 const PROBE_MS = 10_000;
 
+/** An engine that answered is not asked again before this, unless an attempt found it gone: it costs a session. */
+const USABLE_MS = 60_000;
+
 /** What the CLI may know of the runner's environment: where things are, and how the network is reached. */
 const PASSED =
   /^(PATH|HOME|USER|LOGNAME|TMPDIR|LANG|LC_.*|TZ|XDG_.*|DOCKER_.*|SSL_CERT_(FILE|DIR)|https?_proxy|no_proxy|HTTPS?_PROXY|NO_PROXY)$/;
@@ -61,7 +64,9 @@ export function createDaggerBackend(options: DaggerOptions): Backend {
     NODE_COMPILE_CACHE: join(stateFolder, "compile-cache"),
     ...options.environment,
   };
+  const probeTimeoutMs = options.probeTimeoutMs ?? PROBE_MS;
   let harness: Promise<string> | null = null;
+  let usableUntil = 0;
   const settings: DaggerSettings = {
     ...{ attempts, cli, environment, warn: options.warn },
     markPrefix: markPrefix(stateFolder),
@@ -69,6 +74,9 @@ export function createDaggerBackend(options: DaggerOptions): Backend {
     defaultImage: options.defaultImage ?? DEFAULT_IMAGE,
     setup: options.setup ?? [],
     cacheVolumes: options.cacheVolumes ?? [],
+    doubt: () => {
+      usableUntil = 0;
+    },
     harness: () => {
       harness ??= makeHarnessFolder(join(stateFolder, "harness")).catch((error: unknown) => {
         harness = null;
@@ -79,7 +87,12 @@ export function createDaggerBackend(options: DaggerOptions): Backend {
   };
   return {
     type: "dagger",
-    probe: () => probeEngine({ cli, environment, timeoutMs: options.probeTimeoutMs ?? PROBE_MS }),
+    probe: async () => {
+      if (performance.now() < usableUntil) return null;
+      const problem = await probeEngine({ cli, environment, timeoutMs: probeTimeoutMs });
+      if (problem === null) usableUntil = performance.now() + USABLE_MS;
+      return problem;
+    },
     executor: (deps) => new DaggerExecutor(settings, deps),
   };
 }

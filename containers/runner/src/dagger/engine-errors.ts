@@ -14,8 +14,11 @@ export function execExitCode(error: unknown): number | null {
 const refusalSchema = z.object({
   name: z.enum(["GraphQLRequestError", "ExecError"]),
   message: z.string(),
+  stderr: z.string().default(""),
   response: z.object({ errors: z.array(z.unknown()).min(1) }).optional(),
 });
+/** Of use to whoever has the engine's traces alone. */
+const TRACE = / \[traceparent:[^\]]*\]/g;
 /** How the engine answers when it, or the way to it, ends while it works. */
 const ENDING =
   /context canceled|error reading from server|transport is closing|connection (reset|refused)|client disconnected|\bEOF\b/;
@@ -24,9 +27,11 @@ const ENDING =
 export function refusal(error: unknown): string | null {
   const parsed = refusalSchema.safeParse(error);
   if (!parsed.success) return null;
-  const { name, message, response } = parsed.data;
+  const { name, message, response, stderr } = parsed.data;
   if (name === "GraphQLRequestError" && response === undefined) return null;
-  return ENDING.test(message) ? null : message;
+  if (ENDING.test(message)) return null;
+  const last = stderr.trimEnd().split("\n").at(-1)?.trim() ?? "";
+  return `${message.replace(TRACE, "")}${last === "" ? "" : `, ${last}`}`;
 }
 
 /** The failure of an attempt whose engine went away; nobody knows what its code has done by then. */

@@ -15,7 +15,12 @@ import {
   LOG_CUT_MARKER,
 } from "../../../../workers/executors/attempt-output.ts";
 import { resolveEnvironment } from "../../../../workers/executors/environment.ts";
-import { AttemptFailed, failed, stopped } from "../../../../workers/executors/outcome.ts";
+import {
+  AttemptFailed,
+  type Failure,
+  failed,
+  stopped,
+} from "../../../../workers/executors/outcome.ts";
 import type {
   AttemptRequest,
   AttemptSink,
@@ -37,6 +42,8 @@ export interface DaggerSettings extends JobSettings {
   readonly attempts: string;
   /** Begins the mark of every process. */
   readonly markPrefix: string;
+  /** Called when an attempt found the engine gone. */
+  readonly doubt: () => void;
   /** Variables of the CLI. */
   readonly environment: Readonly<Record<string, string>>;
   /** Takes what goes wrong beside an attempt, such as a folder that cannot be removed. */
@@ -82,6 +89,7 @@ export class DaggerExecutor implements Executor {
         report === null ? stopped(signal, request, startedAt) : await finish(job, report, output);
     } catch (error) {
       outcome = failureOf(error);
+      if (outcome.reason === "lost") this.#settings.doubt();
     }
     if (signal.aborted) outcome = stopped(signal, request, startedAt);
     if (folder !== null) await this.#remove(folder);
@@ -177,7 +185,7 @@ function lacking(program: string, image: string): AttemptFailed {
   );
 }
 
-function failureOf(error: unknown): Outcome {
+function failureOf(error: unknown): Failure {
   if (error instanceof AttemptFailed) return error.outcome;
   if (error instanceof SecretsTooLargeError) return failed("error", error.code, error.message);
   const why = error instanceof Error ? error.message : String(error);

@@ -2,6 +2,7 @@
 import { chmodSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, describe, expect, it, vi } from "vitest";
+import { type ContractDeps, startAttempt } from "../../../../workers/executors/contract-support.ts";
 import { countProcesses, sleeper } from "../../../fakes/dagger/testing.ts";
 import { attempts, makeBackend, removeState, startWork, stateFolder } from "./test-support.ts";
 
@@ -32,6 +33,19 @@ describe("an engine that does not answer", () => {
       ...{ status: "failed", reason: "lost", code: "engine_unreachable" },
       message: expect.stringContaining("Start the engine"),
     });
+  });
+
+  it("is asked again as soon as an attempt found it gone", async () => {
+    const faults = join(stateFolder, "faults.json");
+    const environment = { FAKE_DAGGER_FAULTS: faults };
+    writeFileSync(faults, "{}");
+    const backend = makeBackend({}, { environment });
+    expect(await backend.probe()).toBeNull();
+    writeFileSync(faults, '{"unreachable":true}');
+    expect(await backend.probe()).toBeNull();
+    const make = (deps: ContractDeps) => backend.executor(deps);
+    await startAttempt(make, { task_type: "dagger", command: "true" }, {}).ended;
+    expect(await backend.probe()).toMatch(/^No Dagger engine answers/);
   });
 
   it("is given up after its time", async () => {
@@ -127,10 +141,13 @@ describe("an image", () => {
     const setup = ["echo prepared > /etc/setup"];
     const { stdout } = await startWork({ command: "cat /etc/setup" }, { options: { setup } }).ended;
     expect(stdout).toBe("prepared\n");
-    const failing = await startWork({ command: "true" }, { options: { setup: ["exit 3"] } }).ended;
+    const failing = await startWork(
+      { command: "true" },
+      { options: { setup: ["echo no such tool >&2; exit 3"] } },
+    ).ended;
     expect(failing.outcome).toMatchObject({
       code: "setup_failed",
-      message: expect.stringContaining("exit code: 3"),
+      message: expect.stringContaining("exit code: 3, no such tool. Correct"),
     });
   });
 });

@@ -19,10 +19,6 @@ const connectSchema = z.object({ port: z.int().positive(), session_token: z.stri
 export interface Session {
   readonly port: number;
   readonly token: string;
-  /** Aborts when the CLI has ended. */
-  readonly ended: AbortSignal;
-  /** The end of what the CLI says; secrets are scrubbed from it by the engine. */
-  lastWords(): string;
   /** Resolves once the CLI has ended, and with it all that the session executes. */
   close(): Promise<void>;
 }
@@ -66,11 +62,10 @@ export async function openSession(options: SessionOptions): Promise<Session> {
   // Assigned, because the type of an environment asks for the Worker's variables.
   const env: NodeJS.ProcessEnv = Object.assign(Object.create(null), environment);
   const process = spawn(cli, args, { env, stdio: ["pipe", "pipe", "pipe"] });
-  const ended = new AbortController();
   const exited = new Promise<void>((resolve) => {
     process.once("exit", () => resolve());
     process.once("error", () => resolve());
-  }).then(() => ended.abort());
+  });
   const lastWords = follow(process.stderr);
   process.stdin.on("error", () => {}); // It may be gone before its input is closed.
   const close = async () => {
@@ -102,7 +97,7 @@ export async function openSession(options: SessionOptions): Promise<Session> {
     }
     process.stdout.resume();
     const { port, session_token: token } = parsed.data;
-    return { port, token, ended: ended.signal, lastWords, close };
+    return { port, token, close };
   } catch (error) {
     await close();
     throw error;
