@@ -61,7 +61,7 @@ export class Attempt {
     return this.#log.end.entry;
   }
 
-  /** Executes it; resolves with whether it ended with an outcome that may be wanted. */
+  /** Executes it to its end; never rejects. */
   async run(): Promise<void> {
     const { assignment, backend } = this.#settings;
     const { ref, project_id, work, timeout_ms } = assignment;

@@ -41,6 +41,20 @@ describe("the connection", { concurrent: true }, () => {
     expect(runner.stderr.match(/lost the connection|cannot be reached/g)).toHaveLength(1);
   });
 
+  test("brings output again as soon as the service asks for it", async ({ fixture }) => {
+    const { pool } = fixture;
+    await fixture.connect();
+    pool.faults.losesLogs = 1;
+    pool.send(assign("a", "echo lost; until [ -e ../go ]; do sleep 0.02; done; echo later"));
+    await until(() => pool.faults.losesLogs === 0, "output is lost");
+    const began = performance.now();
+    fixture.put("go");
+    await fixture.ended("a");
+    expect(pool.text("a", "stdout")).toBe("lost\nlater\n");
+    expect(pool.taken.get("a")?.gaps).toBeGreaterThan(0);
+    expect(performance.now() - began).toBeLessThan(4_000);
+  });
+
   test("of a service that takes no output costs no output within the bound, and a marker beyond", async ({
     fixture,
   }) => {

@@ -48,6 +48,8 @@ export class PoolServer {
     upgradeStatus: 0,
     acknowledgesLogs: true,
     acknowledgesOutcomes: true,
+    /** Loses so many frames of output. */
+    losesLogs: 0,
     /** Acknowledges output this much later. */
     acknowledgeAfterMs: 0,
     /** Answers a hello with this instead of a welcome. */
@@ -296,6 +298,10 @@ export class PoolServer {
   }
 
   #log(frame: Frame<"log">, peer: Peer): void {
+    if (this.faults.losesLogs > 0) {
+      this.faults.losesLogs -= 1;
+      return;
+    }
     const taken = this.#of(frame);
     const known = taken.entries.length - frame.from;
     if (known < 0) taken.gaps += 1;
