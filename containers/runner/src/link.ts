@@ -28,6 +28,8 @@ export interface LinkEvents {
 
 export interface LinkSettings {
   readonly url: string;
+  /** What to do when the service does not know this runner any more. */
+  readonly registerAnew: string;
   readonly transports: Readonly<Record<TransportName, Transport>>;
   readonly choice: TransportChoice;
 }
@@ -84,7 +86,7 @@ export class Link {
       if (this.#stop.signal.aborted) return;
       if (error.kind === "refused") {
         throw new FatalError(
-          `The service at ${this.#settings.url} refuses this runner: ${error.message}`,
+          `The service at ${this.#settings.url} refuses this runner: ${error.message} ${this.#settings.registerAnew}`,
         );
       }
       if (wasWelcome) choice.ended(name);

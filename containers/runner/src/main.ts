@@ -43,6 +43,7 @@ async function run(settings: Settings, state: StateFolder): Promise<void> {
   const runner = new Runner({
     url,
     version: readVersion(),
+    registerAnew: `To register this machine anew, remove ${state.identity} and start with a new --token.`,
     labels: settings.labels,
     slots: settings.slots,
     maxOutputBytes: settings.logBufferMib * MEBIBYTE,

@@ -29,6 +29,8 @@ const KILL_MS = 10_000;
 export interface RunnerSettings {
   readonly url: string;
   readonly version: string;
+  /** What to do when the service does not know this runner any more. */
+  readonly registerAnew: string;
   readonly labels: readonly string[];
   readonly slots: number;
   readonly maxOutputBytes: number;
@@ -165,7 +167,9 @@ export class Runner {
   #receive(frame: ToRunner): void {
     this.#perform(this.#agent.receive(frame));
     if (frame.type === "refused") {
-      this.#fail(new FatalError(`The service ends this runner (${frame.code}): ${frame.message}`));
+      const hint = frame.code === "revoked" ? ` ${this.#settings.registerAnew}` : "";
+      const why = `The service ends this runner (${frame.code}): ${frame.message}${hint}`;
+      this.#fail(new FatalError(why));
     }
     if (frame.type !== "welcome") return;
     if (frame.protocol !== PROTOCOL_VERSION) {
