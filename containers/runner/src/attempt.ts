@@ -16,6 +16,8 @@ import { stopAttempt } from "./stop-grace.ts";
 
 /** What is sent and not acknowledged is sent again after this, and then less and less often. */
 const RESEND = { firstMs: 5_000, maxMs: 60_000 };
+/** How often the service may ask: what it gets twice may make it ask again. */
+const ASK_MS = 1_000;
 
 export interface AttemptSettings {
   readonly assignment: Assignment;
@@ -44,6 +46,8 @@ export class Attempt {
   /** When something was sent, acknowledged or sent again last. */
   #progressAt = 0;
   #resends = 0;
+  /** When the service last asked for output to be sent again. */
+  #askedAt = Number.NEGATIVE_INFINITY;
 
   constructor(settings: AttemptSettings) {
     this.#settings = settings;
@@ -57,7 +61,7 @@ export class Attempt {
     return this.#log.end.entry;
   }
 
-  /** Executes it; resolves with whether it ended with an outcome that may be wanted. */
+  /** Executes it to its end; never rejects. */
   async run(): Promise<void> {
     const { assignment, backend } = this.#settings;
     const { ref, project_id, work, timeout_ms } = assignment;
@@ -114,10 +118,16 @@ export class Attempt {
   }
 
   acknowledge(output: number): void {
-    if (!this.#delivery.acknowledge(output)) return;
-    this.#resends = 0;
-    this.#progressAt = performance.now();
-    this.#pump();
+    const now = performance.now();
+    if (this.#delivery.acknowledge(output)) {
+      this.#resends = 0;
+      this.#progressAt = now;
+      this.#pump();
+    } else if (output === this.#delivery.acknowledged && now - this.#askedAt >= ASK_MS) {
+      // By repeating itself the service asks for what follows: it has been lost, or refused for now.
+      this.#askedAt = now;
+      this.#sendAgain();
+    }
   }
 
   /** Sends again what has been on its way for too long; to be called about once a second. */
@@ -126,6 +136,10 @@ export class Attempt {
     const wait = backoffMs(this.#resends + 1, RESEND, 1);
     if (performance.now() - this.#progressAt < wait) return;
     this.#resends += 1;
+    this.#sendAgain();
+  }
+
+  #sendAgain(): void {
     this.#delivery.resume(this.#delivery.acknowledged);
     this.#isCompleteSent = false;
     this.#pump();

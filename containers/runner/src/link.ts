@@ -13,6 +13,7 @@ import type { Connection, Transport } from "./transport/connection.ts";
 
 const BACKOFF = { firstMs: 250, maxMs: 20_000 };
 const WELCOME_MS = 15_000;
+const STABLE_MS = 10_000;
 
 export interface LinkEvents {
   hello(): FromRunner;
@@ -27,6 +28,8 @@ export interface LinkEvents {
 
 export interface LinkSettings {
   readonly url: string;
+  /** What to do when the service does not know this runner any more. */
+  readonly registerAnew: string;
   readonly transports: Readonly<Record<TransportName, Transport>>;
   readonly choice: TransportChoice;
 }
@@ -78,16 +81,18 @@ export class Link {
     const { choice, transports } = this.#settings;
     for (let failures = 0; !this.#stop.signal.aborted; ) {
       const name = choice.next;
+      const began = performance.now();
       const { error, wasWelcome } = await this.#connect(transports[name]);
       if (this.#stop.signal.aborted) return;
       if (error.kind === "refused") {
         throw new FatalError(
-          `The service at ${this.#settings.url} refuses this runner: ${error.message}`,
+          `The service at ${this.#settings.url} refuses this runner: ${error.message} ${this.#settings.registerAnew}`,
         );
       }
       if (wasWelcome) choice.ended(name);
       else choice.failed(name, error.kind);
-      failures = wasWelcome ? 1 : failures + 1;
+      // Connections that end soon after they began are as good as none.
+      failures = wasWelcome && performance.now() - began > STABLE_MS ? 1 : failures + 1;
       this.#complain(error, wasWelcome);
       const { signal } = this.#stop;
       await delay(backoffMs(failures, BACKOFF, Math.random()), undefined, { signal }).catch(

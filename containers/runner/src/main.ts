@@ -17,6 +17,8 @@ import { createPollTransport } from "./transport/poll.ts";
 import { createWebSocketTransport } from "./transport/websocket.ts";
 
 const MEBIBYTE = 1024 * 1024;
+/** The exit code that says: starting it again may help. With 1 it does not. */
+const DEFECT = 70;
 const say = (line: string) => process.stderr.write(`pipelzr-runner: ${line}\n`);
 
 function readVersion(): string {
@@ -41,6 +43,7 @@ async function run(settings: Settings, state: StateFolder): Promise<void> {
   const runner = new Runner({
     url,
     version: readVersion(),
+    registerAnew: `To register this machine anew, remove ${state.identity} and start with a new --token.`,
     labels: settings.labels,
     slots: settings.slots,
     maxOutputBytes: settings.logBufferMib * MEBIBYTE,
@@ -54,13 +57,16 @@ async function run(settings: Settings, state: StateFolder): Promise<void> {
     choice: new TransportChoice(settings.transport),
     say,
   });
-  onSignals(
-    () => {
-      say(`ends when its attempts have, in ${settings.drainSeconds} s at the latest`);
-      void runner.drain(settings.drainSeconds * 1_000);
-    },
-    () => killLeftovers(state.attempts, markPrefix(state.path)),
-  );
+  const kill = () => killLeftovers(state.attempts, markPrefix(state.path));
+  process.on("uncaughtException", (error: unknown) => {
+    say(`a defect: ${error instanceof Error ? error.stack : error}`);
+    kill();
+    process.exit(DEFECT);
+  });
+  onSignals(() => {
+    say(`ends when its attempts have, in ${settings.drainSeconds} s at the latest`);
+    void runner.drain(settings.drainSeconds * 1_000);
+  }, kill);
   await runner.run();
 }
 
@@ -101,5 +107,5 @@ try {
   // Anything but a FatalError is a defect, whose place is worth knowing.
   if (error instanceof FatalError) say(error.message);
   else say(error instanceof Error ? `${error.stack}` : String(error));
-  process.exit(1);
+  process.exit(error instanceof FatalError ? 1 : DEFECT);
 }

@@ -98,7 +98,7 @@ export function helpText(): string {
   return `Runs tasks of a PIPELZR service on this machine. It connects to the service by itself and needs
 no open port.
 
-First start, with a token of POST /api/v1/runner-pools/{pool}/tokens:
+First start, with a one-time token that whoever administers the pool makes:
 
   node containers/runner/src/main.ts --url https://pipelzr.example.com --token TOKEN --allow-subprocess
 

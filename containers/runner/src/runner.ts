@@ -6,10 +6,10 @@ import {
   PROTOCOL_VERSION,
   type ToRunner,
 } from "../../../workers/executors/runner/protocol.ts";
-import { Agent, type Assignment, type Effect } from "./agent.ts";
+import { Agent, type Assignment, type Dispatched, type Effect } from "./agent.ts";
 import { Attempt } from "./attempt.ts";
 import type { Backends } from "./backend.ts";
-import { FatalError } from "./errors.ts";
+import { causeOf, FatalError } from "./errors.ts";
 import { Link } from "./link.ts";
 import { Probes } from "./probes.ts";
 import type { ServiceClient } from "./service.ts";
@@ -29,6 +29,8 @@ const KILL_MS = 10_000;
 export interface RunnerSettings {
   readonly url: string;
   readonly version: string;
+  /** What to do when the service does not know this runner any more. */
+  readonly registerAnew: string;
   readonly labels: readonly string[];
   readonly slots: number;
   readonly maxOutputBytes: number;
@@ -165,7 +167,9 @@ export class Runner {
   #receive(frame: ToRunner): void {
     this.#perform(this.#agent.receive(frame));
     if (frame.type === "refused") {
-      this.#fail(new FatalError(`The service ends this runner (${frame.code}): ${frame.message}`));
+      const hint = frame.code === "revoked" ? ` ${this.#settings.registerAnew}` : "";
+      const why = `The service ends this runner (${frame.code}): ${frame.message}${hint}`;
+      this.#fail(new FatalError(why));
     }
     if (frame.type !== "welcome") return;
     if (frame.protocol !== PROTOCOL_VERSION) {
@@ -229,20 +233,33 @@ export class Runner {
     const backend = this.#settings.backends[assignment.work.task_type];
     // The agent rejects what no backend is there for.
     if (backend === undefined) return;
-    const attempt = new Attempt({
-      assignment,
-      backend,
-      service: this.#settings.service,
-      folder: this.#settings.attempts,
-      maxOutputBytes: this.#settings.maxOutputBytes,
-      isConnected: () => this.#link.isOpen,
-      send: (frame) => this.#link.send(frame),
-      onFenced: () => this.#perform(this.#agent.fence(key)),
-    });
+    let attempt: Attempt;
+    try {
+      attempt = new Attempt({
+        assignment,
+        backend,
+        service: this.#settings.service,
+        folder: this.#settings.attempts,
+        maxOutputBytes: this.#settings.maxOutputBytes,
+        isConnected: () => this.#link.isOpen,
+        send: (frame) => this.#link.send(frame),
+        onFenced: () => this.#perform(this.#agent.fence(key)),
+      });
+    } catch (error) {
+      this.#reject(key, assignment, `The runner cannot keep its output: ${causeOf(error)}`);
+      return;
+    }
     this.#attempts.set(key, attempt);
     const executing = this.#execute(key, attempt, assignment.timeout_ms);
     this.#executing.add(executing);
     void executing.finally(() => this.#executing.delete(executing));
+  }
+
+  /** Of what the agent has taken. */
+  #reject(key: string, { attempt, epoch }: Dispatched, why: string): void {
+    this.#settings.say(why);
+    this.#perform(this.#agent.fence(key));
+    this.#link.send({ type: "rejected", attempt, epoch, reason: why.slice(0, 2_000) });
   }
 
   async #execute(key: string, attempt: Attempt, timeoutMs: number): Promise<void> {

@@ -1,4 +1,5 @@
 /** The service's HTTP API, as a runner calls it. */
+import { createHash } from "node:crypto";
 import { setTimeout as delay } from "node:timers/promises";
 import { z } from "zod";
 import { RUNNER_PATHS } from "../../../workers/executors/runner/protocol.ts";
@@ -93,7 +94,8 @@ export class ServiceClient {
     signal: AbortSignal,
   ): Promise<ArrayBuffer | null> {
     return this.#persistently(signal, async () => {
-      const query = queryOf({ ...dispatched, key });
+      const { attempt, epoch } = dispatched;
+      const query = queryOf({ attempt, epoch, key });
       const response = await this.#request("GET", RUNNER_PATHS.blobs + query, "", signal);
       if (response.status === 404) return null;
       await expectSuccess(response);
@@ -108,8 +110,11 @@ export class ServiceClient {
     body: Uint8Array,
     signal: AbortSignal,
   ): Promise<void> {
+    const { attempt, epoch } = dispatched;
+    // The digest lets the service store a large file without keeping it first.
+    const sha256 = createHash("sha256").update(body).digest("hex");
     await this.#persistently(signal, async () => {
-      const query = queryOf({ ...dispatched, path });
+      const query = queryOf({ attempt, epoch, path, sha256 });
       const response = await this.#request("PUT", RUNNER_PATHS.artifacts + query, body, signal);
       await expectSuccess(response);
       await response.body?.cancel();

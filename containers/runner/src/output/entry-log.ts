@@ -56,6 +56,8 @@ export class EntryLog {
   #timer: NodeJS.Timeout | null = null;
   #end: Place = { entry: 0, offset: 0 };
   #isFull = false;
+  /** Output was dropped and nothing says so yet. */
+  #isMarkerDue = false;
 
   /** `onEntry` is called when there are more entries to be read. */
   constructor(path: string, limitBytes: number, onEntry: () => void) {
@@ -116,7 +118,7 @@ export class EntryLog {
 
   /** Makes room, when the service has every entry; the places of entries before are void. */
   clear(): void {
-    if (this.#end.offset === 0) return;
+    if (this.#end.offset === 0 && !this.#isFull) return;
     ftruncateSync(this.#file, 0);
     this.#end = { entry: this.#end.entry, offset: 0 };
     this.#isFull = false;
@@ -133,17 +135,32 @@ export class EntryLog {
     this.#timer = null;
     const pending = this.#pending;
     this.#pending = null;
-    if (pending === null || this.#isFull) return false;
-    const line = Buffer.from(`${JSON.stringify([pending.stream, pending.text])}\n`);
-    this.#isFull = this.#end.offset + line.byteLength > this.#limitBytes;
-    if (!this.#isFull) return this.#append(line);
-    const marker = overflowMarker(this.#limitBytes);
-    return this.#append(Buffer.from(`${JSON.stringify([pending.stream, marker])}\n`));
+    if (pending === null) return false;
+    const { stream, text } = pending;
+    if (this.#isFull) return this.#isMarkerDue && this.#append(stream, this.#marker);
+    return this.#append(stream, text) || this.#append(stream, this.#marker);
   }
 
-  #append(line: Buffer): boolean {
+  get #marker(): string {
+    return overflowMarker(this.#limitBytes);
+  }
+
+  /** Returns false when there is no room; for the marker, beyond the limit, there always is. */
+  #append(stream: LogStream, text: string): boolean {
+    const isMarker = this.#isFull;
+    const line = Buffer.from(`${JSON.stringify([stream, text])}\n`);
     const { entry, offset } = this.#end;
-    writeSync(this.#file, line, 0, line.byteLength, offset);
+    this.#isFull = isMarker || offset + line.byteLength > this.#limitBytes;
+    if (this.#isFull && !isMarker) return false;
+    try {
+      writeSync(this.#file, line, 0, line.byteLength, offset);
+    } catch {
+      // The disk is full: output is dropped like beyond the limit, and told of when there is room.
+      this.#isFull = true;
+      this.#isMarkerDue = true;
+      return false;
+    }
+    this.#isMarkerDue = false;
     this.#end = { entry: entry + 1, offset: offset + line.byteLength };
     return true;
   }

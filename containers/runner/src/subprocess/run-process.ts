@@ -75,9 +75,14 @@ export async function runProcess(
   const exited = new Promise<number>((resolve) => {
     child.once("exit", (code, by) => resolve(exitCodeOf(code, by)));
   });
+  try {
+    events.started(child.pid);
+  } catch (error) {
+    await tree.destroy();
+    throw error;
+  }
   follow(child.stdout, (text) => events.output("stdout", text));
   follow(child.stderr, (text) => events.output("stderr", text));
-  events.started(child.pid);
   let stopping: Promise<void> | null = null;
   const stop = () => {
     stopping ??= endGracefully(tree, graceOf(signal));

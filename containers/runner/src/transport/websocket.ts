@@ -9,6 +9,8 @@ import { type Connection, type ConnectionEvents, type Transport, takeFrame } fro
 const HANDSHAKE_MS = 15_000;
 /** An assignment carries the task's files. */
 const MAX_MESSAGE_BYTES = 64 * 1024 * 1024;
+/** By then the service's welcome has said how often. */
+const FIRST_PING_MS = 1_000;
 /** Unanswered pings after which the connection counts as dead. */
 const MAX_UNANSWERED = 3;
 
@@ -73,7 +75,7 @@ function connectionOf(
     socket.ping();
     pinging = setTimeout(ping, pingMs());
   };
-  pinging = setTimeout(ping, pingMs());
+  pinging = setTimeout(ping, Math.min(FIRST_PING_MS, pingMs()));
   socket.on("pong", () => {
     unanswered = 0;
   });
