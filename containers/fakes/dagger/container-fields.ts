@@ -3,7 +3,9 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
 import type { Call } from "./call.ts";
+import { viewOf } from "./container.ts";
 import type { QueryContext } from "./context.ts";
+import { existsIn } from "./directory-fields.ts";
 import { EngineError } from "./errors.ts";
 import { containerState } from "./evaluate.ts";
 import type { Fields } from "./fields.ts";
@@ -29,6 +31,10 @@ export const CONTAINER_READS: Fields = {
   stdout: output("stdout"),
   stderr: output("stderr"),
   combinedOutput: output("combined"),
+  exists: async (call, args, context) => {
+    const state = await containerState(call, context);
+    return existsIn(viewOf(state), args, state.workdir);
+  },
   platform: () => defaultPlatform(),
   user: async (call, _args, context) => (await containerState(call, context)).user,
   workdir: async (call, _args, context) => (await containerState(call, context)).workdir,

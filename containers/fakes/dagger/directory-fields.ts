@@ -1,19 +1,33 @@
 /** The fields that read directories and files, or export them to the host. */
 import { mkdir, readdir, readFile, rm, stat } from "node:fs/promises";
-import { basename, dirname, join, resolve } from "node:path";
+import { basename, dirname, join, posix, resolve } from "node:path";
 import picomatch from "picomatch";
 import { z } from "zod";
+import type { Arguments } from "./call.ts";
 import { EngineError } from "./errors.ts";
 import { directoryPath, filePath } from "./evaluate.ts";
 import type { Fields } from "./fields.ts";
 import { copyContents, copyFile, digestTree } from "./snapshots.ts";
-import { readable } from "./view.ts";
+import { isThere, readable, type View } from "./view.ts";
 
 const MAX_CONTENTS_BYTES = 128 * 1_024 * 1_024;
 
 /** Directories are told from files by a slash at the end. */
 async function withSlash(root: string, path: string): Promise<string> {
   return (await stat(join(root, path)).catch(() => null))?.isDirectory() ? `${path}/` : path;
+}
+
+const existsOptions = z.object({
+  path: z.string(),
+  expectedType: z.enum(["REGULAR_TYPE", "DIRECTORY_TYPE", "SYMLINK_TYPE"]).nullish(),
+  doNotFollowSymlinks: z.boolean().nullish(),
+});
+
+/** Answers `exists` for a path that begins at `workdir`. */
+export function existsIn(view: View, args: Arguments, workdir: string): Promise<boolean> {
+  const { path, expectedType, doNotFollowSymlinks } = existsOptions.parse(args);
+  const absolute = posix.resolve(workdir, path);
+  return isThere(view, absolute, expectedType ?? null, doNotFollowSymlinks !== true);
 }
 
 export const DIRECTORY_READS: Fields = {
@@ -36,6 +50,8 @@ export const DIRECTORY_READS: Fields = {
     const paths = (await readdir(root, { recursive: true })).filter((path) => isMatch(path));
     return (await Promise.all(paths.map((path) => withSlash(root, path)))).sort();
   },
+  exists: async (call, args, context) =>
+    existsIn({ root: await directoryPath(call, context), mounts: [] }, args, "/"),
   digest: async (call, _args, context) =>
     `sha256:${await digestTree(await directoryPath(call, context))}`,
   export: async (call, args, context) => {

@@ -1,4 +1,5 @@
 /** Takes what a command writes: scrubs it, keeps it in files and reports it while it comes. */
+import { isUtf8 } from "node:buffer";
 import { closeSync, openSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import { StringDecoder } from "node:string_decoder";
@@ -76,8 +77,7 @@ export class OutputCapture {
     for (const name of STREAMS) {
       const { scrubber, decoder } = this.#streams[name];
       this.#pass(name, scrubber.flush());
-      const rest = decoder.end();
-      if (rest !== "") this.#report(name, rest);
+      this.#listener.lines[name].push(decoder.end());
       this.#listener.lines[name].end();
       this.#listener.text(name, "", true);
     }
@@ -88,12 +88,8 @@ export class OutputCapture {
     if (bytes.length === 0) return;
     const { decoder, files } = this.#streams[name];
     for (const file of files) writeSync(file, bytes);
-    const text = decoder.write(bytes);
-    if (text !== "") this.#report(name, text);
-  }
-
-  #report(name: StreamName, text: string): void {
-    this.#listener.text(name, text, false);
-    this.#listener.lines[name].push(text);
+    this.#listener.lines[name].push(decoder.write(bytes));
+    // As the engine does: it cannot marshal any other text, and drops it with an error in its own log.
+    if (isUtf8(bytes)) this.#listener.text(name, bytes.toString("utf8"), false);
   }
 }

@@ -164,6 +164,24 @@ describe.concurrent("files", () => {
     expect(await ask('file (path: "src/a.ts") { size }')).toBe(6);
   });
 
+  it("are told from what is no file, without being read", async () => {
+    const made = "mkdir /w; cd /w; : > .file; ln -s .file link; ln -s nowhere dead; mkfifo pipe";
+    const calls = [`withExec (args: ["sh","-c","${made}"])`];
+    const paths = [".file", "link", "dead", "pipe", "none"];
+    const ask = async (options: string) => {
+      const each = paths.map((path, index) => `n${index}: exists (path: "${path}"${options})`);
+      const answer = await container(calls, `directory (path: "/w") { ${each.join(" ")} }`);
+      return [...JSON.stringify(answer.data).matchAll(/"n\d":(\w+)/g)].map(([, value]) => value);
+    };
+    const [yes, no] = ["true", "false"];
+    expect(await ask(",expectedType: REGULAR_TYPE")).toEqual([yes, yes, no, no, no]);
+    expect(await ask(",doNotFollowSymlinks: true")).toEqual([yes, yes, yes, yes, no]);
+    expect(leaf(await container(calls, 'exists (path: "w/link")'))).toBe(true);
+    expect(leaf(await container(calls, 'directory (path: "/w") { glob (pattern: "**") }'))).toEqual(
+      [".file", "dead", "link", "pipe"],
+    );
+  });
+
   it.each([
     ['file (path: "/missing") { contents }', "/missing: no such file or directory"],
     ['file (path: "/etc") { contents }', "path /etc is a directory, not a file"],

@@ -5,6 +5,7 @@ import { parseTraceparent } from "./telemetry.ts";
 import {
   events,
   type LogLine,
+  leaf,
   logLines,
   query,
   type ServerEvent,
@@ -99,6 +100,22 @@ describe("GET /v1/logs", () => {
       if (seen.length > 0) break;
     }
     expect(seen[0]).toBe("last\n");
+  });
+
+  it("drops what is no text by itself, such as half a character", async () => {
+    const other = await dagger.openSession();
+    const line =
+      "echo a; sleep 0.2; printf '\\303'; sleep 0.2; printf '\\244\\n'; sleep 0.2; echo b";
+    expect(leaf(await query(other, shell(line)))).toBe("a\nä\nb\n");
+    let text = "";
+    for await (const event of events(other, "/v1/logs")) {
+      if (event.name === "logs")
+        text += logLines(event)
+          .map((record) => record.text)
+          .join("");
+      if (text.includes("b\n")) break;
+    }
+    expect(text).toBe("a\nb\n");
   });
 
   it("ends with the session, after the last line", async () => {

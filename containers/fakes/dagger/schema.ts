@@ -5,6 +5,7 @@ scalar Void
 
 enum ReturnType { SUCCESS FAILURE ANY }
 enum CacheSharingMode { SHARED PRIVATE LOCKED }
+enum ExistsType { REGULAR_TYPE DIRECTORY_TYPE SYMLINK_TYPE }
 
 interface Node { id: ID! }
 
@@ -37,6 +38,7 @@ type Container implements Node {
   stdout: String!
   stderr: String!
   combinedOutput: String!
+  exists(path: String!, expectedType: ExistsType, doNotFollowSymlinks: Boolean = false): Boolean!
   file(path: String!, expand: Boolean = false): File!
   directory(path: String!, expand: Boolean = false): Directory!
   withExec(
@@ -78,6 +80,7 @@ type Directory implements Node {
   entries(path: String): [String!]!
   glob(pattern: String!): [String!]!
   digest: String!
+  exists(path: String!, expectedType: ExistsType, doNotFollowSymlinks: Boolean = false): Boolean!
   export(path: String!, wipe: Boolean = false): String!
   file(path: String!): File!
   directory(path: String!): Directory!

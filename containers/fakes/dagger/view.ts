@@ -104,6 +104,23 @@ export async function readable(
   return hostPath;
 }
 
+type Type = "REGULAR_TYPE" | "DIRECTORY_TYPE" | "SYMLINK_TYPE";
+
+/** Whether there is something at a path, of that type when one is given. */
+export async function isThere(
+  view: View,
+  path: string,
+  type: Type | null,
+  followLast: boolean,
+): Promise<boolean> {
+  const { hostPath, mount } = await locate(view, path, followLast);
+  if (mount?.opaque !== undefined) return false;
+  const stats = await lstat(hostPath).catch(() => null);
+  if (stats === null || type === null) return stats !== null;
+  if (type === "REGULAR_TYPE") return stats.isFile();
+  return type === "DIRECTORY_TYPE" ? stats.isDirectory() : stats.isSymbolicLink();
+}
+
 /** Makes a directory with its parents and returns the ones that were missing, outermost first. */
 export async function ensureDirectory(path: string): Promise<string[]> {
   const made: string[] = [];

@@ -2,7 +2,7 @@
 import { randomBytes } from "node:crypto";
 import { posix } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
-import type { Container, ReturnType } from "@dagger.io/dagger";
+import type { Container } from "@dagger.io/dagger";
 import { AttemptFailed } from "../../../../workers/executors/outcome.ts";
 import type { LogStream } from "../../../../workers/executors/port.ts";
 import { exportArtifacts, exportLeft, outputSize, readNote, readOutput } from "./collect.ts";
@@ -12,7 +12,7 @@ import { followLogs } from "./follow-logs.ts";
 import { LiveOutput } from "./live-output.ts";
 import { FILES, WORKSPACE } from "./places.ts";
 import type { Job, OutputEntry, Report } from "./protocol.ts";
-import type { Sdk } from "./sdk.ts";
+import type { Sdk, SdkEnums } from "./sdk.ts";
 import type { Session } from "./session.ts";
 
 const STREAMS: readonly LogStream[] = ["stdout", "stderr"];
@@ -45,7 +45,7 @@ export async function runAttempt(
     await Promise.race([live.ended, followed, delay(DRAIN_MS, undefined, { ref: false })]);
     listening.abort();
     await followed;
-    return await collect(job, ran, live, nonce, sdk.ReturnType.Any);
+    return await collect(job, ran, live, nonce, sdk);
   } catch (error) {
     throw engineFailure(
       error,
@@ -71,24 +71,24 @@ async function collect(
   { exitCode, container }: Ran,
   live: LiveOutput,
   nonce: string,
-  any: ReturnType,
+  enums: SdkEnums,
 ): Promise<Report> {
   if (container === null) return { exit_code: exitCode, missing: null, artifacts: [] };
   const [exit, missing] = await Promise.all([
-    readNote(container, FILES.exit),
-    readNote(container, FILES.missing),
-    exportLeft(container, job.folder, FILES.output),
-    job.program === "script" ? exportLeft(container, job.folder, FILES.frame) : null,
-    completeOutput(container, live, nonce, any),
+    readNote(container, FILES.exit, enums),
+    readNote(container, FILES.missing, enums),
+    exportLeft(container, job.folder, FILES.output, enums),
+    job.program === "script" ? exportLeft(container, job.folder, FILES.frame, enums) : null,
+    completeOutput(container, live, nonce, enums),
   ]);
   if (missing !== null) return { exit_code: exitCode, missing, artifacts: [] };
   // Without it the wrapper could not run, or could not write: then its own exit code is all there is.
   const code = exit !== null && /^\d+$/.test(exit) ? Number(exit) : null;
-  if (code === null && (await outputSize(container, "stdout")) === 0) {
+  if (code === null && (await outputSize(container, "stdout", enums)) === 0) {
     return { exit_code: exitCode, missing: "sh", artifacts: [] };
   }
   const directory = posix.join(WORKSPACE, job.directory);
-  const artifacts = await exportArtifacts(container, directory, job.artifacts);
+  const artifacts = await exportArtifacts(container, directory, job.artifacts, enums);
   return { exit_code: code ?? exitCode, missing: null, artifacts };
 }
 
@@ -97,15 +97,15 @@ async function completeOutput(
   container: Container,
   live: LiveOutput,
   nonce: string,
-  any: ReturnType,
+  enums: SdkEnums,
 ): Promise<void> {
   for (const stream of STREAMS) {
     if (live.isQuiet) return;
-    const size = await outputSize(container, stream);
+    const size = await outputSize(container, stream, enums);
     if (size === live.bytes(stream) + nonce.length) continue;
     // Nothing at all was written: not even the nonce, since the image has no shell.
     if (size === 0) continue;
-    const whole = await readOutput(container, stream, size, nonce, any);
+    const whole = await readOutput(container, stream, size, nonce, enums);
     if (whole !== null) live.complete(stream, whole);
     else live.note(INCOMPLETE);
   }

@@ -13,8 +13,10 @@ import { probeEngine } from "./probe.ts";
  * git, so that a task in any language runs in it.
  */
 export const DEFAULT_IMAGE = "node:24-bookworm";
-/** An engine that has to be fetched first takes this long. */
-const CONNECT_MS = 120_000;
+/** The CLI tries again and again to reach an engine whose address it was given. */
+const CONNECT_MS = 20_000;
+/** An engine that the CLI starts itself may have to be fetched first. */
+const PROVISION_MS = 120_000;
 /** A probe says soon that an engine does not answer; it is asked again and again. */
 const PROBE_MS = 10_000;
 
@@ -58,9 +60,10 @@ export function createDaggerBackend(options: DaggerOptions): Backend {
   const environment = {
     ...passed(),
     ...(engine !== null && { _EXPERIMENTAL_DAGGER_RUNNER_HOST: engine }),
-    // What a run does is told to nobody but the service, and hints to people have no reader.
+    // What a run does is told to nobody but the service, and nobody reads hints or colors.
     DO_NOT_TRACK: "1",
     DAGGER_NO_NAG: "1",
+    NO_COLOR: "1",
     NODE_COMPILE_CACHE: join(stateFolder, "compile-cache"),
     ...options.environment,
   };
@@ -70,7 +73,7 @@ export function createDaggerBackend(options: DaggerOptions): Backend {
   const settings: DaggerSettings = {
     ...{ attempts, cli, environment, warn: options.warn },
     markPrefix: markPrefix(stateFolder),
-    connectTimeoutMs: options.connectTimeoutMs ?? CONNECT_MS,
+    connectTimeoutMs: options.connectTimeoutMs ?? (engine === null ? PROVISION_MS : CONNECT_MS),
     defaultImage: options.defaultImage ?? DEFAULT_IMAGE,
     setup: options.setup ?? [],
     cacheVolumes: options.cacheVolumes ?? [],
@@ -89,7 +92,7 @@ export function createDaggerBackend(options: DaggerOptions): Backend {
     type: "dagger",
     probe: async () => {
       if (performance.now() < usableUntil) return null;
-      const problem = await probeEngine({ cli, environment, timeoutMs: probeTimeoutMs });
+      const problem = await probeEngine({ cli, engine, environment, timeoutMs: probeTimeoutMs });
       if (problem === null) usableUntil = performance.now() + USABLE_MS;
       return problem;
     },

@@ -1,7 +1,7 @@
 /** Takes what a task left out of its container: whole output, results, artifacts. */
 import { truncate, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import type { Container, Directory, File, ReturnType } from "@dagger.io/dagger";
+import type { Container, Directory } from "@dagger.io/dagger";
 import { ArtifactsTooLarge } from "../../../../workers/executors/attempt-output.ts";
 import { isWorkspacePath } from "../../../../workers/executors/file-set.ts";
 import { matcher } from "../../../../workers/executors/local/child/artifacts.ts";
@@ -15,6 +15,7 @@ import {
 import { refusal } from "./engine-errors.ts";
 import { ARTIFACTS_FOLDER, CONTROL, FILES, LEFT_FOLDER } from "./places.ts";
 import type { Report } from "./protocol.ts";
+import type { SdkEnums } from "./sdk.ts";
 
 /** Queries under way at a time. */
 const CONCURRENCY = 8;
@@ -32,11 +33,30 @@ async function orNull<T>(reading: Promise<T>): Promise<T | null> {
   }
 }
 
+/**
+ * Bytes of a file, through links; null for what is not there or no file. It is asked before anything is
+ * read: the engine would wait for ever for a writer of a pipe.
+ */
+async function sizeOf(
+  from: Container | Directory,
+  path: string,
+  { ExistsType }: SdkEnums,
+): Promise<number | null> {
+  const isFile = await orNull(from.exists(path, { expectedType: ExistsType.RegularType }));
+  return isFile === true ? orNull(from.file(path).size()) : null;
+}
+
+const inControl = (name: string) => `${CONTROL}/${name}`;
+
 /** The text of a short file that the wrapper wrote; null when it is not there. */
-export async function readNote(container: Container, name: string): Promise<string | null> {
-  const file = container.file(`${CONTROL}/${name}`);
-  const size = await orNull(file.size());
-  return size === null || size > MAX_NOTE_BYTES ? null : orNull(file.contents());
+export async function readNote(
+  container: Container,
+  name: string,
+  enums: SdkEnums,
+): Promise<string | null> {
+  const path = inControl(name);
+  const size = await sizeOf(container, path, enums);
+  return size === null || size > MAX_NOTE_BYTES ? null : orNull(container.file(path).contents());
 }
 
 /** Exports a file that the code may have written, removed or replaced. */
@@ -44,20 +64,25 @@ export async function exportLeft(
   container: Container,
   folder: string,
   name: string,
+  enums: SdkEnums,
 ): Promise<void> {
-  const file = container.file(`${CONTROL}/${name}`);
-  const size = await orNull(file.size());
+  const path = inControl(name);
+  const size = await sizeOf(container, path, enums);
   if (size === null) return;
   const place = join(LEFT_FOLDER, name);
-  if (size <= MAX_LEFT_BYTES) return void (await orNull(file.export(place)));
+  if (size <= MAX_LEFT_BYTES) return void (await orNull(container.file(path).export(place)));
   // Of what is too large to be read only its size is asked.
   await writeFile(join(folder, place), "");
   await truncate(join(folder, place), size);
 }
 
 /** Bytes of a stream as the engine counted them; null when the task removed the file. */
-export function outputSize(container: Container, stream: LogStream): Promise<number | null> {
-  return orNull(container.file(`${CONTROL}/${FILES[stream]}`).size());
+export function outputSize(
+  container: Container,
+  stream: LogStream,
+  enums: SdkEnums,
+): Promise<number | null> {
+  return sizeOf(container, inControl(FILES[stream]), enums);
 }
 
 /** The beginning of a stream, one byte more than may be logged; null when it cannot be had. */
@@ -66,16 +91,16 @@ export async function readOutput(
   stream: LogStream,
   size: number | null,
   nonce: string,
-  any: ReturnType,
+  { ReturnType }: SdkEnums,
 ): Promise<string | null> {
-  const path = `${CONTROL}/${FILES[stream]}`;
+  const path = inControl(FILES[stream]);
   const limit = nonce.length + MAX_LOG_BYTES + 1;
   let whole: string | null;
   if (size === null) whole = await orNull(container[stream]());
   else if (size <= limit) whole = await orNull(container.file(path).contents());
   else {
-    const head = container.withExec(["head", "-c", String(limit), path], { expect: any });
-    whole = await orNull(head.stdout());
+    const args = ["head", "-c", String(limit), path];
+    whole = await orNull(container.withExec(args, { expect: ReturnType.Any }).stdout());
   }
   if (whole === null || !whole.startsWith(nonce)) return null;
   return whole.slice(nonce.length);
@@ -95,17 +120,11 @@ async function inTurns<T, R>(items: readonly T[], work: (item: T, index: number)
   return results;
 }
 
-interface Match {
-  readonly path: string;
-  readonly file: File;
-}
-
-async function findMatches(directory: Directory, globs: readonly string[]): Promise<Match[]> {
+async function findMatches(directory: Directory, globs: readonly string[]): Promise<string[]> {
   // The code may have removed its own working directory.
   const all = (await orNull(directory.glob("**"))) ?? [];
   const isMatch = matcher(globs);
-  const paths = all.filter((path) => !path.endsWith("/") && isMatch(path)).sort();
-  return paths.map((path) => ({ path, file: directory.file(path) }));
+  return all.filter((path) => !path.endsWith("/") && isMatch(path)).sort();
 }
 
 /**
@@ -116,21 +135,22 @@ export async function exportArtifacts(
   container: Container,
   path: string,
   globs: readonly string[],
+  enums: SdkEnums,
 ): Promise<Report["artifacts"]> {
   if (globs.length === 0) return [];
-  const matches = await findMatches(container.directory(path), globs);
-  const bad = matches.find((match) => !isWorkspacePath(match.path));
+  const directory = container.directory(path);
+  const matches = await findMatches(directory, globs);
+  const bad = matches.find((match) => !isWorkspacePath(match));
   if (bad !== undefined) {
     throw new AttemptFailed(
       "error",
       "artifact_path_invalid",
-      `The artifact ${JSON.stringify(bad.path)} cannot be kept under that name. Name it without a backslash.`,
+      `The artifact ${JSON.stringify(bad)} cannot be kept under that name. Name it without a backslash.`,
     );
   }
   let total = 0;
-  const sizes = await inTurns(matches, async ({ file }) => {
-    // What is neither a file nor a link to one has no size.
-    const size = total > MAX_ARTIFACT_BYTES ? null : await orNull(file.size());
+  const sizes = await inTurns(matches, async (match) => {
+    const size = total > MAX_ARTIFACT_BYTES ? null : await sizeOf(directory, match, enums);
     total += size ?? 0;
     return size;
   });
@@ -140,13 +160,13 @@ export async function exportArtifacts(
       sum += size ?? 0;
       return sum > MAX_ARTIFACT_BYTES;
     });
-    const { message } = new ArtifactsTooLarge(matches[index]?.path ?? path);
+    const { message } = new ArtifactsTooLarge(matches[index] ?? path);
     throw new AttemptFailed("error", "artifacts_too_large", message);
   }
   const files = matches.filter((_, index) => typeof sizes[index] === "number");
   return inTurns(files, async (match, index) => {
     const file = join(ARTIFACTS_FOLDER, String(index));
-    await match.file.export(file);
-    return { path: match.path, file };
+    await directory.file(match).export(file);
+    return { path: match, file };
   });
 }

@@ -2,9 +2,13 @@
 import { z } from "zod";
 import { AttemptFailed } from "../../../../workers/executors/outcome.ts";
 
-const execSchema = z.object({ name: z.literal("ExecError"), exitCode: z.int() });
+/** Of the code of a signal alone; with any other one it is the container that failed. */
+const execSchema = z.object({
+  name: z.literal("ExecError"),
+  exitCode: z.int().min(128).max(191),
+});
 
-/** The exit code of a command that the engine counts as an error; null for any other error. */
+/** The exit code of a command that a signal ended; null for any other error. */
 export function execExitCode(error: unknown): number | null {
   const parsed = execSchema.safeParse(error);
   return parsed.success ? parsed.data.exitCode : null;

@@ -48,11 +48,17 @@ describe("output", () => {
     expect(stdout.endsWith(LOG_CUT_MARKER)).toBe(true);
   });
 
-  it("is what it is when it is no text", async () => {
+  it("says where late what the engine's records left out: half characters", async () => {
     const { stdout } = await startWork({
-      command: "printf 'a\\377\\303b\\n'; printf '\\303'; sleep 0.1; printf '\\244\\n'",
+      command:
+        "echo one; sleep 0.3; printf '\\303'; sleep 0.3; printf '\\244\\n'; sleep 0.3; echo three",
     }).ended;
-    expect(stdout).toBe("a\ufffd\ufffdb\nä\n");
+    expect(stdout).toMatch(/^one\nthree\n\n… .* 6 characters before the end .* …\nä\n$/);
+  });
+
+  it("is what it is when it is no text", async () => {
+    const { stdout } = await startWork({ command: "printf 'a\\377\\303b\\n'" }).ended;
+    expect(stdout).toBe("a\ufffd\ufffdb\n");
   });
 
   it("of what the task removed is still there", async () => {

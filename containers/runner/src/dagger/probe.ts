@@ -1,6 +1,7 @@
 /** Whether attempts can be run now: the CLI is there, and an engine answers it. */
 import { tmpdir } from "node:os";
 import { z } from "zod";
+import { unreachable } from "./reach.ts";
 import { NoSession, openSession } from "./session.ts";
 import { OLDEST_ENGINE, SDK_VERSION } from "./version.ts";
 
@@ -8,6 +9,8 @@ const QUERY_MS = 5_000;
 
 export interface ProbeOptions {
   readonly cli: string;
+  /** Null is what the CLI chooses. */
+  readonly engine: string | null;
   readonly environment: Readonly<Record<string, string>>;
   readonly timeoutMs: number;
 }
@@ -16,6 +19,8 @@ const answerSchema = z.object({ data: z.object({ version: z.string() }) });
 
 /** Null when they can; else why not and what to do. */
 export async function probeEngine(options: ProbeOptions): Promise<string | null> {
+  const problem = options.engine === null ? null : await unreachable(options.engine);
+  if (problem !== null) return problem;
   try {
     const session = await openSession({ ...options, folder: tmpdir() });
     try {

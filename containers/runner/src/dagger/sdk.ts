@@ -3,7 +3,7 @@
  * as `connect()` does: the package's entry also loads a TypeScript compiler and an exporter of
  * telemetry, which would cost every attempt two seconds and 120 MB. The package is pinned.
  */
-import type { Client, Context, ReturnType } from "@dagger.io/dagger";
+import type { Client, Context, ExistsType, ReturnType } from "@dagger.io/dagger";
 import { z } from "zod";
 import type { Session } from "./session.ts";
 
@@ -13,9 +13,11 @@ type Connection = NonNullable<ConstructorParameters<ContextClass>[1]>;
 type GraphQLClient = ConstructorParameters<new (client: never) => Connection>[0];
 
 const isFunction = (value: unknown) => typeof value === "function";
+const isObject = (value: unknown) => typeof value === "object" && value !== null;
 const apiSchema = z.object({
   Client: z.custom<ClientClass>(isFunction),
-  ReturnType: z.custom<typeof ReturnType>((value) => typeof value === "object"),
+  ReturnType: z.custom<typeof ReturnType>(isObject),
+  ExistsType: z.custom<typeof ExistsType>(isObject),
 });
 const contextSchema = z.object({ Context: z.custom<ContextClass>(isFunction) });
 const connectionSchema = z.object({
@@ -25,8 +27,13 @@ const clientSchema = z.object({
   createGQLClient: z.custom<(port: number, token: string) => GraphQLClient>(isFunction),
 });
 
-export interface Sdk {
+/** Constants that calls take. */
+export interface SdkEnums {
   readonly ReturnType: typeof ReturnType;
+  readonly ExistsType: typeof ExistsType;
+}
+
+export interface Sdk extends SdkEnums {
   connect(session: Pick<Session, "port" | "token">): Client;
 }
 
@@ -42,12 +49,13 @@ export async function loadSdk(): Promise<Sdk> {
     part("./common/graphql/connection.js"),
     part("./common/graphql/client.js"),
   ]);
-  const { Client, ReturnType } = apiSchema.parse(api);
+  const { Client, ReturnType, ExistsType } = apiSchema.parse(api);
   const { Context } = contextSchema.parse(context);
   const { Connection } = connectionSchema.parse(connection);
   const { createGQLClient } = clientSchema.parse(client);
   return {
     ReturnType,
+    ExistsType,
     connect: ({ port, token }) =>
       new Client(new Context([], new Connection(createGQLClient(port, token)))),
   };

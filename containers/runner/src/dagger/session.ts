@@ -7,6 +7,7 @@ import { spawn } from "node:child_process";
 import { createInterface } from "node:readline";
 import type { Readable } from "node:stream";
 import { setTimeout as delay } from "node:timers/promises";
+import { stripVTControlCharacters } from "node:util";
 import { z } from "zod";
 import { SDK_VERSION } from "./version.ts";
 
@@ -40,12 +41,26 @@ export class NoSession extends Error {
   }
 }
 
-/** The last line that says what went wrong, without the name of the program. */
+/** A line of the CLI's progress that tells a problem: "5   : ┆ ┆ ! connection refused". */
+const PROBLEM = /^\d+\s*:(?:\s|┆)*!\s*(.*)$/;
+/** Of use to whoever has the engine's traces alone. */
+const TRACE = / \[traceparent:[^\]]*\]/g;
+
+/** What the CLI says went wrong; while it tries again and again, its last problem. */
 function cause(words: string): string {
-  const lines = words.split("\n").map((line) => line.trim());
-  const said = lines.findLast((line) => line.startsWith("Error:")) ?? lines.findLast(Boolean);
-  return (said ?? "it says nothing").replace(/^Error:\s*/, "").replace(/[.\s]+$/, "");
+  const lines = stripVTControlCharacters(words)
+    .split("\n")
+    .map((line) => line.trim());
+  const problem = lines.findLast((line) => PROBLEM.test(line));
+  const said =
+    lines.findLast((line) => line.startsWith("Error:")) ?? problem?.replace(PROBLEM, "$1") ?? "";
+  return said
+    .replace(/^Error:\s*/, "")
+    .replace(TRACE, "")
+    .replace(/[.\s]+$/, "");
 }
+
+const inBrackets = (text: string) => (text === "" ? "" : ` (${text})`);
 
 function follow(readable: Readable): () => string {
   let tail = "";
@@ -86,13 +101,13 @@ export async function openSession(options: SessionOptions): Promise<Session> {
     ]);
     if (line === "late") {
       throw new NoSession(
-        `No Dagger engine answered within ${Math.round(timeoutMs / 1000)} s (${cause(lastWords())}). Check that the engine runs, and that the runner may reach it.`,
+        `No Dagger engine answered within ${Math.round(timeoutMs / 1000)} s${inBrackets(cause(lastWords()))}. Check that the engine runs, and that the runner may reach it.`,
       );
     }
     const parsed = connectSchema.safeParse(line === null ? null : parseJson(line));
     if (!parsed.success) {
       throw new NoSession(
-        `No Dagger engine answers: ${cause(lastWords())}. Start the engine, or give the runner the address of one that runs.`,
+        `No Dagger engine answers: ${cause(lastWords()) || "the CLI does not say why"}. Start the engine, or give the runner the address of one that runs.`,
       );
     }
     process.stdout.resume();
