@@ -37,6 +37,8 @@ export default defineConfig({
               ...worker.options,
               bindings: {
                 ENVIRONMENT: "local",
+                DAGGER_ENABLED: "true",
+                SUBPROCESS_ENABLED: "true",
                 PIPELZR_DEV_API_KEY: "test-dev-key",
                 SECRETS_MASTER_KEYS: `k1:${Buffer.alloc(32, 7).toString("base64")}`,
                 TEST_MIGRATIONS: await readD1Migrations("./migrations"),

@@ -63,6 +63,8 @@ const variables = z.object({
   VISLZR_URL: z.string().default("http://localhost:8002"),
   IDEALZR_URL: z.string().default("http://localhost:8003"),
   DAGGER_ENABLED: flag(false),
+  /** Commands on the hosts of runners that allow them. */
+  SUBPROCESS_ENABLED: flag(false),
   E2B_ENABLED: flag(false),
   E2B_API_KEY: optional,
   /** Hosts (`host` or `host:port`) that user-supplied URLs may reach although they are private. */

@@ -2,6 +2,8 @@
 import { createApp } from "./app.ts";
 import { observe } from "./operations/recorder.ts";
 import { sweep } from "./operations/sweeper.ts";
+import { consume } from "./queues.ts";
+import { placementOf } from "./run-coordinator.ts";
 import { callOnRun } from "./runs/client.ts";
 import { buildServices, featureRouters } from "./services.ts";
 
@@ -14,10 +16,11 @@ const app = createApp({ services: buildServices, routers: featureRouters, observ
 
 export default {
   fetch: app.fetch,
+  queue: consume,
   async scheduled(controller, env) {
     await sweep(
       env.DB,
-      ({ id, kind }) => callOnRun(env.RUN_COORDINATOR, id, kind === "pipeline" ? "own" : "shared"),
+      ({ id, kind }) => callOnRun(env.RUN_COORDINATOR, id, placementOf(kind)),
       controller.scheduledTime,
     );
   },

@@ -10,15 +10,22 @@ export interface ExecutorState {
   readonly reason: string | null;
 }
 
+const VARIABLES = { dagger: "DAGGER_ENABLED", subprocess: "SUBPROCESS_ENABLED" } as const;
+
 export function executorStates(config: Config): ExecutorState[] {
   const wanted: Readonly<Record<TaskType, boolean>> = {
     local: true,
     dagger: config.DAGGER_ENABLED,
     e2b: config.E2B_ENABLED,
-    subprocess: false,
+    subprocess: config.SUBPROCESS_ENABLED,
   };
   return TASK_TYPES.map((type) => {
     if (type === "local") return { type, state: "enabled", usable: true, reason: null };
+    if (type !== "e2b") {
+      const reason = wanted[type] ? null : `Set ${VARIABLES[type]} to use it.`;
+      const state = wanted[type] ? "enabled" : "disabled";
+      return { type, state, usable: wanted[type], reason };
+    }
     const state = wanted[type] ? "unavailable" : "disabled";
     return { type, state, usable: false, reason: "This version has no such executor." };
   });

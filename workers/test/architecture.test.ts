@@ -12,7 +12,7 @@ const LAYERS: readonly (readonly [name: string, pattern: RegExp])[] = [
   ["executors", /^workers\/executors\//],
   ["runs", /^workers\/runs\//],
   ["features", /^workers\/(tasks|pipelines|keys|secrets|operations|console)\//],
-  ["app", /^workers\/(app|services|run-coordinator)\.ts/],
+  ["app", /^workers\/(app|services|run-coordinator|backends|queues)\.ts/],
   ["index", /^workers\/index\.ts/],
 ];
 
