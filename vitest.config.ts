@@ -51,6 +51,8 @@ export default defineConfig({
           name: "workers",
           include: ["workers/**/*.workers.test.ts"],
           setupFiles: ["workers/test/setup.ts"],
+          // One runtime for all: each file has projects and objects of its own.
+          isolate: false,
           fileParallelism: false,
         },
       },
