@@ -61,6 +61,8 @@ export default defineConfig({
           name: "containers",
           include: ["containers/**/*.test.ts"],
           environment: "node",
+          // One more than there would be on two cores: these tests wait for processes most of the time.
+          maxWorkers: 2,
           testTimeout: 60_000,
         },
       },
