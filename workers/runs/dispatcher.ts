@@ -14,6 +14,9 @@ export class Dispatcher {
   readonly #children: RunChildren;
   readonly #detached: DetachedAttempts;
 
+  /** Dispatches that are being stopped. */
+  readonly #stopped = new Set<string>();
+
   constructor(host: RunHost, children: RunChildren, detached: DetachedAttempts) {
     this.#host = host;
     this.#children = children;
@@ -24,6 +27,8 @@ export class Dispatcher {
   async begin(live: LiveRun, step: number, epoch: number): Promise<void> {
     try {
       const work = await this.#work(live, step);
+      // The stop may have come while the work was made out.
+      if (this.#stopped.has(keyOf(live, step, epoch))) return;
       if (work.type === "run") await this.#children.begin(live, step, epoch, work);
       else await this.#detached.begin(live, step, epoch, work);
     } catch (error) {
@@ -33,12 +38,16 @@ export class Dispatcher {
 
   /** Stops a dispatch; what it comes to is reported by whoever has it. Never rejects. */
   async stop(live: LiveRun, step: number, epoch: number, cause: StopCause): Promise<void> {
+    const key = keyOf(live, step, epoch);
+    this.#stopped.add(key);
     try {
       const work = await this.#work(live, step);
       if (work.type === "run") await this.#children.stop(live, step, epoch, work);
       else await this.#detached.stop(live, step, epoch, cause);
     } catch (error) {
       logWarning("attempt_not_stopped", error, { resource_id: live.resource.id });
+    } finally {
+      this.#stopped.delete(key);
     }
   }
 
@@ -57,4 +66,8 @@ export class Dispatcher {
     const result = { status: "failed", reason: "error", exit_code: null, code, message } as const;
     this.#host.tell(live, { type: "attempt_finished", step, epoch, result });
   }
+}
+
+function keyOf(live: LiveRun, step: number, epoch: number): string {
+  return `${live.resource.id}/${live.run}/${step}/${epoch}`;
 }
