@@ -3,6 +3,7 @@
  * decides and stores. A dispatch that was taken is on the disk; nothing is sent before it is.
  */
 import { DurableObject } from "cloudflare:workers";
+import { z } from "zod";
 import type { AttemptBackend, DetachedRef, Dispatch, OfferAnswer, Waiting } from "../detached.ts";
 import type { StopReason, TaskType } from "../port.ts";
 import { Assigner } from "./assigner.ts";
@@ -13,18 +14,19 @@ import { afterRestart } from "./leases.ts";
 import { type ArtifactPlace, type AttemptName, type KeptFile, PoolFiles } from "./pool-files.ts";
 import { PoolStore } from "./pool-store.ts";
 import type { Admission, PoolPorts, RunnerStatus } from "./pool-types.ts";
-import { type FromRunner, LEASE_MS } from "./protocol.ts";
+import { fromRunnerSchema, LEASE_MS } from "./protocol.ts";
 import { Reporter } from "./reporter.ts";
 import { Roster } from "./roster.ts";
 import { readSignature } from "./signature.ts";
 
+/** `frames` is the JSON of a list of them, here and in the answer. */
 export interface Exchange {
   readonly session: string;
-  readonly frames: readonly FromRunner[];
+  readonly frames: string;
   readonly wait_ms: number;
 }
 
-/** `frames` is their JSON. A session that the object does not know has to begin with a hello. */
+/** A session that the object does not know has to begin with a hello. */
 export type ExchangeAnswer =
   | { readonly status: "frames"; readonly frames: string }
   | { readonly status: "unknown" };
@@ -135,9 +137,10 @@ export abstract class RunnerPoolBase extends DurableObject<Env> implements Attem
   async exchange(runnerId: string, exchange: Exchange): Promise<ExchangeAnswer> {
     this.#open();
     const known = this.#connections.session(runnerId, exchange.session);
-    if (known === null && exchange.frames[0]?.type !== "hello") return { status: "unknown" };
+    const frames = z.array(fromRunnerSchema).parse(JSON.parse(exchange.frames));
+    if (known === null && frames[0]?.type !== "hello") return { status: "unknown" };
     const session = known ?? this.#connections.begin(runnerId, exchange.session);
-    for (const frame of exchange.frames) await this.#conversation.hear(session, frame);
+    for (const frame of frames) await this.#conversation.hear(session, frame);
     return { status: "frames", frames: JSON.stringify(await session.take(exchange.wait_ms)) };
   }
 

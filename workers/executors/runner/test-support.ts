@@ -55,6 +55,8 @@ export class FakeOwner implements AttemptOwner {
   held: "claim" | "report" | null = null;
   /** Calls that wait. */
   waiting = 0;
+  /** Calls that failed. */
+  failures = 0;
 
   /** Takes the place of the coordinators until the test ends. */
   install(): this {
@@ -150,7 +152,9 @@ export class FakeOwner implements AttemptOwner {
     // By looking again: what waits may be in another object's context than who lets it go on.
     while (this.held === kind) await scheduler.wait(2);
     this.waiting -= 1;
-    if (this.isDown) throw new Error("The owner was reset.");
+    if (!this.isDown) return;
+    this.failures += 1;
+    throw new Error("The owner was reset.");
   }
 }
 
