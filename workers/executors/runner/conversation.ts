@@ -172,6 +172,12 @@ export class Conversation {
       if (tracker.isMissing(held.output)) this.#askAgain(connection, tracker);
     }
     store.renew(runner_id, kept, now + leaseMs);
+    const named = new Set(kept);
+    for (const row of mine.values()) {
+      // One that has not started may have crossed with its assignment: its lease decides.
+      if (named.has(row.attempt) || row.state === "assigned" || reporter.isWhole(row)) continue;
+      dispatches.lose(row);
+    }
     assigner.assign();
   }
 

@@ -36,6 +36,8 @@ export interface DispatchesDeps {
   readonly assigner: Assigner;
   /** The pool's own name. */
   readonly pool: string;
+  /** Dispatches that may wait. */
+  readonly maxQueued: number;
   owner(place: Pick<Dispatch, "placement" | "resource_id">): AttemptOwner;
   arm(): void;
 }
@@ -86,12 +88,12 @@ export class Dispatches {
 
   /** What can be refused before it is claimed. */
   #refusal({ task_type }: Dispatch, patient: boolean): OfferAnswer | null {
-    const { store, pool, roster } = this.#deps;
+    const { store, pool, roster, maxQueued } = this.#deps;
     if (!patient) {
       const reason = whyNone(pool, roster.offerings(), { task_type, runs_on: [] });
       if (reason !== null) return { status: "unavailable", reason };
     }
-    return store.queueLength() + this.#claiming.size >= MAX_QUEUED
+    return store.queueLength() + this.#claiming.size >= maxQueued
       ? { status: "full", retry_after_seconds: FULL_RETRY_SECONDS }
       : null;
   }

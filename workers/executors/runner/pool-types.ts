@@ -97,6 +97,8 @@ export interface PoolPorts {
   secrets(env: Env): SecretResolver;
   /** How long a runner may be silent; LEASE_MS unless set. */
   readonly lease_ms?: number;
+  /** How many dispatches may wait; MAX_QUEUED unless set. */
+  readonly max_queued?: number;
 }
 
 export type Admission = "admitted" | "revoked" | "replayed";

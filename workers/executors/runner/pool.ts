@@ -9,7 +9,7 @@ import type { StopReason, TaskType } from "../port.ts";
 import { Assigner } from "./assigner.ts";
 import { CLOSE_REFUSED, Connections } from "./connections.ts";
 import { Conversation } from "./conversation.ts";
-import { Dispatches } from "./dispatches.ts";
+import { Dispatches, MAX_QUEUED } from "./dispatches.ts";
 import { afterRestart } from "./leases.ts";
 import { type ArtifactPlace, type AttemptName, type KeptFile, PoolFiles } from "./pool-files.ts";
 import { PoolStore } from "./pool-store.ts";
@@ -78,7 +78,8 @@ export abstract class RunnerPoolBase extends DurableObject<Env> implements Attem
       pool: context.id.name ?? "unnamed",
       arm,
     };
-    this.#dispatches = new Dispatches({ ...shared, owner });
+    const maxQueued = ports.max_queued ?? MAX_QUEUED;
+    this.#dispatches = new Dispatches({ ...shared, owner, maxQueued });
     this.#conversation = new Conversation({ ...shared, dispatches: this.#dispatches, leaseMs });
     this.#files = new PoolFiles({ store, owner, fenced: (row) => this.#dispatches.fenced(row) });
     this.#leaseMs = leaseMs;

@@ -1,6 +1,7 @@
 /** Dispatches and runners in a real pool object: who gets what, and how each dispatch ends. */
 import { env } from "cloudflare:workers";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { poolPorts } from "../../runner-pool.ts";
 import { attemptKey } from "../detached.ts";
 import { chooseRunnerPool } from "./pools.ts";
 import { completion, eventually, FakeOwner, newPool, ScriptedRunner } from "./test-support.ts";
@@ -9,7 +10,10 @@ let owner: FakeOwner;
 beforeEach(() => {
   owner = new FakeOwner().install();
 });
-afterEach(() => vi.restoreAllMocks());
+afterEach(() => {
+  vi.restoreAllMocks();
+  Object.assign(poolPorts, { max_queued: undefined });
+});
 
 describe("an offer", () => {
   it("goes to a connected runner, whose end of it reaches the owner", async () => {
@@ -177,8 +181,9 @@ describe("an offer", () => {
   });
 
   it("is refused when too much is queued", async () => {
+    Object.assign(poolPorts, { max_queued: 3 });
     const pool = newPool();
-    const offers = Array.from({ length: 1_000 }, () => pool.offer(owner.dispatch(), true));
+    const offers = Array.from({ length: 3 }, () => pool.offer(owner.dispatch(), true));
     await Promise.all(offers);
     const answer = await pool.offer(owner.dispatch(), true);
     expect(answer).toEqual({ status: "full", retry_after_seconds: expect.any(Number) });
