@@ -1,13 +1,16 @@
 /** Which object carries a dispatch out, and how the backends that claim dispatches are named. */
 import type { AttemptBackend, Dispatch } from "./executors/detached.ts";
+import { chooseRunnerPool, poolOfBackend } from "./executors/runner/pools.ts";
 
 /** The backend that claimed under a name. */
-export function backendNamed(_env: Env, name: string): AttemptBackend {
+export function backendNamed(env: Env, name: string): AttemptBackend {
+  const pool = poolOfBackend(name);
+  if (pool !== null) return env.RUNNER_POOL.getByName(pool);
   throw new Error(`no backend is called "${name}"`);
 }
 
 /** The backend that is to have a dispatch, or has it. */
 export async function backendFor(env: Env, dispatch: Dispatch): Promise<AttemptBackend> {
-  const { claimed_by: claimed, task_type: type } = dispatch;
-  return backendNamed(env, claimed ?? type);
+  if (dispatch.claimed_by !== null) return backendNamed(env, dispatch.claimed_by);
+  return chooseRunnerPool(env, dispatch);
 }

@@ -10,6 +10,7 @@ import { buildServices, featureRouters } from "./services.ts";
 export { Limits } from "./operations/limits.ts";
 export { Metrics } from "./operations/metrics.ts";
 export { ProjectionRelay, RunCoordinator } from "./run-coordinator.ts";
+export { RunnerPool } from "./runner-pool.ts";
 export { Egress } from "./security/egress.ts";
 
 const app = createApp({ services: buildServices, routers: featureRouters, observe });

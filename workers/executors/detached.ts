@@ -111,7 +111,7 @@ export interface AttemptOwner {
 /** The coordinator, as the queue's consumers call it. */
 export interface DispatchOwner {
   /** Nothing that is connected can run it: the next of its executors is tried. */
-  attemptUnavailable(ref: DetachedRef): Promise<void>;
+  attemptUnavailable(ref: DetachedRef, type: DetachedType): Promise<void>;
   /** Its dispatch could not be delivered, however often it was tried. */
   attemptUndeliverable(ref: DetachedRef, message: string): Promise<void>;
 }

@@ -56,7 +56,7 @@ async function deliver(dispatch: Dispatch, ports: DispatchPorts): Promise<void> 
       // A wait for room is no failed try.
       return ports.postpone(dispatch, answer.retry_after_seconds);
     case "unavailable":
-      return ports.owner(dispatch).attemptUnavailable(dispatch);
+      return ports.owner(dispatch).attemptUnavailable(dispatch, dispatch.task_type);
   }
 }
 

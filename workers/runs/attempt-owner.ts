@@ -37,7 +37,7 @@ export function ownerOf(
     reportAttempt: (ref: DetachedRef, reports: readonly DetachedReport[]) =>
       stub().reportAttempt(ref, JSON.stringify(reports)),
     artifactPlace: (ref, path) => stub().artifactPlace(ref, path),
-    attemptUnavailable: (ref) => stub().attemptUnavailable(ref),
+    attemptUnavailable: (ref, type) => stub().attemptUnavailable(ref, type),
     attemptUndeliverable: (ref, message) => stub().attemptUndeliverable(ref, message),
   };
 }

@@ -4,7 +4,7 @@
  */
 import { DurableObject } from "cloudflare:workers";
 import { loadConfig } from "../config.ts";
-import type { DetachedRef, Fenced, ReportAnswer } from "../executors/detached.ts";
+import type { DetachedRef, DetachedType, Fenced, ReportAnswer } from "../executors/detached.ts";
 import { Archive } from "./archive.ts";
 import type { OwnerStub } from "./attempt-owner.ts";
 import { Chores } from "./chores.ts";
@@ -334,9 +334,9 @@ export abstract class RunCoordinatorBase extends DurableObject<Env> implements O
     return this.#engine.detached.artifactPlace(ref, path);
   }
 
-  async attemptUnavailable(ref: DetachedRef): Promise<void> {
+  async attemptUnavailable(ref: DetachedRef, type: DetachedType): Promise<void> {
     this.#open();
-    await this.#engine.detached.unavailable(ref);
+    await this.#engine.detached.unavailable(ref, type);
   }
 
   async attemptUndeliverable(ref: DetachedRef, message: string): Promise<void> {

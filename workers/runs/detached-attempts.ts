@@ -80,11 +80,15 @@ export class DetachedAttempts {
     };
   }
 
-  /** Nothing that is connected can run it: the next executor of its list is tried, and then waited for. */
-  async unavailable(ref: DetachedRef): Promise<void> {
+  /**
+   * Nothing that is connected can run it by this executor: the next of its list is tried, and when
+   * there is none the first is waited for. Code that has begun stays where it is.
+   */
+  async unavailable(ref: DetachedRef, type: DetachedType): Promise<void> {
     const work = await this.#work(ref);
     const row = this.#table.get(ref);
-    if (!work || row?.claimed_by !== null) return;
+    const status = this.#ticket(ref)?.live.state.steps[ref.step]?.status;
+    if (!work || row?.task_type !== type || status !== "queued") return;
     const next = work.executors[work.executors.indexOf(row.task_type) + 1];
     await this.#send(ref, work, next ?? null);
   }

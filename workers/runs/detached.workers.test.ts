@@ -146,12 +146,13 @@ describe("a detached attempt", () => {
       .poll(() => claim(ref))
       .toMatchObject({ request: { work: { task_type: "dagger" } } });
     const other = await dispatched({ task_type: null, executors: ["dagger", "subprocess"] });
-    await owner(other.ref).attemptUnavailable(other.ref);
+    await owner(other.ref).attemptUnavailable(other.ref, "dagger");
     expect(await claim(other.ref)).toMatchObject({
       request: { work: { task_type: "subprocess" } },
     });
-    // What is claimed already goes over to nothing.
-    await owner(ref).attemptUnavailable(ref);
+    // Code that has begun goes over to nothing.
+    await report(ref, { type: "started" });
+    await owner(ref).attemptUnavailable(ref, "dagger");
     expect(await claim(ref)).toMatchObject({ request: { work: { task_type: "dagger" } } });
   });
 });
