@@ -1,3 +1,4 @@
+import { availableParallelism } from "node:os";
 import { cloudflareTest, readD1Migrations } from "@cloudflare/vitest-plugin";
 import { defineConfig } from "vitest/config";
 import { readWorkerOptions } from "./scripts/lib/worker-options.ts";
@@ -6,8 +7,11 @@ import { recorder } from "./workers/test/recorder.ts";
 // Not by `wrangler.configPath`: the plugin would add what .dev.vars holds on this machine.
 const worker = readWorkerOptions("./wrangler.toml");
 
+/** Vitest takes one less than there are cores, which on two is half of them. */
+const WORKERS = Math.max(2, availableParallelism() - 1);
+
 /**
- * Four lanes: `unit` is pure code under Node, `workers` runs inside workerd with real D1, Durable
+ * Four lanes, one after the other: `unit` is pure code under Node, `workers` runs inside workerd with real D1, Durable
  * Objects and R2, `containers` is what runs beside the Worker, with real processes and sockets,
  * `e2e` drives the built service over HTTP as a client would.
  */
@@ -27,6 +31,8 @@ export default defineConfig({
           include: ["workers/**/*.test.ts", "scripts/**/*.test.ts"],
           exclude: ["**/*.workers.test.ts", "**/*.e2e.test.ts"],
           environment: "node",
+          maxWorkers: WORKERS,
+          sequence: { groupOrder: 0 },
         },
       },
       {
@@ -51,9 +57,12 @@ export default defineConfig({
           name: "workers",
           include: ["workers/**/*.workers.test.ts"],
           setupFiles: ["workers/test/setup.ts"],
+          testTimeout: 15_000,
+          expect: { poll: { timeout: 10_000 } },
           // One runtime for all, which takes a third of the time; `setup.ts` empties it for each file.
           isolate: false,
           fileParallelism: false,
+          sequence: { groupOrder: 2 },
         },
       },
       {
@@ -61,8 +70,8 @@ export default defineConfig({
           name: "containers",
           include: ["containers/**/*.test.ts"],
           environment: "node",
-          // One more than there would be on two cores: these tests wait for processes most of the time.
-          maxWorkers: 2,
+          maxWorkers: WORKERS,
+          sequence: { groupOrder: 1 },
           testTimeout: 60_000,
         },
       },
@@ -72,6 +81,7 @@ export default defineConfig({
           include: ["workers/test/**/*.e2e.test.ts", "scripts/**/*.e2e.test.ts"],
           environment: "node",
           fileParallelism: false,
+          sequence: { groupOrder: 3 },
           testTimeout: 120_000,
           hookTimeout: 120_000,
         },

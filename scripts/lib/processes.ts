@@ -43,6 +43,17 @@ export function processIdentity(pid: number): string | null {
   return started === "" ? null : `${pid}:${started}`;
 }
 
+/** The kernel counts processor time in hundredths of a second, whatever its own clock. */
+const TICK_MS = 10;
+
+/** Processor time that a process has used so far; null where the system does not tell. */
+export function processorMs(pid: number): number | null {
+  const stat = read(`/proc/${pid}/stat`);
+  if (stat === null) return null;
+  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+  return (Number(fields[11]) + Number(fields[12])) * TICK_MS;
+}
+
 /** Sends a signal; a process that is already gone is no error. */
 export function signal(pid: number, name: NodeJS.Signals): void {
   try {

@@ -13,6 +13,7 @@ import { HostProcess } from "./host-process.ts";
 import type { HostOptions } from "./host-protocol.ts";
 import { StateLock } from "./lock.ts";
 import { isPortFree, probe } from "./probe.ts";
+import { processorMs } from "./processes.ts";
 
 const PROBE_INTERVAL_MS = 250;
 const RECOVERY_PROBE_INTERVAL_MS = 20;
@@ -21,6 +22,10 @@ const PORT_LIMIT_MS = 1_000;
 const RECOVERY_LIMIT_MS = 8_000;
 /** Timers this late mean that the machine slept or is starved, not that the runtime hangs. */
 const LATE_TIMER_MS = 1_000;
+/** A runtime that hangs uses a processor for at least this share of the time, unless others do. */
+const BUSY_SHARE = 0.7;
+/** So many times the watchdog's limit a silent runtime that is given no processor is waited for. */
+const PATIENCE = 4;
 /** A runtime that dies sooner than this after it began to serve has failed to start. */
 const SETTLED_MS = 1_000;
 const FAILED_STARTS_BEFORE_PAUSE = 5;
@@ -181,15 +186,36 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
     await host.boot(this.#hostOptions);
   }
 
+  /**
+   * A runtime that got too little of the processors to have hung: it is asked again, but not for
+   * ever, since one that waits for itself uses none.
+   */
+  #isStarved(usedBefore: number | null, waitedMs: number): boolean {
+    const used = this.#usedMs();
+    if (used === null || usedBefore === null) return false;
+    const { watchdogMs } = this.#options;
+    return used - usedBefore < watchdogMs * BUSY_SHARE && waitedMs < watchdogMs * PATIENCE;
+  }
+
+  /** Processor time of the runtime; null when there is none, or nobody knows. */
+  #usedMs(): number | null {
+    const { runtime } = this.processes;
+    return runtime === null ? null : processorMs(runtime);
+  }
+
   async #watch(): Promise<void> {
     let lastAnswer = performance.now();
     let generation = this.#generation;
+    let usedAtAnswer: number | null = null;
     while (!this.#stopping) {
+      usedAtAnswer ??= this.#usedMs();
       const asked = performance.now();
       const result = await this.#probe();
       const now = performance.now();
       if (this.#stopping) return;
       if (result === "silent" && now - asked > this.#options.watchdogMs + LATE_TIMER_MS) continue;
+      if (result === "silent" && this.#isStarved(usedAtAnswer, now - lastAnswer)) continue;
+      usedAtAnswer = null;
       if (result !== "answered" || !this.#host?.isAlive) {
         await this.#recover(result === "silent" ? "hung" : "died", lastAnswer);
       } else if (generation !== this.#generation) {

@@ -1,7 +1,9 @@
 /** What runs take from earlier ones: retries, the step cache, artifacts, old versions. */
 import { describe, expect, it } from "vitest";
+import { newSeed } from "../http/seed.ts";
 import {
   begin,
+  crash,
   create,
   ECHO,
   edit,
@@ -46,6 +48,25 @@ describe("a retry", () => {
       inputs: "${{ tasks.each.results }}",
     },
   ];
+
+  it("is the newest run also after a crash right after it began", async () => {
+    const id = await create([
+      {
+        name: "a",
+        script:
+          "export default async (_, ctx) => { if (ctx.run === 1) throw new Error('no'); await new Promise((done) => setTimeout(done, 200)); return ctx.run }",
+      },
+    ]);
+    expect((await execute(id)).run?.status).toBe("failed");
+    await runs.retry(id, { wait_ms: 0, request_id: newSeed() });
+    await stepIs(id, "a", "running", 2);
+    await crash(id);
+    const { resource, run: newest } = await runs.read(id);
+    expect(newest?.run).toBe(2);
+    expect(resource).toMatchObject({ run: 2, retry_count: 1 });
+    await until(id, "completed", 2);
+    expect(await resultOf(id, "a")).toBe(2);
+  });
 
   it("from failure runs what failed and what needs it; the rest is reused byte for byte", async () => {
     const { id, run: first } = await run(FAN, { outputs: { sum: "${{ tasks.sum.result }}" } });

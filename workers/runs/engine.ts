@@ -195,6 +195,7 @@ export class Engine implements RunHost {
   /** Begins run n+1 of a resource; to be called inside a commit. */
   beginRun(resource: Resource, input: NewRun, now: number): LiveRun {
     resource.run += 1;
+    this.#unit.begin(resource);
     const { awaited, rerun = null, version = resource.version, ...origin } = input;
     const { plan } = this.planned(resource, version);
     const seed = crypto.getRandomValues(new Uint32Array(1))[0] ?? 0;

@@ -27,6 +27,8 @@ export class UnitOfWork {
   readonly #rows: NewRow[] = [];
   readonly #runs = new Map<LiveRun, RunChange>();
   readonly #runResults = new Map<LiveRun, StoredResult | null>();
+  /** Resources that a run was begun of, whose number has to be on the disk. */
+  readonly #begun = new Set<Resource>();
   /** Events by resource, for those who watch. */
   readonly events = new Map<string, EventRow[]>();
 
@@ -43,6 +45,11 @@ export class UnitOfWork {
   addResource(resource: Resource, isVersioned: boolean): void {
     this.#resources.set(resource.id, { resource, isNew: true, isVersioned });
     this.#seqs.set(resource.id, 0);
+  }
+
+  /** A run of the resource begins with this commit. */
+  begin(resource: Resource): void {
+    this.#begun.add(resource);
   }
 
   addRun(live: LiveRun): void {
@@ -83,10 +90,11 @@ export class UnitOfWork {
    * these runs are recovered, their events say how far it is.
    */
   #goesOn(resource: Resource): boolean {
+    if (this.#begun.has(resource)) return false;
     let isLive = false;
-    for (const [live, { isNew }] of this.#runs) {
+    for (const live of this.#runs.keys()) {
       if (live.resource !== resource) continue;
-      if (isNew || live.state.completed_at !== null) return false;
+      if (live.state.completed_at !== null) return false;
       isLive = true;
     }
     return isLive;

@@ -111,6 +111,7 @@ export function taskRoutes(): Router {
         "Served from an index that follows the tasks within about a tenth of a second. With `pipeline_id` the items are the steps of that pipeline's newest run, or of `run`, as they stand now: none before the first run. That needs the scope `pipelines:read` too. The `pipeline_id` that a task was created with is a note of its creator and makes it no step; `linked_pipeline_id` finds such tasks.",
       scope: "tasks:read",
       request: { query: listTasksQuery },
+      errors: ["not_found"],
       responses: {
         200: {
           description: "A page of tasks.",

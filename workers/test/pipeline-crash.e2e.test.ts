@@ -193,10 +193,9 @@ test("a retry from failure that is killed at random moments reuses and completes
     await delay(random.below(80));
     await service.killAndRecover();
   }
-  await expect
-    .poll(async () => (await read(id)).state, { timeout: END_LIMIT_MS, interval: 50 })
-    .toBe("completed");
-  const { outputs } = await read(id);
+  await ended(id);
+  const { state, error, outputs } = await read(id);
+  expect(state, `${error}\n${service.output}`).toBe("completed");
   const all = [...Array(12).keys()].map((n) => (n % 3 === 0 ? 200 + n : 100 + n));
   expect(outputs).toMatchObject({ gathered: { all } });
   const seed: unknown = Reflect.get(Object(outputs), "seed");
