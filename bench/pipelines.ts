@@ -33,6 +33,8 @@ export interface PipelineFigures {
   readonly pipelzr: Series | null;
   /** Null where it is not compared. */
   readonly workflows: Series | null;
+  /** As `workflows`, with the code of each step in an isolate. */
+  readonly isolated_workflows: Series | null;
   readonly memory: MemoryUse | null;
   /** The longest that `/health` took meanwhile; null where a Workflow runs beside. */
   readonly health_ms: number | null;
@@ -52,9 +54,14 @@ function seriesOf(times: readonly number[]): Series | null {
   };
 }
 
-async function runWorkflow(agent: Agent, url: string, { workflow, steps }: Workload) {
+async function runWorkflow(
+  agent: Agent,
+  url: string,
+  { workflow, steps }: Workload,
+  isolated: boolean,
+) {
   const answer = await ask(agent, {
-    url: `${url}/${workflow}/${steps.length}`,
+    url: `${url}/${workflow}/${steps.length}${isolated ? "?isolated" : ""}`,
     method: "POST",
     headers: {},
     body: null,
@@ -80,22 +87,27 @@ async function measure(
     const client = new PipelineClient(agent, service.url, service.key);
     const id = await client.create(name, steps);
     const runPipeline: Run = () => client.run(id, steps.length);
-    const runYardstick: Run | null =
-      companion && (() => runWorkflow(agent, companionUrl(companion), workload));
+    const yardstick = (isolated: boolean): Run | null =>
+      companion && (() => runWorkflow(agent, companionUrl(companion), workload, isolated));
+    const runYardstick = yardstick(false);
+    const runIsolated = yardstick(true);
     const warmUps = workload.max_runs === 1 ? 0 : WARM_UP_RUNS;
     for (let run = 1; run <= warmUps; run += 1) {
       showProgress(name, `warm-up ${run}/${warmUps}`);
       await runYardstick?.();
+      await runIsolated?.();
       await runPipeline();
     }
     const ofPipeline: number[] = [];
     const ofYardstick: number[] = [];
+    const ofIsolated: number[] = [];
     let memory: MemoryUse | null = null;
     let health_ms: number | null = null;
     for (let run = 1; run <= runs; run += 1) {
       showProgress(name, `run ${run}/${runs}`);
       // Side by side, so that a slow moment of the machine meets both.
       if (runYardstick) ofYardstick.push(await runYardstick());
+      if (runIsolated) ofIsolated.push(await runIsolated());
       const memoryOfRun = await watchMemory(service.runtime);
       const healthOfRun = runYardstick ? null : watchHealth(service.url);
       ofPipeline.push(await runPipeline());
@@ -108,6 +120,7 @@ async function measure(
       steps: steps.length,
       pipelzr: seriesOf(ofPipeline),
       workflows: seriesOf(ofYardstick),
+      isolated_workflows: seriesOf(ofIsolated),
       memory,
       health_ms,
       failure: null,
@@ -127,7 +140,13 @@ async function measureOnItsOwn(workload: Workload, runs: number): Promise<Pipeli
   } catch (error) {
     const { name, steps } = workload;
     const failure = error instanceof Error ? error.message : String(error);
-    const none = { pipelzr: null, workflows: null, memory: null, health_ms: null };
+    const none = {
+      pipelzr: null,
+      workflows: null,
+      isolated_workflows: null,
+      memory: null,
+      health_ms: null,
+    };
     return { workload: name, steps: steps.length, ...none, failure };
   }
 }

@@ -58,7 +58,7 @@ async function optionsOf(options: HostOptions, descriptor: Descriptor): Promise<
         config: {
           name: companion.name,
           compatibilityDate,
-          env: workflowBindingOf(companion),
+          env: workflowBindingsOf(companion),
           manifest: {
             ...manifest,
             modules: { [MAIN_MODULE]: { type: "esm" as const, contents: companion.script } },
@@ -70,11 +70,17 @@ async function optionsOf(options: HostOptions, descriptor: Descriptor): Promise<
   };
 }
 
-/** Workflows keep their state beside the service's, as they do under `wrangler dev`. */
-function workflowBindingOf({ name, workflow }: Companion) {
+/**
+ * Workflows keep their state beside the service's, as they do under `wrangler dev`; the code of their
+ * steps may run in isolates, as that of the service's does.
+ */
+function workflowBindingsOf({ name, workflow }: Companion) {
   if (!workflow) return {};
   const { binding, class_name: exportName } = workflow;
-  return { [binding]: { type: "workflow" as const, name, worker: name, exportName } };
+  return {
+    [binding]: { type: "workflow" as const, name, worker: name, exportName },
+    LOADER: { type: "worker-loader" as const },
+  };
 }
 
 function serving(): void {

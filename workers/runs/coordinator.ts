@@ -253,21 +253,26 @@ export abstract class RunCoordinatorBase extends DurableObject<Env> {
           `The sub-pipeline's inputs are not what its definition says: ${list}. Correct the step's inputs.`,
         );
       }
-      this.#engine.commit((now) =>
-        this.#engine.beginRun(
-          resource,
-          {
-            trigger: "parent",
-            triggered_by,
-            retry_of: null,
-            request_id,
-            awaited: true,
-            inputs,
-            parent,
-          },
-          now,
+      this.#engine.slots.lend(id, resource.run + 1, () =>
+        this.#engine.commit((now) =>
+          this.#engine.beginRun(
+            resource,
+            {
+              trigger: "parent",
+              triggered_by,
+              retry_of: null,
+              request_id,
+              awaited: true,
+              inputs,
+              parent,
+            },
+            now,
+          ),
         ),
       );
+    } else {
+      const live = this.#engine.runs.find(id, known)?.live;
+      if (live) this.#engine.children.repeatRest(live);
     }
     const report = this.#engine.children.describe(resource, known ?? resource.run);
     const isOver = report !== null && report.result !== null;
@@ -297,6 +302,13 @@ export abstract class RunCoordinatorBase extends DurableObject<Env> {
   async childReported(report: ChildReport): Promise<void> {
     this.#open();
     await this.#engine.children.reported(report);
+  }
+
+  /** A run that is a step of a run here wants to go on: 0 lets it, else its place in the queue. */
+  async childGoesOn(parent: ParentRef): Promise<number> {
+    this.#open();
+    const { children, slots } = this.#engine;
+    return children.goesOn(parent, (live) => slots.position(live));
   }
 
   /** Takes up what is unfinished here, of runs and of what lists show, by an alarm. */

@@ -90,6 +90,7 @@ export class Engine implements RunHost {
     this.slots = new Slots(env.LIMITS, ports.slots(env), {
       slotGranted: (live) => this.tell(live, { type: "slot_granted" }),
       slotLost: (live) => this.tell(live, { type: "slot_lost" }),
+      placeUnder: (live, parent) => this.children.placeUnder(live, parent),
       priorityOf: (live) => this.kind(live.resource).priority(live.resource),
     });
   }
@@ -235,6 +236,7 @@ export class Engine implements RunHost {
       }
     }
     this.#unit.changeRun(live, touched);
+    if (live.parent) this.#after.push(() => this.children.noteRest(live));
     for (const step of touched) {
       const state = live.state.steps[step];
       if (state && state.suspicion > 0 && state.completed_at !== null && !state.reused_from) {
@@ -394,8 +396,7 @@ export class Engine implements RunHost {
       ...head,
       resource,
       document,
-      // A child runs under the slot of the run that it is a step of.
-      plan: head.parent ? { ...plan, slotted: false } : plan,
+      plan,
       results: new Map(),
       recorded: new Set(recorded),
       awaited,

@@ -249,7 +249,7 @@ class DagRun {
     for (const effect of effects) {
       if (effect.type === "dispatch") this.#judgeDispatch(effect.step, effect.epoch);
     }
-    if (plan.slotted && state.in_flight > 0 && event.type !== "recovered") {
+    if (plan.slotted && state.in_flight > state.resting && event.type !== "recovered") {
       must(state.slot !== "none", "what is in flight has a slot");
     }
   }

@@ -28,6 +28,8 @@ interface Body {
   readonly step: number;
   readonly epoch: number;
   readonly durable: boolean;
+  /** It says at times that it only waits; one that is to vanish does not come to that. */
+  readonly rests: boolean;
   /** The life of the process that it dies with; null for a detached one. */
   readonly life: number | null;
   /** What it came to; null while it runs. */
@@ -340,9 +342,10 @@ class Simulation {
   #execute(step: number, epoch: number, attempt: number): void {
     const { attached, durable } = this.#plan(step);
     const life = attached ? this.#life : null;
-    const body: Body = { step, epoch, durable, life, result: null };
     const place = this.#places[step] ?? { plan: step, item: 0 };
     const behaviour = behaviourOf(this.#scenario, place, attempt);
+    const rests = durable && behaviour.kind !== "vanish" && behaviour.kind !== "poison";
+    const body: Body = { step, epoch, durable, rests, life, result: null };
     this.#bodies.set(`${step}/${epoch}`, body);
     this.#later(behaviour.after_ms, () => this.#act(body, behaviour.kind));
     if (life === null) {
@@ -375,7 +378,14 @@ class Simulation {
     const { attached, durable } = this.#plan(step);
     const life = attached ? this.#life : null;
     const key = `${step}/${epoch}`;
-    const body = this.#bodies.get(key) ?? { step, epoch, durable, life, result: null };
+    const body = this.#bodies.get(key) ?? {
+      step,
+      epoch,
+      durable,
+      rests: false,
+      life,
+      result: null,
+    };
     this.#bodies.set(key, body);
     if (body.result === null) {
       const late = reason === "timeout" || reason === "run_timeout";
@@ -386,7 +396,9 @@ class Simulation {
 
   #beat(body: Body): void {
     if (this.#ended(body)) return;
-    this.#report(body, { type: "heartbeat", step: body.step, epoch: body.epoch });
+    const { step, epoch } = body;
+    const resting = body.rests && this.#random() < 0.5 ? { resting: this.#random() < 0.6 } : {};
+    this.#report(body, { type: "heartbeat", step, epoch, ...resting });
     this.#later(HEARTBEAT_MS, () => this.#beat(body));
   }
 

@@ -85,6 +85,88 @@ describe("a slot", () => {
   });
 });
 
+describe("a sub-pipeline at rest", () => {
+  const sub = { attached: false, durable: true, timeout_ms: 3_600_000 };
+  const rest = (run: Driver, at: number, resting: boolean, index = 0) =>
+    run.apply({ type: "heartbeat", step: index, epoch: run.step(index).epoch, resting }, at);
+  const begun = (steps = [step("sub", [], sub), step("b", [0])], more = {}) =>
+    new Driver(plan(steps, { ...slotted, timeout_ms: 10_000, ...more }))
+      .start()
+      .granted(0)
+      .started(0, 0);
+
+  it("keeps no slot, no lease and no time of the run, which queues before it goes on", () => {
+    const run = rest(begun(), 4_000, true);
+    expect(run.others()).toEqual(["release_slot"]);
+    expect(run.emitted()).toEqual(["step.resting"]);
+    expect(run.state).toMatchObject({ status: "running", slot: "none", remaining_ms: 6_000 });
+    expect(nextDeadline(run.state)).toBe(3_600_000);
+    rest(run, 90_000, false);
+    expect(run.others()).toEqual(["acquire_slot"]);
+    expect(run.emitted()).toEqual(["step.resumed"]);
+    expect(run.state).toMatchObject({ slot: "asked", remaining_ms: 6_000 });
+    expect(run.granted(95_000).state).toMatchObject({ slot: "held", deadline_at: 101_000 });
+    expect(run.step(0).lease_until).toBe(150_000);
+  });
+
+  it("that is told of again changes nothing", () => {
+    const run = rest(begun(), 1, true);
+    expect(rest(run, 2, true).effects).toEqual([]);
+    expect(run.apply({ type: "heartbeat", step: 0, epoch: 1 }, 3).effects).toEqual([]);
+    expect(run.step(0)).toMatchObject({ resting: true, lease_until: null });
+  });
+
+  it("beside one that goes on keeps the slot", () => {
+    const run = begun([step("sub", [], sub), step("two", [], sub)]).started(1, 0);
+    expect(rest(run, 1, true).others()).toEqual([]);
+    expect(rest(run, 2, true, 1).others()).toEqual(["release_slot"]);
+    expect(rest(run, 3, false, 1).others()).toEqual(["acquire_slot"]);
+    run.granted(4).finished(1, 5);
+    expect(run.others()).toEqual(["release_slot"]);
+  });
+
+  it("keeps its place in max_parallel, and no slot for what has none", () => {
+    const steps = [step("sub", [], sub), step("b")];
+    const run = begun(steps, { max_parallel: 1 });
+    expect(rest(run, 1, true).others()).toEqual(["release_slot"]);
+    expect(run.state).toMatchObject({ slot: "none", ready: [1] });
+    run.finished(0, 2);
+    expect(run.others()).toEqual(["acquire_slot"]);
+    expect(run.granted(3).dispatched()).toEqual([1]);
+  });
+
+  it("that ends makes others ready, and the run queues for them", () => {
+    const run = rest(begun(), 1, true).finished(0, 2);
+    expect(run.others()).toEqual(["acquire_slot"]);
+    expect(run.state).toMatchObject({ status: "queued", in_flight: 0, resting: 0 });
+    expect(run.granted(3).dispatched()).toEqual([1]);
+  });
+
+  it("goes on under a slot also while its run is to pause, and not while that is cancelled", () => {
+    const paused = rest(begun(), 1, true).pause(2);
+    expect(rest(paused, 3, false).others()).toEqual(["acquire_slot"]);
+    expect(paused.granted(4).state).toMatchObject({ status: "running", slot: "held" });
+    const cancelled = rest(begun(), 1, true).cancel(2);
+    expect(cancelled.killed()).toEqual([0]);
+    expect(rest(cancelled, 3, false).effects).toEqual([]);
+    expect(nextDeadline(cancelled.state)).toBe(10_002);
+  });
+
+  it("is asked how it is after a crash, and the run queues for nothing", () => {
+    const run = rest(begun(), 1, true).recovered(5_000);
+    expect(run.dispatched()).toEqual([0]);
+    expect(run.others()).toEqual([]);
+    expect(rest(run, 5_001, true).step(0).lease_until).toBeNull();
+    expect(rest(run, 5_002, false).others()).toEqual(["acquire_slot"]);
+  });
+
+  it("is nothing that other attempts can be", () => {
+    const run = new Driver(plan([step("a", [], remote)], slotted)).start().granted(0).started(0, 0);
+    expect(rest(run, 1, true).effects).toEqual([]);
+    expect(run.state).toMatchObject({ slot: "held", resting: 0 });
+  });
+});
+
 describe("the run's time", () => {
   const limited = { timeout_ms: 10_000 };
 

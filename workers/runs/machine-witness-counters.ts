@@ -17,6 +17,11 @@ export function judgeCounters(plan: RunPlan, old: RunState, state: RunState): vo
   const count = (test: (step: StepState, index: number) => boolean) =>
     state.steps.filter(test).length;
   must(state.in_flight === count(isOut), "in_flight is what is in flight");
+  must(state.resting === count((step) => step.resting), "resting is what rests");
+  state.steps.forEach((step, index) => {
+    if (!step.resting) return;
+    must(isOut(step) && planAt(plan, state, index).durable, `step ${index} rests`);
+  });
   must(state.in_flight <= plan.max_parallel, "max_parallel");
   must(state.open_steps === count((step) => !isOver(step)), "open_steps is what has not ended");
   must(state.deciding === count((step) => step.deciding), "deciding is what is asked about");

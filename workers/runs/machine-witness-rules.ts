@@ -16,6 +16,11 @@ export function isOut({ status, items }: Pick<StepState, "status" | "items">): b
   return items === null && (status === "queued" || status === "running");
 }
 
+/** Whether an attempt is out that does more than wait. */
+export function isActive(step: StepState): boolean {
+  return isOut(step) && !step.resting;
+}
+
 /** The plan of a step, of an item its group's. */
 export function planAt(plan: RunPlan, state: RunState, index: number): StepPlan {
   const found = plan.steps[state.steps[index]?.group ?? index];

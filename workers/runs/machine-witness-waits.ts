@@ -1,6 +1,6 @@
 /** Test support: what a run waits for, what holds its slot, and what its clock says. */
 import { nextDeadline } from "./machine.ts";
-import { isOut, must, planAt } from "./machine-witness-rules.ts";
+import { isActive, isOut, must, planAt } from "./machine-witness-rules.ts";
 import { isTerminal } from "./state.ts";
 import type { Effect, RunEvent, RunPlan, RunState, Transition } from "./types.ts";
 
@@ -25,31 +25,35 @@ export function judgeDeadlines(plan: RunPlan, state: RunState): void {
     if (step.stopping) wakes(step.stopping.give_up_at, `kill ${index}`);
     else if (step.status === "running") wakes(step.deadline_at, `deadline ${index}`);
     const { attached } = planAt(plan, state, index);
-    if (!attached && !step.stopping) wakes(step.lease_until, `lease ${index}`);
+    if (!attached && !step.stopping && !step.resting) wakes(step.lease_until, `lease ${index}`);
   });
 }
 
-/** A run's time passes while something of it is in flight, and stands while nothing is. */
+/** A run's time passes while something of it is under way, and stands while it only waits. */
 export function judgeClock(plan: RunPlan, state: RunState): void {
   if (isTerminal(state)) return;
   const isStopped = state.remaining_ms !== null;
-  must(!isStopped || state.in_flight === 0, "the clock stands while something is in flight");
+  const isEnding = state.expired || state.cancel_requested_at !== null;
+  const hasSlot = !plan.slotted || state.slot === "held";
+  const isUnderWay = state.steps.some(isActive) && hasSlot && !isEnding;
+  must(!isStopped || !isUnderWay, "the clock stands while something is under way");
   must(!isStopped || state.deadline_at === null, "the clock stands and runs");
   const isStarted = state.started_at !== null && plan.timeout_ms !== null;
   must(
     isStarted === (isStopped || state.deadline_at !== null),
     "a run that has started has its time, once it has one",
   );
-  if (isResting(state) && !state.expired && !state.concluding) {
+  if (isResting(plan, state) && !state.expired && !state.concluding) {
     must(state.deadline_at === null, "the time of a run passes that only waits");
   }
 }
 
 /** Written from the words: nothing is under way, and nothing is about to be. */
-function isResting(state: RunState): boolean {
-  if (state.in_flight > 0 || state.deciding > 0) return false;
+function isResting(plan: RunPlan, state: RunState): boolean {
+  if (state.steps.some(isActive) || state.deciding > 0) return false;
   if (state.pause_requested) return true;
-  return state.ready.length === 0 && state.steps.every((step) => step.retry_at === null);
+  const isStill = state.ready.length === 0 || state.in_flight >= plan.max_parallel;
+  return isStill && state.steps.every((step) => step.retry_at === null);
 }
 
 export function judgeSlot(
@@ -70,9 +74,14 @@ export function judgeSlot(
     state.slot !== "held" || old.slot === "held" || event.type === "slot_granted",
     "a slot is held that nobody granted",
   );
-  const isIdle = isResting(state) && !state.expired && !state.concluding && !isTerminal(state);
+  const isIdle =
+    isResting(plan, state) && !state.expired && !state.concluding && !isTerminal(state);
   if (isIdle) must(state.slot !== "held", "a slot is held by a run that only waits");
   if (isIdle && state.pause_requested) must(state.slot === "none", "a paused run queues");
+  const isEnding = state.expired || state.cancel_requested_at !== null;
+  if (plan.slotted && !isEnding && state.steps.some(isActive)) {
+    must(state.slot !== "none", "what is under way has a slot, or queues for one");
+  }
   for (const effect of effects) {
     if (effect.type !== "dispatch" || effect.epoch === old.steps[effect.step]?.epoch) continue;
     must(!plan.slotted || state.slot === "held", `step ${effect.step} begins without a slot`);

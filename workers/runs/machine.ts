@@ -7,7 +7,7 @@
  */
 import { attemptTimer, died, dispatch, refuse, regain, report } from "./machine/attempts.ts";
 import { Change } from "./machine/change.ts";
-import { giveBackSlot, hasSlot, rest, slotLost } from "./machine/clock.ts";
+import { carryOn, giveBackSlot, hasSlot, rest, slotLost } from "./machine/clock.ts";
 import { approve, gateTimedOut, signal } from "./machine/gates.ts";
 import { abandonUnstarted, considerStep, decided, releaseItems } from "./machine/steps.ts";
 import { stop } from "./machine/stop.ts";
@@ -194,6 +194,7 @@ function settle(change: Change): void {
     finish(change);
     return;
   }
+  if (!isEnding(state)) carryOn(change);
   const isHeld =
     state.pause_requested || state.expired || state.cancel_requested_at !== null || !state.begun;
   if (!isHeld && hasSlot(change)) {

@@ -2,11 +2,17 @@
 import { nextDeadline } from "./state.ts";
 import type { LiveRun } from "./store-types.ts";
 
-/** Whether a run needs nothing but its deadlines: it waits or is paused, and costs nothing. */
-export function isResting({ state }: Pick<LiveRun, "state">): boolean {
+/**
+ * Whether a run needs nothing but its deadlines: it waits or is paused, and costs nothing. What it
+ * has in flight rests too.
+ */
+export function isResting({ state, plan }: Pick<LiveRun, "state" | "plan">): boolean {
   const isAsking = state.deciding > 0 || state.concluding;
-  const isStill = state.ready.length === 0 || state.pause_requested;
-  return state.in_flight === 0 && state.slot === "none" && !isAsking && isStill;
+  const isFull = state.in_flight >= plan.max_parallel;
+  const isStill = state.ready.length === 0 || state.pause_requested || isFull;
+  if (state.in_flight > state.resting || state.slot !== "none" || isAsking || !isStill)
+    return false;
+  return state.in_flight === 0 || ![...state.timed].some((index) => state.steps[index]?.stopping);
 }
 
 /**
@@ -14,7 +20,10 @@ export function isResting({ state }: Pick<LiveRun, "state">): boolean {
  * rest its next deadline, of any other `now`. Null while nothing but a call changes them. A run
  * leaves its rest by a call, which is an event that lists see, or by a deadline, which is past then.
  */
-export function wakeAt(runs: Iterable<Pick<LiveRun, "state">>, now: number): number | null {
+export function wakeAt(
+  runs: Iterable<Pick<LiveRun, "state" | "plan">>,
+  now: number,
+): number | null {
   let earliest: number | null = null;
   for (const run of runs) {
     const at = isResting(run) ? nextDeadline(run.state) : now;

@@ -3,9 +3,10 @@ import { logWarning } from "../http/log.ts";
 import { ownObjectName } from "./address.ts";
 import type { StepWork } from "./ports.ts";
 import { ask } from "./questions.ts";
+import { isResting } from "./rest.ts";
 import { fitsInline, inlineResult } from "./results.ts";
 import type { RunHost } from "./run-host.ts";
-import { hasEnded, isInFlight } from "./state.ts";
+import { hasEnded, isInFlight, isTerminal } from "./state.ts";
 import type { RunStore } from "./store.ts";
 import type { LiveRun, ParentRef, Resource } from "./store-types.ts";
 import { type ChildReport, type ChildStart, refusal, requestOf, SubRuns } from "./sub-runs.ts";
@@ -17,12 +18,19 @@ const REPORTS_PER_ALARM = 20;
 const MAX_TRIES = 6;
 const FIRST_DELAY_MS = 50;
 
+/** Place of a run in the queue for a slot; null when it is not known. */
+type Position = (live: LiveRun) => number | null;
+
 export class RunChildren {
   readonly #host: RunHost;
   readonly #store: RunStore;
   readonly #sub: SubRuns;
   /** Children that are being begun, by the request that does. */
   readonly #begun = new Map<string, { isStopped: boolean }>();
+  /** Runs that are steps of others and have said that they rest. */
+  readonly #resting = new Set<LiveRun>();
+  /** The newest of what each says to the run above it, while that is on its way. */
+  readonly #onTheWay = new Map<LiveRun, Promise<void>>();
 
   constructor(host: RunHost, env: Env, store: RunStore) {
     this.#host = host;
@@ -77,12 +85,13 @@ export class RunChildren {
   }
 
   /** Takes what a child says of itself. */
-  async reported({ parent, result, outputs }: ChildReport): Promise<void> {
+  async reported({ parent, result, outputs, resting }: ChildReport): Promise<void> {
     const { resource_id, run, step, epoch } = parent;
     const live = this.#host.runs.find(resource_id, run)?.live;
     if (!live) return;
     if (result === null) {
-      this.#host.tell(live, { type: "heartbeat", step, epoch });
+      const known = resting === undefined ? {} : { resting };
+      this.#host.tell(live, { type: "heartbeat", step, epoch, ...known });
       return;
     }
     let stored: StoredResult | null = null;
@@ -96,6 +105,47 @@ export class RunChildren {
       if (state?.epoch === epoch && !hasEnded(state)) live.results.set(step, stored);
       this.#host.drive(live, { type: "attempt_finished", step, epoch, result }, now);
     });
+  }
+
+  /**
+   * Tells the parent that a run has come to rest, once each time, so that no slot is kept for it.
+   * One that does not hear of it asks when it has heard nothing for long, which says it again.
+   */
+  noteRest(live: LiveRun): void {
+    const { parent } = live;
+    if (!parent || isTerminal(live.state) || !isResting(live)) this.#resting.delete(live);
+    else if (!this.#resting.has(live)) {
+      this.#resting.add(live);
+      void this.#inTurn(live, () => this.#sayRest(live, parent));
+    }
+  }
+
+  /** Says again what the parent may not have heard. */
+  repeatRest(live: LiveRun): void {
+    this.#resting.delete(live);
+    this.noteRest(live);
+  }
+
+  /**
+   * The place in the queue for the slot that a child goes on under, from 1; 0 once that is held,
+   * null for no answer. The parent takes it that the child goes on from then.
+   */
+  placeUnder(live: LiveRun, parent: ParentRef): Promise<number | null> {
+    return this.#inTurn(live, async () =>
+      live.state.slot === "none" ? null : this.#sub.goesOn(parent).catch(() => null),
+    );
+  }
+
+  /** A child wants to go on, or does: 0 when the run here has its slot, else the place in the queue. */
+  goesOn({ resource_id, run, step, epoch }: ParentRef, positionOf: Position): number {
+    const live = this.#host.runs.find(resource_id, run)?.live;
+    // Nobody waits for a child whose step has ended: what it still does is not held up.
+    if (!live || !this.#isOpen(live, step, epoch)) return 0;
+    const state = live.state.steps[step];
+    if (state?.resting && !state.stopping)
+      this.#host.tell(live, { type: "heartbeat", step, epoch, resting: false });
+    const hasSlot = !live.plan.slotted || live.state.slot === "held";
+    return hasSlot ? 0 : (positionOf(live) ?? 1);
   }
 
   /** What a run that is a step of another has to say; null when it has no parent. */
@@ -142,6 +192,31 @@ export class RunChildren {
       if (resource) await this.report(resource, run);
     }
     return this.#store.runs.untold(1).length === 0;
+  }
+
+  /** One thing after the other: what is said to a parent must not arrive after what follows it. */
+  #inTurn<T>(live: LiveRun, say: () => Promise<T>): Promise<T> {
+    const said = (this.#onTheWay.get(live) ?? Promise.resolve()).then(say);
+    const done = said.then(
+      () => undefined,
+      () => undefined,
+    );
+    this.#onTheWay.set(live, done);
+    void done.then(() => {
+      if (this.#onTheWay.get(live) === done) this.#onTheWay.delete(live);
+    });
+    return said;
+  }
+
+  async #sayRest(live: LiveRun, parent: ParentRef): Promise<void> {
+    try {
+      await patiently(async () => {
+        if (!isResting(live)) return;
+        await this.#sub.tell({ parent, result: null, resting: true }, null);
+      });
+    } catch (error) {
+      logWarning("parent_not_told", error, { resource_id: live.resource.id });
+    }
   }
 
   #isOpen(live: LiveRun, step: number, epoch: number): boolean {

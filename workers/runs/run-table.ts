@@ -21,11 +21,22 @@ const EARLIER_HEAD = {
   remaining_ms: null,
 } as const;
 
-const UPSERT_STEP = `INSERT INTO steps (resource_id, run, step, state) VALUES (?, ?, ?, ?)
-ON CONFLICT DO UPDATE SET state = excluded.state`;
-const UPSERT_STEP_AND_RESULT = `INSERT INTO steps (resource_id, run, step, state, result)
-VALUES (?, ?, ?, ?, ?)
-ON CONFLICT DO UPDATE SET state = excluded.state, result = excluded.result`;
+/** Rows of one statement: it takes 100 parameters, two of them for all rows. */
+const STEPS_PER_UPSERT = 32;
+/** Of a step that came to nothing, in place of what an earlier try came to. */
+const NO_RESULT = "null";
+
+const upserts: string[] = [];
+
+/** Writes so many steps; a result of NULL keeps the one that is there. */
+function upsertSteps(rows: number): string {
+  upserts[rows] ??= `INSERT INTO steps (resource_id, run, step, state, result) VALUES ${Array.from(
+    { length: rows },
+    (_, row) => `(?1, ?2, ?${3 + row * 3}, ?${4 + row * 3}, ?${5 + row * 3})`,
+  ).join(", ")}
+ON CONFLICT DO UPDATE SET state = excluded.state, result = ifnull(excluded.result, result)`;
+  return upserts[rows];
+}
 
 export class RunTable {
   readonly #sql: SqlStorage;
@@ -232,15 +243,22 @@ export class RunTable {
     { run, state, results }: LiveRun,
     touched: Iterable<number>,
   ): void {
+    let values: SqlStorageValue[] = [resourceId, run];
+    const flush = () => {
+      const rows = (values.length - 2) / 3;
+      if (rows > 0) this.#sql.exec(upsertSteps(rows), ...values);
+      values = [resourceId, run];
+    };
     for (const index of touched) {
       const step = state.steps[index];
       if (!step) continue;
-      const text = packStep(step);
-      if (results.has(index)) {
-        const result = resultText(results.get(index) ?? null);
-        this.#sql.exec(UPSERT_STEP_AND_RESULT, resourceId, run, index, text, result);
-      } else this.#sql.exec(UPSERT_STEP, resourceId, run, index, text);
+      const result = results.has(index)
+        ? (resultText(results.get(index) ?? null) ?? NO_RESULT)
+        : null;
+      values.push(index, packStep(step), result);
+      if (values.length === 2 + 3 * STEPS_PER_UPSERT) flush();
     }
+    flush();
   }
 
   #toRun(row: RunRow): StoredRun {

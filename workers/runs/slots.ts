@@ -1,5 +1,8 @@
-/** Slots of the deployment for runs: leases of the Limits object, asked for, renewed, given back. */
-import type { LiveRun } from "./store-types.ts";
+/**
+ * Slots of the deployment for runs: leases of the Limits object, asked for, renewed, given back. A
+ * run that is a step of another goes on under that one's slot, and asks there.
+ */
+import type { LiveRun, ParentRef } from "./store-types.ts";
 
 /** A holder that died keeps its slot this long; it takes it back at once when it returns. */
 const LEASE_MS = 15_000;
@@ -11,6 +14,8 @@ export interface SlotHost {
   slotGranted(live: LiveRun): void;
   slotLost(live: LiveRun): void;
   priorityOf(live: LiveRun): number;
+  /** As `acquire` answers, of the run above; null for no answer. */
+  placeUnder(live: LiveRun, parent: ParentRef): Promise<number | null>;
 }
 
 export class Slots {
@@ -38,6 +43,14 @@ export class Slots {
     if ((await this.#ask(holder, priority)) === 0) this.#reserved.add(holder);
   }
 
+  /** Begins a run in `begin` under the slot of the run above, which that holds for it. */
+  lend(resourceId: string, run: number, begin: () => void): void {
+    const holder = `${resourceId}/${run}`;
+    this.#reserved.add(holder);
+    begin();
+    this.#reserved.delete(holder);
+  }
+
   /** Whether a slot was reserved for the run, which has it from now on. */
   claim(live: LiveRun): boolean {
     return this.#reserved.delete(holderOf(live));
@@ -61,7 +74,9 @@ export class Slots {
     if (this.#places.has(holder)) return;
     this.#places.set(holder, 0);
     while (live.state.slot === "asked") {
-      const place = await this.#ask(holder, this.#host.priorityOf(live));
+      const place = live.parent
+        ? await this.#host.placeUnder(live, live.parent)
+        : await this.#ask(holder, this.#host.priorityOf(live));
       if (live.state.slot !== "asked") break;
       if (place === 0) {
         this.#places.delete(holder);
@@ -77,7 +92,7 @@ export class Slots {
 
   /** A slot that cannot be given back is free when its lease runs out. */
   async release(live: LiveRun): Promise<void> {
-    if (live.state.slot !== "none") return;
+    if (live.state.slot !== "none" || live.parent) return;
     await this.#limits()
       .release(KEY, holderOf(live))
       .catch(() => undefined);
@@ -90,11 +105,17 @@ export class Slots {
     this.#renewedAt = now;
     for (const live of runs) {
       if (live.state.slot !== "held") continue;
-      const answer = await this.#limits()
-        .renew(KEY, holderOf(live), LEASE_MS)
-        .catch(() => null);
-      if (answer?.renewed === false && live.state.slot === "held") this.#host.slotLost(live);
+      const isLost = live.parent
+        ? ((await this.#host.placeUnder(live, live.parent)) ?? 0) > 0
+        : (await this.#renew(live))?.renewed === false;
+      if (isLost && live.state.slot === "held") this.#host.slotLost(live);
     }
+  }
+
+  #renew(live: LiveRun) {
+    return this.#limits()
+      .renew(KEY, holderOf(live), LEASE_MS)
+      .catch(() => null);
   }
 
   /** Place in the queue, from 1; null when the run is in none or it is not known yet. */

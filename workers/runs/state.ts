@@ -63,6 +63,7 @@ export function newStep(openNeeds: number, group: number | null, item: number | 
     gate_until: null,
     deadline_at: null,
     lease_until: null,
+    resting: false,
     stopping: null,
     suspicion: 0,
     alone_deaths: 0,
@@ -93,6 +94,7 @@ export function runOf(steps: StepState[], seed: number): RunState {
     deciding: 0,
     begun: false,
     in_flight: 0,
+    resting: 0,
     open_steps: steps.filter((step) => !hasEnded(step)).length,
     failures: 0,
     suspects: 0,
@@ -115,8 +117,8 @@ export function runOf(steps: StepState[], seed: number): RunState {
 export type StoredHead = Omit<RunState, "steps" | RunIndex>;
 
 export function headOf(state: RunState): StoredHead {
-  const { steps: _steps, ready: _ready, timed: _timed, ...rest } = state;
-  const { deciding: _deciding, in_flight: _inFlight, open_steps: _openSteps, ...head } = rest;
+  const { steps: _steps, ready: _ready, timed: _timed, deciding: _deciding, ...rest } = state;
+  const { in_flight: _inFlight, resting: _resting, open_steps: _openSteps, ...head } = rest;
   return head;
 }
 
@@ -127,16 +129,19 @@ export function restore(head: StoredHead, steps: StepState[]): RunState {
   let deciding = 0;
   let inFlight = 0;
   let openSteps = 0;
+  let resting = 0;
   steps.forEach((step, index) => {
     if (step.deciding) deciding += 1;
     if (isOut(step)) inFlight += 1;
     if (!hasEnded(step)) openSteps += 1;
+    if (step.resting) resting += 1;
     if (isTimed(step)) timed.add(index);
     if (head.begun && step.status === "pending" && !step.deciding && isReleased(steps, step)) {
       ready.push(index);
     }
   });
-  return { ...head, steps, ready, timed, deciding, in_flight: inFlight, open_steps: openSteps };
+  const counts = { deciding, in_flight: inFlight, open_steps: openSteps, resting };
+  return { ...head, steps, ready, timed, ...counts };
 }
 
 /** Whether nothing but a free place keeps a pending step from starting. */

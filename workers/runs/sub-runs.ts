@@ -27,6 +27,8 @@ export interface ChildReport {
   readonly result: AttemptResult | null;
   /** JSON text of the run's outputs; null for none. */
   readonly outputs: string | null;
+  /** Whether the run only waits; left out when nothing is said of it. */
+  readonly resting?: boolean;
 }
 
 /** Names the dispatch that begins a child, so that it begins one. */
@@ -39,6 +41,7 @@ export interface OtherObject {
   beginChild(start: ChildStart): Promise<ChildReport>;
   cancelChild(id: string, parent: ParentRef): Promise<ChildReport>;
   childReported(report: ChildReport): Promise<void>;
+  childGoesOn(parent: ParentRef): Promise<number>;
 }
 
 export class SubRuns {
@@ -64,6 +67,11 @@ export class SubRuns {
 
   async cancel(resourceId: string, parent: ParentRef): Promise<ChildReport> {
     return this.#object(resourceId).cancelChild(resourceId, parent);
+  }
+
+  /** Asks the parent for leave to go on: 0 gives it, else the place in its queue, from 1. */
+  async goesOn(parent: ParentRef): Promise<number> {
+    return this.#object(parent.resource_id).childGoesOn(parent);
   }
 
   /** Tells the parent; rejects when that did not come through. */

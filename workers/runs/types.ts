@@ -147,6 +147,8 @@ export interface StepState {
   deadline_at: number | null;
   /** When a detached attempt counts as lost, or before its start is sent again, unless it reports. */
   lease_until: number | null;
+  /** Of a durable attempt in flight: its backend says that it only waits, and needs no slot. */
+  resting: boolean;
   /** Set while a kill is under way: why, and when it is given up as unconfirmed. */
   stopping: { readonly reason: StopCause; readonly give_up_at: number } | null;
   /** Times the process died with this step in flight. */
@@ -180,6 +182,8 @@ export interface RunState {
   begun: boolean;
   /** Steps queued or running. */
   in_flight: number;
+  /** Those of them that rest. */
+  resting: number;
   /** Steps that have not ended. */
   open_steps: number;
   /** Steps that failed without `continue_on_error`. */
@@ -221,7 +225,7 @@ export type Verdict =
   | { readonly do: "fail"; readonly error: StepError };
 
 /** The members of the state that follow from the rest. */
-export type RunIndex = "ready" | "timed" | "deciding" | "in_flight" | "open_steps";
+export type RunIndex = "ready" | "timed" | "deciding" | "in_flight" | "open_steps" | "resting";
 
 /** What an attempt came to. `unconfirmed` is set when nobody could say that the code has stopped. */
 export type AttemptResult =
@@ -243,7 +247,13 @@ export type AttemptResult =
 export type RunEvent =
   | { readonly type: "start" }
   | { readonly type: "attempt_started"; readonly step: number; readonly epoch: number }
-  | { readonly type: "heartbeat"; readonly step: number; readonly epoch: number }
+  | {
+      readonly type: "heartbeat";
+      readonly step: number;
+      readonly epoch: number;
+      /** Of a durable attempt: whether it only waits; left out when that is not known. */
+      readonly resting?: boolean;
+    }
   | {
       readonly type: "attempt_finished";
       readonly step: number;
@@ -344,6 +354,8 @@ export type MachineEvent =
       readonly retry_at: number;
     }
   | { readonly type: "step.skipped" | "step.cancelled"; readonly step: number }
+  /** A durable attempt only waits from now on, or wants to go on. */
+  | { readonly type: "step.resting" | "step.resumed"; readonly step: number }
   | { readonly type: "step.expanded"; readonly step: number; readonly items: number }
   /** A step without an attempt, a group or a gate, ended. */
   | {

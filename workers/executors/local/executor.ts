@@ -25,7 +25,13 @@ import {
   compileScript,
   compileShell,
 } from "./children.ts";
-import { type ChildRequest, FRAMES_HEADER, type LastFrame } from "./frames.ts";
+import {
+  type ChildRequest,
+  FRAMES_HEADER,
+  type LastFrame,
+  MAX_HEADER_CHARS,
+  REQUEST_HEADER,
+} from "./frames.ts";
 import { ProtocolError, readFrames, readHeader, type TakeFrame } from "./read-frames.ts";
 
 export interface LocalExecutorDeps extends ChildrenDeps {
@@ -62,6 +68,18 @@ function compile({ command, script, language }: Work): { code: ChildCode; shell:
     );
   }
   return { code: compileScript(script, language), shell: null };
+}
+
+const BEYOND_ASCII = /[^ -~]/g;
+
+const escaped = (unit: string) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`;
+
+/** The request that carries JSON text to a child: in a header while it fits, else as its body. */
+function carrying(json: string): RequestInit {
+  const header = json.length <= MAX_HEADER_CHARS ? json.replace(BEYOND_ASCII, escaped) : json;
+  return header.length <= MAX_HEADER_CHARS
+    ? { headers: { [REQUEST_HEADER]: header } }
+    : { method: "POST", body: json };
 }
 
 function outcomeOf(frame: LastFrame, output: AttemptOutput): Outcome {
@@ -161,7 +179,7 @@ class LocalExecutor implements Executor {
     };
     try {
       const child = this.#children.get(code, scope, egress);
-      const response = await child.fetch(CHILD_URL, { method: "POST", body, signal });
+      const response = await child.fetch(CHILD_URL, { ...carrying(body), signal });
       // Without a network nothing that the code may still do has an effect.
       const hasNetwork = scope.allow.length > 0;
       const header = hasNetwork ? null : response.headers.get(FRAMES_HEADER);

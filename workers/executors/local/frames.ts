@@ -5,6 +5,14 @@
 import { FAILURE_REASONS, type FailureReason, type Json } from "../port.ts";
 
 /**
+ * A header of the request that holds a `ChildRequest` as JSON when it is short, in place of a body:
+ * most are, and a header is read at once.
+ */
+export const REQUEST_HEADER = "x-request";
+/** Far below what a header may hold anywhere. */
+export const MAX_HEADER_CHARS = 4096;
+
+/**
  * A header of the answer that holds all frames of a short run, so that its parent need not read a
  * body. In place of line ends, which a header cannot hold, stand tabs, which JSON does not.
  */

@@ -15,7 +15,7 @@ import {
 import { earnsProbation, POISON_DEATHS, POISONED } from "../suspects.ts";
 import type { AttemptResult, MachineEvent, RunEvent, StepState, StopCause } from "../types.ts";
 import type { Change } from "./change.ts";
-import { markStarted, startClock } from "./clock.ts";
+import { markStarted, noteRest, startClock } from "./clock.ts";
 import { abandon, end } from "./steps.ts";
 import { stop } from "./stop.ts";
 
@@ -51,6 +51,7 @@ export function report(change: Change, event: Report): void {
       break;
     case "heartbeat":
       started(change, event.step, step);
+      if (event.resting !== undefined) noteRest(change, event.step, step, event.resting);
       renew(change, event.step, step);
       break;
     case "probation_passed":
@@ -101,7 +102,7 @@ function started(change: Change, index: number, step: StepState): void {
 function renew(change: Change, index: number, step: StepState): void {
   const { attached, durable } = change.planOf(index);
   const lease = durable ? DURABLE_SILENCE_MS : LEASE_MS;
-  const isUnleased = attached || (durable && step.stopping !== null);
+  const isUnleased = attached || (durable && step.stopping !== null) || step.resting;
   step.lease_until = isUnleased ? null : change.now + lease;
   change.touch(index, step);
 }
@@ -164,6 +165,8 @@ function again(change: Change, index: number, step: StepState): void {
 function land(change: Change, index: number, step: StepState): void {
   change.touched.add(index);
   change.state.in_flight -= 1;
+  if (step.resting) change.state.resting -= 1;
+  step.resting = false;
   step.deadline_at = null;
   step.lease_until = null;
   step.stopping = null;

@@ -1,4 +1,5 @@
 /** A run's own time and its slot count while something is under way, not while it only waits. */
+import type { StepState } from "../types.ts";
 import type { Change } from "./change.ts";
 
 /** Something of the run has begun: an attempt, a group or a gate. */
@@ -45,23 +46,53 @@ export function slotLost(change: Change): void {
   change.effects.push({ type: "acquire_slot" });
 }
 
+/**
+ * Notes whether a durable step only waits where it runs. While all that is in flight does, the run
+ * keeps no slot for it; one that is being stopped is past that.
+ */
+export function noteRest(change: Change, index: number, step: StepState, resting: boolean): void {
+  if (step.resting === resting || step.stopping || !change.planOf(index).durable) return;
+  step.resting = resting;
+  change.state.resting += resting ? 1 : -1;
+  change.touched.add(index);
+  change.emit({ type: resting ? "step.resting" : "step.resumed", step: index });
+}
+
+/** What is in flight and does not rest has the run's slot, and its time; without one it asks. */
+export function carryOn(change: Change): void {
+  const { plan, state } = change;
+  if (state.in_flight === state.resting) return;
+  if (!plan.slotted || state.slot === "held") startClock(change);
+  else if (state.slot === "none") askForSlot(change);
+}
+
 /** Whether the run may dispatch as far as slots are concerned; asks for one when it has none. */
 export function hasSlot(change: Change): boolean {
   const { plan, state } = change;
   if (!plan.slotted || state.slot === "held") return true;
-  if (state.slot === "none" && state.ready.length > 0) {
-    state.slot = "asked";
+  if (state.slot === "none" && hasWork(change)) {
     // One that has rested queues again, and says so.
     if (state.in_flight === 0 && state.status === "running") state.status = "queued";
-    change.effects.push({ type: "acquire_slot" });
+    askForSlot(change);
   }
   return false;
 }
 
-function isIdle({ state }: Change): boolean {
-  if (state.in_flight > 0 || state.deciding > 0 || state.expired) return false;
+function askForSlot(change: Change): void {
+  change.state.slot = "asked";
+  change.effects.push({ type: "acquire_slot" });
+}
+
+/** Whether something is ready and has a place: what rests keeps its own. */
+function hasWork({ plan, state }: Change): boolean {
+  return state.ready.length > 0 && state.in_flight < plan.max_parallel;
+}
+
+function isIdle(change: Change): boolean {
+  const { state } = change;
+  if (state.in_flight > state.resting || state.deciding > 0 || state.expired) return false;
   if (state.pause_requested) return true;
-  if (state.ready.length > 0) return state.slot === "asked";
+  if (hasWork(change)) return state.slot === "asked";
   for (const index of state.timed) {
     const step = state.steps[index];
     if (step && step.retry_at !== null) return false;

@@ -6,7 +6,13 @@
  * them for itself, but not for the protocol.
  */
 import { MAX_LOG_BYTES } from "../../port.ts";
-import { FRAMES_HEADER, FRAMES_SEPARATOR, type Frame, type LastFrame } from "../frames.ts";
+import {
+  FRAMES_HEADER,
+  FRAMES_SEPARATOR,
+  type Frame,
+  type LastFrame,
+  MAX_HEADER_CHARS,
+} from "../frames.ts";
 
 const { stringify } = JSON;
 const { setTimeout } = globalThis;
@@ -17,8 +23,6 @@ const encoder = new TextEncoder();
 const encode = encoder.encode.bind(encoder);
 
 const MAX_CHUNK_CHARS = 1 << 20;
-/** Far below what a header may hold anywhere. */
-const MAX_HEADER_CHARS = 4096;
 const FITS_HEADER = /^[\n -~]*$/;
 /** A timer keeps the runtime from taking an answer that is held open for one that hangs. */
 const HOLD_MS = 30_000;

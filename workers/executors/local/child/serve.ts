@@ -1,5 +1,5 @@
 /** Answers one attempt: gives the code a run to belong to, and the parent a stream of frames. */
-import type { ChildRequest } from "../frames.ts";
+import { type ChildRequest, REQUEST_HEADER } from "../frames.ts";
 import { Channel } from "./channel.ts";
 import { endWithCaller } from "./lifetime.ts";
 import { type Run, within } from "./run.ts";
@@ -17,13 +17,23 @@ async function executeInRun(execute: Execute, request: ChildRequest, run: Run): 
   }
 }
 
+const { parse } = JSON;
+const { apply } = Reflect;
+const { get } = Headers.prototype;
+
+/** By what was captured while the harness started: code that ran before may have replaced the rest. */
+function read(request: Request): ChildRequest | Promise<ChildRequest> {
+  const header = apply(get, request.headers, [REQUEST_HEADER]);
+  return header === null ? request.json() : parse(header);
+}
+
 export async function serve(
   request: Request,
   context: ExecutionContext,
   execute: Execute,
 ): Promise<Response> {
   endWithCaller(request, context);
-  const asked: ChildRequest = await request.json();
+  const asked: ChildRequest = await read(request);
   const run: Run = {
     channel: new Channel(asked.network),
     environment: { ...asked.environment },
