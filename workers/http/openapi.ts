@@ -72,6 +72,7 @@ export function describeEndpoint<Shape extends InputShape, Responses extends Res
       ...(query ? { query } : {}),
       ...(headers ? { headers } : {}),
       ...(body ? { body: bodyOf(spec.body_document ?? body, spec.yaml ?? false) } : {}),
+      ...(spec.raw_body ? { body: { required: true, content: rawContent(spec.raw_body) } } : {}),
     },
     responses: { ...successes(spec.responses), ...problems(errorsOf(spec, access, keyed)) },
   });
@@ -100,6 +101,10 @@ function bodyOf(schema: z.ZodType, yaml: boolean) {
       ...(yaml ? { "application/yaml": { schema } } : {}),
     },
   };
+}
+
+function rawContent(mediaType: string) {
+  return { [mediaType]: { schema: { type: "string" as const, format: "binary" } } };
 }
 
 function successes(responses: ResponseSpecs) {

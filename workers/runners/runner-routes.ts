@@ -139,6 +139,7 @@ export function runnerProtocolRoutes(): Router {
       description:
         "The body is the file; Content-Length has to be there. 409 says that the attempt is not the runner's any more.",
       request: { query: artifactQuery },
+      raw_body: "application/octet-stream",
       responses: { 204: { description: "The file is kept." } },
       errors: ["bad_request", "conflict", "payload_too_large", "unavailable"],
     },

@@ -1,4 +1,5 @@
 /** What runners say, whichever transport brings it, and what they are answered. */
+import { acceptedOutcome } from "./accepted-outcome.ts";
 import type { Assigner } from "./assigner.ts";
 import { CLOSE_REFUSED, CLOSE_REPLACED, type Connections } from "./connections.ts";
 import type { Dispatches } from "./dispatches.ts";
@@ -9,11 +10,15 @@ import {
   fromRunnerSchema,
   HEARTBEAT_MS,
   type Held,
+  MAX_LOG_FRAME_CHARS,
   PROTOCOL_VERSION,
 } from "./protocol.ts";
 import type { Reporter } from "./reporter.ts";
 import type { Roster } from "./roster.ts";
 import type { Tracker } from "./tracker.ts";
+
+/** What is refused; a frame that went a little over is not. */
+const MAX_FRAME_CHARS = 2 * MAX_LOG_FRAME_CHARS;
 
 type Frame<Type extends FromRunner["type"]> = Extract<FromRunner, { type: Type }>;
 type Dispatched = { readonly attempt: string; readonly epoch: number };
@@ -212,6 +217,12 @@ export class Conversation {
 
   #log(connection: Connection, frame: Frame<"log">): void {
     const { reporter } = this.#deps;
+    const chars = frame.entries.reduce((sum, [, text]) => sum + text.length, 0);
+    if (chars > MAX_FRAME_CHARS) {
+      const message = `A frame holds at most ${MAX_LOG_FRAME_CHARS} characters of output, and this one ${chars}.`;
+      this.#refuse(connection, "frame_invalid", message);
+      return;
+    }
     const row = this.#mine(connection, frame);
     // What is dropped here is asked for when more comes, or by a heartbeat.
     if (row === null || reporter.isFull) return;
@@ -234,7 +245,7 @@ export class Conversation {
     const row = this.#mine(connection, frame);
     if (row === null) return;
     const tracker = reporter.of(row);
-    tracker.complete = { output: frame.output, outcome: frame.outcome };
+    tracker.complete = { output: frame.output, outcome: acceptedOutcome(frame.outcome) };
     if (tracker.isWhole) reporter.wake(tracker);
     else this.#askAgain(connection, tracker);
   }

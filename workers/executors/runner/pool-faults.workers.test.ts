@@ -3,7 +3,7 @@ import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from "c
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { poolPorts } from "../../runner-pool.ts";
 import { attemptKey, type Dispatch } from "../detached.ts";
-import { type FromRunner, PROTOCOL_VERSION } from "./protocol.ts";
+import { type FromRunner, MAX_LOG_FRAME_CHARS, PROTOCOL_VERSION } from "./protocol.ts";
 import {
   completion,
   entriesOf,
@@ -381,10 +381,15 @@ describe("a connection that does not keep to the protocol", () => {
 
   it.each([
     ["another version", helloFrame({ protocol: 99 }), "protocol_unsupported"],
+    ["too large a frame", null, "frame_invalid"],
     ["no hello", { type: "started", attempt: "a/1/0", epoch: 1 } as const, "hello_missing"],
   ])("by %s is refused with the reason", async (_, frame, code) => {
     const runner = await connect();
-    runner.send(frame);
+    if (frame === null) {
+      await runner.greet();
+      const entries = entriesOf("x".repeat(MAX_LOG_FRAME_CHARS * 3));
+      runner.send({ type: "log", attempt: "a/1/0", epoch: 1, from: 0, entries });
+    } else runner.send(frame);
     expect(await runner.next("refused")).toMatchObject({ code });
     await eventually(() => expect(runner.isClosed).toBe(true));
   });

@@ -108,6 +108,3 @@ export interface PoolPorts {
 }
 
 export type Admission = "admitted" | "revoked" | "replayed";
-
-/** Why a request about an attempt is not served. */
-export type Denied = { readonly status: "fenced" | "too_large" | "unavailable" };
