@@ -238,9 +238,10 @@ export function describeExecutorContract(
       });
 
       it("shares no files between attempts", async () => {
-        await run("echo left > trace.txt; echo left > /tmp/trace.txt");
+        const temporary = "${TMPDIR:-/tmp}/trace.txt";
+        await run(`echo left > trace.txt; echo left > "${temporary}"`);
         expect(
-          (await run("ls trace.txt /tmp/trace.txt 2> /dev/null | wc -l | tr -d ' '")).stdout,
+          (await run(`ls trace.txt "${temporary}" 2> /dev/null | wc -l | tr -d ' '`)).stdout,
         ).toBe("0\n");
       });
     });

@@ -1,0 +1,41 @@
+/** The one place that knows every backend: makes those that the runner is started for. */
+import type { Backends } from "./backend.ts";
+import type { Settings } from "./cli.ts";
+import { FatalError } from "./errors.ts";
+import type { StateFolder } from "./state-folder.ts";
+import { createSubprocessBackend } from "./subprocess/backend.ts";
+import { chooseIsolation, describeIsolation } from "./subprocess/isolation.ts";
+
+export type Say = (line: string) => void;
+
+/** Throws FatalError when there would be nothing to run. */
+export async function createBackends(
+  settings: Settings,
+  state: StateFolder,
+  say: Say,
+): Promise<Backends> {
+  const backends: Backends = {
+    ...(settings.allowSubprocess && { subprocess: await subprocess(settings, state, say) }),
+  };
+  if (Object.keys(backends).length > 0) return backends;
+  throw new FatalError(
+    "This runner has nothing to run. Allow it processes of this machine with --allow-subprocess.",
+  );
+}
+
+async function subprocess(settings: Settings, state: StateFolder, say: Say) {
+  const isolation = await chooseIsolation(settings.isolation, settings.bwrap);
+  say(`subprocess tasks are ${describeIsolation(isolation)}`);
+  return createSubprocessBackend({
+    stateFolder: state.path,
+    attempts: state.attempts,
+    isolation,
+    limits: {
+      memoryMib: settings.memoryMib,
+      processes: settings.maxProcesses,
+      fileMib: settings.maxFileMib,
+    },
+    path: settings.taskPath,
+    warn: say,
+  });
+}

@@ -1,0 +1,50 @@
+/** The backend of `task_type: subprocess`. */
+import { accessSync, constants, mkdirSync } from "node:fs";
+import { join } from "node:path";
+import { rootPath } from "../../../../scripts/lib/paths.ts";
+import type { Backend } from "../backend.ts";
+import { markPrefix } from "../leftovers.ts";
+import { SubprocessExecutor, type SubprocessSettings } from "./executor.ts";
+import { findExecutable, hiddenFolders, type Isolation, shownPaths } from "./isolation.ts";
+import { DEFAULT_LIMITS, type Limits } from "./limits.ts";
+
+export const DEFAULT_TASK_PATH = "/usr/local/bin:/usr/bin:/bin";
+
+export interface SubprocessOptions {
+  readonly stateFolder: string;
+  readonly attempts: string;
+  readonly isolation: Isolation;
+  readonly limits?: Limits;
+  readonly bash?: string;
+  readonly path?: string;
+  readonly warn: (message: string) => void;
+}
+
+export function createSubprocessBackend(options: SubprocessOptions): Backend {
+  const { stateFolder, attempts, isolation, warn } = options;
+  mkdirSync(attempts, { recursive: true, mode: 0o700 });
+  const found = findExecutable("bash", process.env.PATH || DEFAULT_TASK_PATH);
+  const settings: SubprocessSettings = {
+    attempts,
+    markPrefix: markPrefix(stateFolder),
+    isolation,
+    hidden: hiddenFolders(stateFolder),
+    shown: shownPaths(rootPath()),
+    limits: options.limits ?? DEFAULT_LIMITS,
+    bash: options.bash ?? found ?? join("/bin", "bash"),
+    path: options.path ?? DEFAULT_TASK_PATH,
+    warn,
+  };
+  return {
+    type: "subprocess",
+    probe: async () => {
+      try {
+        accessSync(settings.bash, constants.X_OK);
+        return null;
+      } catch {
+        return `${settings.bash} is not there. Install bash on the runner's machine.`;
+      }
+    },
+    executor: (deps) => new SubprocessExecutor(settings, deps),
+  };
+}

@@ -1,0 +1,123 @@
+/** What keeps a task's processes from the rest of the machine: bubblewrap where it works, else nothing. */
+import { execFile } from "node:child_process";
+import { accessSync, constants } from "node:fs";
+import { homedir, userInfo } from "node:os";
+import { delimiter, dirname, join } from "node:path";
+
+export const ISOLATION_CHOICES = ["auto", "bubblewrap", "none"] as const;
+export type IsolationChoice = (typeof ISOLATION_CHOICES)[number];
+
+export type Isolation =
+  | { readonly kind: "bubblewrap"; readonly path: string }
+  /** `why` says what bubblewrap lacks here. */
+  | { readonly kind: "none"; readonly why: string };
+
+export interface SandboxPlan {
+  /** The attempt's own folder, the one place that can be written. */
+  readonly folder: string;
+  readonly directory: string;
+  /** Stands at /tmp. */
+  readonly temporary: string;
+  /** Folders of the machine that are not shown: the runner's key is in one. */
+  readonly hidden: readonly string[];
+  /** Paths that are shown although they lie in a hidden folder. */
+  readonly shown: readonly string[];
+  readonly hasNetwork: boolean;
+}
+
+const NAMESPACES = ["--unshare-user-try", "--unshare-pid", "--unshare-ipc", "--unshare-uts"];
+const PROBE_MS = 10_000;
+
+/** Arguments of bubblewrap for one attempt. The environment is inherited: arguments are public. */
+export function sandboxArguments(plan: SandboxPlan): string[] {
+  return [
+    ...NAMESPACES,
+    "--unshare-cgroup-try",
+    ...(plan.hasNetwork ? [] : ["--unshare-net"]),
+    "--die-with-parent",
+    ...["--ro-bind", "/", "/", "--dev", "/dev", "--proc", "/proc"],
+    // Later mounts stand over earlier ones: the folder may lie in what is hidden, or in /tmp.
+    ...["--bind", plan.temporary, "/tmp"],
+    ...plan.hidden.flatMap((path) => ["--tmpfs", path]),
+    ...plan.shown.flatMap((path) => ["--ro-bind-try", path, path]),
+    ...["--bind", plan.folder, plan.folder],
+    ...["--chdir", plan.directory],
+  ];
+}
+
+/** The user's own files, the sockets of services, and the state folder. */
+export function hiddenFolders(stateFolder: string): string[] {
+  const home = homedir();
+  const folders = [...(home === "/" ? [] : [home]), "/run", stateFolder];
+  return folders.filter(isFolder);
+}
+
+/** What tasks need of folders that are hidden: Node.js, and the module that runs a script. */
+export function shownPaths(root: string): string[] {
+  return [
+    dirname(process.execPath),
+    // How names of hosts are resolved, on many machines.
+    "/run/systemd/resolve",
+    ...["containers/runner/src", "workers/executors", "node_modules/picomatch"].map((path) =>
+      join(root, path),
+    ),
+  ];
+}
+
+function isFolder(path: string): boolean {
+  try {
+    accessSync(join(path, "."), constants.R_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** Where an executable is in a list of folders such as $PATH; null when it is in none. */
+export function findExecutable(name: string, path: string): string | null {
+  for (const folder of path.split(delimiter)) {
+    if (folder === "") continue;
+    try {
+      accessSync(join(folder, name), constants.X_OK);
+      return join(folder, name);
+    } catch {
+      // The next folder may have it.
+    }
+  }
+  return null;
+}
+
+/** Tries bubblewrap out: in many containers it is there, and the kernel refuses what it asks for. */
+function sandboxProblem(path: string): Promise<string | null> {
+  const args = [...NAMESPACES, "--unshare-net", "--ro-bind", "/", "/", "--proc", "/proc", "true"];
+  return new Promise((resolve) => {
+    execFile(path, args, { timeout: PROBE_MS }, (error, _, stderr) => {
+      const told = stderr.trim().split("\n").at(-1);
+      resolve(error === null ? null : told || error.message);
+    });
+  });
+}
+
+/** Finds out what isolation there is; throws when the choice asks for one that there is not. */
+export async function chooseIsolation(
+  choice: IsolationChoice,
+  path: string | null,
+): Promise<Isolation> {
+  if (choice === "none") return { kind: "none", why: "it is switched off" };
+  const found = path ?? findExecutable("bwrap", process.env.PATH ?? "");
+  const problem = found === null ? "bubblewrap is not installed" : await sandboxProblem(found);
+  if (found !== null && problem === null) return { kind: "bubblewrap", path: found };
+  const why = found === null ? "bubblewrap is not installed" : `${found} does not work: ${problem}`;
+  if (choice === "auto") return { kind: "none", why };
+  throw new Error(
+    `Subprocess tasks cannot be isolated, as ${why}. Install bubblewrap and allow user namespaces, or choose --isolation none.`,
+  );
+}
+
+/** One line for whoever starts the runner. */
+export function describeIsolation(isolation: Isolation): string {
+  if (isolation.kind === "bubblewrap") {
+    return "isolated by bubblewrap: everything but the workspace is read-only, home folders are hidden, and there is no network unless a task's network.allow names a host (then there is all of it)";
+  }
+  return `NOT ISOLATED (${isolation.why}): tasks can do what the user "${userInfo().username}" can, network included. Run only code that you trust, or install bubblewrap`;
+}

@@ -1,0 +1,108 @@
+/** Runs one process with all that it starts, to their end. */
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { constants } from "node:os";
+import type { Readable } from "node:stream";
+import { setTimeout as delay } from "node:timers/promises";
+import { AttemptFailed } from "../../../../workers/executors/outcome.ts";
+import type { LogStream } from "../../../../workers/executors/port.ts";
+import { ProcessTree } from "../processes.ts";
+import { graceOf } from "../stop-grace.ts";
+
+export interface ProcessSpec {
+  readonly command: readonly string[];
+  readonly directory: string;
+  readonly environment: Readonly<Record<string, string>>;
+  /** Value of MARK in the environment. */
+  readonly mark: string;
+  /** The process is a sandbox around the code. */
+  readonly isWrapped: boolean;
+}
+
+export interface ProcessEvents {
+  /** The process runs. */
+  started(pid: number): void;
+  output(stream: LogStream, text: string): void;
+}
+
+const POLL_MS = 20;
+/** What is still in the pipes when all processes are gone is read at once. */
+const DRAIN_MS = 2_000;
+
+function follow(readable: Readable, take: (text: string) => void): void {
+  // Pieces end within characters; a decoder that streams holds the half back.
+  const decoder = new TextDecoder("utf-8", { fatal: false, ignoreBOM: true });
+  readable.on("data", (piece: Buffer) => take(decoder.decode(piece, { stream: true })));
+  readable.on("end", () => take(decoder.decode()));
+}
+
+/** The type of a process environment names variables of the Worker; a task has none of them. */
+function onlyThese(variables: Readonly<Record<string, string>>): NodeJS.ProcessEnv {
+  return Object.assign(Object.create(null), variables);
+}
+
+function exitCodeOf(code: number | null, signal: NodeJS.Signals | null): number {
+  if (code !== null) return code;
+  return 128 + (signal === null ? 0 : constants.signals[signal]);
+}
+
+/**
+ * Resolves with the exit code, 128 + n after signal n, once every process has ended. An abort asks
+ * them to end, and kills them after the grace; rejects with AttemptFailed when nothing could start.
+ */
+export async function runProcess(
+  { command, directory, environment, mark, isWrapped }: ProcessSpec,
+  events: ProcessEvents,
+  signal: AbortSignal,
+): Promise<number> {
+  const [file = "", ...args] = command;
+  const child = spawn(file, args, {
+    cwd: directory,
+    env: onlyThese(environment),
+    detached: true,
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  if (child.pid === undefined) {
+    const [error]: unknown[] = await once(child, "error");
+    throw new AttemptFailed(
+      "error",
+      "process_not_started",
+      `The runner could not start ${file}: ${error instanceof Error ? error.message : error}. Check that it is installed there, and that the runner may start processes.`,
+    );
+  }
+  const tree = new ProcessTree(child.pid, mark, isWrapped);
+  const closed = new Promise<void>((resolve) => child.once("close", () => resolve()));
+  const exited = new Promise<number>((resolve) => {
+    child.once("exit", (code, by) => resolve(exitCodeOf(code, by)));
+  });
+  try {
+    events.started(child.pid);
+  } catch (error) {
+    await tree.destroy();
+    throw error;
+  }
+  follow(child.stdout, (text) => events.output("stdout", text));
+  follow(child.stderr, (text) => events.output("stderr", text));
+  let stopping: Promise<void> | null = null;
+  const stop = () => {
+    stopping ??= endGracefully(tree, graceOf(signal));
+  };
+  if (signal.aborted) stop();
+  else signal.addEventListener("abort", stop, { once: true });
+  const exitCode = await exited;
+  signal.removeEventListener("abort", stop);
+  await stopping;
+  // The attempt ends with its first process: what that left behind is killed.
+  await tree.destroy();
+  await Promise.race([closed, delay(DRAIN_MS, undefined, { ref: false })]);
+  child.stdout.destroy();
+  child.stderr.destroy();
+  return exitCode;
+}
+
+async function endGracefully(tree: ProcessTree, graceMs: number): Promise<void> {
+  const killAt = performance.now() + graceMs;
+  tree.terminate();
+  while (!tree.isGone() && performance.now() < killAt) await delay(POLL_MS);
+  await tree.destroy();
+}

@@ -1,0 +1,117 @@
+/**
+ * The same frames by long-poll, where no WebSocket gets through. One exchange at a time, so that
+ * frames keep their order; it waits only briefly while there may be output to send.
+ */
+import { randomUUID } from "node:crypto";
+import { z } from "zod";
+import {
+  type FromRunner,
+  POLL_WAIT_MS,
+  RUNNER_PATHS,
+} from "../../../../workers/executors/runner/protocol.ts";
+import { ConnectError, causeOf } from "../errors.ts";
+import type { ServiceClient } from "../service.ts";
+import {
+  type Connection,
+  type ConnectionEvents,
+  type ConnectionSettings,
+  type Transport,
+  takeFrame,
+} from "./connection.ts";
+
+/** The most that output waits for the exchange under way. */
+const BUSY_WAIT_MS = 250;
+/** An answer that is this late does not come. */
+const ANSWER_MS = 15_000;
+const answerSchema = z.object({ frames: z.array(z.unknown()) });
+
+export function createPollTransport(service: ServiceClient): Transport {
+  return {
+    name: "poll",
+    // The first exchange shows whether the service is there.
+    open: async (events, settings) => new PollConnection(service, events, settings),
+  };
+}
+
+class PollConnection implements Connection {
+  readonly #service: ServiceClient;
+  readonly #events: ConnectionEvents;
+  readonly #settings: ConnectionSettings;
+  readonly #session = randomUUID();
+  readonly #end = new AbortController();
+  #outgoing: FromRunner[] = [];
+  #wake: (() => void) | null = null;
+  #flushed: (() => void)[] = [];
+
+  constructor(service: ServiceClient, events: ConnectionEvents, settings: ConnectionSettings) {
+    this.#service = service;
+    this.#events = events;
+    this.#settings = settings;
+    void this.#exchange();
+  }
+
+  send(frame: FromRunner): void {
+    this.#outgoing.push(frame);
+    this.#wake?.();
+  }
+
+  flush(): Promise<void> {
+    if (this.#outgoing.length === 0 || this.#end.signal.aborted) return Promise.resolve();
+    return new Promise((resolve) => this.#flushed.push(resolve));
+  }
+
+  close(): void {
+    this.#end.abort();
+    this.#settleFlushed();
+    this.#wake?.();
+  }
+
+  async #exchange(): Promise<void> {
+    const ended = this.#end.signal;
+    // A session begins with a hello.
+    if (this.#outgoing.length === 0) {
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve;
+      });
+      this.#wake = null;
+    }
+    try {
+      while (!ended.aborted) {
+        const frames = this.#outgoing;
+        this.#outgoing = [];
+        const wait_ms = this.#waitMs();
+        const body = JSON.stringify({ session: this.#session, frames, wait_ms });
+        const signal = AbortSignal.any([ended, AbortSignal.timeout(wait_ms + ANSWER_MS)]);
+        const answer = await this.#service.post(RUNNER_PATHS.exchange, body, signal);
+        if (this.#outgoing.length === 0) this.#settleFlushed();
+        for (const frame of answerSchema.parse(answer).frames) {
+          if (!ended.aborted) takeFrame(frame, this.#events);
+        }
+      }
+    } catch (error) {
+      if (ended.aborted) return;
+      this.#end.abort();
+      this.#settleFlushed();
+      this.#events.closed(connectErrorFrom(error));
+    }
+  }
+
+  /** Heartbeats go with exchanges, so none may outlast their interval. */
+  #waitMs(): number {
+    const interval = Math.floor(Math.min(this.#settings.pingMs(), POLL_WAIT_MS));
+    return this.#settings.isBusy() ? Math.min(BUSY_WAIT_MS, interval) : interval;
+  }
+
+  #settleFlushed(): void {
+    for (const resolve of this.#flushed) resolve();
+    this.#flushed = [];
+  }
+}
+
+function connectErrorFrom(error: unknown): ConnectError {
+  if (error instanceof ConnectError) return error;
+  if (error instanceof z.ZodError) {
+    return new ConnectError("blocked", "The answer is not one of this protocol.");
+  }
+  return new ConnectError("unreachable", causeOf(error));
+}

@@ -1,0 +1,117 @@
+/** The runner's process: how it begins, ends, and begins again. */
+import { readFileSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect } from "vitest";
+import { assign, test, until } from "./fixture.ts";
+import { PoolServer } from "./pool-server.ts";
+
+describe("the process", { concurrent: true }, () => {
+  test("keeps its key to itself, and needs token and address only once", async ({ fixture }) => {
+    const first = await fixture.connect();
+    const path = join(fixture.stateFolder, "runner.json");
+    expect(statSync(path).mode & 0o777).toBe(0o600);
+    expect(JSON.parse(readFileSync(path, "utf8"))).toMatchObject({ runner_id: "runner-1" });
+    const second = fixture.launch();
+    expect(await second.ended()).toBe(1);
+    expect(second.stderr).toContain("already uses");
+    first.child.kill("SIGTERM");
+    expect(await first.ended()).toBe(0);
+    await fixture.connect("--token", "");
+    expect(fixture.pool.connections).toBe(2);
+  });
+
+  test("ends with words when the token is used up", async ({ fixture }) => {
+    const runner = fixture.launch("--token", "another");
+    expect(await runner.ended()).toBe(1);
+    expect(runner.stderr).toContain("The token has been used. Tokens can be used once");
+  });
+
+  test("ends with words when it is revoked, and takes what runs along", async ({ fixture }) => {
+    const { pool } = fixture;
+    const runner = await fixture.connect();
+    pool.send(assign("a", "echo up; sleep 300"));
+    await fixture.logged("a", "up");
+    pool.send({ type: "refused", code: "revoked", message: "An administrator removed it." });
+    expect(await runner.ended()).toBe(1);
+    expect(runner.stderr).toContain("(revoked): An administrator removed it.");
+    expect(fixture.processes()).toEqual([]);
+  });
+
+  test("ends with words when its version does not fit", async ({ fixture }) => {
+    fixture.pool.faults.refusal = { code: "protocol", message: "Update the runner." };
+    const refused = await fixture.connect();
+    expect(await refused.ended()).toBe(1);
+    expect(refused.stderr).toContain("Update the runner.");
+    fixture.pool.faults.refusal = null;
+    fixture.pool.faults.protocol = 2;
+    const newer = await fixture.connect();
+    expect(await newer.ended()).toBe(1);
+    expect(newer.stderr).toContain("speaks version 2");
+  });
+
+  test("says once that there is no service, and goes on trying", async ({ fixture }) => {
+    const { port } = fixture.pool;
+    await fixture.pool.stop();
+    const runner = fixture.launch("--url", `http://127.0.0.1:${port}`);
+    await runner.said("cannot be reached: connect ECONNREFUSED");
+    fixture.pool = await PoolServer.start(port);
+    await until(() => fixture.pool.connections === 1, "it connects");
+    expect(runner.stderr.match(/cannot be reached/g)).toHaveLength(1);
+  });
+
+  test("lets attempts end after SIGTERM, and takes nothing new", async ({ fixture }) => {
+    const { pool } = fixture;
+    const runner = await fixture.connect();
+    pool.send(assign("a", "echo up; until [ -e ../go ]; do sleep 0.05; done; echo done"));
+    await fixture.logged("a", "up");
+    runner.child.kill("SIGTERM");
+    await until(() => pool.last("heartbeat")?.draining === true, "it says that it drains");
+    pool.send(assign("b", "true"));
+    await until(() => pool.last("rejected")?.attempt === "b", "it takes nothing new");
+    fixture.put("go");
+    expect(await runner.ended()).toBe(0);
+    expect(pool.text("a", "stdout")).toBe("up\ndone\n");
+    expect(fixture.outcomeOf("a")).toMatchObject({ status: "completed" });
+  });
+
+  test("gives up what does not end in time: it has it no more, and says nothing of its end", async ({
+    fixture,
+  }) => {
+    const { pool } = fixture;
+    const runner = await fixture.connect("--drain-seconds", "0");
+    pool.send(assign("a", "echo up; sleep 300"));
+    await fixture.logged("a", "up");
+    runner.child.kill("SIGINT");
+    expect(await runner.ended()).toBe(0);
+    expect(fixture.held()).toEqual([]);
+    expect(pool.last("complete")).toBeUndefined();
+    expect(fixture.processes()).toEqual([]);
+  });
+
+  test("ends at once at a second signal, and leaves nothing", async ({ fixture }) => {
+    const { pool } = fixture;
+    const runner = await fixture.connect();
+    pool.send(assign("a", "trap '' TERM; echo up; sleep 300"));
+    await fixture.logged("a", "up");
+    runner.child.kill("SIGTERM");
+    await runner.said("ends when its attempts have");
+    runner.child.kill("SIGTERM");
+    expect(await runner.ended()).toBe(1);
+    await until(() => fixture.processes().length === 0, "its processes end");
+  });
+
+  test("clears what an earlier life left behind after a kill", async ({ fixture }) => {
+    const { pool } = fixture;
+    const runner = await fixture.connect();
+    pool.send(assign("a", "echo up; setsid sleep 300 & sleep 300"));
+    await fixture.logged("a", "up");
+    runner.child.kill("SIGKILL");
+    await runner.ended();
+    expect(fixture.processes().length).toBeGreaterThan(0);
+    const next = await fixture.connect();
+    await next.said("an earlier runner left behind");
+    expect(fixture.processes()).toEqual([]);
+    expect(fixture.leftInState()).toEqual([]);
+    expect(pool.last("hello")).toMatchObject({ running: [] });
+  });
+});
