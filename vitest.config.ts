@@ -31,6 +31,7 @@ export default defineConfig({
           include: ["workers/**/*.test.ts", "scripts/**/*.test.ts"],
           exclude: ["**/*.workers.test.ts", "**/*.e2e.test.ts"],
           environment: "node",
+          testTimeout: 30_000,
           maxWorkers: WORKERS,
           sequence: { groupOrder: 0 },
         },

@@ -19,6 +19,6 @@ export async function consume({ queue, messages }: MessageBatch<unknown>, env: E
       },
     });
   } else if (queue === DEAD_LETTER_QUEUE) {
-    await buryDispatches(messages, { owner, bury: async () => {} });
+    await buryDispatches(messages, { owner });
   }
 }

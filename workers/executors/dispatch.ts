@@ -63,17 +63,13 @@ async function deliver(dispatch: Dispatch, ports: DispatchPorts): Promise<void> 
 /** The queue behind it: what could not be delivered fails, and says so. */
 export async function buryDispatches(
   messages: readonly Message<unknown>[],
-  ports: Pick<DispatchPorts, "owner"> & {
-    /** Notes a dead letter, once however often it is noted. */
-    bury(dispatch: Dispatch, reason: string): Promise<void>;
-  },
+  ports: Pick<DispatchPorts, "owner">,
 ): Promise<void> {
   for (const message of messages) {
     const parsed = dispatchSchema.safeParse(message.body);
     if (parsed.success) {
       const { task_type: type } = parsed.data;
-      const reason = `The dispatch to the executor "${type}" could not be delivered. Look at the service's logs and at GET /ready, then redrive it.`;
-      await ports.bury(parsed.data, reason);
+      const reason = `The dispatch to the executor "${type}" could not be delivered. Look at the service's logs and at GET /ready, then retry.`;
       await ports.owner(parsed.data).attemptUndeliverable(parsed.data, reason);
     }
     message.ack();
