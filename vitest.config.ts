@@ -48,6 +48,7 @@ export default defineConfig({
         test: {
           name: "workers",
           include: ["workers/**/*.workers.test.ts"],
+          globalSetup: ["workers/test/fake-e2b.ts"],
           setupFiles: ["workers/test/setup.ts"],
           fileParallelism: false,
         },

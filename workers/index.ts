@@ -7,6 +7,7 @@ import { buildServices, featureRouters } from "./services.ts";
 
 export { Limits } from "./operations/limits.ts";
 export { Metrics } from "./operations/metrics.ts";
+export { RemoteAttempt } from "./remote-attempt.ts";
 export { ProjectionRelay, RunCoordinator } from "./run-coordinator.ts";
 export { Egress } from "./security/egress.ts";
 
