@@ -2,6 +2,7 @@
 import { createApp } from "./app.ts";
 import { observe } from "./operations/recorder.ts";
 import { sweep } from "./operations/sweeper.ts";
+import { killStraySandboxes } from "./remote-attempt.ts";
 import { callOnRun } from "./runs/client.ts";
 import { buildServices, featureRouters } from "./services.ts";
 
@@ -20,6 +21,7 @@ export default {
       env.DB,
       ({ id, kind }) => callOnRun(env.RUN_COORDINATOR, id, kind === "pipeline" ? "own" : "shared"),
       controller.scheduledTime,
+      [() => killStraySandboxes(env, controller.scheduledTime)],
     );
   },
 } satisfies ExportedHandler<Env>;

@@ -153,6 +153,18 @@ function found(state: AttemptState, ids: readonly string[], now: number): Attemp
   return state.phase === "creating" ? { ...settled, phase: "queued" } : settled;
 }
 
+function settled(state: AttemptState): AttemptState {
+  // A create that settled it made nothing.
+  const create = state.create === "asked" ? "idle" : state.create;
+  return {
+    ...recovered(state, "sandbox"),
+    phase: "ending",
+    verdict: "outcome",
+    create,
+    trouble: null,
+  };
+}
+
 function restarted(state: AttemptState, now: number): AttemptState {
   return state.create === "asked"
     ? { ...state, create: "unclear", has_strays: true, unclear_since: now }
@@ -218,7 +230,7 @@ export function observe(before: AttemptState, event: Event, now: number): Attemp
         ? { ...recovered(state, "sandbox"), phase: "running", started_at: now, trouble: null }
         : recovered(state, "sandbox");
     case "code_ended":
-      return state.phase === "running" && state.stop === null
+      return state.phase === "running"
         ? { ...recovered(state, "link"), phase: "collecting" }
         : recovered(state, "link");
     case "code_stopped":
@@ -226,9 +238,7 @@ export function observe(before: AttemptState, event: Event, now: number): Attemp
         ? { ...recovered(state, "sandbox"), phase: "collecting", is_code_dead: true }
         : recovered(state, "sandbox");
     case "settled":
-      return state.phase === "ending"
-        ? state
-        : { ...recovered(state, "sandbox"), phase: "ending", verdict: "outcome", trouble: null };
+      return state.phase === "ending" ? state : settled(state);
     case "sandbox_there":
       return probed(probed(state, "sandbox"), "link");
     case "sandbox_gone":
@@ -324,6 +334,7 @@ export function isOver(state: AttemptState): boolean {
     state.phase === "ending" &&
     isSandboxDone(state) &&
     state.slot === "none" &&
+    state.slot_position === null &&
     (state.verdict === "silence" || state.is_end_reported)
   );
 }

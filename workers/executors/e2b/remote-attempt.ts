@@ -102,6 +102,7 @@ export class RemoteAttemptBase extends DurableObject<Env> {
       this.#earlyStop = asked;
       return { status: "stopping" };
     }
+    this.#session?.stopAsked();
     this.#apply({ event: { type: "stop_asked", reason: asked } });
     for (const { command, abort } of this.#busy.values()) {
       if (ABANDONED.has(command.do)) abort.abort("stop");

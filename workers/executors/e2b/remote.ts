@@ -89,8 +89,12 @@ export class RemoteProgram {
     }
   }
 
-  /** Starts the code unless it was started, and follows its output; resolves once it has ended. */
-  async follow(log: OutputLog, signal: AbortSignal): Promise<void> {
+  /**
+   * Follows the code's output and resolves once it has ended; `attach` starts it first, unless it
+   * was started.
+   */
+  async follow(mode: "attach" | "watch", log: OutputLog, signal: AbortSignal): Promise<void> {
+    if (signal.aborted) throw SandboxUnreachable.of(signal.reason);
     const until = new AbortController();
     signal.addEventListener("abort", () => until.abort(signal.reason), { once: true });
     const from = STREAMS.map((stream) => (log.isCut ? "-" : String(log.read[stream] + 1)));
@@ -99,13 +103,13 @@ export class RemoteProgram {
       await log.feed(stream, bytes);
       if (log.isCut && !wasCut) until.abort("cut");
     };
-    const command = scriptCommand(this.#folder, "attach", ...from);
+    const command = scriptCommand(this.#folder, mode, ...from);
     try {
       const code = await this.#sandbox.run(command, take, until.signal);
       if (code !== 0) throw new SandboxUnreachable(`Following the code ended with ${code}`);
     } catch (error) {
       // What follows the limit is not fetched: the end alone is waited for.
-      if (log.isCut && !wasCut && !signal.aborted) return this.follow(log, signal);
+      if (log.isCut && !wasCut && !signal.aborted) return this.follow(mode, log, signal);
       throw error;
     }
   }

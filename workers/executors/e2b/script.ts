@@ -5,6 +5,7 @@
  *
  * - `attach OUT ERR`: starts the code unless it was, and follows its output from those bytes on
  *   (from 1) until it has ended; `-` follows none.
+ * - `watch OUT ERR`: follows as `attach` does, and starts nothing.
  * - `stop TENTHS`: ends the code's process group, by force after so many tenths of a second; code
  *   that was not started never will be.
  * - `status [files]`: exit code or `-`, and the sizes of out, err, output and frame; then the files
@@ -48,8 +49,8 @@ pump() (
 )
 
 case $1 in
-attach)
-  if mkdir claim 2>/dev/null; then
+attach | watch)
+  if [ "$1" = attach ] && mkdir claim 2>/dev/null; then
     setsid /bin/bash "$D/run.sh" supervise </dev/null >/dev/null 2>&1 &
   fi
   until_true 1000 watched || exit 71

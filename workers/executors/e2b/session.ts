@@ -41,7 +41,7 @@ export interface Step {
 /** Characters of output in one report. */
 const REPORT_CHARS = 256 * 1024;
 /** For code that is asked to end, before it is killed. */
-const GRACE_MS = 1_000;
+const GRACE_MS = 800;
 /** What a stream still carries after its code has been stopped. */
 const FOLLOW_REST_MS = 300;
 const MAX_STRAYS = 20;
@@ -78,6 +78,7 @@ export class AttemptSession {
   #environment: Promise<ResolvedEnvironment> | null = null;
   #log: Promise<OutputLog> | null = null;
   #openLog: OutputLog | null = null;
+  #isStopped = false;
   #following: { readonly abort: AbortController; readonly ended: Promise<unknown> } | null = null;
 
   constructor(
@@ -123,6 +124,11 @@ export class AttemptSession {
       }
       return { event: { type: "failed", lane, why: messageOf(error) } };
     }
+  }
+
+  /** Says that code which has not started is not to. */
+  stopAsked(): void {
+    this.#isStopped = true;
   }
 
   /** Stops what goes on without end, since nobody wants it. */
@@ -203,22 +209,32 @@ export class AttemptSession {
     return { event: { type: "prepared" } };
   }
 
-  async follow(state: AttemptState): Promise<Step> {
+  follow(state: AttemptState): Promise<Step> {
+    const abort = new AbortController();
+    const ended = this.#follow(state, abort.signal);
+    // From its beginning on, so that nobody else takes output meanwhile.
+    const following = { abort, ended: ended.catch(() => undefined) };
+    this.#following = following;
+    void following.ended.then(() => {
+      if (this.#following === following) this.#following = null;
+    });
+    return ended;
+  }
+
+  async #follow(state: AttemptState, signal: AbortSignal): Promise<Step> {
     const program = new RemoteProgram(await this.#opened(state), attemptFolder(state.dispatch));
     const log = await this.#logOf(program);
     const before = log.read.stdout + log.read.stderr;
-    const abort = new AbortController();
-    const ended = program.follow(log, abort.signal).then(
-      () => null,
-      (error: unknown) => error,
-    );
-    this.#following = { abort, ended };
-    const error = await ended;
-    this.#following = null;
-    if (error === null) return { event: { type: "code_ended" } };
-    if (error instanceof AttemptFailed) throw error;
-    const progressed = log.read.stdout + log.read.stderr > before;
-    return { event: { type: "failed", lane: "link", why: messageOf(error), progressed } };
+    // Opening the log may have taken until after a stop, which the claim in the sandbox settles.
+    const mode = state.stop === null && !this.#isStopped ? "attach" : "watch";
+    try {
+      await program.follow(mode, log, signal);
+      return { event: { type: "code_ended" } };
+    } catch (error) {
+      if (!(error instanceof SandboxUnreachable)) throw error;
+      const progressed = log.read.stdout + log.read.stderr > before;
+      return { event: { type: "failed", lane: "link", why: error.message, progressed } };
+    }
   }
 
   async stop_code(state: AttemptState, signal: AbortSignal): Promise<Step> {

@@ -82,10 +82,11 @@ const store = (blobs: ContractDeps["blobs"]): BlobReader => ({
   async get(key) {
     const object = await blobs.get(key);
     if (object === null) return null;
+    const bytes = await object.arrayBuffer();
     return {
-      text: () => object.text(),
-      arrayBuffer: () => object.arrayBuffer(),
-      body: new Response(await object.arrayBuffer()).body,
+      text: async () => new TextDecoder().decode(bytes),
+      arrayBuffer: async () => bytes,
+      body: new Response(bytes).body,
     };
   },
 });
