@@ -239,13 +239,14 @@ describe("a stop", { timeout: 30_000 }, () => {
   it("kills the sandbox when its envd does not answer", async () => {
     const owner = await begin(attempt({ command: "echo up; sleep 30" }));
     await expect.poll(() => owner.text(), PATIENCE).toBe("up\n");
-    await setFaults({ drop_streams: { after_ms: 0 } });
+    await setFaults({ drop_streams: { after_bytes: 0 } });
     const asked = Date.now();
     await backend.stop(owner.dispatch, "cancel");
     await end(owner);
     expect(await sandboxesOf(owner)).toEqual([]);
     expect(Date.now() - asked).toBeLessThan(2 * STOP_LIMIT_MS);
     expect(owner.outcome).toEqual({ status: "cancelled" });
+    await expectNothingLeft(owner);
   });
 
   it("comes at the deadline by itself, with the TTL behind it", async () => {

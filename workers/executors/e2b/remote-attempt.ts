@@ -157,7 +157,10 @@ export class RemoteAttemptBase extends DurableObject<Env> {
     if (session === null) return;
     const work: Work = { command, abort: new AbortController() };
     this.#busy.set(command.lane, work);
-    if (command.do === "report") this.#isAsked = false;
+    if (command.do === "report" && this.#isAsked) {
+      session.isAsked = true;
+      this.#isAsked = false;
+    }
     const abandoned = new Promise<Step>((resolve) => {
       const event: Event = { type: "woke" };
       work.abort.signal.addEventListener("abort", () => resolve({ event }), { once: true });

@@ -79,6 +79,8 @@ export class AttemptSession {
   #log: Promise<OutputLog> | null = null;
   #openLog: OutputLog | null = null;
   #isStopped = false;
+  /** The next report tells the owner that the dispatch is known. */
+  isAsked = false;
   #following: { readonly abort: AbortController; readonly ended: Promise<unknown> } | null = null;
 
   constructor(
@@ -330,7 +332,9 @@ export class AttemptSession {
     const { from, entries, isAll } = this.#store.entries(REPORT_CHARS);
     const artifacts = this.#store.artifacts("unreported");
     const started = state.started_at !== null && !state.is_start_reported;
-    const reports: DetachedReport[] = started ? [{ type: "started" }] : [{ type: "alive" }];
+    const reports: DetachedReport[] = started ? [{ type: "started" }] : [];
+    if (this.isAsked) reports.push({ type: "alive" });
+    this.isAsked = false;
     if (entries.length > 0) reports.push({ type: "output", from, entries });
     for (const { path, bytes, sha256 } of artifacts) {
       reports.push({ type: "artifact", path, bytes, sha256 });
