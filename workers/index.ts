@@ -3,12 +3,14 @@ import { createApp } from "./app.ts";
 import { observe } from "./operations/recorder.ts";
 import { sweep } from "./operations/sweeper.ts";
 import { consume } from "./queues.ts";
+import { killStraySandboxes } from "./remote-attempt.ts";
 import { placementOf } from "./run-coordinator.ts";
 import { callOnRun } from "./runs/client.ts";
 import { buildServices, featureRouters } from "./services.ts";
 
 export { Limits } from "./operations/limits.ts";
 export { Metrics } from "./operations/metrics.ts";
+export { RemoteAttempt } from "./remote-attempt.ts";
 export { ProjectionRelay, RunCoordinator } from "./run-coordinator.ts";
 export { RunnerPool } from "./runner-pool.ts";
 export { Egress } from "./security/egress.ts";
@@ -23,6 +25,7 @@ export default {
       env.DB,
       ({ id, kind }) => callOnRun(env.RUN_COORDINATOR, id, placementOf(kind)),
       controller.scheduledTime,
+      [() => killStraySandboxes(env, controller.scheduledTime)],
     );
   },
 } satisfies ExportedHandler<Env>;
