@@ -1,6 +1,7 @@
 /** The fields that read directories and files, or export them to the host. */
-import { glob, mkdir, readdir, readFile, rm, stat } from "node:fs/promises";
+import { mkdir, readdir, readFile, rm, stat } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
+import picomatch from "picomatch";
 import { z } from "zod";
 import { EngineError } from "./errors.ts";
 import { directoryPath, filePath } from "./evaluate.ts";
@@ -30,11 +31,10 @@ export const DIRECTORY_READS: Fields = {
   glob: async (call, args, context) => {
     const { pattern } = z.object({ pattern: z.string() }).parse(args);
     const root = await directoryPath(call, context);
-    const paths = [];
-    for await (const path of glob(pattern, { cwd: root })) {
-      if (path !== ".") paths.push(await withSlash(root, path));
-    }
-    return paths.sort();
+    // Names that begin with a dot are like any other.
+    const isMatch = picomatch(pattern, { dot: true });
+    const paths = (await readdir(root, { recursive: true })).filter((path) => isMatch(path));
+    return (await Promise.all(paths.map((path) => withSlash(root, path)))).sort();
   },
   digest: async (call, _args, context) =>
     `sha256:${await digestTree(await directoryPath(call, context))}`,
