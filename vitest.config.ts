@@ -31,6 +31,7 @@ export default defineConfig({
           include: ["workers/**/*.test.ts", "scripts/**/*.test.ts"],
           exclude: ["**/*.workers.test.ts", "**/*.e2e.test.ts"],
           environment: "node",
+          testTimeout: 30_000,
           maxWorkers: WORKERS,
           sequence: { groupOrder: 0 },
         },
@@ -43,6 +44,8 @@ export default defineConfig({
               ...worker.options,
               bindings: {
                 ENVIRONMENT: "local",
+                DAGGER_ENABLED: "true",
+                SUBPROCESS_ENABLED: "true",
                 PIPELZR_DEV_API_KEY: "test-dev-key",
                 SECRETS_MASTER_KEYS: `k1:${Buffer.alloc(32, 7).toString("base64")}`,
                 TEST_MIGRATIONS: await readD1Migrations("./migrations"),
@@ -54,6 +57,7 @@ export default defineConfig({
         test: {
           name: "workers",
           include: ["workers/**/*.workers.test.ts"],
+          globalSetup: ["workers/test/fake-e2b.ts"],
           setupFiles: ["workers/test/setup.ts"],
           testTimeout: 15_000,
           expect: { poll: { timeout: 10_000 } },

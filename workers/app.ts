@@ -4,6 +4,7 @@ import type { MiddlewareHandler } from "hono";
 import type { Config } from "./config.ts";
 import { loadConfig, serviceIdentity } from "./config.ts";
 import { consoleRoutes } from "./console/routes.ts";
+import { RUNNER_PATHS } from "./executors/runner/protocol.ts";
 import { AllowedMethods } from "./http/allowed.ts";
 import type { AppEnv, Router, Services } from "./http/context.ts";
 import { bodyLimit, crossOrigin, edge, type Observer } from "./http/edge.ts";
@@ -29,7 +30,7 @@ export function createApp(options: AppOptions): Router {
   app.use(crossOrigin);
   app.route("/", healthRoutes);
   app.use(configure(options.services));
-  app.use(bodyLimit);
+  app.use(bodyLimit([RUNNER_PATHS.artifacts]));
   app.route("/", operationRoutes);
   app.use(closedUntilConfigured);
   app.route(

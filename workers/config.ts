@@ -63,8 +63,24 @@ const variables = z.object({
   VISLZR_URL: z.string().default("http://localhost:8002"),
   IDEALZR_URL: z.string().default("http://localhost:8003"),
   DAGGER_ENABLED: flag(false),
+  /** Commands on the hosts of runners that allow them. */
+  SUBPROCESS_ENABLED: flag(false),
   E2B_ENABLED: flag(false),
   E2B_API_KEY: optional,
+  /** For a self-hosted E2B, or a fake; E2B's own cloud without. */
+  E2B_API_URL: optional,
+  /** Where the sandboxes of that E2B are reached, all through one address. */
+  E2B_SANDBOX_URL: optional,
+  /** Creates that the account's plan allows: 1 a second on Hobby, 5 on Pro. */
+  E2B_MAX_CREATES_PER_SECOND: positive(1),
+  /** Sandboxes that this deployment has at once; the plans allow 20 on Hobby and 100 on Pro. */
+  E2B_MAX_CONCURRENT: positive(20),
+  E2B_DEFAULT_TEMPLATE: z.string().min(1).default("base"),
+  /** Price of a sandbox: 2 vCPU at 0.0504 and 512 MiB at 0.0162 a GiB, as the default template has. */
+  E2B_USD_PER_HOUR: z.coerce
+    .number("It must be a number, 0 or above.")
+    .nonnegative("It must be a number, 0 or above.")
+    .default(0.1089),
   /** Hosts (`host` or `host:port`) that user-supplied URLs may reach although they are private. */
   OUTBOUND_ALLOW_HOSTS: list(""),
   /** DNS-over-HTTPS resolver that the outbound guard asks before it connects. */

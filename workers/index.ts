@@ -2,23 +2,30 @@
 import { createApp } from "./app.ts";
 import { observe } from "./operations/recorder.ts";
 import { sweep } from "./operations/sweeper.ts";
+import { consume } from "./queues.ts";
+import { killStraySandboxes } from "./remote-attempt.ts";
+import { placementOf } from "./run-coordinator.ts";
 import { callOnRun } from "./runs/client.ts";
 import { buildServices, featureRouters } from "./services.ts";
 
 export { Limits } from "./operations/limits.ts";
 export { Metrics } from "./operations/metrics.ts";
+export { RemoteAttempt } from "./remote-attempt.ts";
 export { ProjectionRelay, RunCoordinator } from "./run-coordinator.ts";
+export { RunnerPool } from "./runner-pool.ts";
 export { Egress } from "./security/egress.ts";
 
 const app = createApp({ services: buildServices, routers: featureRouters, observe });
 
 export default {
   fetch: app.fetch,
+  queue: consume,
   async scheduled(controller, env) {
     await sweep(
       env.DB,
-      ({ id, kind }) => callOnRun(env.RUN_COORDINATOR, id, kind === "pipeline" ? "own" : "shared"),
+      ({ id, kind }) => callOnRun(env.RUN_COORDINATOR, id, placementOf(kind)),
       controller.scheduledTime,
+      [() => killStraySandboxes(env, controller.scheduledTime)],
     );
   },
 } satisfies ExportedHandler<Env>;

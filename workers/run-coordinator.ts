@@ -1,7 +1,10 @@
 /** Wires the run engine: which kinds of resource it runs, and by which executors. */
+import { backendNamed } from "./backends.ts";
 import { loadConfig } from "./config.ts";
+import { executorStates } from "./executors/availability.ts";
 import { createLocalExecutor } from "./executors/local/executor.ts";
 import { PIPELINE_KIND, pipelineKind } from "./pipelines/kind.ts";
+import type { Placement } from "./runs/client.ts";
 import { RunCoordinatorBase } from "./runs/coordinator.ts";
 import type { EnginePorts } from "./runs/ports.ts";
 import { ProjectionRelayBase } from "./runs/relay.ts";
@@ -11,6 +14,18 @@ import { TASK_KIND, taskKind } from "./tasks/kind.ts";
 const ports: EnginePorts = {
   kinds: { [TASK_KIND]: taskKind, [PIPELINE_KIND]: pipelineKind },
   slots: (env) => loadConfig(env).MAX_CONCURRENT_PIPELINES,
+  detached: (env) => ({
+    problem(type) {
+      const state = executorStates(loadConfig(env)).find((known) => known.type === type);
+      if (state?.usable) return null;
+      return `The executor "${type}" is not to be had here. ${state?.reason ?? ""}`.trim();
+    },
+    placement: placementOf,
+    send: async (dispatch) => {
+      await env.DISPATCH.send(dispatch, { contentType: "json" });
+    },
+    backend: (name) => backendNamed(env, name),
+  }),
   executors(env, context) {
     const config = loadConfig(env);
     return {
@@ -24,6 +39,11 @@ const ports: EnginePorts = {
     };
   },
 };
+
+/** Pipelines have an object each, tasks share those of their project. */
+export function placementOf(kind: string): Placement {
+  return kind === PIPELINE_KIND ? "own" : "shared";
+}
 
 export class ProjectionRelay extends ProjectionRelayBase {
   constructor(context: DurableObjectState, env: Env) {

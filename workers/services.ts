@@ -8,6 +8,12 @@ import { PIPELINE_KIND } from "./pipelines/kind.ts";
 import { pipelineRoutes } from "./pipelines/routes.ts";
 import { PipelineRunService } from "./pipelines/run-service.ts";
 import { createPipelineService } from "./pipelines/service.ts";
+import { RunnerAccess } from "./runners/access.ts";
+import { RunnerRepository } from "./runners/repository.ts";
+import { runnerRoutes } from "./runners/routes.ts";
+import { runnerProtocolRoutes } from "./runners/runner-routes.ts";
+import { RunnerService } from "./runners/service.ts";
+import { RunnerWork } from "./runners/work.ts";
 import { createRunClient } from "./runs/client.ts";
 import { secretRoutes } from "./secrets/routes.ts";
 import { SecretService } from "./secrets/service.ts";
@@ -22,10 +28,13 @@ export const featureRouters: readonly Router[] = [
   pipelineRoutes(),
   keyRoutes(),
   secretRoutes(),
+  runnerRoutes(),
+  runnerProtocolRoutes(),
 ];
 
 /** Called once an environment; what it returns lives as long as the isolate. */
 export function buildServices(env: Env, config: Config): Services {
+  const runners = new RunnerRepository(env.DB);
   const pipelineRuns = createRunClient(env.RUN_COORDINATOR, PIPELINE_KIND, "own");
   return {
     tasks: createTaskService({
@@ -43,5 +52,8 @@ export function buildServices(env: Env, config: Config): Services {
     pipelineRuns: new PipelineRunService({ blobs: env.BLOBS, runs: pipelineRuns }),
     keys: new KeyService(new KeyRepository(env.DB), (keyId) => forgetKey(config, keyId)),
     secrets: new SecretService(env.DB, config),
+    runners: new RunnerService(runners, env.RUNNER_POOL),
+    runnerAccess: new RunnerAccess(runners, env.RUNNER_POOL),
+    runnerWork: new RunnerWork(env.RUNNER_POOL, env.BLOBS),
   };
 }

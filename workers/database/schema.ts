@@ -157,6 +157,34 @@ export const secrets = sqliteTable(
 );
 
 /**
+ * Companion runners. Of the registration token only the SHA-256 is stored, of the runner's key pair
+ * the public half. `project_id` is null for a runner that serves all projects.
+ */
+export const runners = sqliteTable(
+  "runners",
+  {
+    id: text("id").primaryKey(),
+    project_id: text("project_id"),
+    name: text("name").notNull(),
+    token_hash: text("token_hash").notNull(),
+    token_expires_at: integer("token_expires_at").notNull(),
+    /** Ed25519, 32 bytes in base64url; null until the runner has registered. */
+    public_key: text("public_key"),
+    /** What the runner calls its machine. */
+    machine: text("machine"),
+    created_by: text("created_by").notNull(),
+    created_at: integer("created_at").notNull(),
+    registered_at: integer("registered_at"),
+    revoked_at: integer("revoked_at"),
+  },
+  (table) => [
+    uniqueIndex("runners_by_token").on(table.token_hash),
+    index("runners_by_project").on(table.project_id, table.created_at, table.id),
+    index("runners_by_age").on(table.created_at, table.id),
+  ],
+);
+
+/**
  * One row an Idempotency-Key. `resource_id` is chosen before work starts, so that a request taken
  * over after a crash does its work on the same resource.
  */

@@ -74,6 +74,11 @@ export class AttemptOutput {
     return this.#stderrTail;
   }
 
+  /** Whether the limit on logs was reached, so that nothing more is written. */
+  get isCut(): boolean {
+    return this.#isCut;
+  }
+
   /** Appends to a stream; what exceeds the limit is dropped after a marker. */
   log(stream: LogStream, text: string): void {
     const masking = this.#streams.get(stream);
@@ -85,10 +90,15 @@ export class AttemptOutput {
    * limit. Files whose paths masking makes equal are numbered, so that none replaces another.
    */
   async artifact(path: string, body: Uint8Array): Promise<void> {
-    const shown = this.#masker === null ? path : this.#maskPath(path, this.#masker);
+    const shown = this.shownPath(path);
     this.#artifactBytesLeft -= body.byteLength;
     if (this.#artifactBytesLeft < 0) throw new ArtifactsTooLarge(shown);
     await this.#sink.artifact(shown, body);
+  }
+
+  /** The path under which an artifact is kept, the same every time. */
+  shownPath(path: string): string {
+    return this.#masker === null ? path : this.#maskPath(path, this.#masker);
   }
 
   /** Ends the attempt: flushes the logs, checks the result and masks what the outcome says. */

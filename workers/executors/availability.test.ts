@@ -2,18 +2,45 @@ import { describe, expect, it } from "vitest";
 import { loadConfig } from "../config.ts";
 import { executorStates } from "./availability.ts";
 
+const statesWith = (variables: object) =>
+  executorStates(loadConfig({ ENVIRONMENT: "local", ...variables }));
+
+const allOf = (variables: Readonly<Record<string, string>>) =>
+  Object.fromEntries(
+    executorStates(loadConfig({ ENVIRONMENT: "local", ...variables })).map(
+      ({ type, state, usable, reason }) => [type, { state, usable, reason }],
+    ),
+  );
+
 describe("executorStates", () => {
-  it.each([
-    [{}, "disabled"],
-    [{ DAGGER_ENABLED: "true", E2B_ENABLED: "true" }, "unavailable"],
-  ])("says of %j that only local is to be had, whatever is enabled", (variables, state) => {
-    const states = executorStates(loadConfig({ ENVIRONMENT: "local", ...variables }));
-    const reason = "This version has no such executor.";
-    expect(states).toEqual([
-      { type: "local", state: "enabled", usable: true, reason: null },
-      { type: "dagger", state, usable: false, reason },
-      { type: "e2b", state, usable: false, reason },
-      { type: "subprocess", state: "disabled", usable: false, reason },
-    ]);
+  it("has local alone unless more is asked for, and says which variable asks for it", () => {
+    expect(allOf({})).toMatchObject({
+      local: { state: "enabled", usable: true, reason: null },
+      dagger: { state: "disabled", usable: false, reason: "Set DAGGER_ENABLED to use it." },
+      e2b: { state: "disabled", usable: false },
+      subprocess: { state: "disabled", usable: false, reason: "Set SUBPROCESS_ENABLED to use it." },
+    });
+  });
+
+  it("has what runs on runners once it is enabled", () => {
+    expect(allOf({ DAGGER_ENABLED: "true", SUBPROCESS_ENABLED: "true" })).toMatchObject({
+      dagger: { state: "enabled", usable: true, reason: null },
+      subprocess: { state: "enabled", usable: true, reason: null },
+    });
+  });
+
+  it("has sandboxes once they are enabled and there is a key", () => {
+    expect(statesWith({ E2B_ENABLED: "true" })[2]).toEqual({
+      type: "e2b",
+      state: "unavailable",
+      usable: false,
+      reason: expect.stringContaining("E2B_API_KEY"),
+    });
+    expect(statesWith({ E2B_ENABLED: "true", E2B_API_KEY: "e2b_1" })[2]).toEqual({
+      type: "e2b",
+      state: "enabled",
+      usable: true,
+      reason: null,
+    });
   });
 });

@@ -10,16 +10,34 @@ export interface ExecutorState {
   readonly reason: string | null;
 }
 
+const VARIABLES = { dagger: "DAGGER_ENABLED", subprocess: "SUBPROCESS_ENABLED" } as const;
+
 export function executorStates(config: Config): ExecutorState[] {
   const wanted: Readonly<Record<TaskType, boolean>> = {
     local: true,
     dagger: config.DAGGER_ENABLED,
     e2b: config.E2B_ENABLED,
-    subprocess: false,
+    subprocess: config.SUBPROCESS_ENABLED,
   };
   return TASK_TYPES.map((type) => {
     if (type === "local") return { type, state: "enabled", usable: true, reason: null };
-    const state = wanted[type] ? "unavailable" : "disabled";
-    return { type, state, usable: false, reason: "This version has no such executor." };
+    if (type === "e2b") return e2bState(config);
+    const reason = wanted[type] ? null : `Set ${VARIABLES[type]} to use it.`;
+    const state = wanted[type] ? "enabled" : "disabled";
+    return { type, state, usable: wanted[type], reason };
   });
+}
+
+function e2bState({ E2B_ENABLED, E2B_API_KEY }: Config): ExecutorState {
+  const type = "e2b";
+  if (!E2B_ENABLED) {
+    const reason = "Sandboxes are not enabled. An operator enables them by E2B_ENABLED=true.";
+    return { type, state: "disabled", usable: false, reason };
+  }
+  if (E2B_API_KEY === null) {
+    const reason =
+      "E2B_ENABLED is set without E2B_API_KEY. An operator makes a key at e2b.dev and sets that secret.";
+    return { type, state: "unavailable", usable: false, reason };
+  }
+  return { type, state: "enabled", usable: true, reason: null };
 }

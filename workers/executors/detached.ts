@@ -32,6 +32,10 @@ export const dispatchSchema = detachedRefSchema.extend({
   /** How the coordinator of the resource is found. */
   placement: z.enum(["shared", "own"]),
   task_type: z.enum(DETACHED_TYPES),
+  /** Whether it waits for a backend to connect; else another type is tried when none is. */
+  patient: z.boolean(),
+  /** Name of the backend that claimed it, of a dispatch that is sent again. */
+  claimed_by: z.string().nullable(),
 });
 export type Dispatch = Readonly<z.output<typeof dispatchSchema>>;
 
@@ -93,7 +97,8 @@ export type ReportAnswer =
 
 /** The coordinator, as backends call it. Calls may be repeated; a repeated one changes nothing. */
 export interface AttemptOwner {
-  claimAttempt(ref: DetachedRef): Promise<Claim>;
+  /** The first backend to claim a dispatch has it; `by` names it, and every other one is fenced. */
+  claimAttempt(ref: DetachedRef, by: string): Promise<Claim>;
   /** Applies the reports in their order, in one commit. */
   reportAttempt(ref: DetachedRef, reports: readonly DetachedReport[]): Promise<ReportAnswer>;
   /** Key in the blob store for a file that the attempt keeps. */
@@ -101,6 +106,14 @@ export interface AttemptOwner {
     ref: DetachedRef,
     path: string,
   ): Promise<Fenced | { readonly status: "wanted"; readonly key: string }>;
+}
+
+/** The coordinator, as the queue's consumers call it. */
+export interface DispatchOwner {
+  /** Nothing that is connected can run it: the next of its executors is tried. */
+  attemptUnavailable(ref: DetachedRef, type: DetachedType): Promise<void>;
+  /** Its dispatch could not be delivered, however often it was tried. */
+  attemptUndeliverable(ref: DetachedRef, message: string): Promise<void>;
 }
 
 export type OfferAnswer =

@@ -24,6 +24,12 @@ export function usesSecrets(work: Work): boolean {
   return false;
 }
 
+/** Every secret that the work names, by whichever way. */
+export function secretNames(work: Work): string[] {
+  const referenced = Object.values(work.environment).map(referencedSecret);
+  return [...new Set([...work.secrets, ...referenced.filter((name) => name !== null)])];
+}
+
 /** Looks every secret up at once; those that do not exist are named in one AttemptFailed. */
 export async function resolveEnvironment(
   work: Work,

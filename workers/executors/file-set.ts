@@ -74,12 +74,14 @@ async function loadStored(key: string, store: FileSetStore): Promise<Files> {
   return parsed.data;
 }
 
-async function loadMount({ path, key }: Mount, store: FileSetStore): Promise<InlineFile> {
+/** The object behind a mount; throws AttemptFailed when it is gone or belongs outside. */
+export async function openMount<T>(
+  { path, key }: Mount,
+  store: { get(key: string): Promise<T | null> },
+): Promise<T> {
+  if (!isWorkspacePath(path)) throw unsafePath(path);
   const object = await store.get(key);
-  if (object) {
-    const content = Buffer.from(await object.arrayBuffer()).toString("base64");
-    return { content, encoding: "base64" };
-  }
+  if (object !== null) return object;
   throw new AttemptFailed(
     "error",
     "artifact_missing",
@@ -97,8 +99,9 @@ export async function loadFiles(
   if (mounts.length === 0) return files;
   const all: Record<string, InlineFile> = { ...files };
   for (const mount of mounts) {
-    if (!isWorkspacePath(mount.path)) throw unsafePath(mount.path);
-    all[mount.path] = await loadMount(mount, store);
+    const object = await openMount(mount, store);
+    const content = Buffer.from(await object.arrayBuffer()).toString("base64");
+    all[mount.path] = { content, encoding: "base64" };
   }
   return all;
 }

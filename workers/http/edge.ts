@@ -160,16 +160,25 @@ export const crossOrigin: MiddlewareHandler<AppEnv> = async (c, next) => {
   return corsForConfig(c, next);
 };
 
-/** Refuses a declared length over the limit before anything else is done for the request. */
-export const bodyLimit: MiddlewareHandler<AppEnv> = async (c, next) => {
-  const declared = c.req.header("content-length");
-  const { MAX_BODY_BYTES } = c.get("config");
-  if (declared !== undefined && Number(declared) > MAX_BODY_BYTES) {
-    throw new ApiError(
-      "payload_too_large",
-      `The body is larger than ${MAX_BODY_BYTES} bytes. Send less, or raise MAX_BODY_BYTES.`,
-      { members: { max_bytes: MAX_BODY_BYTES } },
-    );
-  }
-  await next();
-};
+/**
+ * Refuses a declared length over the limit before anything else is done for the request, but for
+ * `streamed` paths, whose bodies are passed on and have a limit of their own.
+ */
+export function bodyLimit(streamed: readonly string[]): MiddlewareHandler<AppEnv> {
+  return async (c, next) => {
+    const declared = c.req.header("content-length");
+    const { MAX_BODY_BYTES } = c.get("config");
+    if (
+      declared !== undefined &&
+      Number(declared) > MAX_BODY_BYTES &&
+      !streamed.includes(c.req.path)
+    ) {
+      throw new ApiError(
+        "payload_too_large",
+        `The body is larger than ${MAX_BODY_BYTES} bytes. Send less, or raise MAX_BODY_BYTES.`,
+        { members: { max_bytes: MAX_BODY_BYTES } },
+      );
+    }
+    await next();
+  };
+}

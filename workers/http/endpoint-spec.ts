@@ -29,6 +29,8 @@ export interface EndpointSpec<Shape extends InputShape, Responses extends Respon
   readonly request?: Shape;
   /** What the document says of the body, where the service itself checks more than its schema. */
   readonly body_document?: z.ZodType;
+  /** The media type of a body that the handler passes on unread. */
+  readonly raw_body?: string;
   /** Accepts the body as `application/yaml` too. */
   readonly yaml?: boolean;
   /** The answer shows a secret once: it is not kept for a repeated Idempotency-Key. */

@@ -22,7 +22,7 @@ import type { AppContext, Router } from "./context.ts";
 import type { EndpointSpec, ResponseSpecs } from "./endpoint-spec.ts";
 import { withIdempotency } from "./idempotency.ts";
 import { compileInput, type InputShape } from "./input.ts";
-import { describeEndpoint } from "./openapi.ts";
+import { type Access, describeEndpoint } from "./openapi.ts";
 import { takeRequest } from "./rate-limit.ts";
 import { respond } from "./reply.ts";
 import { newSeed } from "./seed.ts";
@@ -81,7 +81,7 @@ export function endpoint<
   handler: (c: AppContext, input: Input<Shape>) => Promise<A> | A,
 ): void {
   const parse = compileInput(spec);
-  describeEndpoint(router, spec, spec.scope);
+  describeEndpoint(router, spec, { kind: "scope", scope: spec.scope });
   router.on([spec.method], [honoPath(spec.path)], async (c) => {
     enter(c);
     const principal = await authenticate(c);
@@ -111,11 +111,43 @@ export function publicEndpoint<
   handler: (c: AppContext, input: z.output<z.ZodObject<Shape>>) => Promise<A> | A,
 ): void {
   const parse = compileInput(spec);
-  describeEndpoint(router, spec, null);
+  describeEndpoint(router, spec, { kind: "anyone" });
   router.on([spec.method], [honoPath(spec.path)], async (c) => {
     enter(c);
     const { input } = await parse(c);
     return respond(c, await handler(c, input));
+  });
+}
+
+/** What opens an endpoint that API keys do not open. */
+export interface Guard<Caller> {
+  readonly access: Extract<Access, { kind: "credential" }>;
+  /** Says who calls; throws `unauthenticated`, `forbidden` or `rate_limited`. */
+  admit(c: AppContext): Promise<Caller>;
+}
+
+/** Declares an endpoint behind a guard of its own: no scopes, no idempotency keys. */
+export function guardedEndpoint<
+  const Responses extends ResponseSpecs,
+  const A extends Answer<Responses>,
+  Caller,
+  Shape extends InputShape = InputShape,
+>(
+  router: Router,
+  spec: EndpointSpec<Shape, Responses>,
+  guard: Guard<Caller>,
+  handler: (
+    c: AppContext,
+    input: z.output<z.ZodObject<Shape>> & { readonly caller: Caller },
+  ) => Promise<A> | A,
+): void {
+  const parse = compileInput(spec);
+  describeEndpoint(router, spec, guard.access);
+  router.on([spec.method], [honoPath(spec.path)], async (c) => {
+    enter(c);
+    const caller = await guard.admit(c);
+    const { input } = await parse(c);
+    return respond(c, await handler(c, { ...input, caller }));
   });
 }
 

@@ -21,6 +21,12 @@ export function documentOf(
     name: "X-API-Key",
     description: "An API key.",
   });
+  app.openAPIRegistry.registerComponent("securitySchemes", "runnerSignature", {
+    type: "http",
+    scheme: "PIPELZR-Runner",
+    description:
+      "`Authorization: PIPELZR-Runner id=<runner id>,ts=<unix seconds>,nonce=<16 bytes hex>,sig=<base64url>`: the runner's Ed25519 signature over `pipelzr-runner-1`, the method, the path with its query, ts, nonce and the hex SHA-256 of the body (`-` for a streamed body and for the WebSocket), joined by newlines. ts may be 300 seconds off, and a nonce is accepted once.",
+  });
   let text: string | undefined;
   return () => {
     text ??= JSON.stringify(

@@ -6,8 +6,21 @@ import { ERROR_CODES, type ErrorCode } from "./errors.ts";
 import type { InputShape } from "./input.ts";
 import { PROBLEM_TYPE, problemSchema } from "./problem.ts";
 
-/** The names of the security schemes that `app.ts` registers. */
-export const SECURITY_SCHEMES = ["bearer", "apiKey"] as const;
+/** Who may call an endpoint. */
+export type Access =
+  | { readonly kind: "anyone" }
+  /** Callers of the API, by key or token. */
+  | { readonly kind: "scope"; readonly scope: string }
+  /** Whoever has something else to show: a scheme of its own, or a credential in the body (null). */
+  | {
+      readonly kind: "credential";
+      readonly scheme: "runnerSignature" | null;
+      /** What it is, for people. */
+      readonly credential: string;
+    };
+
+/** The security schemes that callers of the API use. */
+const SECURITY_SCHEMES = ["bearer", "apiKey"] as const;
 
 const SECURED_ERRORS: readonly ErrorCode[] = [
   "unauthenticated",
@@ -35,37 +48,49 @@ const IDEMPOTENCY_KEY_PARAMETER = {
   schema: { type: "string", minLength: 1, maxLength: 255 },
 } as const;
 
-/** Registers the endpoint; `scope` is null when anyone may call it. */
+/** Registers the endpoint. */
 export function describeEndpoint<Shape extends InputShape, Responses extends ResponseSpecs>(
   router: Router,
   spec: EndpointSpec<Shape, Responses>,
-  scope: string | null,
+  access: Access,
 ): void {
   const { params, query, headers, body } = spec.request ?? {};
-  const keyed = scope !== null && METHODS_WITH_KEY.has(spec.method);
+  const keyed = access.kind === "scope" && METHODS_WITH_KEY.has(spec.method);
   router.openAPIRegistry.registerPath({
     method: spec.method,
     path: spec.path,
     operationId: spec.operationId,
     tags: [...spec.tags],
     summary: spec.summary,
-    description: describe(spec.description, scope),
-    security: scope === null ? [] : SECURITY_SCHEMES.map((scheme) => ({ [scheme]: [] })),
-    ...(scope === null ? {} : { "x-required-scope": scope }),
+    description: describe(spec.description, access),
+    security: schemesOf(access).map((scheme) => ({ [scheme]: [] })),
+    ...(access.kind === "scope" ? { "x-required-scope": access.scope } : {}),
+    ...(access.kind === "credential" ? { "x-credential": access.credential } : {}),
     ...(keyed ? { parameters: [IDEMPOTENCY_KEY_PARAMETER] } : {}),
     request: {
       ...(params ? { params } : {}),
       ...(query ? { query } : {}),
       ...(headers ? { headers } : {}),
       ...(body ? { body: bodyOf(spec.body_document ?? body, spec.yaml ?? false) } : {}),
+      ...(spec.raw_body ? { body: { required: true, content: rawContent(spec.raw_body) } } : {}),
     },
-    responses: { ...successes(spec.responses), ...problems(errorsOf(spec, scope, keyed)) },
+    responses: { ...successes(spec.responses), ...problems(errorsOf(spec, access, keyed)) },
   });
 }
 
-function describe(text: string | undefined, scope: string | null): string {
-  const access = scope === null ? "Needs no credentials." : `Needs the scope \`${scope}\`.`;
-  return text === undefined ? access : `${text}\n\n${access}`;
+function schemesOf(access: Access): readonly string[] {
+  if (access.kind === "scope") return SECURITY_SCHEMES;
+  return access.kind === "credential" && access.scheme !== null ? [access.scheme] : [];
+}
+
+function describe(text: string | undefined, access: Access): string {
+  const told =
+    access.kind === "scope"
+      ? `Needs the scope \`${access.scope}\`.`
+      : access.kind === "credential"
+        ? `Needs ${access.credential}; API keys do not open it.`
+        : "Needs no credentials.";
+  return text === undefined ? told : `${text}\n\n${told}`;
 }
 
 function bodyOf(schema: z.ZodType, yaml: boolean) {
@@ -76,6 +101,10 @@ function bodyOf(schema: z.ZodType, yaml: boolean) {
       ...(yaml ? { "application/yaml": { schema } } : {}),
     },
   };
+}
+
+function rawContent(mediaType: string) {
+  return { [mediaType]: { schema: { type: "string" as const, format: "binary" } } };
 }
 
 function successes(responses: ResponseSpecs) {
@@ -101,11 +130,11 @@ function success(response: ResponseSpec) {
 
 function errorsOf<Shape extends InputShape, Responses extends ResponseSpecs>(
   spec: EndpointSpec<Shape, Responses>,
-  scope: string | null,
+  access: Access,
   keyed: boolean,
 ): ReadonlySet<ErrorCode> {
   const codes = new Set<ErrorCode>(["internal", ...(spec.errors ?? [])]);
-  if (scope !== null) for (const code of SECURED_ERRORS) codes.add(code);
+  if (access.kind !== "anyone") for (const code of SECURED_ERRORS) codes.add(code);
   if (spec.request?.body) for (const code of BODY_ERRORS) codes.add(code);
   if (spec.request) codes.add("validation_failed");
   if (spec.request?.params) codes.add("not_found");

@@ -100,8 +100,11 @@ function leasesOf(config: Config): TokenLeases {
 }
 
 /** Counts a request of a known caller. Throws `rate_limited`. */
-export async function takeRequest(c: AppContext, principal: Principal): Promise<void> {
-  await take(c, `${principal.kind}:${principal.id}`);
+export async function takeRequest(
+  c: AppContext,
+  caller: Pick<Principal, "id"> & { readonly kind: string },
+): Promise<void> {
+  await take(c, `${caller.kind}:${caller.id}`);
 }
 
 /** Counts a refused credential against its sender's address. Throws `rate_limited`. */

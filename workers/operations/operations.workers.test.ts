@@ -20,7 +20,7 @@ describe("readiness", () => {
         blobs: "ok",
         dynamic_workers: "ok",
         authentication: "ok",
-        execution_backends: { local: "enabled", dagger: "disabled", e2b: "disabled" },
+        execution_backends: { local: "enabled", dagger: "enabled", e2b: "disabled" },
       },
     });
   });
@@ -38,9 +38,10 @@ describe("readiness", () => {
   });
 
   it("says when an executor that was asked for is not there", async () => {
-    const reply = await isolate([], { DAGGER_ENABLED: "true" }).call("/ready", { key: null });
+    const variables = { E2B_ENABLED: "true", DAGGER_ENABLED: "false" };
+    const reply = await isolate([], variables).call("/ready", { key: null });
     expect(reply.body).toMatchObject({
-      checks: { execution_backends: { dagger: "unavailable" } },
+      checks: { execution_backends: { e2b: "unavailable", dagger: "disabled" } },
     });
   });
 });

@@ -30,11 +30,15 @@ export interface SweepReport {
   readonly called_on: number;
 }
 
-/** `callOn` wakes the object of a run; a failure is logged and left to the next sweep. */
+/**
+ * `callOn` wakes the object of a run, `chores` are what else is swept, elsewhere; a failure of
+ * either is logged and left to the next sweep.
+ */
 export async function sweep(
   database: D1Database,
   callOn: (quiet: QuietRun) => Promise<unknown>,
   now: number,
+  chores: readonly (() => Promise<unknown>)[] = [],
 ): Promise<SweepReport> {
   // In no order, since a run that is quiet by its nature stays so and must not stand before others.
   const [expired, tasks, pipelines] = await database.batch([
@@ -45,7 +49,11 @@ export async function sweep(
   const named = (kind: QuietRun["kind"], found: D1Result | undefined): QuietRun[] =>
     (found?.results ?? []).map((row) => ({ kind, id: rowSchema.parse(row).id }));
   const quiet = [...named("task", tasks), ...named("pipeline", pipelines)];
+  const done = Promise.allSettled(chores.map((chore) => chore()));
   const calls = await Promise.allSettled(quiet.map(callOn));
+  for (const chore of await done) {
+    if (chore.status === "rejected") logWarning("sweep_chore_failed", chore.reason, {});
+  }
   for (const call of calls) {
     if (call.status === "rejected") logWarning("sweep_call_failed", call.reason, {});
   }

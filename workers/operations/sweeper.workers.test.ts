@@ -105,6 +105,20 @@ describe("sweep", () => {
     expect(called).toEqual([{ kind: "pipeline", id: "quiet" }]);
   });
 
+  it("does its chores, and goes on past one that fails", async () => {
+    await task("quiet", "running", NOW - QUIET_MS);
+    const done: string[] = [];
+    const chores = [
+      async () => {
+        throw new Error("the other side is away");
+      },
+      async () => void done.push("second"),
+    ];
+    const report = await sweep(env.DB, async () => undefined, NOW, chores);
+    expect(done).toEqual(["second"]);
+    expect(report.called_on).toBe(1);
+  });
+
   it("forgets idempotency keys that have expired", async () => {
     await key("old", NOW);
     await key("new", NOW + 1);

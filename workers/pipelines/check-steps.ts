@@ -4,14 +4,20 @@ import type { Issue } from "../http/errors.ts";
 import { hasExpression } from "../runs/expressions-template.ts";
 import {
   codeSpecIssues,
-  executorProblem,
+  executorIssues,
   isRelative,
   RELATIVE_ONLY,
   retryIssues,
   variableProblem,
 } from "../tasks/rules.ts";
 import type { StepGraph } from "./check-graph.ts";
-import { kindsOf, type StepDefinition, type StepKind, WORK_MEMBERS } from "./definition-schema.ts";
+import {
+  kindsOf,
+  type StepDefinition,
+  type StepKind,
+  taskTypeOf,
+  WORK_MEMBERS,
+} from "./definition-schema.ts";
 
 export interface StepRules {
   readonly config: Config;
@@ -106,7 +112,7 @@ function workIssues(
   graph: StepGraph,
   config: Config,
 ): Issue[] {
-  const taskType = step.task_type ?? "local";
+  const taskType = taskTypeOf(step);
   const issues = codeSpecIssues(
     {
       task_type: taskType,
@@ -120,11 +126,7 @@ function workIssues(
     },
     config,
   );
-  const unavailable = taskType === "local" ? null : executorProblem(taskType, config);
-  if (unavailable) {
-    const message = `The executor "${taskType}" is not to be had here. ${unavailable.reason} ${unavailable.remedy}`;
-    issues.push({ path: "task_type", message });
-  }
+  issues.push(...executorIssues(step.task_type ?? null, step.executors ?? [], config));
   issues.push(...environmentIssues(step.environment ?? {}));
   step.use_artifacts?.forEach(({ from, path }, at) => {
     const place = `use_artifacts[${at}]`;

@@ -8,6 +8,7 @@ import {
   needsOf,
   type PipelineDefinition,
   type StepDefinition,
+  taskTypeOf,
 } from "./definition-schema.ts";
 
 const DEFAULT_STEP_SECONDS = 300;
@@ -36,7 +37,7 @@ export function compile(definition: PipelineDefinition, options: CompileOptions)
       timeout_ms: timeoutOf(step, options),
       retry: retryPolicy(step.retry ?? null),
       attached: isAttached(step),
-      durable: kindOf(step) === "pipeline",
+      durable: !isAttached(step),
     };
   });
   const { max_parallel, timeout_seconds } = definition;
@@ -84,7 +85,7 @@ function timeoutOf(step: StepDefinition, options: CompileOptions): number {
 }
 
 function isAttached(step: StepDefinition): boolean {
-  return kindOf(step) !== "pipeline" && (step.task_type ?? "local") === "local";
+  return kindOf(step) !== "pipeline" && taskTypeOf(step) === "local";
 }
 
 function toMs(seconds: number): number {

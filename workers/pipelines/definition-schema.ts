@@ -1,5 +1,6 @@
 /** The shape of a pipeline's definition. What holds between its members is checked in `check.ts`. */
 import { z } from "@hono/zod-openapi";
+import type { TaskType } from "../executors/port.ts";
 import { jsonSchema } from "../http/schemas.ts";
 import { fields, freeObject } from "../tasks/fields.ts";
 import { fileRecordSchema } from "../tasks/files.ts";
@@ -92,6 +93,8 @@ const workFields = {
   network: fields.network.nullish(),
   artifacts: fields.artifacts.nullish(),
   isolation: fields.isolation.nullish(),
+  runs_on: fields.runs_on.nullish(),
+  executors: fields.executors.nullish(),
   image: fields.image.nullish(),
   template: fields.template.nullish(),
   outputs: fields.outputs.nullish(),
@@ -194,6 +197,11 @@ export function kindsOf(step: StepDefinition): StepKind[] {
 /** What a checked step is. */
 export function kindOf(step: StepDefinition): StepKind {
   return kindsOf(step)[0] ?? "work";
+}
+
+/** The executor of a step that executes code; of several the first. */
+export function taskTypeOf(step: Pick<StepDefinition, "task_type" | "executors">): TaskType {
+  return step.executors?.[0] ?? step.task_type ?? "local";
 }
 
 /** Names of what a step needs, from `needs` and from the definition's `dependencies`, each once. */

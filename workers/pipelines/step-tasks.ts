@@ -7,7 +7,7 @@ import { stepTaskId } from "../runs/address.ts";
 import { STEP_STATUSES, type StepStatus } from "../runs/types.ts";
 import { languageOf } from "../tasks/rules.ts";
 import { type ListTasksQuery, type TaskSummary, taskSummarySchema } from "../tasks/schemas.ts";
-import { kindOf, STEP_KINDS, type StepDefinition } from "./definition-schema.ts";
+import { kindOf, STEP_KINDS, type StepDefinition, taskTypeOf } from "./definition-schema.ts";
 import type { ListedStep, StepPage } from "./step-page.ts";
 
 /** What is asked of tasks that were created by themselves, and has no meaning for steps. */
@@ -76,7 +76,7 @@ export function isWanted(
   query: Pick<ListTasksQuery, "state" | "task_type" | "name" | "label">,
 ): (step: ListedStep) => boolean {
   return ({ name, state, definition }) => {
-    const type = taskTypeOf(definition);
+    const type = codeTypeOf(definition);
     return (
       (query.state?.includes(TASK_STATES[state.status]) ?? true) &&
       (query.task_type === undefined || (type !== null && query.task_type.includes(type))) &&
@@ -98,7 +98,7 @@ function toStepTask({ inspection, definition: whole }: StepPage, step: ListedSte
   const { run, created_at, cancel_requested_at: cancelledAt } = summary;
   const changedAt = timestamp(completed_at ?? started_at ?? created_at);
   const isOver = completed_at !== null && cancelledAt !== null && completed_at < cancelledAt;
-  const type = taskTypeOf(definition);
+  const type = codeTypeOf(definition);
   const limit = plan.gate ? plan.gate.ms : plan.timeout_ms;
   const { command = null, language = null } = definition;
   const at = `/api/v1/pipelines/${resource.id}/runs/${run}/steps/${encodeURIComponent(name)}`;
@@ -141,8 +141,8 @@ function toStepTask({ inspection, definition: whole }: StepPage, step: ListedSte
 }
 
 /** Null for a step that executes no code of its own. */
-function taskTypeOf(definition: StepDefinition): TaskSummary["task_type"] | null {
-  return kindOf(definition) === "work" ? (definition.task_type ?? "local") : null;
+function codeTypeOf(definition: StepDefinition): TaskSummary["task_type"] | null {
+  return kindOf(definition) === "work" ? taskTypeOf(definition) : null;
 }
 
 function hasLabels({ labels }: StepDefinition, wanted: readonly Label[]): boolean {

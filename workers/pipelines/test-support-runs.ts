@@ -145,9 +145,9 @@ export const RUN_ONE_FAILS =
 
 export const slotLeases = () => env.LIMITS.getByName("pipelines").holders("pipelines");
 
-/** Makes an object's tables those of version 2, before stops of children and callers were noted. */
+/** Makes an object's tables those of version 2. */
 export function downgrade(sql: SqlStorage): void {
-  sql.exec("DROP TABLE stopped_children");
+  for (const table of ["stopped_children", "detached"]) sql.exec(`DROP TABLE ${table}`);
   sql.exec("ALTER TABLE runs DROP COLUMN triggered_by");
   sql.exec("UPDATE meta SET value = '2' WHERE key = 'schema_version'");
 }

@@ -9,7 +9,11 @@ import { parseDefinition } from "./definition.ts";
 import type { PipelineDefinition } from "./definition-schema.ts";
 import { writeDocument } from "./document.ts";
 
-export const config = loadConfig({ ENVIRONMENT: "local" });
+export const config = loadConfig({
+  ENVIRONMENT: "local",
+  DAGGER_ENABLED: "true",
+  SUBPROCESS_ENABLED: "true",
+});
 
 export type TaskInput = { readonly name: string; readonly [member: string]: unknown };
 

@@ -6,7 +6,7 @@ import { toFile } from "../tasks/files.ts";
 import { isRelative, languageOf, RELATIVE_ONLY } from "../tasks/rules.ts";
 import { cacheRequest } from "./cache-request.ts";
 import { asText, RunScopes, within } from "./contexts.ts";
-import type { StepDefinition } from "./definition-schema.ts";
+import { type StepDefinition, taskTypeOf } from "./definition-schema.ts";
 import { type Prepared, prepare } from "./prepared.ts";
 
 type ArtifactSource = Extract<StepWork, { type: "work" }>["artifacts_from"][number];
@@ -36,6 +36,8 @@ export function work(view: RunView, index: number): StepWork {
       type: "work",
       work: resolved,
       cache: step.cache ? cacheRequest(step.cache, resolved, cacheKey) : null,
+      runs_on: step.runs_on ?? [],
+      executors: step.executors ?? [],
       artifacts_from: artifacts,
     };
   } catch (error) {
@@ -64,7 +66,7 @@ function resolveWork(
     throw new EvaluationFailed(RELATIVE_ONLY, "working_directory");
   }
   return {
-    task_type: step.task_type ?? "local",
+    task_type: taskTypeOf(step),
     command,
     script: step.script ?? null,
     language: languageOf({ command, language: step.language ?? null }),

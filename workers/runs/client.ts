@@ -70,7 +70,7 @@ export interface RunClient {
 /** Whether resources share the objects of their project or have one each. */
 export type Placement = "shared" | "own";
 
-function nameOf(id: string, placement: Placement): string {
+export function objectOf(id: string, placement: Placement): string {
   return placement === "own" ? ownObjectName(id) : objectName(id);
 }
 
@@ -80,7 +80,7 @@ export async function callOnRun(
   id: string,
   placement: Placement,
 ): Promise<void> {
-  await namespace.getByName(nameOf(id, placement)).wake();
+  await namespace.getByName(objectOf(id, placement)).wake();
 }
 
 /** `kind` is what the resource is called in messages. */
@@ -96,7 +96,7 @@ export function createRunClient(
     operation: (stub: Stub, repeated: boolean) => Promise<T>,
   ): Promise<Exclude<T, Refusal>> => {
     const attempt = (repeated: boolean) =>
-      operation(namespace.getByName(nameOf(id, placement)), repeated);
+      operation(namespace.getByName(objectOf(id, placement)), repeated);
     const answer = await attempt(false).catch((error: unknown) => {
       if (again && wasReset(error)) return attempt(true);
       throw error;
@@ -134,7 +134,7 @@ export function createRunClient(
     events: page,
     follow: (id, run, after, signal) =>
       follow(
-        () => openInbox(namespace.getByName(nameOf(id, placement)), id, signal),
+        () => openInbox(namespace.getByName(objectOf(id, placement)), id, signal),
         (cursor) => page(id, run, cursor).catch(endIfGone),
         { run, after, signal },
       ),

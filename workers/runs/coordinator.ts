@@ -4,7 +4,9 @@
  */
 import { DurableObject } from "cloudflare:workers";
 import { loadConfig } from "../config.ts";
+import type { DetachedRef, DetachedType, Fenced, ReportAnswer } from "../executors/detached.ts";
 import { Archive } from "./archive.ts";
+import type { OwnerStub } from "./attempt-owner.ts";
 import { Chores } from "./chores.ts";
 import { Commands } from "./commands.ts";
 import { Engine } from "./engine.ts";
@@ -40,7 +42,7 @@ import type { AttemptView } from "./views.ts";
 /** Work that a failed projection or archiving left is tried again after this long. */
 const CHORE_RETRY_MS = 1_500;
 
-export abstract class RunCoordinatorBase extends DurableObject<Env> {
+export abstract class RunCoordinatorBase extends DurableObject<Env> implements OwnerStub {
   readonly #store: RunStore;
   readonly #engine: Engine;
   readonly #feed: Feed;
@@ -309,6 +311,37 @@ export abstract class RunCoordinatorBase extends DurableObject<Env> {
     this.#open();
     const { children, slots } = this.#engine;
     return children.goesOn(parent, (live) => slots.position(live));
+  }
+
+  /** A backend asks for the work of a dispatch; the first that does has it. A `Claim` as JSON text. */
+  async claimAttempt(ref: DetachedRef, by: string): Promise<string> {
+    this.#open();
+    return JSON.stringify(await this.#engine.detached.claim(ref, by));
+  }
+
+  /** What a backend says of a dispatch: a list of `DetachedReport` as JSON text. */
+  async reportAttempt(ref: DetachedRef, reports: string): Promise<ReportAnswer> {
+    this.#open();
+    return this.#engine.detached.report(ref, JSON.parse(reports));
+  }
+
+  /** Where a file goes that a detached attempt keeps. */
+  async artifactPlace(
+    ref: DetachedRef,
+    path: string,
+  ): Promise<Fenced | { readonly status: "wanted"; readonly key: string }> {
+    this.#open();
+    return this.#engine.detached.artifactPlace(ref, path);
+  }
+
+  async attemptUnavailable(ref: DetachedRef, type: DetachedType): Promise<void> {
+    this.#open();
+    await this.#engine.detached.unavailable(ref, type);
+  }
+
+  async attemptUndeliverable(ref: DetachedRef, message: string): Promise<void> {
+    this.#open();
+    await this.#engine.detached.undeliverable(ref, message);
   }
 
   /** Takes up what is unfinished here, of runs and of what lists show, by an alarm. */

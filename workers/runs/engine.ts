@@ -4,6 +4,8 @@
  * resets the object, which then starts again from what is stored.
  */
 import { Attempts, type Ticket } from "./attempts.ts";
+import { DetachedAttempts } from "./detached-attempts.ts";
+import { Dispatcher } from "./dispatcher.ts";
 import type { NewEvent } from "./event-log.ts";
 import { describeEvent } from "./events.ts";
 import type { Feed } from "./feed.ts";
@@ -14,7 +16,7 @@ import type { EnginePorts, ResourceKind } from "./ports.ts";
 import type { Change } from "./projector.ts";
 import { suspectsQuarantine } from "./quarantine.ts";
 import type { Rerun } from "./rerun.ts";
-import { isResting } from "./rest.ts";
+import { LIVENESS_MS, pulseOf } from "./rest.ts";
 import { inlineResult, Results } from "./results.ts";
 import { RunAnswers } from "./run-answers.ts";
 import { RunAttempts } from "./run-attempts.ts";
@@ -27,7 +29,6 @@ import type { Effect, RunEvent, StoredResult } from "./types.ts";
 import { UnitOfWork } from "./unit-of-work.ts";
 
 /** The alarm is never further away than this while anything is in flight or unprojected. */
-export const LIVENESS_MS = 1_500;
 
 export interface NewRun {
   readonly trigger: Trigger;
@@ -51,6 +52,7 @@ export class Engine implements RunHost {
   readonly slots: Slots;
   readonly results: Results;
   readonly children: RunChildren;
+  readonly detached: DetachedAttempts;
   readonly runs = new LiveRuns();
   readonly #context: DurableObjectState;
   readonly #store: RunStore;
@@ -58,6 +60,7 @@ export class Engine implements RunHost {
   readonly #kinds: EnginePorts["kinds"];
   readonly #plans: Plans;
   readonly #answers: RunAnswers;
+  readonly #dispatcher: Dispatcher;
   readonly #committed: (changes: readonly Change[]) => void;
   /** Seq of the newest event of each resource that has a live run. */
   readonly #seqs = new Map<string, number>();
@@ -87,6 +90,8 @@ export class Engine implements RunHost {
     const host = new RunAttempts(this, env, ports.executors(env, context), store);
     this.attempts = new Attempts(host, suspectsQuarantine(env.LIMITS));
     this.children = new RunChildren(this, env, store);
+    this.detached = new DetachedAttempts(this, host, store.detached, ports.detached(env));
+    this.#dispatcher = new Dispatcher(this, this.children, this.detached);
     this.slots = new Slots(env.LIMITS, ports.slots(env), {
       slotGranted: (live) => this.tell(live, { type: "slot_granted" }),
       slotLost: (live) => this.tell(live, { type: "slot_lost" }),
@@ -244,7 +249,12 @@ export class Engine implements RunHost {
         this.#after.push(() => this.attempts.acquit(live, step));
       }
     }
-    if (isTerminal(live.state)) this.#retire(live);
+    if (isTerminal(live.state)) {
+      if (live.plan.steps.some((step) => !step.attached)) {
+        this.#store.detached.forget(live.resource.id, live.run);
+      }
+      this.#retire(live);
+    }
   }
 
   /** Stores a new resource; to be called inside a commit. */
@@ -311,7 +321,7 @@ export class Engine implements RunHost {
     let at = this.attempts.inFlight > 0 ? now + LIVENESS_MS : null;
     for (const live of this.runs.all()) {
       const deadline = nextDeadline(live.state) ?? Number.POSITIVE_INFINITY;
-      const needed = isResting(live) ? deadline : Math.min(deadline, now + LIVENESS_MS);
+      const needed = Math.min(deadline, now + pulseOf(live));
       if (needed !== Number.POSITIVE_INFINITY) at = Math.min(at ?? needed, needed);
     }
     return at;
@@ -360,7 +370,7 @@ export class Engine implements RunHost {
     }
     this.#after.push(() => {
       if (this.#isAttached(live, step)) this.attempts.stop(live, step, epoch, reason);
-      else void this.children.stop(live, step, epoch);
+      else void this.#dispatcher.stop(live, step, epoch, reason);
     });
     return null;
   }
@@ -368,7 +378,7 @@ export class Engine implements RunHost {
   #prepareDispatch(live: LiveRun, effect: Extract<Effect, { type: "dispatch" }>): RunEvent | null {
     const { step, epoch, attempt, alone } = effect;
     if (!this.#isAttached(live, step)) {
-      this.#after.push(() => void this.children.begin(live, step, epoch));
+      this.#after.push(() => void this.#dispatcher.begin(live, step, epoch));
       return null;
     }
     const priority = this.kind(live.resource).priority(live.resource);

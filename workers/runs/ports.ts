@@ -1,4 +1,5 @@
 /** What the engine takes from above: the kinds of resource it runs, and the executors. */
+import type { AttemptBackend, DetachedType, Dispatch } from "../executors/detached.ts";
 import type { Executor, Json, TaskType, Work } from "../executors/port.ts";
 import type { Issue } from "../http/errors.ts";
 import type { Resource, RunSummary } from "./store-types.ts";
@@ -50,6 +51,10 @@ export type StepWork =
       readonly work: Work;
       /** Content address of the result and how long one may be reused; null without `cache`. */
       readonly cache: CacheRequest | null;
+      /** Labels that a runner has to have. */
+      readonly runs_on: readonly string[];
+      /** Detached executors to try in turn while none has begun; empty for the one of the work. */
+      readonly executors: readonly DetachedType[];
       /** Whose kept files go into the workspace, and into which folder of it; "" is its root. */
       readonly artifacts_from: readonly { readonly step: number; readonly path: string }[];
     }
@@ -139,9 +144,22 @@ export interface ResourceKind {
   readonly deleteSql: string;
 }
 
+/** Backends that carry attempts out elsewhere. */
+export interface DetachedPorts {
+  /** Why an executor cannot be used here at all; null when it can. */
+  problem(type: DetachedType): string | null;
+  /** How the coordinator of a kind of resource is found. */
+  placement(kind: string): Dispatch["placement"];
+  /** Hands a dispatch to the queue. */
+  send(dispatch: Dispatch): Promise<void>;
+  /** The backend that claimed under this name. */
+  backend(name: string): AttemptBackend;
+}
+
 export interface EnginePorts {
   readonly kinds: Readonly<Record<string, ResourceKind>>;
   /** How many slotted runs may be under way at once in the deployment. */
   slots(env: Env): number;
   executors(env: Env, context: DurableObjectState): Partial<Record<TaskType, Executor>>;
+  detached(env: Env): DetachedPorts;
 }

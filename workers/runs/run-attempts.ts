@@ -24,6 +24,12 @@ const MAX_CODE_CHARS = 100;
 const encoder = new TextEncoder();
 
 type CodeWork = Extract<StepWork, { type: "work" }>;
+interface StoredArtifact {
+  readonly path: string;
+  readonly bytes: number;
+  readonly sha256: string;
+}
+
 type Executors = Partial<Record<TaskType, Executor>>;
 
 interface Kept {
@@ -57,12 +63,12 @@ export class RunAttempts implements AttemptHost {
   work({ live, step }: Ticket): StepWork | Promise<StepWork> {
     const kind = this.#host.kind(live.resource);
     const answer = ask(this.#host.results, live, (view) => kind.work(view, step));
-    if (answer instanceof Promise) return answer.then((work) => this.#withFiles(live, work));
-    return this.#withFiles(live, answer);
+    if (answer instanceof Promise) return answer.then((work) => this.withFiles(live, work));
+    return this.withFiles(live, answer);
   }
 
   /** The work with what earlier steps kept in its workspace, and counted in its cache. */
-  #withFiles(live: LiveRun, step: StepWork): StepWork | Promise<StepWork> {
+  withFiles(live: LiveRun, step: StepWork): StepWork | Promise<StepWork> {
     if (step.type !== "work") return step;
     if (step.artifacts_from.length === 0) return step.cache ? withTaken(step, []) : step;
     return this.#taken(live, step.artifacts_from).then((taken) => withTaken(step, taken));
@@ -115,7 +121,7 @@ export class RunAttempts implements AttemptHost {
 
   output(ticket: Ticket, entries: readonly LogEntry[]): void {
     const live = this.#host.subject(ticket);
-    if (live) this.#host.commit((now) => this.#appendOutput({ ...ticket, live }, entries, now));
+    if (live) this.#host.commit((now) => this.appendOutput({ ...ticket, live }, entries, now));
   }
 
   async artifact(
@@ -124,23 +130,39 @@ export class RunAttempts implements AttemptHost {
     body: Uint8Array,
     sha256 = contentDigest(body),
   ): Promise<void> {
-    const { epoch } = ticket;
-    const { resource, run } = ticket.live;
-    const isTask = this.#host.kind(resource).result === "step";
-    const step = isTask ? null : stepName(ticket);
-    const key = `${artifactPrefix({ resource, run, step, epoch })}${path}`;
+    const key = this.artifactKey(ticket, path);
     await this.#blobs.put(key, body, { customMetadata: artifactMetadata(sha256) });
     const live = this.#host.subject(ticket);
     if (!live) {
       await this.#blobs.delete(key);
       return;
     }
-    this.#host.commit((now) => {
-      live.recorded.add("artifact");
-      const name = stepName(ticket);
-      const data = { step: name, epoch, path, bytes: body.byteLength, sha256 };
-      const event = { at: now, type: "artifact.stored", epoch, step: name, data };
-      this.#host.append(live.resource, live.run, event);
+    const stored = { path, bytes: body.byteLength, sha256 };
+    this.#host.commit((now) => this.noteArtifact({ ...ticket, live }, stored, now));
+  }
+
+  /** Where the blob store keeps a file of an attempt. */
+  artifactKey(ticket: Ticket, path: string): string {
+    const { epoch } = ticket;
+    const { resource, run } = ticket.live;
+    const isTask = this.#host.kind(resource).result === "step";
+    const step = isTask ? null : stepName(ticket);
+    return `${artifactPrefix({ resource, run, step, epoch })}${path}`;
+  }
+
+  /** Records a file that was stored; to be called inside a commit. */
+  noteArtifact(ticket: Ticket, stored: StoredArtifact, now: number): void {
+    const { live, epoch } = ticket;
+    const { path, bytes, sha256 } = stored;
+    live.recorded.add("artifact");
+    const step = stepName(ticket);
+    const data = { step, epoch, path, bytes, sha256 };
+    this.#host.append(live.resource, live.run, {
+      at: now,
+      type: "artifact.stored",
+      epoch,
+      step,
+      data,
     });
   }
 
@@ -159,7 +181,7 @@ export class RunAttempts implements AttemptHost {
       const live = this.#host.subject(ticket);
       isDropped = live === null;
       if (!live) return;
-      this.#appendOutput({ ...ticket, live }, entries, now);
+      this.appendOutput({ ...ticket, live }, entries, now);
       const state = live.state.steps[step];
       if (state?.epoch === epoch && isInFlight(state)) live.results.set(step, stored);
       this.#host.drive(live, { type: "attempt_finished", step, epoch, result }, now);
@@ -212,7 +234,8 @@ export class RunAttempts implements AttemptHost {
     }
   }
 
-  #appendOutput(ticket: Ticket, entries: readonly LogEntry[], now: number): void {
+  /** Appends output to the log; to be called inside a commit. */
+  appendOutput(ticket: Ticket, entries: readonly LogEntry[], now: number): void {
     const { live, epoch, attempt } = ticket;
     const step = stepName(ticket);
     for (const { stream, text } of entries) {

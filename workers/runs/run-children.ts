@@ -1,8 +1,8 @@
 /** Steps that are runs of other resources, and runs that are steps of others: both ends of the wire. */
 import { logWarning } from "../http/log.ts";
 import { ownObjectName } from "./address.ts";
+import { isReset, patiently } from "./patiently.ts";
 import type { StepWork } from "./ports.ts";
-import { ask } from "./questions.ts";
 import { isResting } from "./rest.ts";
 import { fitsInline, inlineResult } from "./results.ts";
 import type { RunHost } from "./run-host.ts";
@@ -14,9 +14,8 @@ import type { AttemptResult, StoredResult } from "./types.ts";
 
 /** Reports of ended children sent by one alarm. */
 const REPORTS_PER_ALARM = 20;
-/** Tries to reach the object of a child, and the delay after the first, which doubles. */
-const MAX_TRIES = 6;
-const FIRST_DELAY_MS = 50;
+
+type RunWork = Extract<StepWork, { type: "run" }>;
 
 /** Place of a run in the queue for a slot; null when it is not known. */
 type Position = (live: LiveRun) => number | null;
@@ -39,21 +38,19 @@ export class RunChildren {
   }
 
   /** Begins the run that a step is, or asks after it. */
-  async begin(live: LiveRun, step: number, epoch: number): Promise<void> {
+  async begin(live: LiveRun, step: number, epoch: number, work: RunWork): Promise<void> {
     const parent = parentRef(live, step, epoch);
     const begun = { isStopped: false };
     const isWanted = () => this.#isOpen(live, step, epoch) && !begun.isStopped;
     this.#begun.set(requestOf(parent), begun);
     try {
-      const work = await this.#work(live, step);
-      if (work.type !== "run") throw new Error(`step ${step} is no run of its own`);
       const { resource_id, inputs } = work;
       const { project_id } = live.resource;
       const { triggered_by } = live;
       const start = { resource_id, project_id, parent, inputs, triggered_by };
       const report = await patiently(async () => (isWanted() ? this.#sub.begin(start) : null));
       // Repeated, since the stop that overtook the begin may not have come through.
-      if (begun.isStopped) await this.stop(live, step, epoch);
+      if (begun.isStopped) await this.stop(live, step, epoch, work);
       else if (report) await this.reported(report);
     } catch (error) {
       if (isReset(error)) {
@@ -70,13 +67,11 @@ export class RunChildren {
   }
 
   /** Cancels the run that a step is; what it comes to is reported by it. */
-  async stop(live: LiveRun, step: number, epoch: number): Promise<void> {
+  async stop(live: LiveRun, step: number, epoch: number, work: RunWork): Promise<void> {
     const parent = parentRef(live, step, epoch);
     const begun = this.#begun.get(requestOf(parent));
     if (begun) begun.isStopped = true;
     try {
-      const work = await this.#work(live, step);
-      if (work.type !== "run") return;
       await this.reported(await patiently(() => this.#sub.cancel(work.resource_id, parent)));
     } catch (error) {
       // Not confirmed in time, the stop is reported as unconfirmed.
@@ -223,36 +218,11 @@ export class RunChildren {
     const state = live.state.steps[step];
     return state !== undefined && isInFlight(state) && state.epoch === epoch;
   }
-
-  #work(live: LiveRun, step: number): Promise<StepWork> {
-    const kind = this.#host.kind(live.resource);
-    return Promise.resolve(ask(this.#host.results, live, (view) => kind.work(view, step)));
-  }
 }
 
 function parentRef(live: LiveRun, step: number, epoch: number): ParentRef {
   const depth = (live.parent?.depth ?? 0) + 1;
   return { resource_id: live.resource.id, run: live.run, step, epoch, depth };
-}
-
-/** Calls another object, again when it was reset under the call. */
-async function patiently<T>(call: () => Promise<T>): Promise<T> {
-  for (let tries = 1; ; tries += 1) {
-    try {
-      return await call();
-    } catch (error) {
-      if (tries === MAX_TRIES || !isReset(error)) throw error;
-      await scheduler.wait(FIRST_DELAY_MS * 2 ** (tries - 1));
-    }
-  }
-}
-
-/** The other object was reset, or is too busy, rather than unwilling. */
-function isReset(error: unknown): boolean {
-  if (!(error instanceof Error)) return false;
-  return ["durableObjectReset", "retryable", "overloaded"].some(
-    (flag) => Reflect.get(error, flag) === true,
-  );
 }
 
 export { type ChildReport, type ChildStart, requestOf };

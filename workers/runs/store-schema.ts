@@ -1,5 +1,5 @@
 /** The coordinator's own SQLite tables, and how those of earlier versions become them. */
-export const SCHEMA_VERSION = 3;
+export const SCHEMA_VERSION = 4;
 
 export const SCHEMA = `
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -47,6 +47,11 @@ CREATE TABLE stopped_children (
   PRIMARY KEY (resource_id, request_id)
 ) WITHOUT ROWID;
 CREATE INDEX stopped_children_at ON stopped_children (at);
+CREATE TABLE detached (
+  resource_id TEXT NOT NULL, run INTEGER NOT NULL, step INTEGER NOT NULL, epoch INTEGER NOT NULL,
+  task_type TEXT NOT NULL, claimed_by TEXT, output INTEGER NOT NULL,
+  PRIMARY KEY (resource_id, run, step)
+) WITHOUT ROWID;
 `;
 
 /** Brings tables of the version before each to it; `[n]` leads from version n + 1. */
@@ -77,5 +82,12 @@ CREATE TABLE stopped_children (
 ) WITHOUT ROWID;
 CREATE INDEX stopped_children_at ON stopped_children (at);
 ALTER TABLE runs ADD COLUMN triggered_by TEXT;
+`,
+  `
+CREATE TABLE detached (
+  resource_id TEXT NOT NULL, run INTEGER NOT NULL, step INTEGER NOT NULL, epoch INTEGER NOT NULL,
+  task_type TEXT NOT NULL, claimed_by TEXT, output INTEGER NOT NULL,
+  PRIMARY KEY (resource_id, run, step)
+) WITHOUT ROWID;
 `,
 ];

@@ -2,6 +2,7 @@
  * The coordinator's tables. Every method is synchronous: a caller groups them in one transaction.
  * Rows are written by these files alone, so what is read back is trusted to have the shape written.
  */
+import { DetachedTable } from "./detached-table.ts";
 import { EventLog } from "./event-log.ts";
 import { RunTable } from "./run-table.ts";
 import { StoppedChildren } from "./stopped-children.ts";
@@ -17,6 +18,7 @@ const PART_CHARS = 500_000;
 export class RunStore {
   readonly log: EventLog;
   readonly runs: RunTable;
+  readonly detached: DetachedTable;
   readonly stopped: StoppedChildren;
   readonly upkeep: Upkeep;
   readonly #sql: SqlStorage;
@@ -26,6 +28,7 @@ export class RunStore {
     this.#sql = sql;
     this.log = new EventLog(sql);
     this.runs = new RunTable(sql);
+    this.detached = new DetachedTable(sql);
     this.stopped = new StoppedChildren(sql);
     this.upkeep = new Upkeep(sql, (row) => this.#documentOf(row));
   }
@@ -108,7 +111,15 @@ export class RunStore {
 
   /** Forgets a resource and leaves a tombstone until the projection has forgotten it too. */
   deleteResource(resource: Resource): void {
-    for (const table of ["events", "signals", "steps", "runs", "documents", "stopped_children"]) {
+    for (const table of [
+      "events",
+      "signals",
+      "steps",
+      "runs",
+      "documents",
+      "stopped_children",
+      "detached",
+    ]) {
       this.#sql.exec(`DELETE FROM ${table} WHERE resource_id = ?`, resource.id);
     }
     this.#sql.exec("DELETE FROM resources WHERE id = ?", resource.id);

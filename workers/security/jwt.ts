@@ -11,8 +11,15 @@ import type { JwtSettings } from "./settings.ts";
 const CLOCK_TOLERANCE_SECONDS = 5;
 const JWKS_TIMEOUT_MS = 5_000;
 const ADMIN_ROLES: ReadonlySet<string> = new Set(["owner", "admin"]);
-/** What a plain user does not get: managing what opens the service or its neighbours. */
-const WITHHELD_FROM_USERS: ReadonlySet<Scope> = new Set(["keys:admin", "secrets:write"]);
+/**
+ * What a plain user does not get: managing what opens the service or its neighbours. A runner is
+ * given the code and the secrets of its project.
+ */
+const WITHHELD_FROM_USERS: ReadonlySet<Scope> = new Set([
+  "keys:admin",
+  "secrets:write",
+  "runners:write",
+]);
 
 /** A JWT has three base64url parts; the last one is empty only in an unsigned token. */
 export function looksLikeJwt(credential: string): boolean {

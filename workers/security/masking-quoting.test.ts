@@ -57,7 +57,8 @@ const commands: [string, RegExp][] = [
   ["export -p", new RegExp(`declare -x V=${QUOTED_MASK}\n$`)],
   ["set", new RegExp(`\nV=${QUOTED_MASK}\n`)],
   ['set -x; : "$V"', new RegExp(`^\\+ : ${QUOTED_MASK}\n$`)],
-  ["echo $" + "{V@Q}", new RegExp(`^${QUOTED_MASK}\n$`)],
+  // In quotes, since a word that is split is another one.
+  [`printf '%s\\n' "$` + '{V@Q}"', new RegExp(`^${QUOTED_MASK}\n$`)],
   ["jq -nr 'env.V|@sh'", new RegExp(`^${QUOTED_MASK}\n$`)],
 ];
 

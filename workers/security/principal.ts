@@ -10,6 +10,8 @@ export const SCOPES = [
   "pipelines:execute",
   "secrets:read",
   "secrets:write",
+  "runners:read",
+  "runners:write",
   "keys:admin",
   "metrics:read",
 ] as const;

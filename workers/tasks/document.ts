@@ -14,6 +14,8 @@ export interface TaskDocument {
   readonly created_by: string;
 }
 
+const NO_RUNNERS: Pick<TaskSpec, "runs_on" | "executors"> = { runs_on: [], executors: [] };
+
 const parsed = new WeakMap<Resource, { readonly text: string; readonly document: TaskDocument }>();
 
 export function writeDocument(document: Omit<TaskDocument, "format">): string {
@@ -23,7 +25,9 @@ export function writeDocument(document: Omit<TaskDocument, "format">): string {
 export function readDocument(resource: Resource): TaskDocument {
   const known = parsed.get(resource);
   if (known?.text === resource.document) return known.document;
-  const document: TaskDocument = JSON.parse(resource.document);
+  const stored: TaskDocument = JSON.parse(resource.document);
+  // Tasks of before there were runners say nothing of them.
+  const document = { ...stored, spec: { ...NO_RUNNERS, ...stored.spec } };
   parsed.set(resource, { text: resource.document, document });
   return document;
 }

@@ -1,5 +1,6 @@
 /** The members that tasks, and the steps of pipelines, are made of. */
 import { z } from "@hono/zod-openapi";
+import { DETACHED_TYPES } from "../executors/detached.ts";
 import { FAILURE_REASONS, LANGUAGES, TASK_TYPES } from "../executors/port.ts";
 import { jsonSchema } from "../http/schemas.ts";
 import { BACKOFFS } from "../runs/types.ts";
@@ -86,6 +87,16 @@ export const fields = {
     .openapi({ description: "Globs of files to keep, relative to the working directory." }),
   network: networkSchema,
   isolation: z.enum(["shared", "fresh"]),
+  runs_on: z
+    .array(
+      z.string().regex(/^[\w.:-]{1,63}$/, "Use 1 to 63 letters, digits, dots, colons and dashes."),
+    )
+    .max(20)
+    .openapi({ description: "Labels that the runner has to have, every one of them." }),
+  executors: z.array(z.enum(DETACHED_TYPES)).max(DETACHED_TYPES.length).openapi({
+    description:
+      "Executors in the order of preference: while nothing connected can run the task by one, the next is tried. The first is the `task_type`.",
+  }),
   image: z.string().min(1).max(500).nullable(),
   template: z.string().min(1).max(200).nullable(),
   pipeline_id: reference.nullable().openapi({

@@ -33,7 +33,7 @@ export const taskKind: ResourceKind = {
           timeout_ms: Math.ceil(spec.timeout_seconds * 1000),
           retry: retryPolicy(spec.retry),
           attached: spec.task_type === "local",
-          durable: false,
+          durable: spec.task_type !== "local",
         },
       ],
       max_parallel: 1,
@@ -68,7 +68,14 @@ export const taskKind: ResourceKind = {
       image: spec.image,
       template: spec.template,
     };
-    return { type: "work", work, cache: null, artifacts_from: [] };
+    return {
+      type: "work",
+      work,
+      cache: null,
+      artifacts_from: [],
+      runs_on: spec.runs_on,
+      executors: spec.executors,
+    };
   },
 
   admit: () => ({ issues: [], concurrent: false }),

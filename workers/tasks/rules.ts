@@ -36,31 +36,37 @@ export function secretOf(value: string): string | null {
 /** Throws `validation_failed` with every problem, or `executor_unavailable` for a type without one. */
 export function checkSpec(spec: TaskSpec, config: Config): void {
   const issues = [...codeSpecIssues(spec, config), ...environmentIssues(spec)];
-  if (issues.length > 0) {
+  const { task_type, executors } = spec;
+  const unavailable = executorIssues(task_type, executors, config);
+  if (issues.length > 0 || unavailable.some(({ path }) => path === "executors")) {
     throw new ApiError("validation_failed", "The task is not valid; correct what is listed.", {
-      issues,
+      issues: [...issues, ...unavailable],
     });
   }
-  const unavailable = executorProblem(spec.task_type, config);
-  if (unavailable) {
-    throw new ApiError(
-      "executor_unavailable",
-      `The executor "${spec.task_type}" is not to be had here. ${unavailable.reason} ${unavailable.remedy}`,
-      { issues: [{ path: "task_type", message: unavailable.remedy }] },
-    );
+  const [problem] = unavailable;
+  if (problem) {
+    throw new ApiError("executor_unavailable", problem.message, { issues: [problem] });
   }
 }
 
-/** Why this deployment cannot use an executor, and what to use; null when it can. */
-export function executorProblem(
-  type: TaskType,
+/** Null is what was not given; a list of executors says it by its first. */
+export function executorIssues(
+  taskType: TaskType | null,
+  executors: readonly TaskType[],
   config: Config,
-): { readonly reason: string; readonly remedy: string } | null {
+): Issue[] {
+  const [first = taskType ?? "local"] = executors;
+  if (taskType !== null && taskType !== first) {
+    const message = `The first of executors is the task_type, which is "${taskType}". Put it first, or leave task_type out.`;
+    return [{ path: "executors", message }];
+  }
   const states = executorStates(config);
-  const wanted = states.find((state) => state.type === type);
-  if (wanted?.usable) return null;
-  const usable = states.filter((state) => state.usable).map((state) => state.type);
-  return { reason: wanted?.reason ?? "", remedy: `Use one of: ${usable.join(", ")}.` };
+  const usable = states.flatMap((state) => (state.usable ? [state.type] : []));
+  const wanted = executors.length > 0 ? executors : [first];
+  if (wanted.some((type) => usable.includes(type))) return [];
+  const reason = states.find((state) => state.type === first)?.reason ?? "";
+  const message = `The executor "${first}" is not to be had here. ${reason} Use one of: ${usable.join(", ")}.`;
+  return [{ path: "task_type", message }];
 }
 
 /** What is wrong between the members of code to execute, its environment apart. */

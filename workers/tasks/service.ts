@@ -105,11 +105,12 @@ export function createTaskService({
   return {
     async create(principal, seed, input) {
       const projectId = projectFor(principal, input.project_id);
-      checkSpec(input.spec, config);
+      const spec = withType(input.spec);
+      checkSpec(spec, config);
       const id = resourceId(seed, projectId);
       const keyOf = (sha256: string) => filesKey({ id, project_id: projectId }, sha256);
       const files = await keepFiles(input.files, blobs, keyOf);
-      const document = seal(input.spec, files, callerOf(principal));
+      const document = seal(spec, files, callerOf(principal));
       const start =
         input.execute_wait_ms === null
           ? null
@@ -139,7 +140,7 @@ export function createTaskService({
       const { resource } = await access.read(principal, id);
       match?.(resource.changed_seq);
       const before = readDocument(resource);
-      const spec = specSchema.parse({ ...before.spec, ...change });
+      const spec = withType(specSchema.parse({ ...before.spec, ...change }));
       checkSpec(spec, config);
       const kept = files
         ? await keepFiles(files, blobs, (sha256) => filesKey(resource, sha256))
@@ -221,4 +222,10 @@ function tooLarge(bytes: number): ApiError {
     "payload_too_large",
     `The task's definition takes ${bytes} bytes of JSON, and ${MAX_DOCUMENT_BYTES} is the limit. Put large content into files.`,
   );
+}
+
+/** A list of executors says the type, so that it need not be said twice. */
+function withType(spec: TaskSpec): TaskSpec {
+  const [first] = spec.executors;
+  return first && spec.task_type === "local" ? { ...spec, task_type: first } : spec;
 }

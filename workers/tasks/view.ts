@@ -63,6 +63,8 @@ export function toTask(snapshot: Snapshot, result: Json): Task {
     artifact_files: snapshot.artifacts.map(toArtifact),
     network: spec.network,
     isolation: spec.isolation,
+    runs_on: spec.runs_on,
+    executors: spec.executors,
     image: spec.image,
     template: spec.template,
     extra_data: spec.extra_data,

@@ -31,6 +31,7 @@ beforeAll(async () => {
 afterAll(() => service.stop());
 
 const nameOf = ({ method, path }: Operation) => `${method} ${path}`;
+const isOpen = ({ scope, isGuarded }: Operation) => scope === null && !isGuarded;
 const hasId = ({ path }: Operation) => path.includes("{");
 const missing = (operation: Operation) => idsOf(operation, () => MISSING_ID);
 
@@ -76,13 +77,24 @@ function sign(claims: Record<string, unknown>, alg = "HS256", secret = SECRET_KE
 
 test("every route has a valid request, and the public ones are exactly those listed", () => {
   expect(api.operations.map(({ id }) => id).sort()).toEqual(Object.keys(RECIPES).sort());
-  const open = api.operations.filter(({ scope }) => scope === null).map(nameOf);
+  const open = api.operations.filter(isOpen).map(nameOf);
   expect(open.sort()).toEqual(PUBLIC);
   for (const { scope } of secured) expect(SCOPES).toContain(scope);
 });
 
+test("what a runner's credential opens, no other credential does", async () => {
+  const guarded = api.operations.filter(({ isGuarded }) => isGuarded);
+  expect(guarded.length).toBeGreaterThan(4);
+  for (const operation of guarded) {
+    for (const key of [null, service.key, await sign({})]) {
+      const reply = await send(operation, {}, { key });
+      expectProblem(reply, 401, "unauthenticated", nameOf(operation));
+    }
+  }
+});
+
 test("public routes answer without credentials", async () => {
-  for (const operation of api.operations.filter(({ scope }) => scope === null)) {
+  for (const operation of api.operations.filter(isOpen)) {
     const reply = await send(operation, {}, { key: null });
     expect(reply.status, nameOf(operation)).toBe(200);
   }
@@ -234,7 +246,7 @@ describe("another project", () => {
     beta = (await mintKey(service, { scopes: SCOPES, projects: ["beta"] })).key;
   });
 
-  /** A task and a pipeline that have run, a secret and a key of a project, by the names of their parameters. */
+  /** A task and a pipeline that have run, a secret, a key and a runner of a project, by the names of their parameters. */
   async function fixture(key: string): Promise<Record<string, string>> {
     const create = async (path: string, json: unknown, headers = {}) => {
       const reply = await client.call(path, { key, json, headers });
@@ -253,6 +265,7 @@ describe("another project", () => {
       pipeline_id: await create("/api/v1/pipelines", pipeline, { prefer: "wait=30" }),
       secret_id: await create("/api/v1/secrets", secret),
       key_id: await create("/api/v1/keys", { name: "reader", scopes: ["tasks:read"] }),
+      runner_id: await create("/api/v1/runners", { name: "builder" }),
     };
   }
 
@@ -310,6 +323,7 @@ describe("another project", () => {
     expect(lists.map(({ id }) => id).sort()).toEqual([
       "listKeys",
       "listPipelines",
+      "listRunners",
       "listSecrets",
       "listTasks",
     ]);

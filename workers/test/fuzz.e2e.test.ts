@@ -45,14 +45,17 @@ const PATIENT = new Set([
   "streamRunEvents",
   "readRunLogs",
 ]);
+type Parameter = keyof typeof COLLECTIONS;
 /** How a collection's ids are named in paths. */
 const COLLECTIONS = {
   task_id: "tasks",
   pipeline_id: "pipelines",
   key_id: "keys",
   secret_id: "secrets",
+  runner_id: "runners",
 } as const;
-type Parameter = keyof typeof COLLECTIONS;
+/** Revoking one leaves it listed. */
+const REVOCABLE: readonly Parameter[] = ["key_id", "runner_id"];
 
 interface Shot {
   readonly index: number;
@@ -86,6 +89,7 @@ const accepted: Record<Parameter, Set<string>> = {
   pipeline_id: new Set(),
   key_id: new Set(),
   secret_id: new Set(),
+  runner_id: new Set(),
 };
 const deleted = new Set<string>();
 const failures: string[] = [];
@@ -290,7 +294,7 @@ function record(shot: Shot, answer: Answer): string[] {
     .filter(isParameter)
     .find((name) => operation.path.includes(`/${COLLECTIONS[name]}`));
   if (!parameter) return [];
-  if (answer.status === 204 && method === "DELETE" && parameter !== "key_id") {
+  if (answer.status === 204 && method === "DELETE" && !REVOCABLE.includes(parameter)) {
     deleted.add(decodeURIComponent(path.split("?")[0]?.split("/").at(-1) ?? ""));
   }
   if (answer.status !== 201) return [];
@@ -358,7 +362,7 @@ test(
     const listed = async () => (await client.list()).map(({ id }) => id).sort();
     await expect.poll(listed, { timeout: 20_000, interval: 200 }).toEqual(there);
     for (const id of there) expect((await client.task(id)).id).toBe(id);
-    for (const parameter of ["secret_id", "key_id"] as const) {
+    for (const parameter of ["secret_id", "key_id", "runner_id"] as const) {
       const path = `/api/v1/${COLLECTIONS[parameter]}`;
       const found: string[] = [];
       let cursor = "";

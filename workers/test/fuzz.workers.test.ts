@@ -20,6 +20,8 @@ const VALID: Readonly<Record<string, unknown>> = {
   "/api/v1/pipelines": { name: "fuzz", tasks: [{ name: "a", command: "true" }] },
   "/api/v1/keys": { name: "fuzz", scopes: ["tasks:read"] },
   "/api/v1/secrets": { name: "FUZZ", value: "fuzz-value" },
+  "/api/v1/runners": { name: "fuzz" },
+  "/api/v1/runner/register": { token: "fuzz", public_key: "A".repeat(43), name: "fuzz" },
 };
 
 const text = fc.oneof(
@@ -141,7 +143,8 @@ describe("fuzzed requests", () => {
     for (const location of stored) {
       expect((await call(location)).status, location).toBe(200);
     }
-    for (const path of ["/api/v1/tasks", "/api/v1/pipelines", "/api/v1/keys", "/api/v1/secrets"]) {
+    for (const kind of ["tasks", "pipelines", "keys", "secrets", "runners"]) {
+      const path = `/api/v1/${kind}`;
       expect((await call(`${path}?limit=200`)).status, path).toBe(200);
     }
   });

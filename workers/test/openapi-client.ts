@@ -9,6 +9,7 @@ const operationSchema = z.looseObject({
   operationId: z.string(),
   security: z.array(z.record(z.string(), z.array(z.string()))),
   "x-required-scope": z.string().optional(),
+  "x-credential": z.string().optional(),
   parameters: z
     .array(z.looseObject({ name: z.string(), in: z.enum(["path", "query", "header"]) }))
     .default([]),
@@ -28,8 +29,10 @@ export interface Operation {
   readonly method: string;
   /** With parameters in braces. */
   readonly path: string;
-  /** Null when anyone may call it. */
+  /** Null when anyone may call it, and when something else than a scope opens it. */
   readonly scope: string | null;
+  /** Whether keys and tokens do not open it, but a credential of its own. */
+  readonly isGuarded: boolean;
   readonly parameters: readonly { readonly name: string; readonly in: string }[];
   /** Media types of the body; empty when it takes none. */
   readonly bodyTypes: readonly string[];
@@ -50,7 +53,11 @@ export class Api {
         id: operation.operationId,
         method: method.toUpperCase(),
         path,
-        scope: operation.security.length === 0 ? null : (operation["x-required-scope"] ?? ""),
+        scope:
+          operation.security.length === 0 || operation["x-credential"] !== undefined
+            ? null
+            : (operation["x-required-scope"] ?? ""),
+        isGuarded: operation["x-credential"] !== undefined,
         parameters: operation.parameters,
         bodyTypes: Object.keys(operation.requestBody?.content ?? {}),
         bodyMembers: this.#membersOf(operation),

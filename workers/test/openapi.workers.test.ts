@@ -1,6 +1,8 @@
 import { describe, expect, it } from "vitest";
 import { z } from "zod";
-import { isolate } from "./app.ts";
+import { RUNNER_PATHS } from "../executors/runner/protocol.ts";
+import { DEV_KEY, isolate } from "./app.ts";
+import { recipeOf } from "./requests.ts";
 
 const operationSchema = z.looseObject({
   operationId: z.string(),
@@ -8,6 +10,7 @@ const operationSchema = z.looseObject({
   summary: z.string(),
   security: z.array(z.record(z.string(), z.array(z.string()))),
   "x-required-scope": z.string().optional(),
+  "x-credential": z.string().optional(),
   parameters: z.array(z.looseObject({ name: z.string(), in: z.string() })).optional(),
   responses: z.record(
     z.string(),
@@ -28,7 +31,11 @@ const document = documentSchema.parse(body);
 const operations = Object.entries(document.paths).flatMap(([path, methods]) =>
   Object.entries(methods).map(([method, operation]) => ({ path, method, operation })),
 );
-const secured = operations.filter(({ operation }) => operation.security.length > 0);
+/** What has another guard than the API's keys and scopes. */
+const guarded = operations.filter(({ operation }) => operation["x-credential"] !== undefined);
+const secured = operations.filter(
+  (each) => each.operation.security.length > 0 && !guarded.includes(each),
+);
 const PUBLIC = ["/", "/docs", "/health", "/openapi.json", "/ready"];
 
 describe("the OpenAPI document", () => {
@@ -44,7 +51,7 @@ describe("the OpenAPI document", () => {
 
   it("opens the service's own pages to everyone, and nothing else", () => {
     const open = operations
-      .filter(({ operation }) => operation.security.length === 0)
+      .filter((each) => each.operation.security.length === 0 && !guarded.includes(each))
       .map(({ path }) => path)
       .sort();
     expect(open).toEqual(PUBLIC);
@@ -61,6 +68,40 @@ describe("the OpenAPI document", () => {
       }
       const headers = operation.parameters?.map((parameter) => parameter.name) ?? [];
       expect(headers.includes("Idempotency-Key"), name).toBe(method === "post");
+    }
+  });
+});
+
+describe("the runner's own operations", () => {
+  const requests = guarded.map(({ path, method, operation }) => {
+    const { body, query } = recipeOf(operation.operationId);
+    const url = query ? `${path}?${new URLSearchParams(query)}` : path;
+    return { name: `${method.toUpperCase()} ${path}`, url, method: method.toUpperCase(), body };
+  });
+
+  it("are those of the protocol, with a security scheme of their own but for the first", () => {
+    expect(guarded.map(({ path }) => path).sort()).toEqual(Object.values(RUNNER_PATHS).sort());
+    for (const { path, operation } of guarded) {
+      const isFirst = path === RUNNER_PATHS.register;
+      expect(operation.security, path).toEqual(isFirst ? [] : [{ runnerSignature: [] }]);
+      for (const status of ["401", "403", "429", "500", "503"]) {
+        const content = operation.responses[status]?.content ?? {};
+        expect(Object.keys(content), `${path} ${status}`).toContain("application/problem+json");
+      }
+    }
+  });
+
+  it.each(requests)("$name refuses everybody else, API keys too", async ({ url, method, body }) => {
+    const signature = `PIPELZR-Runner id=nobody,ts=${Math.floor(Date.now() / 1000)},nonce=${"0".repeat(32)},sig=${"A".repeat(86)}`;
+    for (const authorization of [null, `Bearer ${DEV_KEY}`, "PIPELZR-Runner id=x", signature]) {
+      const reply = await call(url, {
+        method,
+        key: null,
+        ...(authorization === null ? {} : { headers: { authorization } }),
+        ...(body === undefined ? {} : { body }),
+      });
+      expect(reply, reply.text).toMatchObject({ status: 401, body: { code: "unauthenticated" } });
+      expect(reply.headers.get("www-authenticate")).toMatch(/^PIPELZR-Runner /);
     }
   });
 });

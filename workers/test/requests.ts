@@ -98,6 +98,17 @@ export const RECIPES: Readonly<Record<string, Recipe>> = {
   getSecret: {},
   updateSecret: { body: { value: "another value that nobody sees" } },
   deleteSecret: {},
+  createRunner: { body: { name: "builder" } },
+  listRunners: { query: { limit: "5" } },
+  getRunner: {},
+  revokeRunner: {},
+  registerRunner: {
+    body: { token: `plzr_${"A".repeat(43)}`, public_key: "A".repeat(43), name: "host-1" },
+  },
+  connectRunner: {},
+  exchangeRunnerFrames: { body: { session: "session-1", frames: [], wait_ms: 0 } },
+  readRunnerBlob: { query: { attempt: "a/1/0", epoch: "1", key: "work/files.json" } },
+  keepRunnerArtifact: { query: { attempt: "a/1/0", epoch: "1", path: "out.txt" } },
 };
 
 export function recipeOf(operationId: string): Recipe {

@@ -1,10 +1,14 @@
 /** The one place that knows every backend: makes those that the runner is started for. */
 import type { Backends } from "./backend.ts";
 import type { Settings } from "./cli.ts";
+import { createDaggerBackend } from "./dagger/backend.ts";
 import { FatalError } from "./errors.ts";
 import type { StateFolder } from "./state-folder.ts";
 import { createSubprocessBackend } from "./subprocess/backend.ts";
 import { chooseIsolation, describeIsolation } from "./subprocess/isolation.ts";
+
+/** Found in the PATH of the runner. */
+const DAGGER_CLI = "dagger";
 
 export type Say = (line: string) => void;
 
@@ -16,11 +20,22 @@ export async function createBackends(
 ): Promise<Backends> {
   const backends: Backends = {
     ...(settings.allowSubprocess && { subprocess: await subprocess(settings, state, say) }),
+    ...(!settings.noDagger && { dagger: dagger(settings, state, say) }),
   };
   if (Object.keys(backends).length > 0) return backends;
   throw new FatalError(
-    "This runner has nothing to run. Allow it processes of this machine with --allow-subprocess.",
+    "This runner has nothing to run. Allow it processes of this machine with --allow-subprocess, or leave --no-dagger out.",
   );
+}
+
+function dagger(settings: Settings, state: StateFolder, warn: Say) {
+  return createDaggerBackend({
+    stateFolder: state.path,
+    attempts: state.attempts,
+    cli: settings.daggerCli ?? DAGGER_CLI,
+    engine: settings.engine,
+    warn,
+  });
 }
 
 async function subprocess(settings: Settings, state: StateFolder, say: Say) {

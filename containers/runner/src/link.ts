@@ -155,7 +155,7 @@ export class Link {
     if (protocol !== PROTOCOL_VERSION) return;
     this.#heartbeatMs = Math.max(50, heartbeat_ms);
     this.#isWelcome = true;
-    const way = name === "poll" ? " by long-poll, as no WebSocket gets through" : "";
+    const way = name === "poll" ? " by long-poll" : "";
     this.#events.say(`connected to ${this.#settings.url}${way}: runner ${runner_id}, pool ${pool}`);
     this.#hasComplained = false;
   }

@@ -56,7 +56,7 @@ export async function register(
     );
   }
   throw new FatalError(
-    `The service did not register this runner: ${problemOf(response.status, text).message} Tokens can be used once and expire: make a new one and start again with --token.`,
+    `The service did not register this runner: ${problemOf(response.status, text).message} A token works once and for a limited time: start again with a new --token.`,
   );
 }
 

@@ -23,7 +23,7 @@ describe("the process", { concurrent: true }, () => {
   test("ends with words when the token is used up", async ({ fixture }) => {
     const runner = fixture.launch("--token", "another");
     expect(await runner.ended()).toBe(1);
-    expect(runner.stderr).toContain("The token has been used. Tokens can be used once");
+    expect(runner.stderr).toContain("The token has been used. A token works once");
   });
 
   test("ends with words when it is revoked, and takes what runs along", async ({ fixture }) => {

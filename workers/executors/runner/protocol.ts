@@ -174,7 +174,8 @@ export const exchangeAnswerSchema = z.object({ frames: z.array(toRunnerSchema) }
 /**
  * Requests of a runner are signed with its Ed25519 key: `Authorization: PIPELZR-Runner
  * id=<runner id>,ts=<unix seconds>,nonce=<16 bytes hex>,sig=<base64url>` over this text.
- * `sha256` is the hex digest of the body, "-" for a streamed one and for the WebSocket upgrade.
+ * `path` is with its query, as it is sent. `sha256` is the hex digest of the body, also of an empty
+ * one; "-" for a streamed one and for the WebSocket upgrade.
  */
 export function signedText(
   method: string,
@@ -197,6 +198,9 @@ export const RUNNER_PATHS = {
   exchange: "/api/v1/runner/exchange",
   /** `GET ?attempt=&epoch=&key=`: a blob of an attempt's files. */
   blobs: "/api/v1/runner/blobs",
-  /** `PUT ?attempt=&epoch=&path=`: keeps a file; answers 204, 409 when fenced. */
+  /**
+   * `PUT ?attempt=&epoch=&path=`: keeps a file; answers 204, 409 when fenced. With `&sha256=`, the
+   * content's digest in hex, a large one is stored in one go.
+   */
   artifacts: "/api/v1/runner/artifacts",
 } as const;

@@ -1,0 +1,105 @@
+/** Keeps the files that a task's artifact globs match: from the sandbox into the blob store. */
+import picomatch from "picomatch";
+import { ArtifactsTooLarge } from "../attempt-output.ts";
+import type { AttemptOwner, DetachedRef } from "../detached.ts";
+import { isWorkspacePath } from "../file-set.ts";
+import { AttemptFailed } from "../outcome.ts";
+import { MAX_ARTIFACT_BYTES } from "../port.ts";
+import { SCRIPT_NAME } from "./node-harness.ts";
+import type { OutputLog } from "./output-log.ts";
+import type { RemoteFile, RemoteProgram } from "./remote.ts";
+import { SandboxUnreachable } from "./sandbox.ts";
+import type { StoredArtifact } from "./store.ts";
+
+/** What of the blob store is needed; an R2Bucket is one. */
+export interface BlobWriter {
+  put(
+    key: string,
+    body: ReadableStream,
+    options: { sha256: string; customMetadata: Record<string, string> },
+  ): Promise<unknown>;
+}
+
+export interface Keeping {
+  readonly program: RemoteProgram;
+  readonly log: OutputLog;
+  readonly owner: AttemptOwner;
+  readonly ref: DetachedRef;
+  readonly blobs: BlobWriter;
+  /** The task's working directory, and its globs. */
+  readonly directory: string;
+  readonly globs: readonly string[];
+  /** What was kept before a reset, by shown path. */
+  readonly kept: ReadonlySet<string>;
+  /** Remembers a kept file; the next is begun after. */
+  remember(artifact: Omit<StoredArtifact, "number">): void;
+}
+
+/** Thrown when the owner does not want the dispatch any more. */
+export class NotWanted extends Error {
+  override readonly name = "NotWanted";
+}
+
+/** Matches like a shell with `globstar`, dot files included; a folder's name matches all below it. */
+function matches(globs: readonly string[], files: readonly RemoteFile[]): RemoteFile[] {
+  const patterns = globs
+    .map((glob) => glob.replace(/^\.\//, "").replace(/\/+$/, ""))
+    .flatMap((glob) => [glob, `${glob}/**`]);
+  const isMatch = picomatch(patterns, { dot: true });
+  return files
+    .filter(({ path }) => path !== SCRIPT_NAME && isWorkspacePath(path) && isMatch(path))
+    .sort((a, b) => (a.path < b.path ? -1 : 1));
+}
+
+function notStored(path: string, error: unknown): AttemptFailed {
+  const why = error instanceof Error ? error.message : String(error);
+  return new AttemptFailed(
+    "error",
+    "artifact_not_stored",
+    `The artifact "${path}" could not be stored: ${why}. Let nothing change it after the task's end, and retry the task.`,
+  );
+}
+
+async function keep(keeping: Keeping, { path, bytes }: RemoteFile, shown: string, sha256: string) {
+  const { program, owner, ref, blobs, directory } = keeping;
+  const place = await owner.artifactPlace(ref, shown);
+  if (place.status === "fenced") throw new NotWanted();
+  const body = await program.workspaceFile(directory, path);
+  if (body === null) return;
+  const { readable, writable } = new FixedLengthStream(bytes);
+  // A copy that breaks off fails the put that reads from it.
+  const copied = body.pipeTo(writable).then(
+    () => null,
+    (error: unknown) => error,
+  );
+  try {
+    await blobs.put(place.key, readable, { sha256, customMetadata: { sha256 } });
+  } catch (error) {
+    const broken = await copied;
+    throw broken === null ? notStored(shown, error) : SandboxUnreachable.of(broken);
+  }
+  keeping.remember({ path: shown, bytes, sha256 });
+}
+
+/**
+ * Keeps all matches in order of their paths. Throws AttemptFailed when they are too large together,
+ * before anything is kept, or cannot be stored.
+ */
+export async function keepArtifacts(keeping: Keeping, files: readonly RemoteFile[]): Promise<void> {
+  const found = matches(keeping.globs, files);
+  if (found.length === 0) return;
+  const shown = new Map(found.map(({ path }) => [path, keeping.log.shownPath(path)]));
+  let bytesLeft = MAX_ARTIFACT_BYTES;
+  for (const { path, bytes } of found) {
+    bytesLeft -= bytes;
+    if (bytesLeft >= 0) continue;
+    const { message } = new ArtifactsTooLarge(shown.get(path) ?? path);
+    throw new AttemptFailed("error", "artifacts_too_large", message);
+  }
+  const missing = found.filter(({ path }) => !keeping.kept.has(shown.get(path) ?? path));
+  const hashes = await keeping.program.hashes(missing.map(({ path }) => path));
+  for (const file of missing) {
+    const sha256 = hashes.get(file.path);
+    if (sha256 !== undefined) await keep(keeping, file, shown.get(file.path) ?? file.path, sha256);
+  }
+}

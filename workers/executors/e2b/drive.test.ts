@@ -1,0 +1,272 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import type { Dispatch } from "../detached.ts";
+import {
+  type Command,
+  CREATE_SETTLES_MS,
+  type Event,
+  isEndDue,
+  isOver,
+  MAX_TTL_MS,
+  observe,
+  plan,
+  STOP_LIMIT_MS,
+  TTL_MARGIN_MS,
+  ttlOf,
+  wakeAt,
+} from "./drive.ts";
+import { type AttemptState, initialState, stateSchema } from "./state.ts";
+
+const DISPATCH: Dispatch = {
+  version: 1,
+  resource_id: "r",
+  run: 1,
+  step: 0,
+  epoch: 1,
+  project_id: "p",
+  placement: "own",
+  patient: true,
+  claimed_by: null,
+  task_type: "e2b",
+};
+const QUIET = { hasUnreported: false, isAsked: false };
+const TIMEOUT_MS = 60_000;
+const START = 1_000_000;
+
+const begin = () => initialState(DISPATCH, { timeout_ms: TIMEOUT_MS, priority: 0 });
+const following = (state: AttemptState, ...events: Event[]) =>
+  events.reduce((current, event) => observe(current, event, START), state);
+const commands = (state: AttemptState, now = START, facts = QUIET) =>
+  plan(state, facts, now).map((command) => command.do);
+
+const HELD: Event = { type: "slot", position: 0 };
+const TOKEN: Event = { type: "token_taken" };
+const CREATED: Event = { type: "created", id: "s1" };
+const PREPARED: Event = { type: "prepared" };
+const ENDED: Event = { type: "code_ended" };
+const SETTLED: Event = { type: "settled" };
+const STOP: Event = { type: "stop_asked", reason: "cancel" };
+const running = () => following(begin(), HELD, TOKEN, CREATED, PREPARED);
+
+describe("an attempt without faults", () => {
+  it("takes a slot, a token, a sandbox, and reports before it forgets", () => {
+    expect(commands(begin())).toEqual(["take_slot"]);
+    expect(commands(following(begin(), HELD))).toEqual(["take_token"]);
+    expect(commands(following(begin(), HELD, TOKEN))).toEqual(["create"]);
+    expect(commands(following(begin(), HELD, TOKEN, CREATED))).toEqual(["prepare"]);
+    expect(commands(running())).toEqual(["follow", "report"]);
+    const collecting = following(
+      running(),
+      { type: "reported", started: true, ended: false },
+      ENDED,
+    );
+    expect(commands(collecting)).toEqual(["collect"]);
+    const ending = following(collecting, SETTLED);
+    expect(commands(ending)).toEqual(["kill", "report"]);
+    const killed = following(ending, { type: "killed" });
+    expect(commands(killed)).toEqual(["release_slot", "report"]);
+    const told = following(killed, { type: "reported", started: false, ended: true });
+    expect(isOver(told)).toBe(false);
+    expect(isOver(following(told, { type: "slot_released" }))).toBe(true);
+  });
+
+  it("can be stored at any time", () => {
+    for (const state of [begin(), running(), following(running(), STOP, ENDED, SETTLED)]) {
+      expect(stateSchema.parse(JSON.parse(JSON.stringify(state)))).toEqual(state);
+    }
+  });
+});
+
+describe("a stop", () => {
+  it("ends what was not started without a sandbox of its own", () => {
+    const queued = following(begin(), { type: "slot", position: 3 }, STOP);
+    expect(commands(queued)).toContain("collect");
+    const ended = following(queued, SETTLED);
+    expect(isEndDue(ended)).toBe(true);
+    expect(commands(ended, START + 1_000)).toContain("release_slot");
+  });
+
+  it("never starts code afterwards", () => {
+    const state = following(begin(), HELD, TOKEN, CREATED, STOP, PREPARED);
+    expect(state.started_at).toBeNull();
+    expect(commands(state)).toEqual(["collect"]);
+  });
+
+  it("is told only once the sandbox is dead", () => {
+    const state = following(running(), STOP, { type: "code_stopped" }, SETTLED);
+    expect(isEndDue(state)).toBe(false);
+    expect(isEndDue(following(state, { type: "killed" }))).toBe(true);
+  });
+
+  it("kills the sandbox when the code cannot be reached", () => {
+    const state = following(running(), STOP, { type: "failed", lane: "sandbox", why: "no answer" });
+    expect(commands(state, START + STOP_LIMIT_MS)).toContain("kill");
+    expect(following(state, { type: "killed" }).phase).toBe("collecting");
+  });
+
+  it("comes by itself at the deadline", () => {
+    const state = observe(running(), { type: "woke" }, START + TIMEOUT_MS);
+    expect(state.stop).toEqual({ reason: "timeout", at: START + TIMEOUT_MS });
+    expect(wakeAt(running(), START + 1)).toBeLessThanOrEqual(START + TIMEOUT_MS);
+  });
+});
+
+describe("a create", () => {
+  const creating = () => following(begin(), HELD, TOKEN);
+
+  it("that was refused is asked for again with another token, later", () => {
+    const state = following(creating(), { type: "create_refused", why: "429" });
+    expect(commands(state)).toEqual([]);
+    expect(commands(state, state.lanes.sandbox.retry_at)).toEqual(["take_token"]);
+  });
+
+  it.each<Event>([{ type: "create_unclear", why: "cut off" }, { type: "restarted" }])(
+    "that is unclear by %o is looked for, and adopted",
+    (event) => {
+      const state = following(creating(), event);
+      expect(commands(state, START + 1_000)).toContain("find");
+      const adopted = observe(state, { type: "found", ids: ["s9"] }, START + 1_000);
+      expect(adopted).toMatchObject({ phase: "preparing", sandbox_id: "s9", create: "idle" });
+    },
+  );
+
+  it("that never shows is asked for again, and what shows too late is killed in the end", () => {
+    const state = following(creating(), { type: "create_unclear", why: "cut off" });
+    const none: Event = { type: "found", ids: [] };
+    expect(observe(state, none, START + 1).create).toBe("unclear");
+    const again = observe(state, none, START + CREATE_SETTLES_MS);
+    expect(again).toMatchObject({ phase: "queued", create: "idle", has_strays: true });
+    const cancelled = following(again, STOP, SETTLED);
+    expect(commands(cancelled)).toContain("kill");
+  });
+});
+
+describe("a sandbox's time", () => {
+  it("is the code's and a margin, within what every plan allows", () => {
+    expect(ttlOf(begin(), START)).toBe(TIMEOUT_MS + TTL_MARGIN_MS);
+    expect(ttlOf({ ...begin(), timeout_ms: 10 * MAX_TTL_MS }, START)).toBe(MAX_TTL_MS);
+  });
+
+  it("is extended for what takes longer", () => {
+    const state = { ...running(), timeout_ms: 10 * MAX_TTL_MS, ttl_until: START + 100_000 };
+    expect(commands(state)).toContain("extend");
+    expect(commands(following(state, { type: "extended" }))).not.toContain("extend");
+  });
+});
+
+/** A world that does what the commands say, and fails as often as it is told. */
+class World {
+  state = begin();
+  now = START;
+  sandboxes = new Set<string>();
+  /** Starts of the code by sandbox; the claim lets the first through alone. */
+  readonly starts = new Map<string, number>();
+  runs = 0;
+  ends: string[] = [];
+  slots = 0;
+  token = 0;
+
+  readonly fails: () => boolean;
+
+  constructor(fails: () => boolean) {
+    this.fails = fails;
+  }
+
+  apply(event: Event): void {
+    this.state = observe(this.state, event, this.now);
+  }
+
+  perform(command: Command): Event {
+    const failed: Event = { type: "failed", lane: command.lane, why: "fault" };
+    const id = this.state.sandbox_id ?? "";
+    const isThere = this.sandboxes.has(id);
+    if (command.do !== "create" && this.fails()) return failed;
+    switch (command.do) {
+      case "take_slot":
+        this.slots = 1;
+        return HELD;
+      case "take_token":
+        return TOKEN;
+      case "release_slot":
+        this.slots = 0;
+        return { type: "slot_released" };
+      case "create": {
+        if (this.fails()) return { type: "create_refused", why: "429" };
+        if (this.fails() && this.fails()) return SETTLED;
+        this.token += 1;
+        this.sandboxes.add(`s${this.token}`);
+        if (this.fails()) return { type: "create_unclear", why: "cut off" };
+        return { type: "created", id: `s${this.token}` };
+      }
+      case "find":
+        return { type: "found", ids: [...this.sandboxes] };
+      case "prepare":
+        return isThere ? PREPARED : { type: "sandbox_gone" };
+      case "follow":
+        if (!isThere) return failed;
+        // It starts the code unless there was a stop; what was claimed is not started again.
+        if (!this.starts.has(id) && this.state.stop === null) {
+          this.runs += 1;
+          this.starts.set(id, 1);
+        }
+        return this.fails() ? failed : ENDED;
+      case "stop_code":
+        return isThere ? { type: "code_stopped" } : failed;
+      case "probe":
+        return { type: isThere ? "sandbox_there" : "sandbox_gone" };
+      case "extend":
+        return { type: "extended" };
+      case "collect":
+        return isThere || this.state.stop !== null ? SETTLED : { type: "sandbox_gone" };
+      case "kill":
+        this.sandboxes.delete(id);
+        if (this.state.has_strays) this.sandboxes.clear();
+        return { type: "killed" };
+      case "report": {
+        const ended = isEndDue(this.state);
+        if (ended) this.ends.push(this.state.verdict);
+        if (this.fails()) return failed;
+        return { type: "reported", started: this.state.started_at !== null, ended };
+      }
+    }
+  }
+}
+
+describe("an attempt with faults", () => {
+  it("runs its code at most once, ends once told, and leaves nothing", () => {
+    const fault = fc.constantFrom("none", "restart", "stop", "lose", "fence", "late");
+    fc.assert(
+      fc.property(
+        fc.infiniteStream(fc.nat(99)),
+        fc.array(fault, { maxLength: 12 }),
+        fc.nat(45),
+        (dice, faults, share) => {
+          let steps = 0;
+          const world = new World(() => steps < 200 && (dice.next().value ?? 99) < share);
+          while (!isOver(world.state)) {
+            steps += 1;
+            expect(steps, JSON.stringify(world.state)).toBeLessThan(2_000);
+            const happening = faults[Math.floor(steps / 3)];
+            if (steps % 3 === 0 && happening !== undefined) {
+              if (happening === "restart") world.apply({ type: "restarted" });
+              if (happening === "stop") world.apply(STOP);
+              if (happening === "fence") world.apply({ type: "fenced" });
+              if (happening === "lose") world.sandboxes.clear();
+              if (happening === "late") world.now += TIMEOUT_MS / 3;
+            }
+            const [command] = plan(world.state, QUIET, world.now);
+            if (command) world.apply(world.perform(command));
+            else world.now = Math.min(wakeAt(world.state, world.now), world.now + 2_000);
+            world.apply({ type: "woke" });
+          }
+          expect(world.runs).toBeLessThanOrEqual(1);
+          expect([...world.sandboxes]).toEqual([]);
+          expect(world.slots).toBe(0);
+          expect(new Set(world.ends).size).toBeLessThanOrEqual(1);
+          if (world.state.verdict !== "silence") expect(world.ends.length).toBeGreaterThan(0);
+        },
+      ),
+      { numRuns: 1_500 },
+    );
+  });
+});

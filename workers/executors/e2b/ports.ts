@@ -1,0 +1,43 @@
+/** What an attempt in a sandbox takes from the rest of the service. */
+import type { AttemptOwner, DetachedRef, Dispatch } from "../detached.ts";
+import type { SecretResolver } from "../port.ts";
+import type { BlobWriter } from "./artifacts.ts";
+import type { SandboxService } from "./sandbox.ts";
+import type { BlobReader } from "./workload.ts";
+
+/** The slots and the rate of creates, over the whole deployment. */
+export interface SandboxLimits {
+  /** The place in the queue, 0 for a slot; asking again renews either. */
+  acquire(holder: string, priority: number, leaseMs: number): Promise<number>;
+  release(holder: string): Promise<void>;
+  /** Null when a sandbox may be created now, else when to ask again, ms since 1970. */
+  takeToken(): Promise<number | null>;
+  readonly capacity: number;
+}
+
+/** What the sandbox of one dispatch cost, by the price that is configured. */
+export interface Spent {
+  readonly seconds: number;
+  readonly usd: number;
+}
+
+export interface RemotePorts {
+  /** Null, with the reason, when sandboxes are not to be had. */
+  readonly service: SandboxService | null;
+  readonly unavailable: string | null;
+  owner(placement: Dispatch["placement"], resourceId: string): AttemptOwner;
+  readonly secrets: SecretResolver;
+  readonly blobs: BlobReader & BlobWriter;
+  readonly limits: SandboxLimits;
+  readonly default_template: string;
+  /** Tells the sandboxes of this deployment from those of others on the same account. */
+  readonly deployment: string;
+  readonly usd_per_hour: number;
+  spent(ref: DetachedRef, spent: Spent): void;
+}
+
+/** Makes the ports of one object, as its wiring says. */
+export interface RemoteWiring {
+  /** `context` is that of the object, null outside of one. */
+  of(env: Env, context: DurableObjectState | null): RemotePorts;
+}

@@ -1,0 +1,216 @@
+/**
+ * The object that carries out one dispatch in one sandbox. It persists what it learns, does what the
+ * state machine asks for next, and is called back by its alarm for as long as it is at work, so that
+ * a reset at any point costs no more than the time to the alarm.
+ */
+
+import { DurableObject } from "cloudflare:workers";
+import { z } from "zod";
+import { logWarning } from "../../http/log.ts";
+import {
+  type DetachedRef,
+  type Dispatch,
+  detachedRefSchema,
+  dispatchSchema,
+  type OfferAnswer,
+  type Waiting,
+} from "../detached.ts";
+import type { StopReason } from "../port.ts";
+import { SANDBOX_BACKEND } from "./backend.ts";
+import { type Command, type Event, isOver, observe, plan, wakeAt } from "./drive.ts";
+import { waitingFor } from "./explain.ts";
+import type { RemotePorts } from "./ports.ts";
+import { AttemptSession, type Step } from "./session.ts";
+import { type AttemptState, initialState, type Lane } from "./state.ts";
+import { AttemptStore } from "./store.ts";
+
+/** While at work it looks after itself this often, the longer it takes the more seldom. */
+const MIN_LOOK_MS = 2_000;
+const MAX_LOOK_MS = 10_000;
+const LOOK_SHARE = 30;
+/** Alarms that are apart by less are one. */
+const ALARM_SLACK_MS = 10;
+/** What is not waited for when the code is to stop. */
+const ABANDONED: ReadonlySet<Command["do"]> = new Set(["prepare", "probe", "extend", "collect"]);
+
+const reasonSchema = z.enum(["cancel", "timeout"]);
+
+interface Work {
+  readonly command: Command;
+  readonly abort: AbortController;
+}
+
+export class RemoteAttemptBase extends DurableObject<Env> {
+  readonly #ports: RemotePorts;
+  readonly #store: AttemptStore;
+  readonly #busy = new Map<Lane, Work>();
+  #state: AttemptState | null;
+  #session: AttemptSession | null = null;
+  #isAsked = false;
+  /** Claims that wait for their answer. */
+  #claims = 0;
+  #earlyStop: StopReason | null = null;
+  #alarmAt = 0;
+  #isForgetting = false;
+
+  constructor(context: DurableObjectState, env: Env, ports: RemotePorts) {
+    super(context, env);
+    this.#ports = ports;
+    this.#store = new AttemptStore(context.storage);
+    const state = this.#store.state();
+    this.#state = state && observe(state, { type: "restarted" }, Date.now());
+  }
+
+  /** See `AttemptBackend`. */
+  async offer(dispatch: Dispatch): Promise<OfferAnswer> {
+    const wanted = dispatchSchema.parse(dispatch);
+    if (this.#state !== null) {
+      this.#isAsked = true;
+      this.#advance();
+      return { status: "taken" };
+    }
+    const { service, unavailable } = this.#ports;
+    if (service === null) {
+      return { status: "unavailable", reason: unavailable ?? "There are no sandboxes." };
+    }
+    this.#claims += 1;
+    try {
+      await this.#claim(wanted);
+    } finally {
+      this.#claims -= 1;
+    }
+    return { status: "taken" };
+  }
+
+  async #claim(wanted: Dispatch): Promise<void> {
+    const owner = this.#ports.owner(wanted.placement, wanted.resource_id);
+    const claim = await owner.claimAttempt(refOf(wanted), SANDBOX_BACKEND);
+    if (claim.status === "fenced" || this.#state !== null) return;
+    const { timeout_ms, priority, request } = claim;
+    const state = initialState(wanted, { timeout_ms, priority });
+    const stop = this.#earlyStop;
+    this.#state = stop ? observe(state, { type: "stop_asked", reason: stop }, Date.now()) : state;
+    this.#store.commit({ state: this.#state, request });
+    this.#advance();
+  }
+
+  /** See `AttemptBackend`. */
+  stop(ref: DetachedRef, reason: StopReason): { status: "stopping" | "unknown" } {
+    detachedRefSchema.parse(ref);
+    const asked = reasonSchema.parse(reason);
+    if (this.#state === null) {
+      // The claim that is on its way may have been answered before this stop.
+      if (this.#claims === 0) return { status: "unknown" };
+      this.#earlyStop = asked;
+      return { status: "stopping" };
+    }
+    this.#session?.stopAsked();
+    this.#apply({ event: { type: "stop_asked", reason: asked } });
+    for (const { command, abort } of this.#busy.values()) {
+      if (ABANDONED.has(command.do)) abort.abort("stop");
+    }
+    return { status: "stopping" };
+  }
+
+  /** See `AttemptBackend`. */
+  waiting(): Waiting | null {
+    this.#advance();
+    return this.#state && waitingFor(this.#state, this.#ports.limits.capacity);
+  }
+
+  override async alarm(): Promise<void> {
+    this.#alarmAt = 0;
+    this.#advance();
+  }
+
+  /** Commits what a step brought, and goes on from there. */
+  #apply({ event, change = {} }: Step): void {
+    if (this.#state === null) return;
+    const state = observe(this.#state, event, Date.now());
+    if (state !== this.#state || change.taken) this.#store.commit({ ...change, state });
+    this.#state = state;
+    if (change.taken) this.#session?.outputTaken();
+    if (state.verdict === "silence") this.#session?.close();
+    this.#advance();
+  }
+
+  /** Starts everything that is to be done and is not under way. */
+  #advance(): void {
+    if (this.#state === null || this.#isForgetting) return;
+    const now = Date.now();
+    const due = observe(this.#state, { type: "woke" }, now);
+    if (due !== this.#state) {
+      this.#apply({ event: { type: "woke" } });
+      return;
+    }
+    if (isOver(due) && this.#busy.size === 0) {
+      this.ctx.waitUntil(this.#forget());
+      return;
+    }
+    const facts = { hasUnreported: this.#store.hasUnreported, isAsked: this.#isAsked };
+    this.#arm(due, now);
+    for (const command of plan(due, facts, now)) {
+      if (!this.#busy.has(command.lane)) this.ctx.waitUntil(this.#perform(command, due));
+    }
+  }
+
+  async #perform(command: Command, state: AttemptState): Promise<void> {
+    const session = this.#opened();
+    if (session === null) return;
+    const work: Work = { command, abort: new AbortController() };
+    this.#busy.set(command.lane, work);
+    if (command.do === "report" && this.#isAsked) {
+      session.isAsked = true;
+      this.#isAsked = false;
+    }
+    const abandoned = new Promise<Step>((resolve) => {
+      const event: Event = { type: "woke" };
+      work.abort.signal.addEventListener("abort", () => resolve({ event }), { once: true });
+    });
+    const step = await Promise.race([
+      session.perform(command, state, work.abort.signal),
+      abandoned,
+    ]);
+    this.#busy.delete(command.lane);
+    if (step.event.type === "failed") {
+      logWarning("remote_attempt_failed", step.event.why, {
+        command: command.do,
+        resource_id: state.dispatch.resource_id,
+      });
+    }
+    this.#apply(step);
+  }
+
+  #opened(): AttemptSession | null {
+    if (this.#session !== null) return this.#session;
+    const request = this.#store.request();
+    const { service } = this.#ports;
+    if (request === null || service === null) return null;
+    this.#session = new AttemptSession(this.#ports, service, this.#store, request, () =>
+      this.#advance(),
+    );
+    return this.#session;
+  }
+
+  #arm(state: AttemptState, now: number): void {
+    const age = now - (state.started_at ?? now);
+    const look = Math.min(MAX_LOOK_MS, Math.max(MIN_LOOK_MS, age / LOOK_SHARE));
+    const at = Math.min(wakeAt(state, now), now + look);
+    const isArmed = this.#alarmAt > now && this.#alarmAt <= at + ALARM_SLACK_MS;
+    if (isArmed) return;
+    this.#alarmAt = at;
+    this.ctx.waitUntil(this.ctx.storage.setAlarm(at));
+  }
+
+  async #forget(): Promise<void> {
+    this.#isForgetting = true;
+    await this.#store.clear();
+    this.#state = null;
+    this.#session = null;
+    this.#isForgetting = false;
+  }
+}
+
+function refOf({ resource_id, run, step, epoch }: Dispatch): DetachedRef {
+  return { resource_id, run, step, epoch };
+}

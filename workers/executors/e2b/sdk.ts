@@ -1,0 +1,215 @@
+/**
+ * Sandboxes at E2B by its SDK: the control plane and files. Processes go through `connect.ts`.
+ * Everything is passed as options, so that no variable of the process has a say.
+ */
+import {
+  AuthenticationError,
+  FileNotFoundError,
+  InvalidArgumentError,
+  NotEnoughSpaceError,
+  NotFoundError,
+  RateLimitError,
+  Sandbox as SdkSandbox,
+  ServiceBusyError,
+  TemplateError,
+} from "e2b";
+import { type EnvdAddress, startProcess } from "./connect.ts";
+import { networkOptions } from "./network.ts";
+import {
+  CreateRefused,
+  CreateRejected,
+  DiskFull,
+  type NewSandbox,
+  type Sandbox,
+  type SandboxLabels,
+  type SandboxService,
+  SandboxUnreachable,
+  type TakeOutput,
+  type Upload,
+} from "./sandbox.ts";
+
+export interface E2BAccess {
+  readonly apiKey: string;
+  /** Null for E2B's own cloud, here and below. */
+  readonly apiUrl: string | null;
+  readonly sandboxUrl: string | null;
+}
+
+const CREATE_TIMEOUT_MS = 60_000;
+const REQUEST_TIMEOUT_MS = 20_000;
+const UPLOAD_TIMEOUT_MS = 120_000;
+const PAGE = 100;
+const CLIENT_ERROR = /^4\d\d: /;
+
+/** The SDK's sandbox, which also tells how its envd is reached. */
+class OpenedSandbox extends SdkSandbox {
+  get envd(): EnvdAddress {
+    const { sandboxId, sandboxDomain, envdPort, envdAccessToken } = this;
+    return {
+      url: this.connectionConfig.getSandboxUrl(sandboxId, { sandboxDomain, envdPort }),
+      headers: {
+        "E2b-Sandbox-Id": sandboxId,
+        "E2b-Sandbox-Port": String(envdPort),
+        ...(envdAccessToken !== undefined && { "X-Access-Token": envdAccessToken }),
+      },
+    };
+  }
+}
+
+const messageOf = (error: unknown) => (error instanceof Error ? error.message : String(error));
+
+/** What the failure of a create says about whether there is a sandbox now. */
+function createFailure(error: unknown, { template }: NewSandbox): Error {
+  if (error instanceof RateLimitError || error instanceof ServiceBusyError) {
+    return new CreateRefused(error.message);
+  }
+  if (error instanceof AuthenticationError) {
+    return new CreateRejected(
+      "e2b_key_refused",
+      "E2B refuses the API key. Ask an operator to set E2B_API_KEY to a valid one.",
+    );
+  }
+  const isFinal =
+    error instanceof InvalidArgumentError ||
+    error instanceof NotFoundError ||
+    error instanceof TemplateError ||
+    (error instanceof Error && CLIENT_ERROR.test(error.message));
+  if (!isFinal) return SandboxUnreachable.of(error);
+  return new CreateRejected(
+    "sandbox_rejected",
+    `E2B does not create a sandbox of template "${template}": ${messageOf(error)}. Correct the task's template, timeout_seconds or network.allow accordingly.`,
+  );
+}
+
+class E2BSandbox implements Sandbox {
+  readonly #sandbox: OpenedSandbox;
+
+  constructor(sandbox: OpenedSandbox) {
+    this.#sandbox = sandbox;
+  }
+
+  get id(): string {
+    return this.#sandbox.sandboxId;
+  }
+
+  async write(uploads: readonly Upload[]): Promise<void> {
+    const files = uploads.map(({ path, body }) => ({
+      path,
+      data: body instanceof Uint8Array ? new Blob([body]) : body,
+    }));
+    try {
+      await this.#sandbox.files.write(files, { requestTimeoutMs: UPLOAD_TIMEOUT_MS });
+    } catch (error) {
+      if (error instanceof NotEnoughSpaceError) throw new DiskFull(error.message);
+      throw SandboxUnreachable.of(error);
+    }
+  }
+
+  async read(path: string): Promise<ReadableStream<Uint8Array> | null> {
+    try {
+      return await this.#sandbox.files.read(path, { format: "stream" });
+    } catch (error) {
+      if (error instanceof FileNotFoundError) return null;
+      throw SandboxUnreachable.of(error);
+    }
+  }
+
+  async run(command: readonly string[], take: TakeOutput, signal?: AbortSignal): Promise<number> {
+    for await (const event of startProcess(this.#sandbox.envd, command, signal)) {
+      if (event.type === "ended") return event.exit_code;
+      await take(event.stream, event.bytes);
+    }
+    throw new SandboxUnreachable("The process's stream ended without its exit code");
+  }
+}
+
+class E2BService implements SandboxService {
+  readonly #options: Readonly<{ apiKey: string; apiUrl?: string; sandboxUrl?: string; retries: 0 }>;
+
+  constructor({ apiKey, apiUrl, sandboxUrl }: E2BAccess) {
+    this.#options = {
+      apiKey,
+      ...(apiUrl !== null && { apiUrl }),
+      ...(sandboxUrl !== null && { sandboxUrl }),
+      retries: 0,
+    };
+  }
+
+  async create(asked: NewSandbox): Promise<Sandbox> {
+    try {
+      const sandbox = await OpenedSandbox.create(asked.template, {
+        ...this.#options,
+        ...networkOptions(asked.allow),
+        metadata: { ...asked.labels },
+        timeoutMs: asked.ttl_ms,
+        requestTimeoutMs: CREATE_TIMEOUT_MS,
+      });
+      return new E2BSandbox(sandbox);
+    } catch (error) {
+      throw createFailure(error, asked);
+    }
+  }
+
+  async connect(id: string, ttlMs: number): Promise<Sandbox | null> {
+    return this.#call(
+      async (options) =>
+        new E2BSandbox(await OpenedSandbox.connect(id, { ...options, timeoutMs: ttlMs })),
+      null,
+    );
+  }
+
+  async exists(id: string): Promise<boolean> {
+    return this.#call(async (options) => {
+      await SdkSandbox.getInfo(id, options);
+      return true;
+    }, false);
+  }
+
+  async kill(id: string): Promise<void> {
+    await this.#call((options) => SdkSandbox.kill(id, options), false);
+  }
+
+  async extend(id: string, ttlMs: number): Promise<void> {
+    await this.#call((options) => SdkSandbox.setTimeout(id, ttlMs, options), undefined);
+  }
+
+  async list(labels: SandboxLabels, limit: number) {
+    return this.#call(async (options) => {
+      const pages = SdkSandbox.list({
+        ...options,
+        query: { metadata: { ...labels } },
+        limit: Math.min(limit, PAGE),
+      });
+      const found = [];
+      while (pages.hasNext && found.length < limit) found.push(...(await pages.nextItems()));
+      return found.slice(0, limit).map(({ sandboxId, metadata, startedAt }) => ({
+        id: sandboxId,
+        labels: metadata,
+        started_at: startedAt.getTime(),
+      }));
+    }, []);
+  }
+
+  /** `absent` is the answer when there is no such sandbox. */
+  async #call<T, A>(
+    request: (options: {
+      apiKey: string;
+      apiUrl?: string;
+      sandboxUrl?: string;
+      retries: 0;
+      requestTimeoutMs: number;
+    }) => Promise<T>,
+    absent: A,
+  ): Promise<T | A> {
+    try {
+      return await request({ ...this.#options, requestTimeoutMs: REQUEST_TIMEOUT_MS });
+    } catch (error) {
+      if (error instanceof NotFoundError) return absent;
+      throw SandboxUnreachable.of(error);
+    }
+  }
+}
+
+export function createE2BService(access: E2BAccess): SandboxService {
+  return new E2BService(access);
+}

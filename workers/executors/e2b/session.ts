@@ -1,0 +1,413 @@
+/** Carries out the commands of an attempt's state machine, and says what came of each. */
+import { SecretsTooLargeError } from "../../security/masking.ts";
+import { type AttemptOwner, attemptKey, type DetachedReport } from "../detached.ts";
+import { type ResolvedEnvironment, resolveEnvironment } from "../environment.ts";
+import { workingDirectory } from "../file-set.ts";
+import { AttemptFailed, failed, stopped } from "../outcome.ts";
+import type { AttemptRequest, Outcome } from "../port.ts";
+import { keepArtifacts, NotWanted } from "./artifacts.ts";
+import {
+  type Command,
+  type Event,
+  isEndDue,
+  SLOT_LEASE_MS,
+  STOP_LIMIT_MS,
+  ttlOf,
+} from "./drive.ts";
+import { dispatchLabels, sandboxLabels } from "./labels.ts";
+import { OutputLog } from "./output-log.ts";
+import type { RemotePorts } from "./ports.ts";
+import { RemoteProgram } from "./remote.ts";
+import { outcomeOf } from "./results.ts";
+import {
+  CreateRefused,
+  CreateRejected,
+  DiskFull,
+  type Sandbox,
+  type SandboxService,
+  SandboxUnreachable,
+} from "./sandbox.ts";
+import { attemptFolder } from "./script.ts";
+import { type AttemptState, mayRun } from "./state.ts";
+import type { AttemptStore, Change } from "./store.ts";
+import { prepareSandbox, programOf } from "./workload.ts";
+
+/** An observation, and what is committed together with it. */
+export interface Step {
+  readonly event: Event;
+  readonly change?: Change;
+}
+
+/** Characters of output in one report. */
+const REPORT_CHARS = 256 * 1024;
+/** For code that is asked to end, before it is killed. */
+const GRACE_MS = 800;
+/** What a stream still carries after its code has been stopped. */
+const FOLLOW_REST_MS = 300;
+const MAX_STRAYS = 20;
+/** Failures after which what is not the sandbox's fault ends the attempt. */
+const MAX_FAILURES = 8;
+const HOUR_SECONDS = 3_600;
+
+/** The sandbox is not there any more. */
+class SandboxGone extends Error {}
+
+const messageOf = (error: unknown) => (error instanceof Error ? error.message : String(error));
+
+/** How an error ends an attempt; null when it is worth trying again. */
+function finalFailure(error: unknown): Outcome | null {
+  if (error instanceof AttemptFailed) return error.outcome;
+  if (error instanceof SecretsTooLargeError) return failed("error", error.code, error.message);
+  if (error instanceof CreateRejected) return failed("error", error.code, error.message);
+  if (!(error instanceof DiskFull)) return null;
+  return failed(
+    "error",
+    "sandbox_disk_full",
+    "The sandbox's disk is full. Give the task fewer or smaller files, or a template with a larger disk.",
+  );
+}
+
+export class AttemptSession {
+  readonly #ports: RemotePorts;
+  readonly #service: SandboxService;
+  readonly #store: AttemptStore;
+  readonly #request: AttemptRequest;
+  /** Called when there is something new for the owner. */
+  readonly #onUnreported: () => void;
+  #sandbox: Promise<Sandbox> | null = null;
+  #environment: Promise<ResolvedEnvironment> | null = null;
+  #log: Promise<OutputLog> | null = null;
+  #openLog: OutputLog | null = null;
+  #isStopped = false;
+  /** The next report tells the owner that the dispatch is known. */
+  isAsked = false;
+  #following: { readonly abort: AbortController; readonly ended: Promise<unknown> } | null = null;
+
+  constructor(
+    ports: RemotePorts,
+    service: SandboxService,
+    store: AttemptStore,
+    request: AttemptRequest,
+    onUnreported: () => void,
+  ) {
+    this.#onUnreported = onUnreported;
+    this.#ports = ports;
+    this.#service = service;
+    this.#store = store;
+    this.#request = request;
+  }
+
+  /** Never rejects. `signal` says that the result is not waited for any more. */
+  async perform(
+    { lane, do: what }: Command,
+    state: AttemptState,
+    signal: AbortSignal,
+  ): Promise<Step> {
+    try {
+      return await this[what](state, signal);
+    } catch (error) {
+      if (error instanceof NotWanted) return { event: { type: "fenced" } };
+      if (error instanceof SandboxGone) {
+        this.#sandbox = null;
+        return { event: { type: "sandbox_gone" } };
+      }
+      const isWorn =
+        !(error instanceof SandboxUnreachable) && state.lanes[lane].failures >= MAX_FAILURES;
+      const outcome = lane === "sandbox" || lane === "link" ? finalFailure(error) : null;
+      if (outcome !== null) return this.#settled(outcome);
+      if (lane === "sandbox" && isWorn && what !== "kill") {
+        return this.#settled(
+          failed(
+            "error",
+            "sandbox_failed",
+            `The attempt could not be carried out in its sandbox: ${messageOf(error)}. Retry it; if it repeats, see the service's logs.`,
+          ),
+        );
+      }
+      return { event: { type: "failed", lane, why: messageOf(error) } };
+    }
+  }
+
+  /** Says that code which has not started is not to. */
+  stopAsked(): void {
+    this.#isStopped = true;
+  }
+
+  /** Stops what goes on without end, since nobody wants it. */
+  close(): void {
+    this.#openLog?.close();
+    this.#following?.abort.abort("closed");
+  }
+
+  #owner({ dispatch }: AttemptState): AttemptOwner {
+    return this.#ports.owner(dispatch.placement, dispatch.resource_id);
+  }
+
+  #holder({ dispatch }: AttemptState): string {
+    return `${attemptKey(dispatch)}/${dispatch.epoch}`;
+  }
+
+  async take_slot(state: AttemptState): Promise<Step> {
+    const position = await this.#ports.limits.acquire(
+      this.#holder(state),
+      state.priority,
+      SLOT_LEASE_MS,
+    );
+    return { event: { type: "slot", position } };
+  }
+
+  async take_token(): Promise<Step> {
+    const retryAt = await this.#ports.limits.takeToken();
+    return retryAt === null
+      ? { event: { type: "token_taken" } }
+      : { event: { type: "token_refused", retry_at: retryAt } };
+  }
+
+  async release_slot(state: AttemptState): Promise<Step> {
+    await this.#ports.limits.release(this.#holder(state));
+    return { event: { type: "slot_released" } };
+  }
+
+  async create(state: AttemptState): Promise<Step> {
+    const { work } = this.#request;
+    try {
+      programOf(work);
+      const sandbox = await this.#service.create({
+        template: work.template ?? this.#ports.default_template,
+        labels: sandboxLabels(state.dispatch, this.#ports.deployment),
+        ttl_ms: ttlOf(state, Date.now()),
+        allow: work.network.allow,
+      });
+      this.#sandbox = Promise.resolve(sandbox);
+      return { event: { type: "created", id: sandbox.id } };
+    } catch (error) {
+      if (error instanceof CreateRefused) {
+        return { event: { type: "create_refused", why: error.message } };
+      }
+      const outcome = finalFailure(error);
+      if (outcome === null) return { event: { type: "create_unclear", why: messageOf(error) } };
+      return this.#settled(outcome);
+    }
+  }
+
+  /** Looks for what an unclear create may have made; of several one is kept. */
+  async find({ dispatch }: AttemptState): Promise<Step> {
+    const labels = dispatchLabels(dispatch, this.#ports.deployment);
+    const found = await this.#service.list(labels, MAX_STRAYS);
+    const [kept, ...strays] = found.map(({ id }) => id);
+    await Promise.all(strays.map((id) => this.#service.kill(id)));
+    return { event: { type: "found", ids: kept === undefined ? [] : [kept] } };
+  }
+
+  async prepare(state: AttemptState): Promise<Step> {
+    const { variables } = await this.#resolved();
+    const preparation = {
+      request: this.#request,
+      variables,
+      timeout_ms: state.timeout_ms,
+      folder: attemptFolder(state.dispatch),
+    };
+    await prepareSandbox(await this.#opened(state), preparation, this.#ports.blobs);
+    return { event: { type: "prepared" } };
+  }
+
+  follow(state: AttemptState): Promise<Step> {
+    const abort = new AbortController();
+    const ended = this.#follow(state, abort.signal);
+    // From its beginning on, so that nobody else takes output meanwhile.
+    const following = { abort, ended: ended.catch(() => undefined) };
+    this.#following = following;
+    void following.ended.then(() => {
+      if (this.#following === following) this.#following = null;
+    });
+    return ended;
+  }
+
+  async #follow(state: AttemptState, signal: AbortSignal): Promise<Step> {
+    const program = new RemoteProgram(await this.#opened(state), attemptFolder(state.dispatch));
+    const log = await this.#logOf(program);
+    const before = log.read.stdout + log.read.stderr;
+    // Opening the log may have taken until after a stop, which the claim in the sandbox settles.
+    const mode = state.stop === null && !this.#isStopped ? "attach" : "watch";
+    try {
+      await program.follow(mode, log, signal);
+      return { event: { type: "code_ended" } };
+    } catch (error) {
+      if (!(error instanceof SandboxUnreachable)) throw error;
+      const progressed = log.read.stdout + log.read.stderr > before;
+      return { event: { type: "failed", lane: "link", why: error.message, progressed } };
+    }
+  }
+
+  async stop_code(state: AttemptState, signal: AbortSignal): Promise<Step> {
+    const program = new RemoteProgram(await this.#opened(state), attemptFolder(state.dispatch));
+    const left = (state.stop?.at ?? 0) + STOP_LIMIT_MS - Date.now();
+    const bound = AbortSignal.any([signal, AbortSignal.timeout(Math.max(1, left))]);
+    await program.stop(GRACE_MS, bound);
+    return { event: { type: "code_stopped" } };
+  }
+
+  async probe({ sandbox_id: id }: AttemptState): Promise<Step> {
+    const isThere = id !== null && (await this.#service.exists(id));
+    if (isThere) return { event: { type: "sandbox_there" } };
+    this.#sandbox = null;
+    return { event: { type: "sandbox_gone" } };
+  }
+
+  async extend(state: AttemptState): Promise<Step> {
+    if (state.sandbox_id !== null) {
+      await this.#service.extend(state.sandbox_id, ttlOf(state, Date.now()));
+    }
+    return { event: { type: "extended" } };
+  }
+
+  async kill({ sandbox_id: id, has_strays, dispatch, ...state }: AttemptState): Promise<Step> {
+    if (id !== null) await this.#service.kill(id);
+    if (has_strays) {
+      const labels = dispatchLabels(dispatch, this.#ports.deployment);
+      const strays = await this.#service.list(labels, MAX_STRAYS);
+      await Promise.all(strays.map((stray) => this.#service.kill(stray.id)));
+    }
+    if (id !== null) {
+      const seconds = Math.max(0, Date.now() - state.sandbox_since) / 1_000;
+      const usd = (seconds / HOUR_SECONDS) * this.#ports.usd_per_hour;
+      this.#ports.spent(dispatch, { seconds, usd });
+    }
+    return { event: { type: "killed" } };
+  }
+
+  /** Takes the rest of the output and says what the code came to. */
+  async collect(state: AttemptState, signal: AbortSignal): Promise<Step> {
+    if (state.stop !== null) return this.#collectStopped(state);
+    const { work } = this.#request;
+    const program = new RemoteProgram(await this.#opened(state), attemptFolder(state.dispatch));
+    const log = await this.#logOf(program);
+    const { status, files } = await program.status(work.artifacts.length > 0);
+    await program.drain(log, status);
+    await keepArtifacts(
+      {
+        program,
+        log,
+        owner: this.#owner(state),
+        ref: state.dispatch,
+        blobs: this.#ports.blobs,
+        directory: workingDirectory(work.working_directory),
+        globs: work.artifacts,
+        kept: new Set(this.#store.artifacts("all").map(({ path }) => path)),
+        remember: (artifact) => {
+          if (!signal.aborted) this.#store.commit({ artifact });
+          this.#onUnreported();
+        },
+      },
+      files,
+    );
+    const isModule = programOf(work).language === "node";
+    const outcome = await outcomeOf(program, isModule, status, log.stderrTail);
+    return signal.aborted ? { event: { type: "woke" } } : this.#settled(outcome);
+  }
+
+  async #collectStopped(state: AttemptState): Promise<Step> {
+    if (mayRun(state) && !state.is_killed) await this.#takeRest(state).catch(() => undefined);
+    this.#following?.abort.abort("stopped");
+    const { stop, started_at } = state;
+    const startedAt = started_at ?? stop?.at ?? 0;
+    const request = { ...this.#request, deadline_at: startedAt + state.timeout_ms };
+    return this.#settled(stopped(AbortSignal.abort(stop?.reason), request, startedAt));
+  }
+
+  /** What code wrote before it was stopped, as far as it is to be had at once. */
+  async #takeRest(state: AttemptState): Promise<void> {
+    const following = this.#following;
+    if (following) {
+      const rest = scheduler.wait(FOLLOW_REST_MS).then(() => following.abort.abort("stopped"));
+      await Promise.race([following.ended, rest]);
+      await following.ended;
+    }
+    const program = new RemoteProgram(await this.#opened(state), attemptFolder(state.dispatch));
+    const { status } = await program.status(false);
+    await program.drain(await this.#logOf(program), status);
+  }
+
+  async report(state: AttemptState): Promise<Step> {
+    const { from, entries, isAll } = this.#store.entries(REPORT_CHARS);
+    const artifacts = this.#store.artifacts("unreported");
+    const started = state.started_at !== null && !state.is_start_reported;
+    const reports: DetachedReport[] = started ? [{ type: "started" }] : [];
+    if (this.isAsked) reports.push({ type: "alive" });
+    this.isAsked = false;
+    if (entries.length > 0) reports.push({ type: "output", from, entries });
+    for (const { path, bytes, sha256 } of artifacts) {
+      reports.push({ type: "artifact", path, bytes, sha256 });
+    }
+    const ended = isAll && isEndDue(state);
+    if (ended) reports.push(this.#end(state));
+    const answer = await this.#owner(state).reportAttempt(state.dispatch, reports);
+    if (answer.status === "fenced") return { event: { type: "fenced" } };
+    const taken = { entries: answer.output, artifacts: artifacts.at(-1)?.number ?? 0 };
+    return { event: { type: "reported", started, ended }, change: { taken } };
+  }
+
+  /** Lets output go on that waited for the owner. */
+  outputTaken(): void {
+    this.#openLog?.taken();
+  }
+
+  #end({ verdict }: AttemptState): DetachedReport {
+    const outcome = verdict === "outcome" ? this.#store.outcome() : null;
+    return outcome === null ? { type: "lost" } : { type: "ended", outcome };
+  }
+
+  #settled(outcome: Outcome): Step {
+    const log = this.#openLog ?? new OutputLog(this.#store, [], this.#onUnreported);
+    return {
+      event: { type: "settled" },
+      change: log.settle(outcome, this.#request.work.outputs),
+    };
+  }
+
+  /** Once in the life of the object, unless it fails. */
+  #resolved(): Promise<ResolvedEnvironment> {
+    const { work, project_id } = this.#request;
+    const environment =
+      this.#environment ?? resolveEnvironment(work, project_id, this.#ports.secrets);
+    this.#environment = environment;
+    environment.catch(() => {
+      this.#environment = null;
+    });
+    return environment;
+  }
+
+  #opened(state: AttemptState): Promise<Sandbox> {
+    const sandbox = this.#sandbox ?? this.#connect(state);
+    this.#sandbox = sandbox;
+    sandbox.catch(() => {
+      this.#sandbox = null;
+    });
+    return sandbox;
+  }
+
+  async #connect(state: AttemptState): Promise<Sandbox> {
+    const { sandbox_id: id } = state;
+    const ttl = ttlOf(state, Date.now());
+    const sandbox = id === null ? null : await this.#service.connect(id, ttl);
+    if (sandbox === null) throw new SandboxGone();
+    return sandbox;
+  }
+
+  #logOf(program: RemoteProgram): Promise<OutputLog> {
+    const log = this.#log ?? this.#open(program);
+    this.#log = log;
+    log.catch(() => {
+      this.#log = null;
+    });
+    return log;
+  }
+
+  async #open(program: RemoteProgram): Promise<OutputLog> {
+    const { secretValues } = await this.#resolved();
+    const log = new OutputLog(this.#store, secretValues, this.#onUnreported);
+    await program.replay(log);
+    this.#openLog = log;
+    return log;
+  }
+}

@@ -1,0 +1,54 @@
+/** Sandboxes that nobody waits for. */
+import { afterEach, beforeEach, expect, it, vi } from "vitest";
+import { offerUntilTaken, TestOwner } from "../backend-executor.ts";
+import { sandboxLabels } from "./labels.ts";
+import { killStrays } from "./strays.ts";
+import {
+  attempt,
+  backend,
+  expectNothingLeft,
+  installFake,
+  sandboxesOf,
+  service,
+} from "./test-support.ts";
+
+beforeEach(installFake);
+afterEach(() => vi.restoreAllMocks());
+
+const asked = { template: "base", ttl_ms: 60_000, allow: [] };
+
+it("kills sandboxes whose attempt is over, and no others", { timeout: 30_000 }, async () => {
+  const wanted = attempt({ command: "sleep 30" });
+  await offerUntilTaken(backend, wanted.dispatch);
+  await expect.poll(() => sandboxesOf(wanted), { timeout: 15_000 }).toHaveLength(1);
+  const over = attempt({ command: "true" });
+  over.fence();
+  const away = attempt({ command: "true" });
+  away.isDown = true;
+  const all = [wanted, over, away];
+  for (const { dispatch } of [over, away]) {
+    await service.create({ ...asked, labels: sandboxLabels(dispatch, "tests") });
+  }
+  const foreign = new TestOwner("e2b", wanted.request);
+  await service.create({ ...asked, labels: sandboxLabels(foreign.dispatch, "elsewhere") });
+
+  const ports = {
+    service,
+    deployment: "tests",
+    owner: (_: unknown, id: string) => {
+      const owner = all.find(({ dispatch }) => dispatch.resource_id === id);
+      if (owner === undefined) throw new Error(`nobody owns ${id}`);
+      return owner;
+    },
+  };
+  expect(await killStrays(ports, Date.now())).toEqual({ looked_at: 0, killed: 0 });
+  expect((await killStrays(ports, Date.now(), 0)).killed).toBe(1);
+  expect(await sandboxesOf(over)).toEqual([]);
+  for (const owner of [wanted, away, foreign]) expect(await sandboxesOf(owner)).toHaveLength(1);
+
+  for (const { id } of [...(await sandboxesOf(away)), ...(await sandboxesOf(foreign))]) {
+    await service.kill(id);
+  }
+  await backend.stop(wanted.dispatch, "cancel");
+  await expectNothingLeft(wanted);
+});

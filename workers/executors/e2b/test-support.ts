@@ -1,0 +1,183 @@
+/** For tests of sandboxes: the wiring to the fake E2B, and what one can do to that. */
+import { env } from "cloudflare:workers";
+import { expect, inject, vi } from "vitest";
+import { z } from "zod";
+import { remoteWiring } from "../../remote-attempt.ts";
+import { TestOwner } from "../backend-executor.ts";
+import type { Recorder } from "../contract.ts";
+import type { ContractDeps } from "../contract-support.ts";
+import type { AttemptBackend } from "../detached.ts";
+import type { AttemptRequest, Work } from "../port.ts";
+import { createRemoteBackend } from "./backend.ts";
+import type { RemotePorts, SandboxLimits } from "./ports.ts";
+import { createE2BService } from "./sdk.ts";
+import type { BlobReader } from "./workload.ts";
+
+const fakes = inject("fakes");
+
+export const service = createE2BService({
+  apiKey: fakes.api_key,
+  apiUrl: fakes.e2b,
+  sandboxUrl: fakes.e2b,
+});
+export const backend: AttemptBackend = createRemoteBackend(env.REMOTE_ATTEMPT);
+
+const stateSchema = z.object({
+  create_requests: z.number(),
+  sandboxes: z.array(
+    z.object({
+      id: z.string(),
+      metadata: z.record(z.string(), z.string()),
+      ends_at: z.string(),
+      processes: z.array(z.object({ pid: z.number(), args: z.array(z.string()) })),
+    }),
+  ),
+});
+export type FakeState = z.output<typeof stateSchema>;
+
+export async function fakeState(): Promise<FakeState> {
+  const response = await fetch(`${fakes.e2b}/__state`);
+  return stateSchema.parse(await response.json());
+}
+
+/** The sandboxes that there are of a dispatch. */
+export async function sandboxesOf(owner: TestOwner): Promise<FakeState["sandboxes"]> {
+  const { sandboxes } = await fakeState();
+  const { resource_id } = owner.dispatch;
+  return sandboxes.filter(({ metadata }) => metadata.pipelzr_attempt?.startsWith(resource_id));
+}
+
+export async function setFaults(faults: object): Promise<void> {
+  const response = await fetch(`${fakes.e2b}/__faults`, {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify(faults),
+  });
+  expect(response.status, await response.text()).toBe(200);
+}
+
+export async function clearFaults(): Promise<void> {
+  await (await fetch(`${fakes.e2b}/__faults`, { method: "DELETE" })).text();
+}
+
+export async function loseSandboxes(owner: TestOwner): Promise<void> {
+  const lost = (await sandboxesOf(owner)).map(({ id }) => id);
+  await setFaults({ lose_sandboxes: lost });
+}
+
+/** Limits that never stand in the way. */
+export const unlimited: SandboxLimits = {
+  capacity: 1_000,
+  acquire: async () => 0,
+  release: async () => undefined,
+  takeToken: async () => null,
+};
+
+const owners = new Map<string, TestOwner>();
+const portsOf = new Map<string, Partial<RemotePorts>>();
+/** Of the object that was made last. */
+export const latest: { context: DurableObjectState | null } = { context: null };
+
+const store = (blobs: ContractDeps["blobs"]): BlobReader => ({
+  async get(key) {
+    const object = await blobs.get(key);
+    if (object === null) return null;
+    const bytes = await object.arrayBuffer();
+    return {
+      text: async () => new TextDecoder().decode(bytes),
+      arrayBuffer: async () => bytes,
+      body: new Response(bytes).body,
+    };
+  },
+});
+
+/** Has the objects of the lane find a dispatch's owner, and what else is given. */
+export function register(owner: TestOwner, ports: Partial<RemotePorts> = {}): TestOwner {
+  owners.set(owner.dispatch.resource_id, owner);
+  portsOf.set(owner.dispatch.resource_id, ports);
+  return owner;
+}
+
+/** The ports that a contract's dependencies come to. */
+export function contractPorts({ secrets, blobs }: ContractDeps): Partial<RemotePorts> {
+  return {
+    secrets,
+    blobs: { get: store(blobs).get, put: (...args) => env.BLOBS.put(...args) },
+  };
+}
+
+/** Puts the fake in the place of E2B for every object that is made from now on. */
+export function installFake(): void {
+  vi.spyOn(remoteWiring, "of").mockImplementation((_, context) => {
+    latest.context = context;
+    const id = context?.id.name?.split("/")[0] ?? "";
+    return {
+      service,
+      unavailable: null,
+      owner: () => {
+        const owner = owners.get(id);
+        if (owner === undefined) throw new Error(`There is no owner of ${id}.`);
+        return owner;
+      },
+      secrets: { resolve: async () => new Map() },
+      blobs: env.BLOBS,
+      limits: unlimited,
+      default_template: "base",
+      deployment: "tests",
+      usd_per_hour: 0.1089,
+      spent: () => undefined,
+      ...portsOf.get(id),
+    };
+  });
+}
+
+const WORK: Work = {
+  task_type: "e2b",
+  command: null,
+  script: null,
+  language: "bash",
+  inputs: null,
+  environment: {},
+  secrets: [],
+  files: { kind: "inline", entries: {} },
+  mounts: [],
+  working_directory: null,
+  network: { allow: [] },
+  artifacts: [],
+  isolation: "shared",
+  outputs: null,
+  image: null,
+  template: null,
+};
+
+/** An owner of a new dispatch, registered and not offered. */
+export function attempt(
+  work: Partial<Work>,
+  ports: Partial<RemotePorts> = {},
+  timeoutMs = 60_000,
+): TestOwner {
+  const request: AttemptRequest = {
+    ref: { resource_id: "task", run: 1, step: "main", attempt: 1, epoch: 1 },
+    project_id: "p",
+    work: { ...WORK, ...work },
+    deadline_at: Date.now() + timeoutMs,
+  };
+  return register(new TestOwner("e2b", request), ports);
+}
+
+/** Expects that nothing of a dispatch is left: neither sandbox nor storage of its object. */
+export async function expectNothingLeft(owner: TestOwner): Promise<void> {
+  await expect.poll(() => sandboxesOf(owner), { timeout: 15_000 }).toEqual([]);
+  await expect
+    .poll(async () => (await backend.stop(owner.dispatch, "cancel")).status, { timeout: 15_000 })
+    .toBe("unknown");
+}
+
+export async function makeRecorder(): Promise<Recorder> {
+  const path = `/${crypto.randomUUID()}`;
+  return {
+    allow: ["127.0.0.1"],
+    url: fakes.recorder + path,
+    count: async () => Number(await (await fetch(`${fakes.recorder}/count${path}`)).text()),
+  };
+}

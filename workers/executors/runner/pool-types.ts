@@ -1,0 +1,110 @@
+/** What a pool knows of attempts and runners, and what it needs from around it. */
+import type {
+  AttemptOwner,
+  Claim,
+  DetachedRef,
+  DetachedReport,
+  DetachedType,
+  Dispatch,
+} from "../detached.ts";
+import type { AttemptRef, SecretResolver, StopReason, TaskType, Work } from "../port.ts";
+import type { Lease } from "./leases.ts";
+import type { ToRunner } from "./protocol.ts";
+
+/** The owner of attempts as one pool calls it: its claims are in the pool's name. */
+export interface PoolOwner extends Omit<AttemptOwner, "claimAttempt"> {
+  claimAttempt(ref: DetachedRef): Promise<Claim>;
+}
+
+/** What the coordinator is told last of a dispatch. */
+export type FinalReport = Extract<DetachedReport, { type: "ended" | "lost" }>;
+
+/**
+ * `assigned` is meant for a runner, which may not have it yet; `running` has been reported as
+ * started. `ending` has a last report that the owner has not answered yet; `done` is kept for a
+ * while, so that what is said again is recognised.
+ */
+export const POOL_STATES = ["queued", "assigned", "running", "ending", "done"] as const;
+export type PoolState = (typeof POOL_STATES)[number];
+
+/** One dispatch in the pool; a later dispatch of the same step takes its row. */
+export interface PoolAttempt extends Lease, DetachedRef {
+  /** `attemptKey` of the step. */
+  readonly attempt: string;
+  readonly placement: Dispatch["placement"];
+  readonly project_id: string;
+  readonly task_type: DetachedType;
+  readonly state: PoolState;
+  readonly priority: number;
+  readonly queued_at: number;
+  readonly runs_on: readonly string[];
+  readonly timeout_ms: number;
+  readonly runner_id: string | null;
+  readonly is_started_told: boolean;
+  /** Entries of output that the owner is known to have. */
+  readonly output: number;
+  /** Why it is being stopped. */
+  readonly stop: StopReason | null;
+  readonly final: FinalReport | null;
+  /** Blobs that its files are made of. */
+  readonly blob_keys: readonly string[];
+}
+
+export function isActive({ state }: PoolAttempt): boolean {
+  return state === "assigned" || state === "running";
+}
+
+export function refOf({ resource_id, run, step, epoch }: PoolAttempt): DetachedRef {
+  return { resource_id, run, step, epoch };
+}
+
+/** A runner of the pool, connected or not. */
+export interface PoolRunner {
+  readonly runner_id: string;
+  readonly name: string;
+  readonly is_revoked: boolean;
+  /** The life of its process that said hello last. */
+  readonly boot_id: string | null;
+  readonly version: string | null;
+  readonly labels: readonly string[];
+  readonly task_types: readonly TaskType[] | null;
+  readonly unavailable: Readonly<Partial<Record<TaskType, string>>>;
+  readonly slots: number;
+  readonly is_draining: boolean;
+  /** ms since 1970. */
+  readonly seen_at: number | null;
+}
+
+/** What the service tells about a runner. */
+export interface RunnerStatus extends Omit<PoolRunner, "boot_id"> {
+  readonly is_connected: boolean;
+  readonly running: number;
+}
+
+type Assign = Extract<ToRunner, { type: "assign" }>;
+/** A frame for a runner. */
+export type Outgoing =
+  | Exclude<ToRunner, Assign>
+  | (Omit<Assign, "work" | "ref"> & { readonly work: Work; readonly ref: AttemptRef });
+
+/** One connection of a runner, by whichever transport. */
+export interface Connection {
+  readonly runner_id: string;
+  /** Whether its hello has been answered. */
+  isReady: boolean;
+  /** False when it is known to be gone. */
+  send(frame: Outgoing): boolean;
+  close(code: number, reason: string): void;
+}
+
+export interface PoolPorts {
+  /** The coordinator of a resource. */
+  owner(env: Env, placement: Dispatch["placement"], resourceId: string): AttemptOwner;
+  secrets(env: Env): SecretResolver;
+  /** How long a runner may be silent; LEASE_MS unless set. */
+  readonly lease_ms?: number;
+  /** How many dispatches may wait; MAX_QUEUED unless set. */
+  readonly max_queued?: number;
+}
+
+export type Admission = "admitted" | "revoked" | "replayed";

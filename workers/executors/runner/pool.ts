@@ -1,0 +1,248 @@
+/**
+ * The Durable Object of one pool of runners: RPC surface, sockets and alarm. What is behind it
+ * decides and stores. A dispatch that was taken is on the disk; nothing is sent before it is.
+ */
+import { DurableObject } from "cloudflare:workers";
+import { z } from "zod";
+import type {
+  AttemptBackend,
+  AttemptOwner,
+  DetachedRef,
+  Dispatch,
+  OfferAnswer,
+  Waiting,
+} from "../detached.ts";
+import type { StopReason, TaskType } from "../port.ts";
+import { Assigner } from "./assigner.ts";
+import { CLOSE_REFUSED, Connections } from "./connections.ts";
+import { Conversation } from "./conversation.ts";
+import { Dispatches, MAX_QUEUED } from "./dispatches.ts";
+import { afterRestart } from "./leases.ts";
+import { type ArtifactPlace, type AttemptName, type KeptFile, PoolFiles } from "./pool-files.ts";
+import { PoolStore } from "./pool-store.ts";
+import type { Admission, PoolOwner, PoolPorts, RunnerStatus } from "./pool-types.ts";
+import { backendNameOf } from "./pools.ts";
+import { fromRunnerSchema, LEASE_MS } from "./protocol.ts";
+import { Reporter } from "./reporter.ts";
+import { Roster } from "./roster.ts";
+import { readSignature } from "./signature.ts";
+
+/** `frames` is the JSON of a list of them, here and in the answer. */
+export interface Exchange {
+  readonly session: string;
+  readonly frames: string;
+  readonly wait_ms: number;
+}
+
+/** A session that the object does not know has to begin with a hello. */
+export type ExchangeAnswer =
+  | { readonly status: "frames"; readonly frames: string }
+  | { readonly status: "unknown" };
+
+function claimingAs(owner: AttemptOwner, by: string): PoolOwner {
+  return {
+    claimAttempt: (ref) => owner.claimAttempt(ref, by),
+    reportAttempt: (ref, reports) => owner.reportAttempt(ref, reports),
+    artifactPlace: (ref, path) => owner.artifactPlace(ref, path),
+  };
+}
+
+export abstract class RunnerPoolBase extends DurableObject<Env> implements AttemptBackend {
+  readonly #leaseMs: number;
+  readonly #store: PoolStore;
+  readonly #connections: Connections;
+  readonly #roster: Roster;
+  readonly #reporter: Reporter;
+  readonly #assigner: Assigner;
+  readonly #dispatches: Dispatches;
+  readonly #conversation: Conversation;
+  readonly #files: PoolFiles;
+  #armedAt: number | null = null;
+  #isOpen = false;
+
+  constructor(context: DurableObjectState, env: Env, ports: PoolPorts) {
+    super(context, env);
+    const leaseMs = ports.lease_ms ?? LEASE_MS;
+    const store = new PoolStore(context.storage.sql);
+    const connections = new Connections(context, leaseMs);
+    const roster = new Roster(store, connections);
+    const pool = context.id.name ?? "unnamed";
+    const owner = ({ placement, resource_id }: Pick<Dispatch, "placement" | "resource_id">) =>
+      claimingAs(ports.owner(env, placement, resource_id), backendNameOf(pool));
+    const arm = () => this.#arm();
+    this.#reporter = new Reporter({
+      owner,
+      told: (row, output, isStartedTold, isAcknowledged) => {
+        const { attempt, epoch, runner_id } = row;
+        store.setTold(attempt, output, isStartedTold);
+        if (!isAcknowledged || runner_id === null) return;
+        connections.of(runner_id)?.send({ type: "log_ack", attempt, epoch, output });
+      },
+      finished: (row, final, isCompleted) => this.#dispatches.finished(row, final, isCompleted),
+      fenced: (row) => this.#dispatches.fenced(row),
+    });
+    this.#assigner = new Assigner(store, connections, {
+      owner,
+      secrets: ports.secrets(env),
+      leaseMs,
+      candidates: () => roster.candidates(),
+      end: (row, final) => this.#dispatches.end(row, final),
+      forget: (row) => this.#dispatches.forget(row),
+      arm,
+    });
+    const shared = {
+      ...{ store, roster, connections, reporter: this.#reporter, assigner: this.#assigner },
+      pool,
+      arm,
+    };
+    const maxQueued = ports.max_queued ?? MAX_QUEUED;
+    this.#dispatches = new Dispatches({ ...shared, owner, maxQueued });
+    this.#conversation = new Conversation({ ...shared, dispatches: this.#dispatches, leaseMs });
+    this.#files = new PoolFiles({ store, owner, fenced: (row) => this.#dispatches.fenced(row) });
+    this.#leaseMs = leaseMs;
+    this.#store = store;
+    this.#connections = connections;
+    this.#roster = roster;
+  }
+
+  async offer(dispatch: Dispatch, patient: boolean): Promise<OfferAnswer> {
+    this.#open();
+    return this.#dispatches.offer(dispatch, patient);
+  }
+
+  async stop(ref: DetachedRef, reason: StopReason): Promise<{ status: "stopping" | "unknown" }> {
+    this.#open();
+    return this.#dispatches.stop(ref, reason);
+  }
+
+  async waiting(ref: DetachedRef): Promise<Waiting | null> {
+    this.#open();
+    return this.#dispatches.waiting(ref);
+  }
+
+  /** Whether a runner of this pool, connected or not, is meant for the type. */
+  fits(type: TaskType): boolean {
+    return this.#roster.fits(type);
+  }
+
+  /** Makes a registered runner known before it connects. */
+  enroll(runnerId: string, name: string): void {
+    this.#roster.enroll(runnerId, name);
+  }
+
+  /** Sends a runner away for good; nobody waits for what it had. */
+  revoke(runnerId: string): void {
+    this.#open();
+    this.#roster.revoke(runnerId);
+    const message = "This runner has been revoked. Register it anew with POST /api/v1/runners.";
+    this.#connections.tellAll(runnerId, { type: "refused", code: "revoked", message });
+    this.#connections.closeOthers(runnerId, null, CLOSE_REFUSED, "revoked");
+    for (const row of this.#store.activeOf(runnerId)) this.#dispatches.lose(row);
+  }
+
+  /** Those of the runners that the pool knows. */
+  status(runnerIds: readonly string[]): RunnerStatus[] {
+    return this.#roster.status(runnerIds);
+  }
+
+  /** Lets a signed request in once, unless its runner is revoked. */
+  admit(runnerId: string, nonce: string, expiresAt: number): Admission {
+    if (this.#roster.find(runnerId)?.is_revoked === true) return "revoked";
+    return this.#store.useNonce(runnerId, nonce, expiresAt) ? "admitted" : "replayed";
+  }
+
+  /** The long-poll: hears the frames, and answers with those for the runner. */
+  async exchange(runnerId: string, exchange: Exchange): Promise<ExchangeAnswer> {
+    this.#open();
+    const known = this.#connections.session(runnerId, exchange.session);
+    const frames = z.array(fromRunnerSchema).parse(JSON.parse(exchange.frames));
+    if (known === null && frames[0]?.type !== "hello") return { status: "unknown" };
+    const session = known ?? this.#connections.begin(runnerId, exchange.session);
+    for (const frame of frames) await this.#conversation.hear(session, frame);
+    return { status: "frames", frames: JSON.stringify(await session.take(exchange.wait_ms)) };
+  }
+
+  mayRead(name: AttemptName, key: string): "allowed" | "fenced" | "foreign" {
+    return this.#files.mayRead(name, key);
+  }
+
+  async placeArtifact(name: AttemptName, path: string, bytes: number): Promise<ArtifactPlace> {
+    return this.#files.place(name, path, bytes);
+  }
+
+  async keepArtifact(name: AttemptName, file: KeptFile): Promise<"accepted" | "fenced"> {
+    return this.#files.kept(name, file);
+  }
+
+  /** A runner's WebSocket; its signature has been verified and its nonce used by `admit`. */
+  override async fetch(request: Request): Promise<Response> {
+    this.#open();
+    const signature = readSignature(request.headers.get("authorization"));
+    if (signature === null) return new Response("unsigned", { status: 401 });
+    if (this.#roster.find(signature.runner_id)?.is_revoked === true) {
+      return new Response("revoked", { status: 403 });
+    }
+    return this.#connections.accept(signature.runner_id);
+  }
+
+  override async webSocketMessage(socket: WebSocket, message: string | ArrayBuffer): Promise<void> {
+    this.#open();
+    const connection = this.#connections.ofSocket(socket);
+    const text = typeof message === "string" ? message : new TextDecoder().decode(message);
+    if (connection === null) socket.close(CLOSE_REFUSED, "unknown");
+    else await this.#conversation.hearText(connection, text);
+  }
+
+  override webSocketClose(socket: WebSocket): void {
+    this.#connections.release(socket);
+  }
+
+  override webSocketError(socket: WebSocket): void {
+    this.#connections.release(socket);
+  }
+
+  override async alarm(): Promise<void> {
+    this.#armedAt = null;
+    this.#open();
+    const now = Date.now();
+    for (const row of this.#store.expired(now)) {
+      // Its runner has said all there is: what it waits for is the owner, or its secrets.
+      const isOurs = this.#assigner.isPreparing(row) || this.#reporter.isWhole(row);
+      if (isOurs) this.#store.setLease(row.attempt, { ...row, lease_until: now + this.#leaseMs });
+      else this.#dispatches.lose(row);
+    }
+    this.#store.purge(now);
+    this.#dispatches.tellEnding();
+    this.#assigner.assign();
+    this.#arm();
+  }
+
+  /** Once in the life of this instance, before anything else: runners get time to come back. */
+  #open(): void {
+    if (this.#isOpen) return;
+    this.#isOpen = true;
+    const now = Date.now();
+    for (const row of this.#store.active()) {
+      const isConnected = row.runner_id !== null && this.#connections.of(row.runner_id) !== null;
+      const lease = afterRestart(row, isConnected, now, this.#leaseMs);
+      if (lease !== null) this.#store.setLease(row.attempt, lease);
+    }
+    this.#dispatches.tellEnding();
+    this.#arm();
+  }
+
+  /** Sets the alarm for what is due next, unless it comes earlier anyway. */
+  #arm(): void {
+    const now = Date.now();
+    const times = [
+      this.#store.nextLease(),
+      this.#store.ending().length > 0 ? now + this.#leaseMs : null,
+      this.#assigner.nextTry(),
+    ].filter((at) => at !== null);
+    if (times.length === 0) return;
+    const at = Math.max(now + 1, Math.min(...times));
+    if (this.#armedAt !== null && this.#armedAt <= at) return;
+    this.#armedAt = at;
+    void this.ctx.storage.setAlarm(at);
+  }
+}

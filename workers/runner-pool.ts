@@ -1,0 +1,17 @@
+/** Wires the pools of runners: how they reach coordinators and secrets. */
+import { loadConfig } from "./config.ts";
+import { RunnerPoolBase } from "./executors/runner/pool.ts";
+import type { PoolPorts } from "./executors/runner/pool-types.ts";
+import { ownerOf } from "./runs/attempt-owner.ts";
+import { createSecretResolver } from "./secrets/resolver.ts";
+
+export const poolPorts: PoolPorts = {
+  owner: (env, placement, resourceId) => ownerOf(env.RUN_COORDINATOR, placement, resourceId),
+  secrets: (env) => createSecretResolver(env.DB, loadConfig(env)),
+};
+
+export class RunnerPool extends RunnerPoolBase {
+  constructor(context: DurableObjectState, env: Env) {
+    super(context, env, poolPorts);
+  }
+}

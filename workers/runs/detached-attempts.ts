@@ -1,0 +1,281 @@
+/**
+ * Attempts that backends elsewhere carry out: sends their dispatches, answers claims, and takes what
+ * is reported. Everything names the dispatch by its epoch; what names another one is fenced.
+ */
+import type {
+  Claim,
+  DetachedRef,
+  DetachedReport,
+  DetachedType,
+  Fenced,
+  ReportAnswer,
+  Waiting,
+} from "../executors/detached.ts";
+import { failed } from "../executors/outcome.ts";
+import type { Outcome, StopReason } from "../executors/port.ts";
+import { logWarning } from "../http/log.ts";
+import type { Ticket } from "./attempts.ts";
+import type { DetachedTable } from "./detached-table.ts";
+import { patiently } from "./patiently.ts";
+import { type DetachedPorts, StepNotReady, type StepWork } from "./ports.ts";
+import type { RunAttempts } from "./run-attempts.ts";
+import { stepName } from "./run-attempts.ts";
+import type { RunHost } from "./run-host.ts";
+import { isInFlight, planOf } from "./state.ts";
+import type { LiveRun } from "./store-types.ts";
+import type { StopCause } from "./types.ts";
+
+export type CodeWork = Extract<StepWork, { type: "work" }>;
+
+export class DetachedAttempts {
+  readonly #host: RunHost;
+  readonly #attempts: RunAttempts;
+  readonly #table: DetachedTable;
+  readonly #ports: DetachedPorts;
+
+  constructor(host: RunHost, attempts: RunAttempts, table: DetachedTable, ports: DetachedPorts) {
+    this.#host = host;
+    this.#attempts = attempts;
+    this.#table = table;
+    this.#ports = ports;
+  }
+
+  /** Sends a dispatch, or sends it again: its backend then says how it is. */
+  async begin(live: LiveRun, step: number, epoch: number, prepared: CodeWork): Promise<void> {
+    const ref = refOf(live, step, epoch);
+    const ticket = this.#ticket(ref);
+    if (!ticket) return;
+    const work = await this.#attempts.withFiles(live, prepared);
+    if (work.type !== "work") return;
+    if (this.#table.get(ref) === null && (await this.#takeCached(ticket, work))) return;
+    await this.#send(ref, work);
+  }
+
+  /** A backend asks for the work of a dispatch. */
+  async claim(ref: DetachedRef, by: string): Promise<Claim> {
+    const work = await this.#work(ref);
+    const ticket = this.#ticket(ref);
+    const row = this.#table.get(ref);
+    if (!work || !ticket || !row || (row.claimed_by ?? by) !== by) return this.#fenced(ref);
+    const { live, step, attempt, epoch } = ticket;
+    if (row.claimed_by === null) this.#host.commit(() => this.#table.claimed(ref, by));
+    const { timeout_ms } = planOf(live.plan, live.state, step);
+    return {
+      status: "wanted",
+      request: {
+        ref: {
+          resource_id: ref.resource_id,
+          run: ref.run,
+          step: stepName(ticket),
+          attempt,
+          epoch,
+        },
+        project_id: live.resource.project_id,
+        work: { ...work.work, task_type: row.task_type },
+        deadline_at: Date.now() + timeout_ms,
+      },
+      timeout_ms,
+      runs_on: work.runs_on,
+      priority: ticket.priority,
+    };
+  }
+
+  /**
+   * Nothing that is connected can run it by this executor: the next of its list is tried, and when
+   * there is none the first is waited for. Code that has begun stays where it is.
+   */
+  async unavailable(ref: DetachedRef, type: DetachedType): Promise<void> {
+    const work = await this.#work(ref);
+    const row = this.#table.get(ref);
+    const status = this.#ticket(ref)?.live.state.steps[ref.step]?.status;
+    if (!work || row?.task_type !== type || status !== "queued") return;
+    const next = work.executors[work.executors.indexOf(row.task_type) + 1];
+    await this.#send(ref, work, next ?? null);
+  }
+
+  /** Takes what a backend says of a dispatch, in its order. */
+  async report(ref: DetachedRef, reports: readonly DetachedReport[]): Promise<ReportAnswer> {
+    const ticket = this.#ticket(ref, true);
+    const ended = reports.find((report) => report.type === "ended");
+    if (!ticket) {
+      if (ended) this.#refuse(ref);
+      return this.#fenced(ref);
+    }
+    const output = this.#host.commit((now) => this.#apply(ref, ticket, reports, now));
+    if (ended) await this.#end(ref, ticket, ended.outcome);
+    return { status: "accepted", output };
+  }
+
+  /** Key in the blob store for a file that the attempt keeps. */
+  artifactPlace(
+    ref: DetachedRef,
+    path: string,
+  ): Fenced | { readonly status: "wanted"; readonly key: string } {
+    const ticket = this.#ticket(ref, true);
+    if (!ticket) return this.#fenced(ref);
+    return { status: "wanted", key: this.#attempts.artifactKey(ticket, path) };
+  }
+
+  /** Stops a dispatch; one that no backend has will never begin, as its claim is fenced from now on. */
+  async stop(live: LiveRun, step: number, epoch: number, cause: StopCause): Promise<void> {
+    const ref = refOf(live, step, epoch);
+    const reason: StopReason =
+      cause === "timeout" || cause === "run_timeout" ? "timeout" : "cancel";
+    const claimedBy = this.#table.get(ref)?.claimed_by ?? null;
+    try {
+      if (claimedBy !== null) {
+        const backend = this.#ports.backend(claimedBy);
+        const { status } = await patiently(() => backend.stop(ref, reason));
+        if (status === "stopping") return;
+      }
+      const result = { status: "cancelled" } as const;
+      this.#host.tell(live, { type: "attempt_finished", step, epoch, result });
+    } catch (error) {
+      // Not confirmed in time, the stop is reported as unconfirmed.
+      logWarning("attempt_not_stopped", error, { resource_id: live.resource.id });
+    }
+  }
+
+  /** What a dispatch waits for that has not started; null when nobody knows. */
+  async waiting(live: LiveRun, step: number): Promise<Waiting | null> {
+    const epoch = live.state.steps[step]?.epoch ?? 0;
+    const ref = refOf(live, step, epoch);
+    const row = this.#table.get(ref);
+    if (!row) return null;
+    if (row.claimed_by === null) {
+      return { reason: `It is on its way to an executor "${row.task_type}".`, position: null };
+    }
+    return this.#ports
+      .backend(row.claimed_by)
+      .waiting(ref)
+      .catch(() => null);
+  }
+
+  /** Ends a dispatch that could not be delivered. */
+  async undeliverable(ref: DetachedRef, message: string): Promise<void> {
+    const ticket = this.#ticket(ref);
+    if (!ticket || this.#table.get(ref)?.claimed_by !== null) return;
+    const outcome = failed("error", "dispatch_undeliverable", message);
+    await this.#attempts.end(ticket, outcome, [], () => undefined);
+  }
+
+  async #takeCached(ticket: Ticket, { cache }: CodeWork): Promise<boolean> {
+    const known = cache && (await this.#attempts.cached(ticket, cache));
+    if (!known) return false;
+    await this.#attempts.end(ticket, known, [], () => undefined);
+    return true;
+  }
+
+  /** `next` is the executor to go over to; null is to wait for the first. */
+  async #send(ref: DetachedRef, work: CodeWork, next?: DetachedType | null): Promise<void> {
+    const live = this.#ticket(ref)?.live;
+    if (!live) return;
+    const row = this.#table.get(ref);
+    const [first = work.work.task_type] = work.executors;
+    const type = next ?? (next === null ? first : (row?.task_type ?? first));
+    if (type === "local") return;
+    const problem = this.#ports.problem(type);
+    if (problem !== null) {
+      const following = work.executors[work.executors.indexOf(type) + 1];
+      if (following !== undefined) return this.#send(ref, work, following);
+      throw new StepNotReady("executor_unavailable", problem);
+    }
+    if (row?.task_type !== type) this.#host.commit(() => this.#table.sent(ref, type));
+    const isLast = work.executors.length < 2 || next === null;
+    await this.#ports.send({
+      ...ref,
+      version: 1,
+      project_id: live.resource.project_id,
+      placement: this.#ports.placement(live.resource.kind),
+      task_type: type,
+      patient: isLast,
+      claimed_by: row?.claimed_by ?? null,
+    });
+  }
+
+  async #work(ref: DetachedRef): Promise<CodeWork | null> {
+    const ticket = this.#ticket(ref);
+    if (!ticket) return null;
+    const work = await this.#attempts.work(ticket);
+    return work.type === "work" ? work : null;
+  }
+
+  #apply(
+    ref: DetachedRef,
+    ticket: Ticket,
+    reports: readonly DetachedReport[],
+    now: number,
+  ): number {
+    const { step, epoch } = ref;
+    const { live } = ticket;
+    let output = this.#table.get(ref)?.output ?? 0;
+    for (const report of reports) {
+      switch (report.type) {
+        case "started":
+          this.#host.drive(live, { type: "attempt_started", step, epoch }, now);
+          break;
+        case "alive":
+          if (live.state.steps[step]?.status === "running") {
+            this.#host.drive(live, { type: "heartbeat", step, epoch }, now);
+          }
+          break;
+        case "output": {
+          const fresh = report.entries.slice(Math.max(0, output - report.from));
+          // A gap is left to the backend, which hears what was taken.
+          if (report.from > output || fresh.length === 0) break;
+          const entries = fresh.map(([stream, text]) => ({ stream, text }));
+          this.#attempts.appendOutput(ticket, entries, now);
+          output += fresh.length;
+          this.#table.took(ref, output);
+          break;
+        }
+        case "artifact":
+          this.#attempts.noteArtifact(ticket, report, now);
+          break;
+        case "lost":
+          this.#host.drive(live, { type: "attempt_lost", step, epoch }, now);
+          break;
+        case "ended":
+          break;
+      }
+    }
+    return output;
+  }
+
+  async #end(ref: DetachedRef, ticket: Ticket, outcome: Outcome): Promise<void> {
+    const work = outcome.status === "completed" ? await this.#work(ref) : null;
+    if (work?.cache) await this.#attempts.keepCached(ticket, work.cache, outcome);
+    await this.#attempts.end(ticket, outcome, [], () => undefined);
+  }
+
+  /** Records a result that came too late; one that is repeated is no news. */
+  #refuse(ref: DetachedRef): void {
+    const { step, epoch } = ref;
+    const live = this.#host.runs.find(ref.resource_id, ref.run)?.live;
+    const current = live?.state.steps[step]?.epoch ?? 0;
+    if (!live || current === epoch) return;
+    const result = { status: "cancelled" } as const;
+    this.#host.tell(live, { type: "attempt_finished", step, epoch, result });
+  }
+
+  #fenced(ref: DetachedRef): Fenced {
+    const live = this.#host.runs.find(ref.resource_id, ref.run)?.live;
+    return { status: "fenced", epoch: live?.state.steps[ref.step]?.epoch ?? 0 };
+  }
+
+  /** The dispatch, while its reports count; one that is being stopped only for its `reports`. */
+  #ticket(ref: DetachedRef, reports = false): Ticket | null {
+    const { resource_id, run, step, epoch } = ref;
+    const live = this.#host.runs.find(resource_id, run)?.live;
+    const state = live?.state.steps[step];
+    if (!live || !state || state.epoch !== epoch || !isInFlight(state)) return null;
+    if (state.stopping && !reports) return null;
+    const priority = this.#host.kind(live.resource).priority(live.resource);
+    const { attempt } = state;
+    return { live, step, attempt, epoch, alone: false, priority, held_back: false };
+  }
+}
+
+function refOf(live: LiveRun, step: number, epoch: number): DetachedRef {
+  return { resource_id: live.resource.id, run: live.run, step, epoch };
+}

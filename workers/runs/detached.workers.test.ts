@@ -1,0 +1,158 @@
+/** Attempts that live elsewhere, as the coordinator sees them: the test is their backend. */
+import { env } from "cloudflare:workers";
+import { describe, expect, it } from "vitest";
+import type { DetachedRef, DetachedReport, OutputEntry } from "../executors/detached.ts";
+import {
+  begin,
+  crash,
+  eventsOfType,
+  resultOf,
+  runs,
+  states,
+  stepIs,
+  until,
+} from "../pipelines/test-support-runs.ts";
+import { ownerOf } from "./attempt-owner.ts";
+
+const CODE = { name: "far", task_type: "dagger", command: "make" };
+
+/** A run whose only step is elsewhere. */
+async function dispatched(more: object = {}) {
+  const id = await begin([{ ...CODE, ...more }]);
+  await stepIs(id, "far", "queued");
+  return { id, ref: refOf(id, 1) };
+}
+
+const refOf = (id: string, epoch: number): DetachedRef => ({
+  resource_id: id,
+  run: 1,
+  step: 0,
+  epoch,
+});
+
+const owner = (ref: DetachedRef) => ownerOf(env.RUN_COORDINATOR, "own", ref.resource_id);
+const claim = (ref: DetachedRef, by = "here") => owner(ref).claimAttempt(ref, by);
+const report = (ref: DetachedRef, ...reports: DetachedReport[]) =>
+  owner(ref).reportAttempt(ref, reports);
+
+const out = (text: string): OutputEntry => ["stdout", text];
+const done = { type: "ended", outcome: { status: "completed", exit_code: 0, result: 7 } } as const;
+
+async function logOf(id: string): Promise<string> {
+  const events = await eventsOfType(id, "log");
+  return events.map(({ text }) => String(text)).join("");
+}
+
+describe("a detached attempt", () => {
+  it("is had by the backend that claims it first", async () => {
+    const { ref } = await dispatched({ runs_on: ["gpu"], timeout_seconds: 7 });
+    expect(await claim(ref)).toMatchObject({
+      status: "wanted",
+      request: { ref: { step: "far", attempt: 1, epoch: 1 }, work: { command: "make" } },
+      timeout_ms: 7_000,
+      runs_on: ["gpu"],
+    });
+    expect(await claim(ref, "elsewhere")).toEqual({ status: "fenced", epoch: 1 });
+    await crash(ref.resource_id);
+    expect(await claim(ref, "elsewhere")).toEqual({ status: "fenced", epoch: 1 });
+    expect(await claim(ref)).toMatchObject({ status: "wanted" });
+  });
+
+  it("reports its start, its output and its end", async () => {
+    const { id, ref } = await dispatched();
+    await claim(ref);
+    await report(ref, { type: "started" });
+    await stepIs(id, "far", "running");
+    const answer = await report(ref, { type: "output", from: 0, entries: [out("a"), out("b")] });
+    expect(answer).toEqual({ status: "accepted", output: 2 });
+    await report(ref, done);
+    await until(id, "completed", 1);
+    expect(await resultOf(id, "far")).toBe(7);
+    expect(await logOf(id)).toBe("ab");
+  });
+
+  it("has each entry of its output once, whatever is sent again or lost", async () => {
+    const { id, ref } = await dispatched();
+    await claim(ref);
+    const send = (from: number, ...texts: string[]) =>
+      report(ref, { type: "output", from, entries: texts.map(out) });
+    await report(ref, { type: "started" });
+    expect(await send(0, "a", "b")).toMatchObject({ output: 2 });
+    expect(await send(0, "a", "b", "c")).toMatchObject({ output: 3 });
+    expect(await send(5, "f")).toMatchObject({ output: 3 });
+    await crash(id);
+    expect(await send(1, "b", "c", "d", "e")).toMatchObject({ output: 5 });
+    expect(await send(5, "f")).toMatchObject({ output: 6 });
+    await report(ref, done);
+    expect(await logOf(id)).toBe("abcdef");
+  });
+
+  it("that is lost is dispatched again, and the lost one is fenced from then on", async () => {
+    const { id, ref } = await dispatched();
+    await claim(ref);
+    await report(ref, { type: "started" });
+    await report(ref, { type: "lost" });
+    await stepIs(id, "far", "queued");
+    expect(await report(ref, { type: "started" })).toEqual({ status: "fenced", epoch: 2 });
+    expect(await report(ref, done)).toEqual({ status: "fenced", epoch: 2 });
+    expect(await eventsOfType(id, "attempt.refused")).toMatchObject([
+      { step: "far", epoch: 1, current_epoch: 2 },
+    ]);
+    const again = refOf(id, 2);
+    await expect.poll(() => claim(again)).toMatchObject({ status: "wanted" });
+    await report(again, { type: "started" }, done);
+    await until(id, "completed", 1);
+  });
+
+  it("keeps its place through a crash of the coordinator", async () => {
+    const { id, ref } = await dispatched();
+    await claim(ref);
+    await report(ref, { type: "started" });
+    await crash(id);
+    expect(await states(id)).toEqual({ far: "running" });
+    expect(await report(ref, { type: "alive" })).toMatchObject({ status: "accepted" });
+    await report(ref, done);
+    await until(id, "completed", 1);
+    expect(await eventsOfType(id, "attempt.started")).toHaveLength(1);
+  });
+
+  it("is cancelled at once while nobody has it, and can be claimed no more", async () => {
+    const { id, ref } = await dispatched();
+    expect((await runs.cancel(id)).run?.status).toBe("cancelled");
+    expect(await claim(ref)).toMatchObject({ status: "fenced" });
+  });
+
+  it("says a second time that it has ended without harm", async () => {
+    const { id, ref } = await dispatched();
+    await claim(ref);
+    await report(ref, { type: "started" }, done);
+    expect(await report(ref, done)).toMatchObject({ status: "fenced" });
+    expect(await eventsOfType(id, "attempt.finished")).toHaveLength(1);
+    expect(await eventsOfType(id, "attempt.refused")).toHaveLength(0);
+  });
+
+  it("fails with the reason when its dispatch cannot be delivered", async () => {
+    const { id, ref } = await dispatched();
+    await owner(ref).attemptUndeliverable(ref, "No way through.");
+    await until(id, "failed", 1);
+    expect(await eventsOfType(id, "attempt.finished")).toMatchObject([
+      { code: "dispatch_undeliverable", message: "No way through." },
+    ]);
+  });
+
+  it("goes over to the next of its executors while none of the first is connected", async () => {
+    const { ref } = await dispatched({ task_type: null, executors: ["dagger", "subprocess"] });
+    await expect
+      .poll(() => claim(ref))
+      .toMatchObject({ request: { work: { task_type: "dagger" } } });
+    const other = await dispatched({ task_type: null, executors: ["dagger", "subprocess"] });
+    await owner(other.ref).attemptUnavailable(other.ref, "dagger");
+    expect(await claim(other.ref)).toMatchObject({
+      request: { work: { task_type: "subprocess" } },
+    });
+    // Code that has begun goes over to nothing.
+    await report(ref, { type: "started" });
+    await owner(ref).attemptUnavailable(ref, "dagger");
+    expect(await claim(ref)).toMatchObject({ request: { work: { task_type: "dagger" } } });
+  });
+});

@@ -1,0 +1,116 @@
+/** Tasks on a real runner, from the request to the process and back, and what kills do to them. */
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { Client } from "./client.ts";
+import { RunnerProcess } from "./runner-process.ts";
+import { TestService } from "./service.ts";
+import { allEvents } from "./sse.ts";
+
+const PATIENCE = { timeout: 60_000, interval: 50 };
+const TASKS = "/api/v1/tasks";
+
+let service: TestService;
+let client: Client;
+let runner: RunnerProcess;
+
+beforeAll(async () => {
+  service = await TestService.start({ variables: { SUBPROCESS_ENABLED: "true" } });
+  client = new Client(service);
+  runner = await RunnerProcess.start(client);
+});
+afterAll(async () => {
+  await runner?.stop();
+  await service?.stop();
+});
+
+const begin = (command: string, more: object = {}) =>
+  client.start({ task_type: "subprocess", command, ...more });
+
+const printed = (id: string, text: string) =>
+  expect
+    .poll(async () => (await client.task(id)).stdout, { ...PATIENCE, message: runner.output })
+    .toContain(text);
+
+const typesOf = async (id: string) =>
+  (await allEvents(await client.open(`${TASKS}/${id}/events`))).map(({ type }) => type);
+
+test("a task on a runner ends as one at home does", async () => {
+  const { id } = await begin(
+    'mkdir out; cat in.txt | tr a-z A-Z > out/shout.txt; echo "said $WORD"; echo "n=3" >> "$PIPELZR_OUTPUT"',
+    {
+      files: { "in.txt": "hello" },
+      environment: { WORD: "it" },
+      artifacts: ["out/*.txt"],
+    },
+  );
+  const task = await client.settled(id);
+  expect(task, runner.output).toMatchObject({
+    state: "completed",
+    exit_code: 0,
+    stdout: "said it\n",
+    result: { n: "3" },
+    artifact_files: [{ path: "out/shout.txt", bytes: 5 }],
+  });
+  const kept = await client.call(`${TASKS}/${id}/artifacts/content?path=out/shout.txt`);
+  expect(kept.text).toBe("HELLO");
+});
+
+test("a cancel is confirmed when the process is dead", async () => {
+  const { id } = await begin("echo up; sleep 300");
+  await printed(id, "up");
+  const since = performance.now();
+  const reply = await client.call(`${TASKS}/${id}/cancel`, { method: "POST" });
+  expect(reply.json).toMatchObject({ state: "cancelled", error: null });
+  expect(performance.now() - since).toBeLessThan(10_000);
+});
+
+test("a runner that is killed loses its task, and it is done again", async () => {
+  const { id } = await begin("echo up; sleep 2; echo down");
+  await printed(id, "up");
+  await runner.kill();
+  await runner.run();
+  expect(await client.settled(id)).toMatchObject({
+    state: "completed",
+    attempt: 1,
+    stdout: "up\ndown\n",
+  });
+  const types = await typesOf(id);
+  expect(types.filter((type) => type === "attempt.started")).toHaveLength(2);
+  expect(types.filter((type) => type === "attempt.lost")).toHaveLength(1);
+});
+
+test("a service that is killed finds the task where it left it", async () => {
+  const { id } = await begin("for n in 1 2 3 4 5 6 7 8 9 10; do echo $n; sleep 0.3; done");
+  await printed(id, "2");
+  await service.killAndRecover();
+  expect(await client.settled(id)).toMatchObject({
+    state: "completed",
+    stdout: "1\n2\n3\n4\n5\n6\n7\n8\n9\n10\n",
+  });
+  const types = await typesOf(id);
+  expect(types.filter((type) => type === "attempt.started")).toHaveLength(1);
+});
+
+test("a pipeline passes data between steps at home and on a runner", async () => {
+  const tasks = [
+    { name: "list", script: "export default () => [1, 2, 3]" },
+    {
+      name: "each",
+      needs: ["list"],
+      strategy: { matrix: { n: "${{ tasks.list.result }}" } },
+      task_type: "subprocess",
+      command: 'echo "square=$((${{ matrix.n }} * ${{ matrix.n }}))" >> "$PIPELZR_OUTPUT"',
+    },
+    {
+      name: "sum",
+      needs: ["each"],
+      inputs: "${{ tasks.each.results }}",
+      script:
+        "export default (all) => all.reduce((sum, { result }) => sum + Number(result.square), 0)",
+    },
+  ];
+  const reply = await client.call("/api/v1/pipelines", {
+    json: { name: "mixed", tasks, outputs: { sum: "${{ tasks.sum.result }}" }, execute: true },
+    headers: { prefer: "wait=60" },
+  });
+  expect(reply.json, reply.text).toMatchObject({ state: "completed", outputs: { sum: 14 } });
+});
