@@ -144,7 +144,7 @@ export class RunnerService {
 
 /** What a person runs on the machine that is to carry out work. */
 function startCommand(origin: string, token: string): string {
-  return `node containers/runner/src/main.ts --url ${origin} --token ${token}`;
+  return `npm run runner -- --url ${origin} --token ${token}`;
 }
 
 function toDocument(row: RunnerRow, live: RunnerStatus | null | undefined): RunnerDocument {

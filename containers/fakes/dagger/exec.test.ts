@@ -97,9 +97,9 @@ describe("a command's world", () => {
   it("is the host's, but for its working directory, where there is no sandbox", async () => {
     vi.stubEnv("FAKE_DAGGER_SANDBOX", "none");
     const answer = await container(
-      ['withWorkdir (path: "/work")'],
+      ['withWorkdir (path: "/job")'],
       `withExec (args: ["sh","-c","echo here > relative; cat relative"],redirectStdout: "copy") {
-        file (path: "/work/relative") { contents } copy: file (path: "copy") { contents }
+        file (path: "/job/relative") { contents } copy: file (path: "copy") { contents }
       }`,
     );
     vi.unstubAllEnvs();
@@ -120,7 +120,7 @@ describe("a command's world", () => {
 
   it("has the working directory, the variables and the user that were set", async () => {
     const calls = [
-      'withWorkdir (path: "/work/deep")',
+      'withWorkdir (path: "/job/deep")',
       'withWorkdir (path: "../x")',
       'withEnvVariable (name: "A",value: "a")',
       'withEnvVariable (name: "B",value: "$A-${A}b",expand: true)',
@@ -129,7 +129,7 @@ describe("a command's world", () => {
       'withVolatileVariable (name: "V",value: "v")',
       'withUser (name: "nobody")',
     ];
-    expect(await stdout("pwd; echo $B $V $GONE; id -un", calls)).toBe("/work/x\na-ab v\nnobody\n");
+    expect(await stdout("pwd; echo $B $V $GONE; id -un", calls)).toBe("/job/x\na-ab v\nnobody\n");
   });
 
   it("has minimal variables of its image", async () => {

@@ -1,8 +1,8 @@
 /**
  * How a command sees its container.
  *
- * A container is a directory of the engine's state: its root file system. Container path /work/x is
- * <that directory>/work/x, unless something is mounted at /work. For a command the engine makes a mount
+ * A container is a directory of the engine's state: its root file system. Container path /job/x is
+ * <that directory>/job/x, unless something is mounted at /job. For a command the engine makes a mount
  * namespace, mounts there what the container has (directories, files, caches, temporary file systems,
  * and the host's /usr, /bin, /lib … read only), changes its root to the directory and gives it process
  * ids of its own. So absolute paths work, nothing of the host but its tools is visible, no container

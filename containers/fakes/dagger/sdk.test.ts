@@ -77,9 +77,9 @@ describe.each([
       const done = await client
         .container()
         .from("node:24")
-        .withMountedDirectory("/work", source)
+        .withMountedDirectory("/job", source)
         .withMountedCache("/cache", client.cacheVolume("npm"), { sharing: CacheSharingMode.Locked })
-        .withWorkdir("/work")
+        .withWorkdir("/job")
         .withEnvVariable("LABEL", "v-$PATH", { expand: true })
         .withSecretVariable("TOKEN", client.setSecret("token", "hush"))
         .withNewFile("/etc/task", "task\n", { permissions: 0o600 })
@@ -95,9 +95,9 @@ describe.each([
         done.stdout(),
         done.stderr(),
         done.file("out").contents(),
-        done.directory("/work").entries(),
+        done.directory("/job").entries(),
       ]);
-      const exported = await done.file("/work/out").export(join(folder, "exported"));
+      const exported = await done.file("/job/out").export(join(folder, "exported"));
       return { exitCode, stdout, stderr, contents, entries, exported };
     });
     expect(result).toEqual({

@@ -121,13 +121,13 @@ describe.runIf(best === "namespaces")("by namespaces alone", () => {
 
   it("the same absolute path is another file in each sandbox", async () => {
     const [one, two] = [await create(fake), await create(fake)];
-    for (const path of ["/home/user/x", "/tmp/x", "/var/tmp/x", "/dev/shm/x", "/work/x"]) {
+    for (const path of ["/home/user/x", "/tmp/x", "/var/tmp/x", "/dev/shm/x", "/job/x"]) {
       await outputOf(fake, one, `mkdir -p $(dirname ${path}); echo one > ${path}`);
       expect(await outputOf(fake, two, `cat ${path} 2>&1 || echo none`)).toMatch(/none\n$/);
       expect(await outputOf(fake, one, `cat ${path}`)).toBe("one\n");
     }
-    expect(await (await enter(fake, one, "/files?path=/work/x")).text()).toBe("one\n");
-    expect((await enter(fake, two, "/files?path=/work/x")).status).toBe(404);
+    expect(await (await enter(fake, one, "/files?path=/job/x")).text()).toBe("one\n");
+    expect((await enter(fake, two, "/files?path=/job/x")).status).toBe(404);
   });
 
   it("what the machine shares can be read and not written", async () => {

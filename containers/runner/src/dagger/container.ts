@@ -96,14 +96,14 @@ export async function runProgram(
   image: Container,
   job: Job,
   nonce: string,
-  any: ReturnType,
+  accepting: ReturnType,
 ): Promise<Ran> {
   const args = ["/bin/sh", `${CONTROL}/${FILES.wrapper}`, nonce, job.program, job.line ?? ""];
   try {
     const furnished = await furnish(client, image, job);
     const container = await furnished
       .withExec(args, {
-        expect: any,
+        expect: accepting,
         redirectStdout: `${CONTROL}/${FILES.stdout}`,
         redirectStderr: `${CONTROL}/${FILES.stderr}`,
       })
