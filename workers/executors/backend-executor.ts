@@ -56,6 +56,7 @@ export class TestOwner implements AttemptOwner {
       placement: "own",
       patient: true,
       claimed_by: null,
+      expires_at: Date.now() + 30_000,
       task_type: type,
     };
   }
@@ -160,7 +161,7 @@ export interface BackendUnderTest {
 /** Offers again what a reset of the backend cut off, as the queue does. */
 export async function offerUntilTaken(backend: AttemptBackend, dispatch: Dispatch): Promise<void> {
   for (;;) {
-    const answer = await backend.offer(dispatch, true).catch(() => null);
+    const answer = await backend.offer(dispatch).catch(() => null);
     if (answer?.status === "taken") return;
     if (answer?.status === "unavailable") throw new Error(answer.reason);
     await scheduler.wait(20);

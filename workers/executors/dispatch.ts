@@ -48,7 +48,7 @@ async function consume(message: Message<unknown>, ports: DispatchPorts): Promise
 
 async function deliver(dispatch: Dispatch, ports: DispatchPorts): Promise<void> {
   const backend = await ports.backend(dispatch);
-  const answer = await backend.offer(dispatch, dispatch.patient);
+  const answer = await backend.offer(dispatch);
   switch (answer.status) {
     case "taken":
       return;
@@ -56,7 +56,7 @@ async function deliver(dispatch: Dispatch, ports: DispatchPorts): Promise<void> 
       // A wait for room is no failed try.
       return ports.postpone(dispatch, answer.retry_after_seconds);
     case "unavailable":
-      return ports.owner(dispatch).attemptUnavailable(dispatch, dispatch.task_type);
+      return ports.owner(dispatch).attemptUnavailable(dispatch, dispatch.task_type, answer.by);
   }
 }
 

@@ -32,7 +32,7 @@ async function working(wanted: Parameters<FakeOwner["dispatch"]>[0] = {}) {
   const runner = await registered.join();
   const dispatch = owner.dispatch(wanted, { project_id });
   const pool = env.RUNNER_POOL.getByName(`project:${project_id}`);
-  await pool.offer(dispatch, true);
+  await pool.offer(dispatch);
   await runner.assigned(dispatch);
   return { registered, runner, dispatch, pool };
 }
@@ -216,7 +216,7 @@ describe("the long-poll", () => {
     await until("welcome", [helloFrame()]);
     const dispatch = owner.dispatch({}, { project_id });
     const waiting = exchange([], 5_000);
-    await pool.offer(dispatch, true);
+    await pool.offer(dispatch);
     expect((await waiting).text).toContain('"type":"assign"');
     const name = { attempt: attemptKey(dispatch), epoch: 1 };
     await until("log_ack", [

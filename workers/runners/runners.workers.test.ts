@@ -54,7 +54,7 @@ describe("a runner", () => {
       pool: "project:alpha",
     });
     const dispatch = owner.dispatch({}, { project_id: "alpha" });
-    await env.RUNNER_POOL.getByName("project:alpha").offer(dispatch, true);
+    await env.RUNNER_POOL.getByName("project:alpha").offer(dispatch);
     await runner.assigned(dispatch);
     expect(await state()).toMatchObject({
       state: "connected",
@@ -75,7 +75,7 @@ describe("a runner", () => {
     const registered = await RegisteredRunner.of(isolated, { project_id: "revoking" });
     const runner = await registered.join();
     const dispatch = owner.dispatch({}, { project_id: "revoking" });
-    await env.RUNNER_POOL.getByName("project:revoking").offer(dispatch, true);
+    await env.RUNNER_POOL.getByName("project:revoking").offer(dispatch);
     await runner.assigned(dispatch);
     const path = `/api/v1/runners/${registered.id}`;
     expect((await call(path, { method: "DELETE" })).status).toBe(204);

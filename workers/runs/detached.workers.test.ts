@@ -1,7 +1,12 @@
 /** Attempts that live elsewhere, as the coordinator sees them: the test is their backend. */
 import { env } from "cloudflare:workers";
 import { describe, expect, it } from "vitest";
-import type { DetachedRef, DetachedReport, OutputEntry } from "../executors/detached.ts";
+import type {
+  DetachedRef,
+  DetachedReport,
+  DetachedType,
+  OutputEntry,
+} from "../executors/detached.ts";
 import {
   begin,
   crash,
@@ -31,7 +36,8 @@ const refOf = (id: string, epoch: number): DetachedRef => ({
 });
 
 const owner = (ref: DetachedRef) => ownerOf(env.RUN_COORDINATOR, "own", ref.resource_id);
-const claim = (ref: DetachedRef, by = "here") => owner(ref).claimAttempt(ref, by);
+const claim = (ref: DetachedRef, by = "here", type: DetachedType = "dagger") =>
+  owner(ref).claimAttempt(ref, by, type);
 const report = (ref: DetachedRef, ...reports: DetachedReport[]) =>
   owner(ref).reportAttempt(ref, reports);
 
@@ -146,13 +152,14 @@ describe("a detached attempt", () => {
       .poll(() => claim(ref))
       .toMatchObject({ request: { work: { task_type: "dagger" } } });
     const other = await dispatched({ task_type: null, executors: ["dagger", "subprocess"] });
-    await owner(other.ref).attemptUnavailable(other.ref, "dagger");
-    expect(await claim(other.ref)).toMatchObject({
+    await owner(other.ref).attemptUnavailable(other.ref, "dagger", "here");
+    expect(await claim(other.ref)).toMatchObject({ status: "fenced" });
+    expect(await claim(other.ref, "here", "subprocess")).toMatchObject({
       request: { work: { task_type: "subprocess" } },
     });
     // Code that has begun goes over to nothing.
     await report(ref, { type: "started" });
-    await owner(ref).attemptUnavailable(ref, "dagger");
+    await owner(ref).attemptUnavailable(ref, "dagger", "here");
     expect(await claim(ref)).toMatchObject({ request: { work: { task_type: "dagger" } } });
   });
 });

@@ -5,7 +5,7 @@ import { contentDigest } from "../security/hash.ts";
 import type { AttemptHost, CachedOutcome, LogEntry, Ticket } from "./attempts.ts";
 import { artifactDigest, artifactMetadata, artifactPrefix } from "./blobs.ts";
 import { EndBatch } from "./end-batch.ts";
-import type { CacheRequest, StepWork } from "./ports.ts";
+import type { CacheRequest, CodeWork, StepWork } from "./ports.ts";
 import { ask } from "./questions.ts";
 import { storedRecord } from "./record.ts";
 import { fitsInline, inlineResult } from "./results.ts";
@@ -23,7 +23,6 @@ const MAX_CODE_CHARS = 100;
 
 const encoder = new TextEncoder();
 
-type CodeWork = Extract<StepWork, { type: "work" }>;
 interface StoredArtifact {
   readonly path: string;
   readonly bytes: number;
@@ -63,13 +62,12 @@ export class RunAttempts implements AttemptHost {
   work({ live, step }: Ticket): StepWork | Promise<StepWork> {
     const kind = this.#host.kind(live.resource);
     const answer = ask(this.#host.results, live, (view) => kind.work(view, step));
-    if (answer instanceof Promise) return answer.then((work) => this.withFiles(live, work));
-    return this.withFiles(live, answer);
+    const whole = (work: StepWork) => (work.type === "work" ? this.withFiles(live, work) : work);
+    return answer instanceof Promise ? answer.then(whole) : whole(answer);
   }
 
   /** The work with what earlier steps kept in its workspace, and counted in its cache. */
-  withFiles(live: LiveRun, step: StepWork): StepWork | Promise<StepWork> {
-    if (step.type !== "work") return step;
+  withFiles(live: LiveRun, step: CodeWork): CodeWork | Promise<CodeWork> {
     if (step.artifacts_from.length === 0) return step.cache ? withTaken(step, []) : step;
     return this.#taken(live, step.artifacts_from).then((taken) => withTaken(step, taken));
   }

@@ -44,6 +44,7 @@ export const taskKind: ResourceKind = {
     };
   },
 
+  child: () => null,
   decide: () => ({ verdict: { do: "run" }, items: [] }),
   question: () => null,
   conclude: () => ({ result: null, error: null }),

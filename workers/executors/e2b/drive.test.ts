@@ -27,6 +27,7 @@ const DISPATCH: Dispatch = {
   placement: "own",
   patient: true,
   claimed_by: null,
+  expires_at: 1_000_000,
   task_type: "e2b",
 };
 const QUIET = { hasUnreported: false, isAsked: false };

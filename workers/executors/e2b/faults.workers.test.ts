@@ -172,7 +172,7 @@ describe("an owner", { timeout: 30_000 }, () => {
     const owner = attempt({ command: "true" });
     owner.fence();
     const before = (await fakeState()).create_requests;
-    expect(await backend.offer(owner.dispatch, true)).toEqual({ status: "taken" });
+    expect(await backend.offer(owner.dispatch)).toEqual({ status: "taken" });
     expect((await backend.stop(owner.dispatch, "cancel")).status).toBe("unknown");
     expect((await fakeState()).create_requests).toBe(before);
   });

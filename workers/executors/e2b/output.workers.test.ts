@@ -3,7 +3,7 @@ import { abortAllDurableObjects, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { offerUntilTaken, type TestOwner } from "../backend-executor.ts";
-import { remoteAttemptName } from "./backend.ts";
+import { dispatchKey } from "../detached.ts";
 import {
   attempt,
   backend,
@@ -80,7 +80,7 @@ describe("output", { timeout: 40_000 }, () => {
     const owner = attempt({ command: 'echo "$TOKEN"; sleep 1', secrets: ["TOKEN"] }, { secrets });
     await offerUntilTaken(backend, owner.dispatch);
     await expect.poll(() => owner.text(), PATIENCE).toBe("***\n");
-    const object = env.REMOTE_ATTEMPT.getByName(remoteAttemptName(owner.dispatch));
+    const object = env.REMOTE_ATTEMPT.getByName(dispatchKey(owner.dispatch));
     const stored = await runInDurableObject(object, (_, { storage }) =>
       ["documents", "parts", "entries", "artifacts"].map((table) =>
         JSON.stringify(storage.sql.exec(`SELECT * FROM ${table}`).toArray()),

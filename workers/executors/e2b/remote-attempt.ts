@@ -71,7 +71,8 @@ export class RemoteAttemptBase extends DurableObject<Env> {
     }
     const { service, unavailable } = this.#ports;
     if (service === null) {
-      return { status: "unavailable", reason: unavailable ?? "There are no sandboxes." };
+      const reason = unavailable ?? "There are no sandboxes.";
+      return { status: "unavailable", reason, by: SANDBOX_BACKEND };
     }
     this.#claims += 1;
     try {
@@ -84,7 +85,7 @@ export class RemoteAttemptBase extends DurableObject<Env> {
 
   async #claim(wanted: Dispatch): Promise<void> {
     const owner = this.#ports.owner(wanted.placement, wanted.resource_id);
-    const claim = await owner.claimAttempt(refOf(wanted), SANDBOX_BACKEND);
+    const claim = await owner.claimAttempt(refOf(wanted), SANDBOX_BACKEND, "e2b");
     if (claim.status === "fenced" || this.#state !== null) return;
     const { timeout_ms, priority, request } = claim;
     const state = initialState(wanted, { timeout_ms, priority });

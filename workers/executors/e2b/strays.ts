@@ -29,7 +29,7 @@ async function isStray({ labels }: ListedSandbox, { owner }: StrayPorts): Promis
   // It is this deployment's, and yet nothing that it could have made.
   if (named === null) return true;
   const { placement, ref } = named;
-  const claim = await owner(placement, ref.resource_id).claimAttempt(ref, SANDBOX_BACKEND);
+  const claim = await owner(placement, ref.resource_id).claimAttempt(ref, SANDBOX_BACKEND, "e2b");
   return claim.status === "fenced";
 }
 

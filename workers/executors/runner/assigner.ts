@@ -160,7 +160,7 @@ export class Assigner {
     const claim =
       kept?.epoch === row.epoch
         ? kept.wanted
-        : await this.#host.owner(row).claimAttempt(refOf(row));
+        : await this.#host.owner(row).claimAttempt(refOf(row), row.task_type);
     if (claim.status === "fenced") return "fenced";
     const { work, project_id, ref } = claim.request;
     try {

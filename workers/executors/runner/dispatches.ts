@@ -5,6 +5,7 @@ import {
   type Claim,
   type DetachedRef,
   type Dispatch,
+  dispatchKey,
   type OfferAnswer,
   type Waiting,
 } from "../detached.ts";
@@ -21,6 +22,7 @@ import {
   type PoolOwner,
   refOf,
 } from "./pool-types.ts";
+import { backendNameOf } from "./pools.ts";
 import { GRACE_MS } from "./protocol.ts";
 import type { Reporter } from "./reporter.ts";
 import type { Roster } from "./roster.ts";
@@ -62,17 +64,17 @@ export class Dispatches {
   }
 
   /** Takes a dispatch; offered again while its claim is under way, it is the same offer. */
-  async offer(dispatch: Dispatch, patient: boolean): Promise<OfferAnswer> {
-    const place = placeOf(dispatch);
+  async offer(dispatch: Dispatch): Promise<OfferAnswer> {
+    const place = dispatchKey(dispatch);
     const under = this.#claiming.get(place);
     if (under) return under.answer;
     const known = this.#deps.store.find(attemptKey(dispatch));
     if (known !== null && known.epoch > dispatch.epoch) return { status: "taken" };
     if (known?.epoch === dispatch.epoch) return this.#known(known);
-    const refused = this.#refusal(dispatch, patient);
+    const refused = this.#refusal(dispatch);
     if (refused !== null) return refused;
     const claiming: Claiming = {
-      answer: Promise.resolve().then(() => this.#claim(dispatch, patient, claiming)),
+      answer: Promise.resolve().then(() => this.#claim(dispatch, claiming)),
       isStopped: false,
     };
     this.#claiming.set(place, claiming);
@@ -92,27 +94,27 @@ export class Dispatches {
   }
 
   /** What can be refused before it is claimed. */
-  #refusal({ task_type }: Dispatch, patient: boolean): OfferAnswer | null {
+  #refusal({ task_type, patient }: Dispatch): OfferAnswer | null {
     const { store, pool, roster, maxQueued } = this.#deps;
     if (!patient) {
       const reason = whyNone(pool, roster.offerings(), { task_type, runs_on: [] });
-      if (reason !== null) return { status: "unavailable", reason };
+      if (reason !== null) return { status: "unavailable", reason, by: backendNameOf(pool) };
     }
     return store.queueLength() + this.#claiming.size >= maxQueued
       ? { status: "full", retry_after_seconds: FULL_RETRY_SECONDS }
       : null;
   }
 
-  async #claim(dispatch: Dispatch, patient: boolean, claiming: Claiming): Promise<OfferAnswer> {
+  async #claim(dispatch: Dispatch, claiming: Claiming): Promise<OfferAnswer> {
     const { store, pool, roster, assigner } = this.#deps;
     const claim = await this.#claimOf(dispatch);
     if (claim.status === "fenced" || claiming.isStopped) return { status: "taken" };
-    const { epoch, resource_id, run, step, placement, project_id, task_type } = dispatch;
+    const { epoch, resource_id, run, step, placement, project_id, task_type, patient } = dispatch;
     const attempt = attemptKey(dispatch);
     const { runs_on, priority, timeout_ms } = claim;
     if (!patient) {
       const reason = whyNone(pool, roster.offerings(), { task_type, runs_on });
-      if (reason !== null) return { status: "unavailable", reason };
+      if (reason !== null) return { status: "unavailable", reason, by: backendNameOf(pool) };
     }
     const before = store.find(attempt);
     if (before !== null && before.epoch >= epoch) return { status: "taken" };
@@ -127,10 +129,12 @@ export class Dispatches {
   }
 
   async #claimOf(dispatch: Dispatch): Promise<Claim> {
-    const { resource_id, run, step, epoch } = dispatch;
+    const { resource_id, run, step, epoch, task_type } = dispatch;
     for (let tries = 1; ; tries += 1) {
       try {
-        return await this.#deps.owner(dispatch).claimAttempt({ resource_id, run, step, epoch });
+        return await this.#deps
+          .owner(dispatch)
+          .claimAttempt({ resource_id, run, step, epoch }, task_type);
       } catch (error) {
         logWarning("claim_failed", error, { resource_id, run, step, epoch, tries });
         if (tries >= CLAIM_TRIES) throw error;
@@ -141,7 +145,7 @@ export class Dispatches {
 
   stop(ref: DetachedRef, reason: StopReason): { status: "stopping" | "unknown" } {
     const { store, assigner } = this.#deps;
-    const claiming = this.#claiming.get(placeOf(ref));
+    const claiming = this.#claiming.get(dispatchKey(ref));
     // Its claim may have been granted already; it is not carried out.
     if (claiming) claiming.isStopped = true;
     const row = store.find(attemptKey(ref));
@@ -266,8 +270,4 @@ export class Dispatches {
     assigner.drop(row.attempt);
     assigner.assign();
   }
-}
-
-function placeOf(ref: DetachedRef): string {
-  return `${attemptKey(ref)}/${ref.epoch}`;
 }

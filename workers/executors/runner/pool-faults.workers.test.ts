@@ -38,7 +38,7 @@ async function running({ runner: id = "r1", isStarted = true }: Options = {}) {
   const pool = newPool();
   const runner = await ScriptedRunner.join(pool, id);
   const dispatch = owner.dispatch();
-  await pool.offer(dispatch, true);
+  await pool.offer(dispatch);
   const name = await runner.assigned(dispatch);
   if (isStarted) {
     runner.send({ type: "started", ...name });
@@ -221,7 +221,7 @@ describe("a lease", () => {
     runner.close();
     await ended(dispatch, "lost");
     const fresh = owner.again(dispatch);
-    await pool.offer(fresh, true);
+    await pool.offer(fresh);
     const late = await ScriptedRunner.join(pool, "r1", { running: [{ ...name, output: 0 }] });
     expect(late.all("welcome")[0]?.resumed).toEqual([]);
     late.send(completion(name));
@@ -278,10 +278,10 @@ describe("a reset of the pool", () => {
   it("keeps the queue, and the answer to what is offered again", async () => {
     const pool = newPool();
     const dispatches = [owner.dispatch({ priority: 1 }), owner.dispatch({ priority: 2 })];
-    for (const dispatch of dispatches) await pool.offer(dispatch, true);
+    for (const dispatch of dispatches) await pool.offer(dispatch);
     await evictDurableObject(pool);
     for (const dispatch of dispatches) {
-      expect(await pool.offer(dispatch, true)).toEqual({ status: "taken" });
+      expect(await pool.offer(dispatch)).toEqual({ status: "taken" });
     }
     const runner = await ScriptedRunner.join(pool, "r1", { slots: 1 });
     await eventually(() => expect(runner.all("assign")).toHaveLength(1));
@@ -414,7 +414,7 @@ describe("the long-poll", () => {
     expect(JSON.stringify(welcome)).toContain("welcome");
     const dispatch = owner.dispatch();
     const waiting = exchange([], 8_000);
-    await pool.offer(dispatch, true);
+    await pool.offer(dispatch);
     const name = { attempt: attemptKey(dispatch), epoch: 1 };
     expect(JSON.stringify(await waiting)).toContain("assign");
     const answers = await exchange(

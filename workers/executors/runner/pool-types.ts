@@ -13,7 +13,7 @@ import type { ToRunner } from "./protocol.ts";
 
 /** The owner of attempts as one pool calls it: its claims are in the pool's name. */
 export interface PoolOwner extends Omit<AttemptOwner, "claimAttempt"> {
-  claimAttempt(ref: DetachedRef): Promise<Claim>;
+  claimAttempt(ref: DetachedRef, type: DetachedType): Promise<Claim>;
 }
 
 /** What the coordinator is told last of a dispatch. */

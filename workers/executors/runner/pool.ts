@@ -41,7 +41,7 @@ export type ExchangeAnswer =
 
 function claimingAs(owner: AttemptOwner, by: string): PoolOwner {
   return {
-    claimAttempt: (ref) => owner.claimAttempt(ref, by),
+    claimAttempt: (ref, type) => owner.claimAttempt(ref, by, type),
     reportAttempt: (ref, reports) => owner.reportAttempt(ref, reports),
     artifactPlace: (ref, path) => owner.artifactPlace(ref, path),
   };
@@ -105,9 +105,9 @@ export abstract class RunnerPoolBase extends DurableObject<Env> implements Attem
     this.#roster = roster;
   }
 
-  async offer(dispatch: Dispatch, patient: boolean): Promise<OfferAnswer> {
+  async offer(dispatch: Dispatch): Promise<OfferAnswer> {
     this.#open();
-    return this.#dispatches.offer(dispatch, patient);
+    return this.#dispatches.offer(dispatch);
   }
 
   async stop(ref: DetachedRef, reason: StopReason): Promise<{ status: "stopping" | "unknown" }> {

@@ -83,6 +83,7 @@ export class FakeOwner implements AttemptOwner {
       task_type: "subprocess",
       patient: true,
       claimed_by: null,
+      expires_at: Date.now() + 30_000,
       ...place,
     };
     const step = { epoch: dispatch.epoch, wanted, output: [], reports: [] };
