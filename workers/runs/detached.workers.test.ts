@@ -1,6 +1,7 @@
 /** Attempts that live elsewhere, as the coordinator sees them: the test is their backend. */
+import { runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
-import { describe, expect, it } from "vitest";
+import { afterEach, describe, expect, it, vi } from "vitest";
 import type {
   DetachedRef,
   DetachedReport,
@@ -10,11 +11,14 @@ import type {
 import {
   begin,
   crash,
+  create,
   eventsOfType,
   resultOf,
   runs,
+  start,
   states,
   stepIs,
+  stubOf,
   until,
 } from "../pipelines/test-support-runs.ts";
 import { ownerOf } from "./attempt-owner.ts";
@@ -48,6 +52,8 @@ async function logOf(id: string): Promise<string> {
   const events = await eventsOfType(id, "log");
   return events.map(({ text }) => String(text)).join("");
 }
+
+afterEach(() => vi.restoreAllMocks());
 
 describe("a detached attempt", () => {
   it("is had by the backend that claims it first", async () => {
@@ -126,6 +132,31 @@ describe("a detached attempt", () => {
     const { id, ref } = await dispatched();
     expect((await runs.cancel(id)).run?.status).toBe("cancelled");
     expect(await claim(ref)).toMatchObject({ status: "fenced" });
+  });
+
+  it("says what it waits for, as its backend sees it", async () => {
+    const { id } = await dispatched();
+    await expect
+      .poll(async () => (await runs.inspect(id, 1)).queued[0]?.reason)
+      .toContain("Register one with POST /api/v1/runners");
+  });
+
+  it("fails when what it needs cannot be read, and does not wait for that", async () => {
+    const made = { name: "made", command: "echo x > f", artifacts: ["f"] };
+    const id = await create([
+      made,
+      { ...CODE, needs: ["made"], use_artifacts: [{ from: "made" }] },
+    ]);
+    await runInDurableObject(stubOf(id), (instance) => {
+      const { BLOBS }: Env = Reflect.get(instance, "env");
+      vi.spyOn(BLOBS, "list").mockRejectedValue(new Error("the blob store is down"));
+    });
+    await start(id);
+    await until(id, "failed", 1);
+    expect(await eventsOfType(id, "attempt.finished")).toMatchObject([
+      { step: "made" },
+      { step: "far", code: "attempt_not_prepared" },
+    ]);
   });
 
   it("says a second time that it has ended without harm", async () => {

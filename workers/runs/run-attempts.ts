@@ -1,4 +1,5 @@
 /** What attempts in the coordinator's own process need of it: their work, and somebody to report to. */
+import pMap from "p-map";
 import type { Executor, Outcome, TaskType, Work } from "../executors/port.ts";
 import { logWarning } from "../http/log.ts";
 import { contentDigest } from "../security/hash.ts";
@@ -20,6 +21,8 @@ import { keptArtifacts } from "./views.ts";
 
 const MAX_MESSAGE_CHARS = 10_000;
 const MAX_CODE_CHARS = 100;
+/** Listings of the blob store under way for one step; the platform allows six connections. */
+const MAX_LISTINGS = 4;
 
 const encoder = new TextEncoder();
 
@@ -73,19 +76,17 @@ export class RunAttempts implements AttemptHost {
   }
 
   async #taken(live: LiveRun, sources: CodeWork["artifacts_from"]): Promise<TakenFiles[]> {
-    const taken: TakenFiles[] = [];
-    for (const { step, path: folder } of sources) {
+    const taken = async ({ step, path: folder }: CodeWork["artifacts_from"][number]) => {
       const state = live.state.steps[step];
-      if (!state) continue;
       const { resource } = live;
-      const { epoch } = state;
-      const run = state.reused_from?.run ?? live.run;
+      const epoch = state?.epoch ?? 0;
+      const run = state?.reused_from?.run ?? live.run;
       const name = stepName({ live, step });
       const files = await this.#kept(artifactPrefix({ resource, run, step: name, epoch }));
       const made_by = { resource_id: resource.id, run, step, epoch };
-      taken.push({ step: name, made_by, folder, files });
-    }
-    return taken;
+      return { step: name, made_by, folder, files };
+    };
+    return pMap(sources, taken, { concurrency: MAX_LISTINGS });
   }
 
   async #kept(prefix: string): Promise<TakenFiles["files"]> {

@@ -93,10 +93,14 @@ export const fields = {
     )
     .max(20)
     .openapi({ description: "Labels that the runner has to have, every one of them." }),
-  executors: z.array(z.enum(DETACHED_TYPES)).max(DETACHED_TYPES.length).openapi({
-    description:
-      "Executors in the order of preference: while nothing connected can run the task by one, the next is tried. The first is the `task_type`.",
-  }),
+  executors: z
+    .array(z.enum(DETACHED_TYPES))
+    .max(DETACHED_TYPES.length)
+    .refine((types) => new Set(types).size === types.length, "Name each executor once.")
+    .openapi({
+      description:
+        "Executors in the order of preference: while nothing connected can run the task by one, the next is tried. The first is the `task_type`.",
+    }),
   image: z.string().min(1).max(500).nullable(),
   template: z.string().min(1).max(200).nullable(),
   pipeline_id: reference.nullable().openapi({

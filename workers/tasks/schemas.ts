@@ -47,6 +47,9 @@ export type TaskSpec = z.output<typeof specSchema>;
 export const createTaskSchema = z
   .strictObject({
     ...specFields,
+    task_type: fields.task_type
+      .optional()
+      .openapi({ description: "The first of `executors` unless said; `local` without any." }),
     project_id: projectIdSchema.optional(),
     files: filesSchema.prefault({}),
     execute: z
