@@ -60,6 +60,7 @@ const schema = z.object({
   transport: choice(TRANSPORT_MODES, "auto"),
   drainSeconds: whole(0, 86_400, 60),
   logBufferMib: whole(1, 65_536, 64),
+  tied: z.boolean(),
 });
 
 export type Settings = z.output<typeof schema>;

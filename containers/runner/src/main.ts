@@ -63,10 +63,12 @@ async function run(settings: Settings, state: StateFolder): Promise<void> {
     kill();
     process.exit(DEFECT);
   });
-  onSignals(() => {
+  const end = () => {
     say(`ends when its attempts have, in ${settings.drainSeconds} s at the latest`);
     void runner.drain(settings.drainSeconds * 1_000);
-  }, kill);
+  };
+  onSignals(end, kill);
+  if (settings.tied) process.stdin.once("end", end).resume();
   await runner.run();
 }
 

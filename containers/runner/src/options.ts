@@ -76,6 +76,11 @@ export const OPTIONS = {
     value: "N",
     about: "output kept of each attempt while the service takes none (64)",
   },
+  tied: {
+    flag: "tied",
+    value: null,
+    about: "end as by SIGTERM when standard input ends, as it does with the parent process",
+  },
   version: { flag: "version", value: null, about: "print the version" },
   help: { flag: "help", value: null, about: "print this" },
 } as const satisfies Record<string, Option>;
