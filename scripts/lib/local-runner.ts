@@ -45,6 +45,11 @@ export class LocalRunner {
     this.#options = options;
   }
 
+  /** Process id of the runner; null while none runs. */
+  get pid(): number | null {
+    return this.#child?.pid ?? null;
+  }
+
   /** Registers the runner if it is new, and starts it. Throws when the service does not let it. */
   async start(): Promise<void> {
     const { url, key, folder } = this.#options;
