@@ -113,7 +113,8 @@ function finished(change: Change, index: number, step: StepState, result: Attemp
   if (hadStarted) change.emit({ type: "attempt.finished", ...dispatchOf(index, step), result });
   land(change, index, step);
   step.losses = 0;
-  if (result.status === "cancelled" && result.unconfirmed) step.error = UNCONFIRMED;
+  // What an earlier dispatch came to is told by its own events.
+  if (result.status === "cancelled") step.error = result.unconfirmed ? UNCONFIRMED : null;
   if (result.status === "completed") {
     step.exit_code = result.exit_code;
     step.error = null;
