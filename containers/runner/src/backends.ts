@@ -45,6 +45,7 @@ async function subprocess(settings: Settings, state: StateFolder, say: Say) {
     stateFolder: state.path,
     attempts: state.attempts,
     isolation,
+    engines: [settings.engine, process.env.DOCKER_HOST].filter((each) => typeof each === "string"),
     limits: {
       memoryMib: settings.memoryMib,
       processes: settings.maxProcesses,

@@ -33,7 +33,7 @@ function warnOfPlainHttp(url: string): void {
 }
 
 async function run(settings: Settings, state: StateFolder): Promise<void> {
-  const killed = await clearLeftovers(state.attempts, markPrefix(state.path));
+  const killed = await clearLeftovers(state.attempts, markPrefix(state.path), say);
   if (killed > 0) say(`ended ${killed} processes that an earlier runner left behind`);
   const backends = await createBackends(settings, state, say);
   const { url, runnerId, privateKey } = await enrol(settings, state.identity, say);
