@@ -34,6 +34,7 @@ function dagger(settings: Settings, state: StateFolder, warn: Say) {
     attempts: state.attempts,
     cli: settings.daggerCli ?? DAGGER_CLI,
     engine: settings.engine,
+    defaultImage: settings.daggerImage,
     warn,
   });
 }

@@ -95,6 +95,11 @@ export class RunnerProcess {
     return this.child.exitCode;
   }
 
+  async kill(): Promise<void> {
+    this.child.kill("SIGKILL");
+    await this.ended();
+  }
+
   async said(text: string): Promise<void> {
     await until(
       () => this.stderr.includes(text),

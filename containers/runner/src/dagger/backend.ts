@@ -6,13 +6,9 @@ import type { AttemptDeps, Backend } from "../backend.ts";
 import { markPrefix } from "../leftovers.ts";
 import { DaggerExecutor, type DaggerSettings } from "./executor.ts";
 import { makeHarnessFolder } from "./harness-folder.ts";
+import { DEFAULT_IMAGE } from "./places.ts";
 import { probeEngine } from "./probe.ts";
 
-/**
- * The image of tasks that name none: of the official ones the one that has bash, Node.js, Python and
- * git, so that a task in any language runs in it.
- */
-export const DEFAULT_IMAGE = "node:24-bookworm";
 /** The CLI tries again and again to reach an engine whose address it was given. */
 const CONNECT_MS = 20_000;
 /** An engine that the CLI starts itself may have to be fetched first. */
