@@ -39,6 +39,7 @@ export function createSubprocessBackend(options: SubprocessOptions): Backend {
   };
   return {
     type: "subprocess",
+    beginning: "The runner looks for bash.",
     probe: async () => {
       try {
         accessSync(settings.bash, constants.X_OK);
