@@ -103,8 +103,9 @@ async function main(): Promise<number> {
     await run(settings, state);
   } catch (error) {
     if (!(error instanceof FatalError && settings.stay)) throw error;
+    const stopped = stopSignal();
     say(`${error.message} It waits to be stopped, since starting it again would not help.`);
-    await stopSignal();
+    await stopped;
     return FINAL;
   }
   return 0;
@@ -115,11 +116,13 @@ function stopSignal(): Promise<void> {
   const waiting = setInterval(() => {}, 2 ** 31 - 1);
   return new Promise((resolve) => {
     for (const name of ["SIGTERM", "SIGINT"] as const) {
-      process.removeAllListeners(name);
+      const earlier = process.listeners(name);
       process.once(name, () => {
         clearInterval(waiting);
         resolve();
       });
+      // After that, since a signal that nobody listens to is lost, or ends the process.
+      for (const listener of earlier) process.off(name, listener);
     }
   });
 }

@@ -123,7 +123,7 @@ describe("the process", { concurrent: true }, () => {
     await fixture.logged("a", "up");
     runner.child.kill("SIGINT");
     expect(await runner.ended()).toBe(0);
-    expect(fixture.held()).toEqual([]);
+    expect(pool.last("heartbeat")).toMatchObject({ draining: true, running: [] });
     expect(pool.last("complete")).toBeUndefined();
     expect(fixture.processes()).toEqual([]);
   });
