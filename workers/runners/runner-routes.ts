@@ -45,6 +45,7 @@ export function runnerProtocolRoutes(): Router {
         "Once a token. The same token with the same key is answered the same, so that a lost answer can be asked for again.",
       request: { body: registerSchema },
       responses: { 200: { description: "The runner is registered.", schema: registeredSchema } },
+      errors: ["unavailable"],
     },
     registration,
     async (c, { body }) => ({

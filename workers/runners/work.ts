@@ -4,10 +4,10 @@ import { ApiError } from "../http/errors.ts";
 import { artifactMetadata } from "../runs/blobs.ts";
 import { type RunnerCaller, revoked } from "./access.ts";
 import { storeArtifact } from "./artifacts.ts";
+import { askPool, type Pool, unavailable } from "./ask-pool.ts";
 import type { Pools } from "./service.ts";
 
 type Attempt = Pick<AttemptName, "attempt" | "epoch">;
-type Pool = ReturnType<Pools["getByName"]>;
 
 export interface Upload {
   readonly path: string;
@@ -88,13 +88,8 @@ export class RunnerWork {
     if (told === "fenced") throw fenced();
   }
 
-  /** A pool, or the coordinator behind it, that was reset is there again soon. */
-  async #ask<T>({ pool }: RunnerCaller, call: (pool: Pool) => Promise<T>): Promise<T> {
-    try {
-      return await call(this.#pools.getByName(pool));
-    } catch (cause) {
-      throw unavailable("The runner's pool, or the coordinator behind it, did not answer.", cause);
-    }
+  #ask<T>({ pool }: RunnerCaller, call: (pool: Pool) => Promise<T>): Promise<T> {
+    return askPool(this.#pools, pool, call);
   }
 }
 
@@ -104,11 +99,4 @@ function fenced(): ApiError {
     "This attempt is not the runner's any more. Stop its work and report nothing of it.",
     { members: { fenced: true } },
   );
-}
-
-function unavailable(what: string, cause?: unknown): ApiError {
-  return new ApiError("unavailable", `${what} Try again.`, {
-    headers: { "Retry-After": "1" },
-    cause,
-  });
 }

@@ -4,23 +4,23 @@
  */
 import { DurableObject } from "cloudflare:workers";
 import { z } from "zod";
-import type {
-  AttemptBackend,
-  AttemptOwner,
-  DetachedRef,
-  Dispatch,
-  OfferAnswer,
-  Waiting,
-} from "../detached.ts";
+import type { AttemptBackend, DetachedRef, Dispatch, OfferAnswer, Waiting } from "../detached.ts";
 import type { StopReason, TaskType } from "../port.ts";
 import { Assigner } from "./assigner.ts";
 import { CLOSE_REFUSED, Connections } from "./connections.ts";
 import { Conversation } from "./conversation.ts";
 import { Dispatches, MAX_QUEUED } from "./dispatches.ts";
+import { Failover } from "./failover.ts";
 import { afterRestart } from "./leases.ts";
 import { type ArtifactPlace, type AttemptName, type KeptFile, PoolFiles } from "./pool-files.ts";
 import { PoolStore } from "./pool-store.ts";
-import type { Admission, PoolOwner, PoolPorts, RunnerStatus } from "./pool-types.ts";
+import {
+  type Admission,
+  type PoolOwner,
+  type PoolPorts,
+  REVOKED,
+  type RunnerStatus,
+} from "./pool-types.ts";
 import { backendNameOf } from "./pools.ts";
 import { fromRunnerSchema, LEASE_MS } from "./protocol.ts";
 import { Reporter } from "./reporter.ts";
@@ -39,9 +39,10 @@ export type ExchangeAnswer =
   | { readonly status: "frames"; readonly frames: string }
   | { readonly status: "unknown" };
 
-function claimingAs(owner: AttemptOwner, by: string): PoolOwner {
+function inNameOf(by: string, owner: ReturnType<PoolPorts["owner"]>): PoolOwner {
   return {
     claimAttempt: (ref, type) => owner.claimAttempt(ref, by, type),
+    attemptUnavailable: (ref, type) => owner.attemptUnavailable(ref, type, by),
     reportAttempt: (ref, reports) => owner.reportAttempt(ref, reports),
     artifactPlace: (ref, path) => owner.artifactPlace(ref, path),
   };
@@ -55,6 +56,7 @@ export abstract class RunnerPoolBase extends DurableObject<Env> implements Attem
   readonly #reporter: Reporter;
   readonly #assigner: Assigner;
   readonly #dispatches: Dispatches;
+  readonly #failover: Failover;
   readonly #conversation: Conversation;
   readonly #files: PoolFiles;
   #armedAt: number | null = null;
@@ -68,7 +70,7 @@ export abstract class RunnerPoolBase extends DurableObject<Env> implements Attem
     const roster = new Roster(store, connections);
     const pool = context.id.name ?? "unnamed";
     const owner = ({ placement, resource_id }: Pick<Dispatch, "placement" | "resource_id">) =>
-      claimingAs(ports.owner(env, placement, resource_id), backendNameOf(pool));
+      inNameOf(backendNameOf(pool), ports.owner(env, placement, resource_id));
     const arm = () => this.#arm();
     this.#reporter = new Reporter({
       owner,
@@ -96,7 +98,10 @@ export abstract class RunnerPoolBase extends DurableObject<Env> implements Attem
       arm,
     };
     const maxQueued = ports.max_queued ?? MAX_QUEUED;
-    this.#dispatches = new Dispatches({ ...shared, owner, maxQueued });
+    const offerings = () => roster.offerings();
+    const failover = new Failover({ store, pool, leaseMs, offerings });
+    this.#dispatches = new Dispatches({ ...shared, owner, maxQueued, failover });
+    this.#failover = failover;
     this.#conversation = new Conversation({ ...shared, dispatches: this.#dispatches, leaseMs });
     this.#files = new PoolFiles({ store, owner, fenced: (row) => this.#dispatches.fenced(row) });
     this.#leaseMs = leaseMs;
@@ -134,10 +139,9 @@ export abstract class RunnerPoolBase extends DurableObject<Env> implements Attem
   revoke(runnerId: string): void {
     this.#open();
     this.#roster.revoke(runnerId);
-    const message = "This runner has been revoked. Register it anew with POST /api/v1/runners.";
-    this.#connections.tellAll(runnerId, { type: "refused", code: "revoked", message });
-    this.#connections.closeOthers(runnerId, null, CLOSE_REFUSED, "revoked");
-    for (const row of this.#store.activeOf(runnerId)) this.#dispatches.lose(row);
+    this.#connections.tellAll(runnerId, REVOKED);
+    this.#connections.closeOthers(runnerId, null, CLOSE_REFUSED, REVOKED.code);
+    this.#dispatches.leave(runnerId);
   }
 
   /** Those of the runners that the pool knows. */
@@ -148,7 +152,7 @@ export abstract class RunnerPoolBase extends DurableObject<Env> implements Attem
   /** Lets a signed request in once, unless its runner is revoked. */
   admit(runnerId: string, nonce: string, expiresAt: number): Admission {
     if (this.#roster.find(runnerId)?.is_revoked === true) return "revoked";
-    return this.#store.useNonce(runnerId, nonce, expiresAt) ? "admitted" : "replayed";
+    return this.#store.useNonce(runnerId, nonce, expiresAt, Date.now()) ? "admitted" : "replayed";
   }
 
   /** The long-poll: hears the frames, and answers with those for the runner. */
@@ -194,11 +198,17 @@ export abstract class RunnerPoolBase extends DurableObject<Env> implements Attem
   }
 
   override webSocketClose(socket: WebSocket): void {
-    this.#connections.release(socket);
+    this.#release(socket);
   }
 
   override webSocketError(socket: WebSocket): void {
+    this.#release(socket);
+  }
+
+  #release(socket: WebSocket): void {
+    this.#open();
     this.#connections.release(socket);
+    this.#arm();
   }
 
   override async alarm(): Promise<void> {
@@ -212,6 +222,7 @@ export abstract class RunnerPoolBase extends DurableObject<Env> implements Attem
       else this.#dispatches.lose(row);
     }
     this.#store.purge(now);
+    this.#dispatches.failOver(now);
     this.#dispatches.tellEnding();
     this.#assigner.assign();
     this.#arm();
@@ -238,6 +249,7 @@ export abstract class RunnerPoolBase extends DurableObject<Env> implements Attem
       this.#store.nextLease(),
       this.#store.ending().length > 0 ? now + this.#leaseMs : null,
       this.#assigner.nextTry(),
+      this.#failover.next(now),
     ].filter((at) => at !== null);
     if (times.length === 0) return;
     const at = Math.max(now + 1, Math.min(...times));

@@ -22,6 +22,12 @@ export const POLL_WAIT_MS = 25_000;
 
 /** One dispatch: `attempt` names the step of a run, `epoch` its dispatch. */
 const dispatched = { attempt: z.string().min(1).max(200), epoch: z.int().positive() };
+export type Dispatched = z.output<z.ZodObject<typeof dispatched>>;
+/** Names a dispatch; the same as `dispatchKey` does where there is its reference. */
+export function dispatchedKey({ attempt, epoch }: Dispatched): string {
+  return `${attempt}/${epoch}`;
+}
+
 /** Entries of output of the dispatch. */
 const count = z.int().nonnegative();
 
