@@ -33,21 +33,19 @@ export class RunnerWork {
     throw unavailable(`The pool answered ${response.status}.`);
   }
 
-  /** Returns the JSON of the frames for the runner. Throws `conflict` for an unknown session. */
-  async exchange(
-    { runner_id, pool }: RunnerCaller,
-    exchange: {
-      readonly session: string;
-      readonly frames: readonly unknown[];
-      readonly wait_ms: number;
-    },
-  ): Promise<string> {
-    const { session, wait_ms } = exchange;
-    const frames = JSON.stringify(exchange.frames);
-    const answer = await this.#ask({ runner_id, pool }, async (stub) =>
-      stub.exchange(runner_id, { session, frames, wait_ms }),
-    );
+  /**
+   * Hands the body of an exchange on as it is; returns the JSON of the frames for the runner. Throws
+   * `conflict` for an unknown session, `bad_request` and `unavailable`.
+   */
+  async exchange(caller: RunnerCaller, body: Uint8Array): Promise<string> {
+    const answer = await this.#ask(caller, async (pool) => pool.exchange(caller.runner_id, body));
     if (answer.status === "frames") return answer.frames;
+    if (answer.status === "invalid") {
+      throw new ApiError(
+        "bad_request",
+        `The body is no exchange of frames: ${answer.message} Use a runner of the service's version.`,
+      );
+    }
     throw new ApiError(
       "conflict",
       "This session is not known any more. Begin another one, whose first frame is a hello.",

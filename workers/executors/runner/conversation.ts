@@ -47,7 +47,12 @@ export class Conversation {
 
   /** Hears a message of a WebSocket. */
   hearText(connection: Connection, text: string): Promise<void> {
-    const frame = fromRunnerSchema.safeParse(parse(text));
+    return this.hearValue(connection, parseJson(text));
+  }
+
+  /** Hears what should be a frame; what is none is refused. */
+  hearValue(connection: Connection, value: unknown): Promise<void> {
+    const frame = fromRunnerSchema.safeParse(value);
     if (frame.success) return this.hear(connection, frame.data);
     const [issue] = frame.error.issues;
     const where = issue?.path.join(".") ?? "";
@@ -276,7 +281,8 @@ export class Conversation {
   }
 }
 
-function parse(text: string): unknown {
+/** Undefined for what is no JSON. */
+export function parseJson(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch {

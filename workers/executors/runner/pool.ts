@@ -8,7 +8,7 @@ import type { AttemptBackend, DetachedRef, Dispatch, OfferAnswer, Waiting } from
 import type { StopReason, TaskType } from "../port.ts";
 import { Assigner } from "./assigner.ts";
 import { CLOSE_REFUSED, Connections } from "./connections.ts";
-import { Conversation } from "./conversation.ts";
+import { Conversation, parseJson } from "./conversation.ts";
 import { Dispatches, MAX_QUEUED } from "./dispatches.ts";
 import { Failover } from "./failover.ts";
 import { afterRestart } from "./leases.ts";
@@ -22,22 +22,20 @@ import {
   type RunnerStatus,
 } from "./pool-types.ts";
 import { backendNameOf } from "./pools.ts";
-import { fromRunnerSchema, LEASE_MS } from "./protocol.ts";
+import { exchangeRequestSchema, LEASE_MS } from "./protocol.ts";
 import { Reporter } from "./reporter.ts";
 import { Roster } from "./roster.ts";
 import { readSignature } from "./signature.ts";
 
-/** `frames` is the JSON of a list of them, here and in the answer. */
-export interface Exchange {
-  readonly session: string;
-  readonly frames: string;
-  readonly wait_ms: number;
-}
-
-/** A session that the object does not know has to begin with a hello. */
 export type ExchangeAnswer =
+  /** JSON of a list of frames. */
   | { readonly status: "frames"; readonly frames: string }
-  | { readonly status: "unknown" };
+  /** A session that the object does not know has to begin with a hello. */
+  | { readonly status: "unknown" }
+  /** The body is no exchange. */
+  | { readonly status: "invalid"; readonly message: string };
+
+const helloSchema = z.looseObject({ type: z.literal("hello") });
 
 function inNameOf(by: string, owner: ReturnType<PoolPorts["owner"]>): PoolOwner {
   return {
@@ -155,15 +153,19 @@ export abstract class RunnerPoolBase extends DurableObject<Env> implements Attem
     return this.#store.useNonce(runnerId, nonce, expiresAt, Date.now()) ? "admitted" : "replayed";
   }
 
-  /** The long-poll: hears the frames, and answers with those for the runner. */
-  async exchange(runnerId: string, exchange: Exchange): Promise<ExchangeAnswer> {
+  /** The long-poll: hears the frames of a body, and answers with those for the runner. */
+  async exchange(runnerId: string, body: Uint8Array): Promise<ExchangeAnswer> {
     this.#open();
-    const known = this.#connections.session(runnerId, exchange.session);
-    const frames = z.array(fromRunnerSchema).parse(JSON.parse(exchange.frames));
-    if (known === null && frames[0]?.type !== "hello") return { status: "unknown" };
-    const session = known ?? this.#connections.begin(runnerId, exchange.session);
-    for (const frame of frames) await this.#conversation.hear(session, frame);
-    return { status: "frames", frames: JSON.stringify(await session.take(exchange.wait_ms)) };
+    const exchange = exchangeRequestSchema.safeParse(parseJson(new TextDecoder().decode(body)));
+    if (!exchange.success) {
+      return { status: "invalid", message: exchange.error.issues[0]?.message ?? "" };
+    }
+    const { session: name, frames, wait_ms } = exchange.data;
+    const known = this.#connections.session(runnerId, name);
+    if (known === null && !helloSchema.safeParse(frames[0]).success) return { status: "unknown" };
+    const session = known ?? this.#connections.begin(runnerId, name);
+    for (const frame of frames) await this.#conversation.hearValue(session, frame);
+    return { status: "frames", frames: JSON.stringify(await session.take(wait_ms)) };
   }
 
   mayRead(name: AttemptName, key: string): "allowed" | "fenced" | "foreign" {
