@@ -20,5 +20,8 @@ export async function consume({ queue, messages }: MessageBatch<unknown>, env: E
     });
   } else if (queue === DEAD_LETTER_QUEUE) {
     await buryDispatches(messages, { owner });
+  } else {
+    // What returns without a word has acknowledged its messages.
+    throw new Error(`The queue "${queue}" has no consumer here. Give it one in workers/queues.ts.`);
   }
 }

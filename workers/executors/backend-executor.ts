@@ -30,6 +30,9 @@ export class TestOwner implements AttemptOwner {
   epoch: number;
   timeout_ms: number;
   claims = 0;
+  /** It is being stopped: what has not been claimed will not be, while reports still count. */
+  isStopping = false;
+  #claimedBy: string | null = null;
   /** Calls fail while it is set. */
   isDown = false;
   /** Called before each report is answered. */
@@ -98,10 +101,14 @@ export class TestOwner implements AttemptOwner {
     if (this.isDown) throw new Error("The owner is down.");
   }
 
-  async claimAttempt(ref: DetachedRef): Promise<Claim> {
+  async claimAttempt(ref: DetachedRef, by: string, type: DetachedType): Promise<Claim> {
     this.#pass();
     this.claims += 1;
-    if (this.#isFenced(ref) || this.isOver) return { status: "fenced", epoch: this.epoch };
+    const isTaken = (this.#claimedBy ?? by) !== by || type !== this.dispatch.task_type;
+    if (this.#isFenced(ref) || this.isOver || this.isStopping || isTaken) {
+      return { status: "fenced", epoch: this.epoch };
+    }
+    this.#claimedBy = by;
     const { request, timeout_ms } = this;
     return { status: "wanted", request, timeout_ms, runs_on: [], priority: 0 };
   }
@@ -188,6 +195,7 @@ export function backendExecutor({ type, backend, blobs, register }: BackendUnder
       let isCancelled = false;
       const stop = async () => {
         const reason = signal.reason === "timeout" ? "timeout" : "cancel";
+        owner.isStopping = true;
         const { status } = await backend.stop(owner.dispatch, reason);
         // Whoever claims it now is told that it was stopped.
         if (status === "unknown") {

@@ -41,6 +41,11 @@ export const dispatchSchema = detachedRefSchema.extend({
 });
 export type Dispatch = Readonly<z.output<typeof dispatchSchema>>;
 
+/** The reference alone, of whatever has one. */
+export function refOf({ resource_id, run, step, epoch }: DetachedRef): DetachedRef {
+  return { resource_id, run, step, epoch };
+}
+
 /** Names one dispatch. */
 export function dispatchKey(ref: DetachedRef): string {
   return `${attemptKey(ref)}/${ref.epoch}`;

@@ -13,6 +13,7 @@ import {
   detachedRefSchema,
   dispatchSchema,
   type OfferAnswer,
+  refOf,
   type Waiting,
 } from "../detached.ts";
 import type { StopReason } from "../port.ts";
@@ -210,8 +211,4 @@ export class RemoteAttemptBase extends DurableObject<Env> {
     this.#session = null;
     this.#isForgetting = false;
   }
-}
-
-function refOf({ resource_id, run, step, epoch }: Dispatch): DetachedRef {
-  return { resource_id, run, step, epoch };
 }

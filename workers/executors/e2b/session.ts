@@ -1,6 +1,6 @@
 /** Carries out the commands of an attempt's state machine, and says what came of each. */
 import { SecretsTooLargeError } from "../../security/masking.ts";
-import { type AttemptOwner, attemptKey, type DetachedReport } from "../detached.ts";
+import { type AttemptOwner, type DetachedReport, dispatchKey } from "../detached.ts";
 import { type ResolvedEnvironment, resolveEnvironment } from "../environment.ts";
 import { workingDirectory } from "../file-set.ts";
 import { AttemptFailed, failed, stopped } from "../outcome.ts";
@@ -144,7 +144,7 @@ export class AttemptSession {
   }
 
   #holder({ dispatch }: AttemptState): string {
-    return `${attemptKey(dispatch)}/${dispatch.epoch}`;
+    return dispatchKey(dispatch);
   }
 
   async take_slot(state: AttemptState): Promise<Step> {

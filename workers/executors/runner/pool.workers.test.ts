@@ -48,12 +48,14 @@ describe("an offer", () => {
     const dispatch = owner.dispatch({ runs_on: ["gpu"] });
     expect(await pool.offer({ ...dispatch, patient: false })).toEqual({
       status: "unavailable",
+      by: "runners/project:waiting",
       reason: expect.stringContaining("No runner is registered"),
     });
     expect(owner.claims).toBe(0);
     const plain = await ScriptedRunner.join(pool, "plain");
     expect(await pool.offer({ ...dispatch, patient: false })).toEqual({
       status: "unavailable",
+      by: "runners/project:waiting",
       reason: expect.stringContaining('"gpu"'),
     });
     expect(await pool.waiting(dispatch)).toBeNull();
@@ -74,6 +76,7 @@ describe("an offer", () => {
     const dispatch = owner.dispatch();
     expect(await pool.offer({ ...dispatch, patient: false })).toEqual({
       status: "unavailable",
+      by: `runners/${pool.name}`,
       reason: expect.stringContaining("Switched off by its owner."),
     });
     await pool.offer(dispatch);
@@ -140,12 +143,13 @@ describe("an offer", () => {
     expect(runner.all("assign")).toHaveLength(1);
   });
 
-  it("is taken again when its claim fails for a while, and thrown back when it fails on", async () => {
+  it("whose claim fails is thrown back at once, and taken when it is offered again", async () => {
     const pool = newPool();
     const dispatch = owner.dispatch();
     owner.isDown = true;
     const failed = await pool.offer(dispatch).catch((error: unknown) => String(error));
     expect(failed).toContain("reset");
+    expect(owner.failures).toBe(1);
     owner.isDown = false;
     expect(await pool.offer(dispatch)).toEqual({ status: "taken" });
     expect(await pool.waiting(dispatch)).not.toBeNull();
