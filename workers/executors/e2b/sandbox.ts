@@ -1,5 +1,9 @@
 /** What an attempt asks of the service that has sandboxes, and of one sandbox. */
+import { messageOf } from "../message.ts";
 import type { LogStream } from "../port.ts";
+
+/** A create that was not answered by then is given up, and its sandbox looked for. */
+export const CREATE_LIMIT_MS = 60_000;
 
 /** Metadata that every sandbox of this service carries, to find and to judge it by. */
 export type SandboxLabels = Readonly<Record<string, string>>;
@@ -35,8 +39,8 @@ export interface Sandbox {
   readonly id: string;
   /** Several in one request, unless there is a stream among them. Throws DiskFull. */
   write(uploads: readonly Upload[]): Promise<void>;
-  /** Null when there is no such file. */
-  read(path: string): Promise<ReadableStream<Uint8Array> | null>;
+  /** Null when there is no such file. An abort breaks the stream off. */
+  read(path: string, signal?: AbortSignal): Promise<ReadableStream<Uint8Array> | null>;
   /** Runs a command to its end; resolves with its exit code. An abort leaves it running. */
   run(command: readonly string[], take: TakeOutput, signal?: AbortSignal): Promise<number>;
 }
@@ -52,15 +56,15 @@ export interface SandboxService {
   kill(id: string): Promise<void>;
   /** Lets it live for `ttl_ms` from now. */
   extend(id: string, ttl_ms: number): Promise<void>;
-  /** At most `limit` that carry all the labels. */
-  list(labels: SandboxLabels, limit: number): Promise<readonly ListedSandbox[]>;
+  /** All that carry the labels, page by page. */
+  list(labels: SandboxLabels, page_size?: number): AsyncIterable<readonly ListedSandbox[]>;
 }
 
 export class SandboxUnreachable extends Error {
   override readonly name = "SandboxUnreachable";
 
   static of(cause: unknown): SandboxUnreachable {
-    return new SandboxUnreachable(cause instanceof Error ? cause.message : String(cause));
+    return new SandboxUnreachable(messageOf(cause));
   }
 }
 
