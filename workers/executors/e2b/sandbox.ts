@@ -11,8 +11,10 @@ export type SandboxLabels = Readonly<Record<string, string>>;
 export interface NewSandbox {
   readonly template: string;
   readonly labels: SandboxLabels;
-  /** After so long it is killed by the service, whatever becomes of its owner. */
+  /** After so long the service ends it, whatever becomes of its owner. */
   readonly ttl_ms: number;
+  /** What that end is; `pause` keeps memory and files, at no cost but that of the disk. */
+  readonly on_timeout?: "kill" | "pause";
   /** Hosts that the code may reach. */
   readonly allow: readonly string[];
 }
@@ -49,9 +51,15 @@ export interface Sandbox {
 export interface SandboxService {
   /** Throws CreateRefused, CreateRejected, or SandboxUnreachable when nobody knows what came of it. */
   create(asked: NewSandbox): Promise<Sandbox>;
-  /** Null when it is gone. */
+  /** Resumes a paused one, for `ttl_ms`; never shortens the time of one that runs. Null when it is gone. */
   connect(id: string, ttl_ms: number): Promise<Sandbox | null>;
+  /** Whether it is there, running or paused. */
   exists(id: string): Promise<boolean>;
+  /**
+   * Stops it where it stands, processes included, and breaks every connection into it; `connect`
+   * resumes it. Resolves with whether it is paused now: false says that it is gone.
+   */
+  pause(id: string): Promise<boolean>;
   /** Resolves once it is gone, also when it was before. */
   kill(id: string): Promise<void>;
   /** Lets it live for `ttl_ms` from now. */

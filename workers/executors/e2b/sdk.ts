@@ -143,6 +143,7 @@ class E2BService implements SandboxService {
         ...networkOptions(asked.allow),
         metadata: { ...asked.labels },
         timeoutMs: asked.ttl_ms,
+        lifecycle: { onTimeout: asked.on_timeout ?? "kill" },
         requestTimeoutMs: CREATE_LIMIT_MS,
       });
       return new E2BSandbox(sandbox);
@@ -162,6 +163,14 @@ class E2BService implements SandboxService {
   async exists(id: string): Promise<boolean> {
     return this.#call(async (options) => {
       await SdkSandbox.getInfo(id, options);
+      return true;
+    }, false);
+  }
+
+  async pause(id: string): Promise<boolean> {
+    return this.#call(async (options) => {
+      // The SDK tells one that is paused already by false.
+      await SdkSandbox.pause(id, options);
       return true;
     }, false);
   }

@@ -21,6 +21,7 @@ const paged = (pageSize: number): SandboxService => ({
   create: (sandbox) => service.create(sandbox),
   connect: (id, ttlMs) => service.connect(id, ttlMs),
   exists: (id) => service.exists(id),
+  pause: (id) => service.pause(id),
   kill: (id) => service.kill(id),
   extend: (id, ttlMs) => service.extend(id, ttlMs),
   list: (labels) => service.list(labels, pageSize),

@@ -30,6 +30,7 @@ const stateSchema = z.object({
   sandboxes: z.array(
     z.object({
       id: z.string(),
+      state: z.enum(["running", "paused"]),
       metadata: z.record(z.string(), z.string()),
       ends_at: z.string(),
       processes: z.array(z.object({ pid: z.number(), args: z.array(z.string()) })),
