@@ -52,6 +52,7 @@ async function end(owner: TestOwner): Promise<void> {
 
 async function completes(owner: TestOwner, stdout: string): Promise<void> {
   await end(owner);
+  expect(owner.usage?.usd).toBeGreaterThan(0);
   expect(owner.outcome).toMatchObject({ status: "completed" });
   expect(owner.text("stdout")).toBe(stdout);
   await expectNothingLeft(owner);
@@ -114,12 +115,15 @@ describe("creating", { timeout: 30_000 }, () => {
 
 describe("a sandbox", { timeout: 30_000 }, () => {
   it("that is lost makes the attempt lost", async () => {
-    const owner = await begin(attempt({ command: "echo up; sleep 30" }));
+    const spent = vi.fn();
+    const owner = await begin(attempt({ command: "echo up; sleep 30" }, { spent }));
     await expect.poll(() => owner.text(), PATIENCE).toBe("up\n");
     await loseSandboxes(owner);
     await end(owner);
     expect(owner).toMatchObject({ isLost: true, outcome: null });
+    expect(owner.usage?.sandbox_seconds).toBeGreaterThan(0);
     await expectNothingLeft(owner);
+    expect(spent).toHaveBeenCalledOnce();
   });
 
   it("that answers slowly is waited for", async () => {

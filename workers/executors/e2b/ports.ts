@@ -1,9 +1,8 @@
 /** What an attempt in a sandbox takes from the rest of the service. */
-import type { AttemptOwner, DetachedRef, Dispatch } from "../detached.ts";
+import type { AttemptOwner, DetachedRef, Dispatch, Usage } from "../detached.ts";
 import type { SecretResolver } from "../port.ts";
 import type { BlobWriter } from "./artifact-copy.ts";
 import type { SandboxService } from "./sandbox.ts";
-import type { Usage } from "./usage.ts";
 import type { BlobReader } from "./workload.ts";
 
 /** The slots and the rate of creates, over the whole deployment. */

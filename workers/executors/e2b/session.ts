@@ -14,6 +14,7 @@ import {
   isEndDue,
   SLOT_LEASE_MS,
   STOP_LIMIT_MS,
+  sandboxMs,
   ttlOf,
 } from "./drive.ts";
 import { dispatchLabels, sandboxLabels } from "./labels.ts";
@@ -33,6 +34,7 @@ import {
 import { attemptFolder } from "./script.ts";
 import { type AttemptState, mayRun } from "./state.ts";
 import type { AttemptStore, Change } from "./store.ts";
+import { usageOf } from "./usage.ts";
 import { prepareSandbox, programOf } from "./workload.ts";
 
 /** An observation, and what is committed together with it. */
@@ -373,9 +375,11 @@ export class AttemptSession {
     this.#openLog?.taken();
   }
 
-  #end({ verdict }: AttemptState): DetachedReport {
-    const outcome = verdict === "outcome" ? this.#store.outcome() : null;
-    return outcome === null ? { type: "lost" } : { type: "ended", outcome };
+  #end(state: AttemptState): DetachedReport {
+    const ms = sandboxMs(state, Date.now());
+    const usage = ms === 0 ? {} : { usage: usageOf(ms, this.#ports.usd_per_hour) };
+    const outcome = state.verdict === "outcome" ? this.#store.outcome() : null;
+    return outcome === null ? { type: "lost", ...usage } : { type: "ended", outcome, ...usage };
   }
 
   #settled(outcome: Outcome): Step {

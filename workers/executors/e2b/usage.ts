@@ -1,9 +1,5 @@
 /** What sandboxes cost, by the price that is configured. */
-
-export interface Usage {
-  readonly sandbox_seconds: number;
-  readonly usd: number;
-}
+import type { Usage } from "../detached.ts";
 
 const SECOND_MS = 1_000;
 const HOUR_SECONDS = 3_600;
