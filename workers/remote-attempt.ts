@@ -2,11 +2,13 @@
 import { createHash } from "node:crypto";
 import { type Config, loadConfig } from "./config.ts";
 import { executorStates } from "./executors/availability.ts";
+import { readLabels } from "./executors/e2b/labels.ts";
 import type { RemotePorts, RemoteWiring, SandboxLimits } from "./executors/e2b/ports.ts";
 import { RemoteAttemptBase } from "./executors/e2b/remote-attempt.ts";
-import type { SandboxService } from "./executors/e2b/sandbox.ts";
+import type { ListedSandbox, SandboxService } from "./executors/e2b/sandbox.ts";
 import { createE2BService } from "./executors/e2b/sdk.ts";
 import { killStrays, type StrayReport } from "./executors/e2b/strays.ts";
+import { usageOf } from "./executors/e2b/usage.ts";
 import { log } from "./http/log.ts";
 import { ownerOf } from "./runs/attempt-owner.ts";
 import { createSecretResolver } from "./secrets/resolver.ts";
@@ -32,8 +34,8 @@ export const remoteWiring: RemoteWiring = {
       default_template: config.E2B_DEFAULT_TEMPLATE,
       deployment: deploymentOf(env, config),
       usd_per_hour: config.E2B_USD_PER_HOUR,
-      spent: ({ resource_id, run, step, epoch }, { seconds, usd }) =>
-        log("info", "e2b_sandbox_spent", { resource_id, run, step, epoch, seconds, usd }),
+      spent: ({ resource_id, run, step, epoch }, usage) =>
+        log("info", "e2b_sandbox_spent", { resource_id, run, step, epoch, ...usage }),
     };
   },
 };
@@ -46,8 +48,12 @@ export class RemoteAttempt extends RemoteAttemptBase {
 
 /** Kills sandboxes of this deployment that are not wanted; null where there are none to have. */
 export async function killStraySandboxes(env: Env, now: number): Promise<StrayReport | null> {
-  const { service, deployment, owner } = remoteWiring.of(env, null);
-  return service === null ? null : killStrays({ service, deployment, owner }, now);
+  const { service, deployment, owner, usd_per_hour, spent } = remoteWiring.of(env, null);
+  const killed = ({ labels, started_at }: ListedSandbox) => {
+    const named = readLabels(labels);
+    if (named !== null) spent(named.ref, usageOf(Math.max(0, now - started_at), usd_per_hour));
+  };
+  return service === null ? null : killStrays({ service, deployment, owner, killed }, now);
 }
 
 function serviceOf(config: Config): { service: SandboxService | null; unavailable: string | null } {

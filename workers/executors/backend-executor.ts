@@ -12,6 +12,7 @@ import type {
   Dispatch,
   OutputEntry,
   ReportAnswer,
+  Usage,
 } from "./detached.ts";
 import { failed } from "./outcome.ts";
 import type { AttemptRequest, AttemptSink, Executor, Outcome } from "./port.ts";
@@ -26,6 +27,8 @@ export class TestOwner implements AttemptOwner {
   readonly reports: string[] = [];
   outcome: Outcome | null = null;
   isLost = false;
+  /** What the end, or the loss, was told to have used. */
+  usage: Usage | null = null;
   /** The newest epoch; above the dispatch's, everything is fenced. */
   epoch: number;
   timeout_ms: number;
@@ -137,9 +140,11 @@ export class TestOwner implements AttemptOwner {
         break;
       case "ended":
         this.outcome ??= report.outcome;
+        this.usage ??= report.usage ?? null;
         break;
       case "lost":
         this.isLost = true;
+        this.usage ??= report.usage ?? null;
         break;
       default:
     }

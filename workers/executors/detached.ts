@@ -77,6 +77,14 @@ export type Claim =
 
 export type OutputEntry = readonly [stream: LogStream, text: string];
 
+/** What an attempt used that somebody pays for. */
+export const usageSchema = z.object({
+  /** How long the sandboxes of the attempt lived, until this was told. */
+  sandbox_seconds: z.number(),
+  usd: z.number(),
+});
+export type Usage = Readonly<z.output<typeof usageSchema>>;
+
 export type DetachedReport =
   | { readonly type: "started" }
   /** It is there, and at work or in a queue: the answer to a dispatch that is known already. */
@@ -95,9 +103,9 @@ export type DetachedReport =
       readonly sha256: string;
     }
   /** The code has stopped, and all its output was taken before. */
-  | { readonly type: "ended"; readonly outcome: Outcome }
+  | { readonly type: "ended"; readonly outcome: Outcome; readonly usage?: Usage }
   /** The backend lost it: nobody knows whether the code still runs. */
-  | { readonly type: "lost" };
+  | { readonly type: "lost"; readonly usage?: Usage };
 
 export type ReportAnswer =
   | Fenced

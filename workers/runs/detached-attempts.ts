@@ -26,6 +26,8 @@ import { isInFlight, planOf, RESEND_MS, stopReasonOf } from "./state.ts";
 import type { LiveRun } from "./store-types.ts";
 import type { StopCause } from "./types.ts";
 
+type Ended = Extract<DetachedReport, { type: "ended" }>;
+
 /** The queue did not take a dispatch that was noted as sent. */
 export class DispatchNotSent extends Error {}
 
@@ -123,7 +125,7 @@ export class DetachedAttempts {
       return this.#fenced(ref);
     }
     const output = this.#host.commit((now) => this.#apply(ref, ticket, reports, now));
-    if (ended) await this.#end(ref, ticket, ended.outcome);
+    if (ended) await this.#end(ref, ticket, ended);
     return { status: "accepted", output };
   }
 
@@ -258,7 +260,7 @@ export class DetachedAttempts {
           this.#attempts.noteArtifact(ticket, report, now);
           break;
         case "lost":
-          this.#host.drive(live, { type: "attempt_lost", step, epoch }, now);
+          this.#host.drive(live, { type: "attempt_lost", step, epoch, usage: report.usage }, now);
           break;
         case "ended":
           break;
@@ -267,14 +269,14 @@ export class DetachedAttempts {
     return output;
   }
 
-  async #end(ref: DetachedRef, ticket: Ticket, outcome: Outcome): Promise<void> {
+  async #end(ref: DetachedRef, ticket: Ticket, { outcome, usage }: Ended): Promise<void> {
     if (outcome.status === "completed" && this.#table.get(ref)?.is_cached) {
       // A result that is not kept for others is a result all the same.
       await this.#keepCached(ref, ticket, outcome).catch((error: unknown) =>
         logWarning("cache_failed", error, { resource_id: ref.resource_id }),
       );
     }
-    await this.#attempts.end(ticket, outcome, [], () => undefined);
+    await this.#attempts.end(ticket, outcome, [], () => undefined, usage);
   }
 
   async #keepCached(ref: DetachedRef, ticket: Ticket, outcome: Outcome): Promise<void> {

@@ -83,6 +83,26 @@ describe("a detached attempt", () => {
     expect(await logOf(id)).toBe("ab");
   });
 
+  it("tells what it used with its end, and with its loss", async () => {
+    const { id, ref } = await dispatched();
+    await claim(ref);
+    const lost = { sandbox_seconds: 1.5, usd: 0.00005 };
+    await report(ref, { type: "started" }, { type: "lost", usage: lost });
+    await stepIs(id, "far", "queued");
+    const again = refOf(id, 2);
+    await expect.poll(() => claim(again)).toMatchObject({ status: "wanted" });
+    const used = { sandbox_seconds: 9, usd: 0.0003 };
+    await report(again, { type: "started" }, { ...done, usage: used });
+    await until(id, "completed", 1);
+    expect(await eventsOfType(id, "attempt.lost")).toMatchObject([{ usage: lost }]);
+    expect(await eventsOfType(id, "attempt.finished")).toMatchObject([{ usage: used }]);
+    const views = await stubOf(id).attempts(id, 1);
+    expect(views).toMatchObject([
+      { epoch: 1, state: "lost", usage: lost },
+      { epoch: 2, state: "completed", usage: used },
+    ]);
+  });
+
   it("has each entry of its output once, whatever is sent again or lost", async () => {
     const { id, ref } = await dispatched();
     await claim(ref);

@@ -1,5 +1,6 @@
 /** What attempts in the coordinator's own process need of it: their work, and somebody to report to. */
 import pMap from "p-map";
+import type { Usage } from "../executors/detached.ts";
 import type { Executor, Outcome, TaskType, Work } from "../executors/port.ts";
 import { logWarning } from "../http/log.ts";
 import { contentDigest } from "../security/hash.ts";
@@ -170,6 +171,7 @@ export class RunAttempts implements AttemptHost {
     outcome: Outcome,
     entries: readonly LogEntry[],
     free: () => void,
+    usage?: Usage,
   ): Promise<void> {
     const { step, epoch } = ticket;
     const kept = this.#keep(ticket, outcome);
@@ -183,7 +185,7 @@ export class RunAttempts implements AttemptHost {
       this.appendOutput({ ...ticket, live }, entries, now);
       const state = live.state.steps[step];
       if (state?.epoch === epoch && isInFlight(state)) live.results.set(step, stored);
-      this.#host.drive(live, { type: "attempt_finished", step, epoch, result }, now);
+      this.#host.drive(live, { type: "attempt_finished", step, epoch, result, usage }, now);
     });
     if (isDropped) await this.#host.results.discard(stored);
   }

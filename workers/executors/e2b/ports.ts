@@ -1,7 +1,7 @@
 /** What an attempt in a sandbox takes from the rest of the service. */
-import type { AttemptOwner, DetachedRef, Dispatch } from "../detached.ts";
+import type { AttemptOwner, DetachedRef, Dispatch, Usage } from "../detached.ts";
 import type { SecretResolver } from "../port.ts";
-import type { BlobWriter } from "./artifacts.ts";
+import type { BlobWriter } from "./artifact-copy.ts";
 import type { SandboxService } from "./sandbox.ts";
 import type { BlobReader } from "./workload.ts";
 
@@ -13,12 +13,6 @@ export interface SandboxLimits {
   /** Null when a sandbox may be created now, else when to ask again, ms since 1970. */
   takeToken(): Promise<number | null>;
   readonly capacity: number;
-}
-
-/** What the sandbox of one dispatch cost, by the price that is configured. */
-export interface Spent {
-  readonly seconds: number;
-  readonly usd: number;
 }
 
 export interface RemotePorts {
@@ -33,7 +27,8 @@ export interface RemotePorts {
   /** Tells the sandboxes of this deployment from those of others on the same account. */
   readonly deployment: string;
   readonly usd_per_hour: number;
-  spent(ref: DetachedRef, spent: Spent): void;
+  /** Told of each sandbox that has ended, in whichever way. */
+  spent(ref: DetachedRef, usage: Usage): void;
 }
 
 /** Makes the ports of one object, as its wiring says. */

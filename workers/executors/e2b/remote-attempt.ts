@@ -18,12 +18,21 @@ import {
 } from "../detached.ts";
 import type { StopReason } from "../port.ts";
 import { SANDBOX_BACKEND } from "./backend.ts";
-import { type Command, type Event, isOver, observe, plan, wakeAt } from "./drive.ts";
+import {
+  type Command,
+  type Event,
+  endedSandboxMs,
+  isOver,
+  observe,
+  plan,
+  wakeAt,
+} from "./drive.ts";
 import { waitingFor } from "./explain.ts";
 import type { RemotePorts } from "./ports.ts";
 import { AttemptSession, type Step } from "./session.ts";
 import { type AttemptState, initialState, type Lane } from "./state.ts";
-import { AttemptStore } from "./store.ts";
+import { AttemptStore, type Change } from "./store.ts";
+import { usageOf } from "./usage.ts";
 
 /** While at work it looks after itself this often, the longer it takes the more seldom. */
 const MIN_LOOK_MS = 2_000;
@@ -127,18 +136,30 @@ export class RemoteAttemptBase extends DurableObject<Env> {
 
   /** Commits what a step brought, and goes on from there. */
   #apply({ event, change = {} }: Step): void {
-    if (this.#state === null) return;
-    const state = observe(this.#state, event, Date.now());
-    if (state !== this.#state || change.taken) this.#store.commit({ ...change, state });
+    const before = this.#state;
+    if (before === null) return;
+    const state = observe(before, event, Date.now());
+    if (state !== before || change.taken) this.#store.commit({ ...wanted(before, change), state });
     this.#state = state;
+    this.#account(before, state);
     if (change.taken) this.#session?.outputTaken();
     if (state.verdict === "silence") this.#session?.close();
     this.#advance();
   }
 
+  /** Tells what a sandbox cost that has ended, in whichever way. */
+  #account(before: AttemptState, { dispatch, ...after }: AttemptState): void {
+    const ms = endedSandboxMs({ dispatch, ...after }) - endedSandboxMs(before);
+    if (ms > 0) this.#ports.spent(dispatch, usageOf(ms, this.#ports.usd_per_hour));
+  }
+
   /** Starts everything that is to be done and is not under way. */
   #advance(): void {
     if (this.#state === null || this.#isForgetting) return;
+    if (this.#ports.service === null && !this.#state.is_out_of_reach) {
+      this.#apply({ event: { type: "switched_off" } });
+      return;
+    }
     const now = Date.now();
     const due = observe(this.#state, { type: "woke" }, now);
     if (due !== this.#state) {
@@ -186,11 +207,8 @@ export class RemoteAttemptBase extends DurableObject<Env> {
   #opened(): AttemptSession | null {
     if (this.#session !== null) return this.#session;
     const request = this.#store.request();
-    const { service } = this.#ports;
-    if (request === null || service === null) return null;
-    this.#session = new AttemptSession(this.#ports, service, this.#store, request, () =>
-      this.#advance(),
-    );
+    if (request === null) return null;
+    this.#session = new AttemptSession(this.#ports, this.#store, request, () => this.#advance());
     return this.#session;
   }
 
@@ -209,6 +227,12 @@ export class RemoteAttemptBase extends DurableObject<Env> {
     await this.#store.clear();
     this.#state = null;
     this.#session = null;
+    this.#alarmAt = 0;
     this.#isForgetting = false;
   }
+}
+
+/** What is committed of a change: an end that comes after another one is none. */
+function wanted({ phase }: AttemptState, change: Change): Change {
+  return change.outcome !== undefined && phase === "ending" ? {} : change;
 }

@@ -3,8 +3,10 @@ import { SecretsTooLargeError } from "../../security/masking.ts";
 import { type AttemptOwner, type DetachedReport, dispatchKey } from "../detached.ts";
 import { type ResolvedEnvironment, resolveEnvironment } from "../environment.ts";
 import { workingDirectory } from "../file-set.ts";
+import { messageOf } from "../message.ts";
 import { AttemptFailed, failed, stopped } from "../outcome.ts";
 import type { AttemptRequest, Outcome } from "../port.ts";
+import { BlobNotStored } from "./artifact-copy.ts";
 import { keepArtifacts, NotWanted } from "./artifacts.ts";
 import {
   type Command,
@@ -12,6 +14,7 @@ import {
   isEndDue,
   SLOT_LEASE_MS,
   STOP_LIMIT_MS,
+  sandboxMs,
   ttlOf,
 } from "./drive.ts";
 import { dispatchLabels, sandboxLabels } from "./labels.ts";
@@ -23,6 +26,7 @@ import {
   CreateRefused,
   CreateRejected,
   DiskFull,
+  type ListedSandbox,
   type Sandbox,
   type SandboxService,
   SandboxUnreachable,
@@ -30,6 +34,7 @@ import {
 import { attemptFolder } from "./script.ts";
 import { type AttemptState, mayRun } from "./state.ts";
 import type { AttemptStore, Change } from "./store.ts";
+import { usageOf } from "./usage.ts";
 import { prepareSandbox, programOf } from "./workload.ts";
 
 /** An observation, and what is committed together with it. */
@@ -44,15 +49,11 @@ const REPORT_CHARS = 256 * 1024;
 const GRACE_MS = 800;
 /** What a stream still carries after its code has been stopped. */
 const FOLLOW_REST_MS = 300;
-const MAX_STRAYS = 20;
 /** Failures after which what is not the sandbox's fault ends the attempt. */
 const MAX_FAILURES = 8;
-const HOUR_SECONDS = 3_600;
 
 /** The sandbox is not there any more. */
 class SandboxGone extends Error {}
-
-const messageOf = (error: unknown) => (error instanceof Error ? error.message : String(error));
 
 /** How an error ends an attempt; null when it is worth trying again. */
 function finalFailure(error: unknown): Outcome | null {
@@ -67,9 +68,21 @@ function finalFailure(error: unknown): Outcome | null {
   );
 }
 
+/** How an attempt ends whose error came again and again. */
+function wornOut(error: unknown): Outcome {
+  const why = messageOf(error);
+  if (error instanceof BlobNotStored) {
+    const advice = "Retry the task; if it repeats, look at the service's blob store.";
+    const message = `The task's artifacts could not be stored: ${why}. ${advice}`;
+    return failed("error", "artifact_not_stored", message);
+  }
+  const advice = "Retry it; if it repeats, see the service's logs.";
+  const message = `The attempt could not be carried out in its sandbox: ${why}. ${advice}`;
+  return failed("error", "sandbox_failed", message);
+}
+
 export class AttemptSession {
   readonly #ports: RemotePorts;
-  readonly #service: SandboxService;
   readonly #store: AttemptStore;
   readonly #request: AttemptRequest;
   /** Called when there is something new for the owner. */
@@ -85,14 +98,12 @@ export class AttemptSession {
 
   constructor(
     ports: RemotePorts,
-    service: SandboxService,
     store: AttemptStore,
     request: AttemptRequest,
     onUnreported: () => void,
   ) {
     this.#onUnreported = onUnreported;
     this.#ports = ports;
-    this.#service = service;
     this.#store = store;
     this.#request = request;
   }
@@ -115,15 +126,7 @@ export class AttemptSession {
         !(error instanceof SandboxUnreachable) && state.lanes[lane].failures >= MAX_FAILURES;
       const outcome = lane === "sandbox" || lane === "link" ? finalFailure(error) : null;
       if (outcome !== null) return this.#settled(outcome);
-      if (lane === "sandbox" && isWorn && what !== "kill") {
-        return this.#settled(
-          failed(
-            "error",
-            "sandbox_failed",
-            `The attempt could not be carried out in its sandbox: ${messageOf(error)}. Retry it; if it repeats, see the service's logs.`,
-          ),
-        );
-      }
+      if (lane === "sandbox" && isWorn && what !== "kill") return this.#settled(wornOut(error));
       return { event: { type: "failed", lane, why: messageOf(error) } };
     }
   }
@@ -137,6 +140,12 @@ export class AttemptSession {
   close(): void {
     this.#openLog?.close();
     this.#following?.abort.abort("closed");
+  }
+
+  get #service(): SandboxService {
+    const { service, unavailable } = this.#ports;
+    if (service === null) throw new SandboxUnreachable(unavailable ?? "There are no sandboxes");
+    return service;
   }
 
   #owner({ dispatch }: AttemptState): AttemptOwner {
@@ -153,7 +162,7 @@ export class AttemptSession {
       state.priority,
       SLOT_LEASE_MS,
     );
-    return { event: { type: "slot", position } };
+    return { event: { type: "slot", position, spread: Math.random() } };
   }
 
   async take_token(): Promise<Step> {
@@ -170,6 +179,8 @@ export class AttemptSession {
 
   async create(state: AttemptState): Promise<Step> {
     const { work } = this.#request;
+    // What is asked for after the end, after a reset say, is not wanted.
+    if (state.phase === "ending") return { event: { type: "create_refused", why: "not wanted" } };
     try {
       programOf(work);
       const sandbox = await this.#service.create({
@@ -186,17 +197,35 @@ export class AttemptSession {
       }
       const outcome = finalFailure(error);
       if (outcome === null) return { event: { type: "create_unclear", why: messageOf(error) } };
-      return this.#settled(outcome);
+      const { change } = this.#settled(outcome);
+      return { event: { type: "settled", is_unmade: true }, ...(change && { change }) };
     }
   }
 
   /** Looks for what an unclear create may have made; of several one is kept. */
-  async find({ dispatch }: AttemptState): Promise<Step> {
+  async find(state: AttemptState): Promise<Step> {
+    const [kept, ...strays] = await this.#listed(state);
+    const stray_ms = await this.#killAll(strays);
+    return { event: { type: "found", id: kept?.id ?? null, stray_ms } };
+  }
+
+  async #listed({ dispatch }: AttemptState): Promise<ListedSandbox[]> {
+    const found: ListedSandbox[] = [];
     const labels = dispatchLabels(dispatch, this.#ports.deployment);
-    const found = await this.#service.list(labels, MAX_STRAYS);
-    const [kept, ...strays] = found.map(({ id }) => id);
-    await Promise.all(strays.map((id) => this.#service.kill(id)));
-    return { event: { type: "found", ids: kept === undefined ? [] : [kept] } };
+    for await (const page of this.#service.list(labels)) found.push(...page);
+    return found;
+  }
+
+  /** Resolves with how long they lived together. */
+  async #killAll(sandboxes: readonly ListedSandbox[]): Promise<number> {
+    await Promise.all(sandboxes.map(({ id }) => this.#service.kill(id)));
+    const now = Date.now();
+    return sandboxes.reduce((sum, { started_at }) => sum + Math.max(0, now - started_at), 0);
+  }
+
+  /** Says what a stop comes to that came before the code started. */
+  async give_up(state: AttemptState): Promise<Step> {
+    return this.#collectStopped(state);
   }
 
   async prepare(state: AttemptState): Promise<Step> {
@@ -261,19 +290,12 @@ export class AttemptSession {
     return { event: { type: "extended" } };
   }
 
-  async kill({ sandbox_id: id, has_strays, dispatch, ...state }: AttemptState): Promise<Step> {
+  async kill(state: AttemptState): Promise<Step> {
+    const { sandbox_id: id } = state;
     if (id !== null) await this.#service.kill(id);
-    if (has_strays) {
-      const labels = dispatchLabels(dispatch, this.#ports.deployment);
-      const strays = await this.#service.list(labels, MAX_STRAYS);
-      await Promise.all(strays.map((stray) => this.#service.kill(stray.id)));
-    }
-    if (id !== null) {
-      const seconds = Math.max(0, Date.now() - state.sandbox_since) / 1_000;
-      const usd = (seconds / HOUR_SECONDS) * this.#ports.usd_per_hour;
-      this.#ports.spent(dispatch, { seconds, usd });
-    }
-    return { event: { type: "killed" } };
+    const strays = state.has_strays ? await this.#listed(state) : [];
+    const stray_ms = await this.#killAll(strays.filter((stray) => stray.id !== id));
+    return { event: { type: "killed", stray_ms } };
   }
 
   /** Takes the rest of the output and says what the code came to. */
@@ -282,8 +304,8 @@ export class AttemptSession {
     const { work } = this.#request;
     const program = new RemoteProgram(await this.#opened(state), attemptFolder(state.dispatch));
     const log = await this.#logOf(program);
-    const { status, files } = await program.status(work.artifacts.length > 0);
-    await program.drain(log, status);
+    const { status, files } = await program.status(work.artifacts.length > 0, signal);
+    await program.drain(log, status, signal);
     await keepArtifacts(
       {
         program,
@@ -294,6 +316,7 @@ export class AttemptSession {
         directory: workingDirectory(work.working_directory),
         globs: work.artifacts,
         kept: new Set(this.#store.artifacts("all").map(({ path }) => path)),
+        signal,
         remember: (artifact) => {
           if (!signal.aborted) this.#store.commit({ artifact });
           this.#onUnreported();
@@ -302,7 +325,7 @@ export class AttemptSession {
       files,
     );
     const isModule = programOf(work).language === "node";
-    const outcome = await outcomeOf(program, isModule, status, log.stderrTail);
+    const outcome = await outcomeOf(program, isModule, status, log.stderrTail, signal);
     return signal.aborted ? { event: { type: "woke" } } : this.#settled(outcome);
   }
 
@@ -352,9 +375,11 @@ export class AttemptSession {
     this.#openLog?.taken();
   }
 
-  #end({ verdict }: AttemptState): DetachedReport {
-    const outcome = verdict === "outcome" ? this.#store.outcome() : null;
-    return outcome === null ? { type: "lost" } : { type: "ended", outcome };
+  #end(state: AttemptState): DetachedReport {
+    const ms = sandboxMs(state, Date.now());
+    const usage = ms === 0 ? {} : { usage: usageOf(ms, this.#ports.usd_per_hour) };
+    const outcome = state.verdict === "outcome" ? this.#store.outcome() : null;
+    return outcome === null ? { type: "lost", ...usage } : { type: "ended", outcome, ...usage };
   }
 
   #settled(outcome: Outcome): Step {

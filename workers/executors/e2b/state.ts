@@ -34,6 +34,10 @@ export const stateSchema = z.object({
   has_strays: z.boolean(),
   sandbox_id: z.string().nullable(),
   sandbox_since: z.number(),
+  /** When it ended, as far as anybody knows; null while there is none, or it lives. */
+  sandbox_until: z.number().nullable().default(null),
+  /** How long sandboxes lived that an unclear create made beside the one that was kept. */
+  stray_ms: z.number().default(0),
   ttl_until: z.number(),
   started_at: z.number().nullable(),
   stop: z.object({ reason: z.enum(["cancel", "timeout"]), at: z.number() }).nullable(),
@@ -44,6 +48,8 @@ export const stateSchema = z.object({
   is_start_reported: z.boolean(),
   is_end_reported: z.boolean(),
   is_killed: z.boolean(),
+  /** Sandboxes were switched off meanwhile, so that nothing can be done to this one any more. */
+  is_out_of_reach: z.boolean().default(false),
   /** Why it does not get on, for people. */
   trouble: z.string().nullable(),
   lanes: z.object({ slot: laneSchema, sandbox: laneSchema, link: laneSchema, owner: laneSchema }),
@@ -70,6 +76,8 @@ export function initialState(
     has_strays: false,
     sandbox_id: null,
     sandbox_since: 0,
+    sandbox_until: null,
+    stray_ms: 0,
     ttl_until: 0,
     started_at: null,
     stop: null,
@@ -78,6 +86,7 @@ export function initialState(
     is_start_reported: false,
     is_end_reported: false,
     is_killed: false,
+    is_out_of_reach: false,
     trouble: null,
     lanes: { slot: IDLE, sandbox: IDLE, link: IDLE, owner: IDLE },
   };

@@ -4,7 +4,6 @@
  */
 
 import type { AttemptOwner, Dispatch } from "../detached.ts";
-import { SANDBOX_BACKEND } from "./backend.ts";
 import { deploymentLabels, readLabels } from "./labels.ts";
 import type { ListedSandbox, SandboxService } from "./sandbox.ts";
 
@@ -12,6 +11,8 @@ export interface StrayPorts {
   readonly service: SandboxService;
   readonly deployment: string;
   owner(placement: Dispatch["placement"], resourceId: string): AttemptOwner;
+  /** Told of each that was killed. */
+  killed(sandbox: ListedSandbox): void;
 }
 
 export interface StrayReport {
@@ -19,8 +20,6 @@ export interface StrayReport {
   readonly killed: number;
 }
 
-/** Sandboxes in one sweep; the list is in no order that keeps others behind them. */
-const MAX_SANDBOXES = 100;
 /** Younger ones may still be announced to their object. */
 const MIN_AGE_MS = 60_000;
 
@@ -29,8 +28,9 @@ async function isStray({ labels }: ListedSandbox, { owner }: StrayPorts): Promis
   // It is this deployment's, and yet nothing that it could have made.
   if (named === null) return true;
   const { placement, ref } = named;
-  const claim = await owner(placement, ref.resource_id).claimAttempt(ref, SANDBOX_BACKEND, "e2b");
-  return claim.status === "fenced";
+  // No report at all changes nothing, and is fenced like any other.
+  const answer = await owner(placement, ref.resource_id).reportAttempt(ref, []);
+  return answer.status === "fenced";
 }
 
 /** Resolves with what was done; one that fails is left to the next sweep. */
@@ -39,15 +39,18 @@ export async function killStrays(
   now: number,
   minAgeMs = MIN_AGE_MS,
 ): Promise<StrayReport> {
-  const all = await ports.service.list(deploymentLabels(ports.deployment), MAX_SANDBOXES);
-  const old = all.filter(({ started_at }) => now - started_at >= minAgeMs);
-  const kills = await Promise.allSettled(
-    old.map(async (sandbox) => {
-      if (!(await isStray(sandbox, ports))) return false;
-      await ports.service.kill(sandbox.id);
-      return true;
-    }),
-  );
-  const killed = kills.filter((kill) => kill.status === "fulfilled" && kill.value).length;
-  return { looked_at: old.length, killed };
+  const killStray = async (sandbox: ListedSandbox) => {
+    if (!(await isStray(sandbox, ports))) return false;
+    await ports.service.kill(sandbox.id);
+    ports.killed(sandbox);
+    return true;
+  };
+  const report = { looked_at: 0, killed: 0 };
+  for await (const page of ports.service.list(deploymentLabels(ports.deployment))) {
+    const old = page.filter(({ started_at }) => now - started_at >= minAgeMs);
+    const kills = await Promise.allSettled(old.map(killStray));
+    report.looked_at += old.length;
+    report.killed += kills.filter((kill) => kill.status === "fulfilled" && kill.value).length;
+  }
+  return report;
 }

@@ -1,4 +1,5 @@
 /** For tests of sandboxes: the wiring to the fake E2B, and what one can do to that. */
+import { runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { expect, inject, vi } from "vitest";
 import { z } from "zod";
@@ -6,11 +7,13 @@ import { remoteWiring } from "../../remote-attempt.ts";
 import { TestOwner } from "../backend-executor.ts";
 import type { Recorder } from "../contract.ts";
 import type { ContractDeps } from "../contract-support.ts";
-import type { AttemptBackend } from "../detached.ts";
+import { type AttemptBackend, dispatchKey } from "../detached.ts";
 import type { AttemptRequest, Work } from "../port.ts";
 import { createRemoteBackend } from "./backend.ts";
 import type { RemotePorts, SandboxLimits } from "./ports.ts";
 import { createE2BService } from "./sdk.ts";
+import type { AttemptState } from "./state.ts";
+import { AttemptStore } from "./store.ts";
 import type { BlobReader } from "./workload.ts";
 
 const fakes = inject("fakes");
@@ -27,6 +30,7 @@ const stateSchema = z.object({
   sandboxes: z.array(
     z.object({
       id: z.string(),
+      state: z.enum(["running", "paused"]),
       metadata: z.record(z.string(), z.string()),
       ends_at: z.string(),
       processes: z.array(z.object({ pid: z.number(), args: z.array(z.string()) })),
@@ -65,6 +69,22 @@ export async function loseSandboxes(owner: TestOwner): Promise<void> {
   await setFaults({ lose_sandboxes: lost });
 }
 
+/** What the object of a dispatch has stored of it; null when it holds nothing. */
+export function stateOf(owner: TestOwner): Promise<AttemptState | null> {
+  const object = env.REMOTE_ATTEMPT.getByName(dispatchKey(owner.dispatch));
+  return runInDurableObject(object, (_, { storage }) => new AttemptStore(storage).state());
+}
+
+/** For a shell: waits until the test lets it go on. */
+export const WAIT_AT_GATE = "until [ -e ~/gate ]; do sleep 0.02; done";
+
+export async function openGate(owner: TestOwner): Promise<void> {
+  for (const { id } of await sandboxesOf(owner)) {
+    const sandbox = await service.connect(id, 60_000);
+    await sandbox?.write([{ path: "~/gate", body: "open" }]);
+  }
+}
+
 /** Limits that never stand in the way. */
 export const unlimited: SandboxLimits = {
   capacity: 1_000,
@@ -75,8 +95,10 @@ export const unlimited: SandboxLimits = {
 
 const owners = new Map<string, TestOwner>();
 const portsOf = new Map<string, Partial<RemotePorts>>();
-/** Of the object that was made last. */
-export const latest: { context: DurableObjectState | null } = { context: null };
+const contexts = new Map<string, DurableObjectState>();
+
+/** Of the object that was made last for a dispatch. */
+export const contextOf = ({ dispatch }: TestOwner) => contexts.get(dispatch.resource_id);
 
 const store = (blobs: ContractDeps["blobs"]): BlobReader => ({
   async get(key) {
@@ -109,8 +131,8 @@ export function contractPorts({ secrets, blobs }: ContractDeps): Partial<RemoteP
 /** Puts the fake in the place of E2B for every object that is made from now on. */
 export function installFake(): void {
   vi.spyOn(remoteWiring, "of").mockImplementation((_, context) => {
-    latest.context = context;
     const id = context?.id.name?.split("/")[0] ?? "";
+    if (context !== null) contexts.set(id, context);
     return {
       service,
       unavailable: null,
@@ -165,12 +187,25 @@ export function attempt(
   return register(new TestOwner("e2b", request), ports);
 }
 
+/** Expects that the object of a dispatch has neither a table nor an alarm. */
+export async function expectNoStorage(owner: TestOwner): Promise<void> {
+  const object = env.REMOTE_ATTEMPT.getByName(dispatchKey(owner.dispatch));
+  const stored = await runInDurableObject(object, async (_, { storage }) => ({
+    tables: storage.sql
+      .exec("SELECT name FROM sqlite_master WHERE name NOT LIKE '\\_cf\\_%' ESCAPE '\\'")
+      .toArray(),
+    alarm: await storage.getAlarm(),
+  }));
+  expect(stored).toEqual({ tables: [], alarm: null });
+}
+
 /** Expects that nothing of a dispatch is left: neither sandbox nor storage of its object. */
 export async function expectNothingLeft(owner: TestOwner): Promise<void> {
   await expect.poll(() => sandboxesOf(owner), { timeout: 15_000 }).toEqual([]);
   await expect
     .poll(async () => (await backend.stop(owner.dispatch, "cancel")).status, { timeout: 15_000 })
     .toBe("unknown");
+  await expectNoStorage(owner);
 }
 
 export async function makeRecorder(): Promise<Recorder> {

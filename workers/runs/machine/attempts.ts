@@ -1,4 +1,5 @@
 /** The life of one dispatch: sent, started, stopped, lost or finished, and tried again. */
+import type { Usage } from "../../executors/detached.ts";
 import { fraction, retryDelayMs } from "../retry.ts";
 import {
   DURABLE_SILENCE_MS,
@@ -59,11 +60,11 @@ export function report(change: Change, event: Report): void {
       change.touched.add(event.step);
       break;
     case "attempt_lost":
-      lost(change, event.step, step, "backend");
+      lost(change, event.step, step, "backend", event.usage);
       break;
     case "attempt_finished":
       if (event.result.status !== "cancelled" || !step.stopping) started(change, event.step, step);
-      finished(change, event.step, step, event.result);
+      finished(change, event.step, step, event.result, event.usage);
       break;
   }
 }
@@ -107,10 +108,19 @@ function renew(change: Change, index: number, step: StepState): void {
   change.touch(index, step);
 }
 
-function finished(change: Change, index: number, step: StepState, result: AttemptResult): void {
+function finished(
+  change: Change,
+  index: number,
+  step: StepState,
+  result: AttemptResult,
+  usage?: Usage,
+): void {
   const { stopping } = step;
   const hadStarted = step.status === "running";
-  if (hadStarted) change.emit({ type: "attempt.finished", ...dispatchOf(index, step), result });
+  if (hadStarted) {
+    const used = usage ? { usage } : {};
+    change.emit({ type: "attempt.finished", ...dispatchOf(index, step), result, ...used });
+  }
   land(change, index, step);
   step.losses = 0;
   // What an earlier dispatch came to is told by its own events.
@@ -224,10 +234,19 @@ export function died(change: Change, index: number, step: StepState, wasSole: bo
 }
 
 /** A loss of the infrastructure: the epoch rises with the next dispatch, the attempt does not. */
-function lost(change: Change, index: number, step: StepState, cause: LossCause): void {
+function lost(
+  change: Change,
+  index: number,
+  step: StepState,
+  cause: LossCause,
+  usage?: Usage,
+): void {
   const { stopping } = step;
   const hadStarted = step.status === "running";
-  if (hadStarted) change.emit({ type: "attempt.lost", ...dispatchOf(index, step), cause });
+  if (hadStarted) {
+    const used = usage ? { usage } : {};
+    change.emit({ type: "attempt.lost", ...dispatchOf(index, step), cause, ...used });
+  }
   land(change, index, step);
   if (cause !== "process_died") step.error = UNCONFIRMED;
   if (stopping && stopping.reason !== "pause") {
