@@ -10,7 +10,7 @@ import { buildServices, featureRouters } from "./services.ts";
 
 export { Limits } from "./operations/limits.ts";
 export { Metrics } from "./operations/metrics.ts";
-export { RemoteAttempt } from "./remote-attempt.ts";
+export { RemoteAttempt, SandboxLease } from "./remote-attempt.ts";
 export { ProjectionRelay, RunCoordinator } from "./run-coordinator.ts";
 export { RunnerPool } from "./runner-pool.ts";
 export { Egress } from "./security/egress.ts";

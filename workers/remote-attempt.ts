@@ -3,6 +3,7 @@ import { createHash } from "node:crypto";
 import { type Config, loadConfig } from "./config.ts";
 import { executorStates } from "./executors/availability.ts";
 import { readLabels } from "./executors/e2b/labels.ts";
+import { SandboxLeaseBase } from "./executors/e2b/lease-object.ts";
 import type { RemotePorts, RemoteWiring, SandboxLimits } from "./executors/e2b/ports.ts";
 import { RemoteAttemptBase } from "./executors/e2b/remote-attempt.ts";
 import type { ListedSandbox, SandboxService } from "./executors/e2b/sandbox.ts";
@@ -34,6 +35,8 @@ export const remoteWiring: RemoteWiring = {
       default_template: config.E2B_DEFAULT_TEMPLATE,
       deployment: deploymentOf(env, config),
       usd_per_hour: config.E2B_USD_PER_HOUR,
+      lease: (key) => env.SANDBOX_LEASE.getByName(key),
+      shared_idle_ms: config.E2B_SHARED_IDLE_SECONDS * 1_000,
       spent: ({ resource_id, run, step, epoch }, usage) =>
         log("info", "e2b_sandbox_spent", { resource_id, run, step, epoch, ...usage }),
     };
@@ -46,14 +49,21 @@ export class RemoteAttempt extends RemoteAttemptBase {
   }
 }
 
+export class SandboxLease extends SandboxLeaseBase {
+  constructor(context: DurableObjectState, env: Env) {
+    super(context, env, remoteWiring.of(env, context));
+  }
+}
+
 /** Kills sandboxes of this deployment that are not wanted; null where there are none to have. */
 export async function killStraySandboxes(env: Env, now: number): Promise<StrayReport | null> {
-  const { service, deployment, owner, usd_per_hour, spent } = remoteWiring.of(env, null);
+  const ports = remoteWiring.of(env, null);
+  const { service, usd_per_hour, spent } = ports;
   const killed = ({ labels, started_at }: ListedSandbox) => {
     const named = readLabels(labels);
     if (named !== null) spent(named.ref, usageOf(Math.max(0, now - started_at), usd_per_hour));
   };
-  return service === null ? null : killStrays({ service, deployment, owner, killed }, now);
+  return service === null ? null : killStrays({ ...ports, service, killed }, now);
 }
 
 function serviceOf(config: Config): { service: SandboxService | null; unavailable: string | null } {

@@ -47,6 +47,7 @@ export class TestOwner implements AttemptOwner {
     type: DetachedType,
     request: AttemptRequest,
     onOutput: (entry: OutputEntry) => void = () => undefined,
+    place: Partial<Pick<Dispatch, "resource_id" | "step">> = {},
   ) {
     this.request = request;
     this.timeout_ms = Math.max(1, request.deadline_at - Date.now());
@@ -64,6 +65,7 @@ export class TestOwner implements AttemptOwner {
       claimed_by: null,
       expires_at: Date.now() + 30_000,
       task_type: type,
+      ...place,
     };
   }
 

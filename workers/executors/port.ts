@@ -59,6 +59,8 @@ export interface Work {
   /** Container image (`dagger`) and sandbox template (`e2b`); null for the backend's default. */
   readonly image: string | null;
   readonly template: string | null;
+  /** `run`: steps of one run that ask for it share a sandbox (`e2b`); without, it has its own. */
+  readonly sandbox?: { readonly reuse: "run" } | null;
 }
 
 /**

@@ -81,6 +81,7 @@ function resolveWork(
     outputs: step.outputs ?? null,
     image: text(step.image, "image"),
     template: text(step.template, "template"),
+    sandbox: step.sandbox ?? null,
   };
 }
 

@@ -103,6 +103,13 @@ export const fields = {
     }),
   image: z.string().min(1).max(500).nullable(),
   template: z.string().min(1).max(200).nullable(),
+  sandbox: z
+    .strictObject({ reuse: z.literal("run") })
+    .nullable()
+    .openapi({
+      description:
+        "With `reuse: run`, the `e2b` steps of one run that say so, with the same template and network, share one sandbox: its home and what was set up there, not the working directory.",
+    }),
   pipeline_id: reference.nullable().openapi({
     description: "What you say it belongs to; it becomes no step of that pipeline.",
   }),

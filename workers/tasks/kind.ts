@@ -68,6 +68,7 @@ export const taskKind: ResourceKind = {
       outputs: spec.outputs,
       image: spec.image,
       template: spec.template,
+      sandbox: spec.sandbox,
     };
     return {
       type: "work",

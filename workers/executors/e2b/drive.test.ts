@@ -37,7 +37,8 @@ const QUIET = { hasUnreported: false, isAsked: false };
 const TIMEOUT_MS = 60_000;
 const START = 1_000_000;
 
-const begin = () => initialState(DISPATCH, { timeout_ms: TIMEOUT_MS, priority: 0 });
+const begin = () =>
+  initialState(DISPATCH, { timeout_ms: TIMEOUT_MS, priority: 0, is_shared: false });
 const following = (state: AttemptState, ...events: Event[]) =>
   events.reduce((current, event) => observe(current, event, START), state);
 const commands = (state: AttemptState, now = START, facts = QUIET) =>
@@ -176,6 +177,7 @@ describe("the queue for a slot", () => {
     expect(wait(10_000)).toBe(5_000);
     expect(wait(10_000, 1)).toBeLessThan(5_000);
     expect(wait(1, 1)).toBeGreaterThan(0);
+    expect(Number.isInteger(wait(3, 1 / 3))).toBe(true);
   });
 });
 

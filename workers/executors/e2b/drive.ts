@@ -67,6 +67,13 @@ export type Event =
   | { readonly type: "stop_asked"; readonly reason: StopReason }
   /** `spread`, from 0 to 1, tells waiters apart that ask at the same time. */
   | { readonly type: "slot"; readonly position: number; readonly spread: number }
+  /** It waits for the sandbox that its run shares; the place is 0 once that is being created. */
+  | {
+      readonly type: "joining";
+      readonly position: number;
+      readonly spread: number;
+      readonly why: string | null;
+    }
   | { readonly type: "token_refused"; readonly retry_at: number }
   | { readonly type: "created"; readonly id: string }
   | { readonly type: "create_refused"; readonly why: string }
@@ -134,9 +141,9 @@ export function ttlOf(state: AttemptState, now: number): number {
 }
 
 /** From the first to the next ask for a slot, by the place in the queue. */
-function slotWaitMs(position: number, spread: number): number {
+export function slotWaitMs(position: number, spread: number): number {
   const wait = Math.min(MAX_SLOT_WAIT_MS, SLOT_WAIT_MS * position);
-  return wait * (1 - SLOT_WAIT_SPREAD * spread);
+  return Math.round(wait * (1 - SLOT_WAIT_SPREAD * spread));
 }
 
 function ended(state: AttemptState, until: number): AttemptState {
@@ -172,7 +179,7 @@ function found(state: AttemptState, id: string | null, now: number): AttemptStat
   const settlesMs = state.phase === "ending" ? CREATE_LIMIT_MS : CREATE_SETTLES_MS;
   const sought = now - state.unclear_since;
   if (sought < settlesMs) {
-    const retry_at = now + Math.max(FIND_MS, sought / FIND_SHARE);
+    const retry_at = now + Math.max(FIND_MS, Math.round(sought / FIND_SHARE));
     return lane(state, "sandbox", { failures: 0, retry_at });
   }
   const settled: AttemptState = { ...recovered(state, "sandbox"), create: "idle" };
@@ -232,6 +239,14 @@ export function observe(before: AttemptState, event: Event, now: number): Attemp
         renew_at: now + RENEW_MS,
       };
       const retry_at = now + slotWaitMs(event.position, event.spread);
+      return lane(waiting, "slot", { failures: 0, retry_at });
+    }
+    case "joining": {
+      const next: AttemptState = { ...recovered(state, "slot"), renew_at: now + RENEW_MS };
+      // A sandbox that it has is none to wait for.
+      if (state.slot === "held") return next;
+      const retry_at = now + slotWaitMs(1, event.spread);
+      const waiting = { ...next, slot_position: event.position, trouble: event.why };
       return lane(waiting, "slot", { failures: 0, retry_at });
     }
     case "slot_released":

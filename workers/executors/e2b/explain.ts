@@ -8,6 +8,12 @@ export function waitingFor(state: AttemptState, capacity: number): Waiting | nul
   const trouble = why === null ? "" : ` The last try failed (${why}); it is tried again by itself.`;
   switch (state.phase) {
     case "queued":
+      if (state.is_shared && !state.slot_position) {
+        return {
+          reason: `The sandbox that its run shares is being made.${trouble}`,
+          position: null,
+        };
+      }
       if (state.slot_position !== null) {
         const reason = `All ${capacity} sandboxes of this deployment are in use, and it begins when one ends. An operator raises E2B_MAX_CONCURRENT if the E2B plan allows more at once.`;
         return { reason, position: state.slot_position };

@@ -2,6 +2,7 @@
 import type { AttemptOwner, DetachedRef, Dispatch, Usage } from "../detached.ts";
 import type { SecretResolver } from "../port.ts";
 import type { BlobWriter } from "./artifact-copy.ts";
+import type { SandboxLeases } from "./lease.ts";
 import type { SandboxService } from "./sandbox.ts";
 import type { BlobReader } from "./workload.ts";
 
@@ -13,6 +14,12 @@ export interface SandboxLimits {
   /** Null when a sandbox may be created now, else when to ask again, ms since 1970. */
   takeToken(): Promise<number | null>;
   readonly capacity: number;
+}
+
+/** Whose sandbox it was: a dispatch's, or a run's for its steps. */
+export interface SpentBy extends Pick<DetachedRef, "resource_id" | "run"> {
+  readonly step: number | null;
+  readonly epoch: number | null;
 }
 
 export interface RemotePorts {
@@ -28,7 +35,11 @@ export interface RemotePorts {
   readonly deployment: string;
   readonly usd_per_hour: number;
   /** Told of each sandbox that has ended, in whichever way. */
-  spent(ref: DetachedRef, usage: Usage): void;
+  spent(by: SpentBy, usage: Usage): void;
+  /** The sandbox that steps of a run share, by the key of their lease. */
+  lease(key: string): SandboxLeases;
+  /** A shared sandbox ends when nobody has used it for so long. */
+  readonly shared_idle_ms: number;
 }
 
 /** Makes the ports of one object, as its wiring says. */

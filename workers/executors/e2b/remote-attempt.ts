@@ -98,7 +98,8 @@ export class RemoteAttemptBase extends DurableObject<Env> {
     const claim = await owner.claimAttempt(refOf(wanted), SANDBOX_BACKEND, "e2b");
     if (claim.status === "fenced" || this.#state !== null) return;
     const { timeout_ms, priority, request } = claim;
-    const state = initialState(wanted, { timeout_ms, priority });
+    const is_shared = request.work.sandbox?.reuse === "run";
+    const state = initialState(wanted, { timeout_ms, priority, is_shared });
     const stop = this.#earlyStop;
     this.#state = stop ? observe(state, { type: "stop_asked", reason: stop }, Date.now()) : state;
     this.#store.commit({ state: this.#state, request });
@@ -147,10 +148,11 @@ export class RemoteAttemptBase extends DurableObject<Env> {
     this.#advance();
   }
 
-  /** Tells what a sandbox cost that has ended, in whichever way. */
-  #account(before: AttemptState, { dispatch, ...after }: AttemptState): void {
-    const ms = endedSandboxMs({ dispatch, ...after }) - endedSandboxMs(before);
-    if (ms > 0) this.#ports.spent(dispatch, usageOf(ms, this.#ports.usd_per_hour));
+  /** Tells what a sandbox cost that has ended, in whichever way; a shared one is told by its lease. */
+  #account(before: AttemptState, after: AttemptState): void {
+    const { dispatch, is_shared } = after;
+    const ms = endedSandboxMs(after) - endedSandboxMs(before);
+    if (ms > 0 && !is_shared) this.#ports.spent(dispatch, usageOf(ms, this.#ports.usd_per_hour));
   }
 
   /** Starts everything that is to be done and is not under way. */
@@ -215,7 +217,8 @@ export class RemoteAttemptBase extends DurableObject<Env> {
   #arm(state: AttemptState, now: number): void {
     const age = now - (state.started_at ?? now);
     const look = Math.min(MAX_LOOK_MS, Math.max(MIN_LOOK_MS, age / LOOK_SHARE));
-    const at = Math.min(wakeAt(state, now), now + look);
+    // An alarm that is set to parts of a millisecond fires before them, and then not again.
+    const at = Math.ceil(Math.min(wakeAt(state, now), now + look));
     const isArmed = this.#alarmAt > now && this.#alarmAt <= at + ALARM_SLACK_MS;
     if (isArmed) return;
     this.#alarmAt = at;

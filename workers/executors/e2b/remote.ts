@@ -4,7 +4,7 @@ import { AttemptFailed } from "../outcome.ts";
 import type { LogStream } from "../port.ts";
 import type { OutputLog } from "./output-log.ts";
 import { type Sandbox, SandboxUnreachable } from "./sandbox.ts";
-import { scriptCommand } from "./script.ts";
+import { clearCommand, scriptCommand } from "./script.ts";
 
 /** Paths of files that are looked at for artifacts. */
 const MAX_LISTING_BYTES = 8 * 1024 * 1024;
@@ -47,10 +47,13 @@ function groups(paths: readonly string[]): string[][] {
 export class RemoteProgram {
   readonly #sandbox: Sandbox;
   readonly #folder: string;
+  readonly #workspace: string;
 
-  constructor(sandbox: Sandbox, folder: string) {
+  /** The folders of the attempt and of the task's files, below the home of the sandbox's user. */
+  constructor(sandbox: Sandbox, folder: string, workspace: string) {
     this.#sandbox = sandbox;
     this.#folder = folder;
+    this.#workspace = workspace;
   }
 
   async #text(args: readonly string[], signal?: AbortSignal): Promise<string> {
@@ -122,6 +125,12 @@ export class RemoteProgram {
     if (code !== 0) throw new SandboxUnreachable(`Stopping the code ended with ${code}`);
   }
 
+  /** Ends the code by force and removes everything of the attempt. */
+  async clear(signal?: AbortSignal): Promise<void> {
+    const code = await this.#sandbox.run(clearCommand(this.#folder), () => undefined, signal);
+    if (code !== 0) throw new SandboxUnreachable(`Clearing the attempt away ended with ${code}`);
+  }
+
   /** How the code ended, and the files of its working directory when they are asked for. */
   async status(
     withFiles: boolean,
@@ -184,6 +193,6 @@ export class RemoteProgram {
     signal?: AbortSignal,
   ): Promise<ReadableStream<Uint8Array> | null> {
     const folder = directory === "" ? "" : `${directory}/`;
-    return this.#sandbox.read(`~/workspace/${folder}${path}`, signal);
+    return this.#sandbox.read(`~/${this.#workspace}/${folder}${path}`, signal);
   }
 }

@@ -9,7 +9,7 @@ const EMPTY: Sandbox = {
   read: async () => null,
   run: async () => 0,
 };
-const program = new RemoteProgram(EMPTY, "folder");
+const program = new RemoteProgram(EMPTY, "folder", "workspace");
 const { signal } = new AbortController();
 const sizes = { stdout: 0, stderr: 0, output: 0, frame: 0 };
 

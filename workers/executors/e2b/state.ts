@@ -48,6 +48,8 @@ export const stateSchema = z.object({
   is_start_reported: z.boolean(),
   is_end_reported: z.boolean(),
   is_killed: z.boolean(),
+  /** It is in the sandbox that its run shares, and only leaves that in the end. */
+  is_shared: z.boolean().default(false),
   /** Sandboxes were switched off meanwhile, so that nothing can be done to this one any more. */
   is_out_of_reach: z.boolean().default(false),
   /** Why it does not get on, for people. */
@@ -60,7 +62,15 @@ const IDLE = { failures: 0, retry_at: 0 };
 
 export function initialState(
   dispatch: AttemptState["dispatch"],
-  { timeout_ms, priority }: { readonly timeout_ms: number; readonly priority: number },
+  {
+    timeout_ms,
+    priority,
+    is_shared,
+  }: {
+    readonly timeout_ms: number;
+    readonly priority: number;
+    readonly is_shared: boolean;
+  },
 ): AttemptState {
   return {
     version: 1,
@@ -86,6 +96,7 @@ export function initialState(
     is_start_reported: false,
     is_end_reported: false,
     is_killed: false,
+    is_shared,
     is_out_of_reach: false,
     trouble: null,
     lanes: { slot: IDLE, sandbox: IDLE, link: IDLE, owner: IDLE },

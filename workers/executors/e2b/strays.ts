@@ -4,13 +4,15 @@
  */
 
 import type { AttemptOwner, Dispatch } from "../detached.ts";
-import { deploymentLabels, readLabels } from "./labels.ts";
+import { deploymentLabels, readLabels, readLease } from "./labels.ts";
+import type { SandboxLeases } from "./lease.ts";
 import type { ListedSandbox, SandboxService } from "./sandbox.ts";
 
 export interface StrayPorts {
   readonly service: SandboxService;
   readonly deployment: string;
   owner(placement: Dispatch["placement"], resourceId: string): AttemptOwner;
+  lease(key: string): SandboxLeases;
   /** Told of each that was killed. */
   killed(sandbox: ListedSandbox): void;
 }
@@ -23,7 +25,10 @@ export interface StrayReport {
 /** Younger ones may still be announced to their object. */
 const MIN_AGE_MS = 60_000;
 
-async function isStray({ labels }: ListedSandbox, { owner }: StrayPorts): Promise<boolean> {
+async function isStray(sandbox: ListedSandbox, { owner, lease }: StrayPorts): Promise<boolean> {
+  const { id, labels } = sandbox;
+  const key = readLease(labels);
+  if (key !== null) return !(await lease(key).holds(id));
   const named = readLabels(labels);
   // It is this deployment's, and yet nothing that it could have made.
   if (named === null) return true;

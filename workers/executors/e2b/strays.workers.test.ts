@@ -1,7 +1,8 @@
 /** Sandboxes that nobody waits for. */
+import { env } from "cloudflare:workers";
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
 import { offerUntilTaken, TestOwner } from "../backend-executor.ts";
-import { readLabels, sandboxLabels } from "./labels.ts";
+import { leaseLabels, readLabels, sandboxLabels } from "./labels.ts";
 import type { ListedSandbox, SandboxService } from "./sandbox.ts";
 import { killStrays } from "./strays.ts";
 import {
@@ -45,8 +46,10 @@ it("kills sandboxes whose attempt is over, and no others", { timeout: 30_000 }, 
   await service.create({ ...asked, labels: sandboxLabels(foreign.dispatch, "elsewhere") });
 
   const killed: (string | undefined)[] = [];
+  const leased = await service.create({ ...asked, labels: leaseLabels("r/1/none", "p", "tests") });
   const ports = {
     service: paged(2),
+    lease: (key: string) => env.SANDBOX_LEASE.getByName(key),
     killed: ({ labels }: ListedSandbox) => killed.push(readLabels(labels)?.ref.resource_id),
     deployment: "tests",
     owner: (_: unknown, id: string) => {
@@ -57,8 +60,9 @@ it("kills sandboxes whose attempt is over, and no others", { timeout: 30_000 }, 
   };
   expect(await killStrays(ports, Date.now())).toEqual({ looked_at: 0, killed: 0 });
   const claims = all.map((owner) => owner.claims);
-  expect((await killStrays(ports, Date.now(), 0)).killed).toBe(1);
-  expect(killed).toEqual([over.dispatch.resource_id]);
+  expect((await killStrays(ports, Date.now(), 0)).killed).toBe(2);
+  expect(killed).toContain(over.dispatch.resource_id);
+  expect(await service.exists(leased.id)).toBe(false);
   expect(all.map((owner) => owner.claims)).toEqual(claims);
   expect(await sandboxesOf(over)).toEqual([]);
   for (const owner of [wanted, away, foreign]) expect(await sandboxesOf(owner)).toHaveLength(1);

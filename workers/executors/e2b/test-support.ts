@@ -7,7 +7,12 @@ import { remoteWiring } from "../../remote-attempt.ts";
 import { TestOwner } from "../backend-executor.ts";
 import type { Recorder } from "../contract.ts";
 import type { ContractDeps } from "../contract-support.ts";
-import { type AttemptBackend, dispatchKey } from "../detached.ts";
+import {
+  type AttemptBackend,
+  type AttemptOwner,
+  type DetachedRef,
+  dispatchKey,
+} from "../detached.ts";
 import type { AttemptRequest, Work } from "../port.ts";
 import { createRemoteBackend } from "./backend.ts";
 import type { RemotePorts, SandboxLimits } from "./ports.ts";
@@ -48,7 +53,9 @@ export async function fakeState(): Promise<FakeState> {
 export async function sandboxesOf(owner: TestOwner): Promise<FakeState["sandboxes"]> {
   const { sandboxes } = await fakeState();
   const { resource_id } = owner.dispatch;
-  return sandboxes.filter(({ metadata }) => metadata.pipelzr_attempt?.startsWith(resource_id));
+  return sandboxes.filter(({ metadata: { pipelzr_attempt, pipelzr_lease } }) =>
+    (pipelzr_attempt ?? pipelzr_lease)?.startsWith(resource_id),
+  );
 }
 
 export async function setFaults(faults: object): Promise<void> {
@@ -78,8 +85,13 @@ export function stateOf(owner: TestOwner): Promise<AttemptState | null> {
 /** For a shell: waits until the test lets it go on. */
 export const WAIT_AT_GATE = "until [ -e ~/gate ]; do sleep 0.02; done";
 
+const openGates = new Set<string>();
+
+/** Opens the gates of a dispatch's sandboxes; one that was opened may be ending, and is left alone. */
 export async function openGate(owner: TestOwner): Promise<void> {
   for (const { id } of await sandboxesOf(owner)) {
+    if (openGates.has(id)) continue;
+    openGates.add(id);
     const sandbox = await service.connect(id, 60_000);
     await sandbox?.write([{ path: "~/gate", body: "open" }]);
   }
@@ -93,7 +105,7 @@ export const unlimited: SandboxLimits = {
   takeToken: async () => null,
 };
 
-const owners = new Map<string, TestOwner>();
+const owners = new Map<string, AttemptOwner>();
 const portsOf = new Map<string, Partial<RemotePorts>>();
 const contexts = new Map<string, DurableObjectState>();
 
@@ -118,6 +130,23 @@ export function register(owner: TestOwner, ports: Partial<RemotePorts> = {}): Te
   owners.set(owner.dispatch.resource_id, owner);
   portsOf.set(owner.dispatch.resource_id, ports);
   return owner;
+}
+
+/** The owners of several steps of one run. */
+export function registerRun(steps: readonly TestOwner[], ports: Partial<RemotePorts> = {}): void {
+  const [first] = steps;
+  const of = ({ step }: DetachedRef): TestOwner => {
+    const owner = steps.find(({ dispatch }) => dispatch.step === step);
+    if (owner === undefined) throw new Error(`There is no step ${step}.`);
+    return owner;
+  };
+  if (first === undefined) return;
+  owners.set(first.dispatch.resource_id, {
+    claimAttempt: async (ref, by, type) => of(ref).claimAttempt(ref, by, type),
+    reportAttempt: async (ref, reports) => of(ref).reportAttempt(ref, reports),
+    artifactPlace: async (ref, path) => of(ref).artifactPlace(ref, path),
+  });
+  portsOf.set(first.dispatch.resource_id, ports);
 }
 
 /** The ports that a contract's dependencies come to. */
@@ -148,6 +177,8 @@ export function installFake(): void {
       deployment: "tests",
       usd_per_hour: 0.1089,
       spent: () => undefined,
+      lease: (key) => env.SANDBOX_LEASE.getByName(key),
+      shared_idle_ms: 60_000,
       ...portsOf.get(id),
     };
   });
@@ -172,19 +203,35 @@ const WORK: Work = {
   template: null,
 };
 
+const requestOf = (work: Partial<Work>, timeoutMs: number): AttemptRequest => ({
+  ref: { resource_id: "task", run: 1, step: "main", attempt: 1, epoch: 1 },
+  project_id: "p",
+  work: { ...WORK, ...work },
+  deadline_at: Date.now() + timeoutMs,
+});
+const TIMEOUT_MS = 60_000;
+
 /** An owner of a new dispatch, registered and not offered. */
 export function attempt(
   work: Partial<Work>,
   ports: Partial<RemotePorts> = {},
-  timeoutMs = 60_000,
+  timeoutMs = TIMEOUT_MS,
 ): TestOwner {
-  const request: AttemptRequest = {
-    ref: { resource_id: "task", run: 1, step: "main", attempt: 1, epoch: 1 },
-    project_id: "p",
-    work: { ...WORK, ...work },
-    deadline_at: Date.now() + timeoutMs,
-  };
-  return register(new TestOwner("e2b", request), ports);
+  return register(new TestOwner("e2b", requestOf(work, timeoutMs)), ports);
+}
+
+/** Owners of the steps of one run that share a sandbox, registered and not offered. */
+export function sharing(
+  works: readonly Partial<Work>[],
+  ports: Partial<RemotePorts> = {},
+): TestOwner[] {
+  const resource_id = crypto.randomUUID();
+  const steps = works.map((work, step) => {
+    const request = requestOf({ ...work, sandbox: { reuse: "run" } }, TIMEOUT_MS);
+    return new TestOwner("e2b", request, () => undefined, { resource_id, step });
+  });
+  registerRun(steps, ports);
+  return steps;
 }
 
 /** Expects that the object of a dispatch has neither a table nor an alarm. */
