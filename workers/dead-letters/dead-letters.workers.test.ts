@@ -133,11 +133,15 @@ describe("a dead letter", () => {
     expect((await list(`?resource_id=${ids[1]}`)).items).toHaveLength(1);
     expect((await list("?task_type=dagger")).items).toEqual([]);
     expect((await list("?status=redriven")).items).toEqual([]);
-    const key = await keyOf(["dead_letters:read"], ["beta"]);
+    const key = await keyOf(["dead_letters:read", "dead_letters:write"], ["beta"]);
     const { items } = await list("", { key });
     expect(items.map((item) => item.resource_id)).toEqual([ids[1]]);
     const [hidden] = (await list("?project_id=alpha")).items;
-    expect((await call(`${PATH}/${hidden?.id}`, { key })).status).toBe(404);
+    for (const method of ["GET", "DELETE"]) {
+      expect((await call(`${PATH}/${hidden?.id}`, { method, key })).status).toBe(404);
+    }
+    const foreign = await redrive({ ids: [hidden?.id] }, { key });
+    expect(foreign.items).toMatchObject([{ status: "skipped", run: null }]);
   });
 
   it("is deleted, which leaves its task as it is", async () => {
