@@ -131,11 +131,14 @@ export interface AttemptOwner {
   ): Promise<Fenced | { readonly status: "wanted"; readonly key: string }>;
 }
 
+/** Code of an attempt that failed since its dispatch could not be delivered. */
+export const DISPATCH_UNDELIVERABLE = "dispatch_undeliverable";
+
 /** The coordinator, as the queue's consumers call it. */
 export interface DispatchOwner {
   /** Nothing that is connected to the backend `by` can run it: the next of its executors is tried. */
   attemptUnavailable(ref: DetachedRef, type: DetachedType, by: string): Promise<void>;
-  /** Its dispatch could not be delivered, however often it was tried. */
+  /** Its dispatch could not be delivered, however often it was tried: DISPATCH_UNDELIVERABLE. */
   attemptUndeliverable(ref: DetachedRef, message: string): Promise<void>;
 }
 

@@ -26,6 +26,14 @@ export interface DispatchPorts {
   postpone(dispatch: Dispatch, seconds: number): Promise<void>;
 }
 
+/** Tries at a delivery: `max_retries` of the queue in wrangler.toml, and the first one. */
+export const MAX_DELIVERIES = 9;
+
+export interface BurialPorts extends Pick<DispatchPorts, "owner"> {
+  /** Notes a dispatch that was given up; one that is noted already stays. */
+  note(dispatch: Dispatch, reason: string): Promise<void>;
+}
+
 export async function consumeDispatches(
   messages: readonly Message<unknown>[],
   ports: DispatchPorts,
@@ -71,15 +79,15 @@ async function postpone(dispatch: Dispatch, seconds: number, ports: DispatchPort
   if (Date.now() + seconds * 1000 < dispatch.expires_at) await ports.postpone(dispatch, seconds);
 }
 
-/** The queue behind it: what could not be delivered fails, and says so. */
+/** The queue behind it: what could not be delivered is noted and fails, and says so. */
 export async function buryDispatches(
   messages: readonly Message<unknown>[],
-  ports: Pick<DispatchPorts, "owner">,
+  ports: BurialPorts,
 ): Promise<void> {
   await Promise.all(messages.map((message) => bury(message, ports)));
 }
 
-async function bury(message: Message<unknown>, ports: Pick<DispatchPorts, "owner">): Promise<void> {
+async function bury(message: Message<unknown>, ports: BurialPorts): Promise<void> {
   const parsed = dispatchSchema.safeParse(message.body);
   if (!parsed.success) {
     logWarning("dispatch_not_read", parsed.error, {});
@@ -88,7 +96,9 @@ async function bury(message: Message<unknown>, ports: Pick<DispatchPorts, "owner
   }
   const dispatch = parsed.data;
   try {
-    await ports.owner(dispatch).attemptUndeliverable(dispatch, undeliverable(dispatch));
+    const reason = undeliverable(dispatch);
+    await ports.note(dispatch, reason);
+    await ports.owner(dispatch).attemptUndeliverable(dispatch, reason);
     message.ack();
   } catch (error) {
     logWarning("dispatch_not_buried", error, { resource_id: dispatch.resource_id });
@@ -97,5 +107,5 @@ async function bury(message: Message<unknown>, ports: Pick<DispatchPorts, "owner
 }
 
 function undeliverable({ task_type, resource_id }: Dispatch): string {
-  return `The dispatch to the executor "${task_type}" failed each time it was tried. The service's log says why, under "dispatch_failed" for the resource ${resource_id}. Mend that, then retry.`;
+  return `The dispatch to the executor "${task_type}" failed each time it was tried. The service's log says why, under "dispatch_failed" for the resource ${resource_id}. Mend that, then retry, or POST /api/v1/dead-letters/redrive for all that failed by it.`;
 }

@@ -4,7 +4,12 @@ import { env } from "cloudflare:workers";
 import { describe, expect, it } from "vitest";
 import { consume } from "../queues.ts";
 import type { AttemptBackend, DetachedRef, Dispatch, OfferAnswer } from "./detached.ts";
-import { buryDispatches, consumeDispatches, type DispatchPorts } from "./dispatch.ts";
+import {
+  type BurialPorts,
+  buryDispatches,
+  consumeDispatches,
+  type DispatchPorts,
+} from "./dispatch.ts";
 
 function dispatchOf(more: Partial<Dispatch> = {}): Dispatch {
   return {
@@ -36,7 +41,7 @@ function portsWith(answer: (dispatch: Dispatch) => OfferAnswer) {
     stop: async () => ({ status: "unknown" }),
     waiting: async () => null,
   };
-  const ports: DispatchPorts = {
+  const ports: DispatchPorts & BurialPorts = {
     owner: (dispatch) => ({
       async attemptUnavailable({ resource_id }: DetachedRef, type, by) {
         calls.push(["unavailable", resource_id, type, by]);
@@ -47,6 +52,9 @@ function portsWith(answer: (dispatch: Dispatch) => OfferAnswer) {
       },
     }),
     backend: async () => backend,
+    async note({ resource_id }, reason) {
+      calls.push(["noted", resource_id, reason]);
+    },
     async postpone({ resource_id }, seconds) {
       calls.push(["postponed", resource_id, seconds]);
     },
@@ -140,12 +148,14 @@ describe("a dispatch", () => {
 });
 
 describe("a dispatch that was given up", () => {
-  it("fails its attempt, saying what helps", async () => {
+  it("is noted, then fails its attempt, saying what helps", async () => {
     const dispatch = dispatchOf();
     const { calls, ports } = portsWith(taken);
     expect(await fates([dispatch], (all) => buryDispatches(all, ports))).toEqual(["acked"]);
+    const reason = expect.stringContaining("dispatch_failed");
     expect(calls).toEqual([
-      ["undeliverable", dispatch.resource_id, expect.stringContaining("dispatch_failed")],
+      ["noted", dispatch.resource_id, reason],
+      ["undeliverable", dispatch.resource_id, reason],
     ]);
   });
 
@@ -154,7 +164,8 @@ describe("a dispatch that was given up", () => {
     const { calls, ports } = portsWith(taken);
     const consumer = (all: readonly Message<unknown>[]) => buryDispatches(all, ports);
     expect(await fates([down, up], consumer, 2)).toEqual([2, "acked"]);
-    expect(calls.map(([, id]) => id)).toEqual([up.resource_id]);
+    const told = calls.filter(([name]) => name === "undeliverable");
+    expect(told.map(([, id]) => id)).toEqual([up.resource_id]);
   });
 });
 

@@ -11,7 +11,10 @@ const LAYERS: readonly (readonly [name: string, pattern: RegExp])[] = [
   ["foundation", /^workers\/(config\.ts|http\/|security\/|database\/)/],
   ["executors", /^workers\/executors\//],
   ["runs", /^workers\/runs\//],
-  ["features", /^workers\/(tasks|pipelines|keys|secrets|runners|operations|console)\//],
+  [
+    "features",
+    /^workers\/(tasks|pipelines|keys|secrets|runners|dead-letters|operations|console)\//,
+  ],
   [
     "app",
     /^workers\/(app|services|run-coordinator|runner-pool|remote-attempt|backends|queues)\.ts/,

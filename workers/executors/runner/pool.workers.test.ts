@@ -179,8 +179,14 @@ describe("an offer", () => {
     const runner = await ScriptedRunner.join(pool, "r1");
     const old = owner.dispatch();
     owner.again(old);
-    expect(await pool.offer(old)).toEqual({ status: "taken" });
-    expect(await pool.waiting(old)).toBeNull();
+    const stopping = owner.dispatch();
+    owner.step(stopping).isStopping = true;
+    const claimed = owner.dispatch();
+    owner.step(claimed).claimed_by = "runners/another";
+    for (const dispatch of [old, stopping, claimed]) {
+      expect(await pool.offer(dispatch)).toEqual({ status: "taken" });
+      expect(await pool.waiting(dispatch)).toBeNull();
+    }
     expect(runner.all("assign")).toEqual([]);
   });
 
