@@ -17,8 +17,8 @@ export type Pattern =
 /** What a path is held against; a glob spans the whole rest of the path. */
 export type PathPattern = Pattern | { readonly kind: "glob"; readonly glob: string };
 
-/** Where text is looked for; `either` is the content or the path. */
-export const TEXT_SCOPES = ["content", "path", "either"] as const;
+/** Where text is looked for; `either` is the content or the path. For the path alone there is the file leaf. */
+export const TEXT_SCOPES = ["content", "either"] as const;
 export type TextScope = (typeof TEXT_SCOPES)[number];
 
 export const RESULT_TYPES = ["file", "path", "symbol", "commit", "diff", "repo"] as const;
