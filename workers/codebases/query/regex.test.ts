@@ -135,6 +135,7 @@ describe("what is not RE2", () => {
     expect(checkRegex("(\\pL{100}\\pN{100}){5}")).toBeNull();
     const large = "(?:[a-z]{0,999}|[0-9]{0,999}|x{0,999})".repeat(10);
     expect(checkRegex(large)?.message).toMatch(/instructions/);
+    expect(compilePattern(regex("ab+"), { mode: "yes" }).matcher?.instructions).toBeLessThan(10);
   });
 });
 
