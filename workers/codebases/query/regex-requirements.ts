@@ -106,7 +106,7 @@ function sequence(parts: readonly Requirement[]): Requirement {
     if (product === null) joined.push(part);
     else joined[joined.length - 1] = { kind: "exact", strings: product };
   }
-  return joined.reduce((left, right) => follow(left, right), EMPTY as Requirement);
+  return joined.reduce<Requirement>((left, right) => follow(left, right), EMPTY);
 }
 
 function follow(left: Requirement, right: Requirement): Requirement {

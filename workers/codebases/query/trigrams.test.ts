@@ -89,6 +89,15 @@ describe("the trigrams of an expression", () => {
     expect(plan.kind === "match" ? plan.trigrams.length : 0).toBeLessThan(200);
   });
 
+  it("reads the deepest expression that may be written", () => {
+    const nested = `${"(".repeat(490)}needle${")".repeat(490)}`;
+    expect(compilePattern(regex(nested), { mode: "yes" }).problem).toBeNull();
+    expect(summary(regex(nested))).toBe('"nee" AND "dle"');
+    expect(summary(regex(`${"(?:".repeat(240)}x${"+y)?".repeat(60)}${")".repeat(180)}`))).toBe(
+      "scan",
+    );
+  });
+
   it("says why it is a scan", () => {
     expect(planTrigrams(regex("a(?i)bc"))).toEqual({
       kind: "scan",
