@@ -105,15 +105,21 @@ export class DetachedAttempts {
   async unavailable(ref: DetachedRef, type: DetachedType, by: string): Promise<void> {
     const work = await this.#work(ref);
     const row = this.#table.get(ref);
-    const status = this.#ticket(ref)?.live.state.steps[ref.step]?.status;
-    if (!work || row?.task_type !== type || (row.claimed_by ?? by) !== by) return;
+    const ticket = this.#ticket(ref);
+    const status = ticket?.live.state.steps[ref.step]?.status;
+    if (!work || !ticket || row?.task_type !== type || (row.claimed_by ?? by) !== by) return;
     if (status !== "queued" || row.patient) return;
     const usable = this.#usable(work);
     const next = usable[usable.indexOf(type) + 1];
     const { is_cached } = row;
     const sent = { task_type: next ?? usable[0], patient: next === undefined, is_cached };
-    this.#host.commit(() => this.#table.sent(ref, sent));
-    await this.#send(ref);
+    const { step, epoch } = ref;
+    this.#host.commit((now) => {
+      // Under a new epoch: the backend that has none to run it now may have taken a copy since.
+      this.#host.drive(ticket.live, { type: "attempt_moved", step, epoch }, now);
+      const { epoch: fresh = epoch } = ticket.live.state.steps[step] ?? {};
+      this.#table.sent({ ...ref, epoch: fresh }, sent);
+    });
   }
 
   /** Takes what a backend says of a dispatch, in its order. */

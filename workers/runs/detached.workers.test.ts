@@ -204,10 +204,14 @@ describe("a detached attempt", () => {
       .toMatchObject({ request: { work: { task_type: "dagger" } } });
     const other = await dispatched({ task_type: null, executors: ["dagger", "subprocess"] });
     await owner(other.ref).attemptUnavailable(other.ref, "dagger", "here");
-    expect(await claim(other.ref)).toMatchObject({ status: "fenced" });
-    expect(await claim(other.ref, "here", "subprocess")).toMatchObject({
+    expect(await claim(other.ref)).toEqual({ status: "fenced", epoch: 2 });
+    const moved = refOf(other.id, 2);
+    expect(await claim(moved)).toMatchObject({ status: "fenced" });
+    expect(await claim(moved, "here", "subprocess")).toMatchObject({
       request: { work: { task_type: "subprocess" } },
     });
+    // Whoever took the first one up after all is told that it is not wanted.
+    expect(await report(other.ref, { type: "started" })).toMatchObject({ status: "fenced" });
     // Code that has begun goes over to nothing.
     await report(ref, { type: "started" });
     await owner(ref).attemptUnavailable(ref, "dagger", "here");

@@ -269,6 +269,8 @@ export type RunEvent =
       readonly epoch: number;
       readonly usage?: Usage | undefined;
     }
+  /** A dispatch that has not begun goes to another backend, under an epoch of its own. */
+  | { readonly type: "attempt_moved"; readonly step: number; readonly epoch: number }
   /** A lone suspect has run long enough for the next suspect to start beside it. */
   | { readonly type: "probation_passed"; readonly step: number; readonly epoch: number }
   /** The coordinator's process is new: what it had in memory is gone. */

@@ -59,6 +59,9 @@ export function report(change: Change, event: Report): void {
       if (earnsProbation(step)) step.alone = false;
       change.touched.add(event.step);
       break;
+    case "attempt_moved":
+      moved(change, event.step, step);
+      break;
     case "attempt_lost":
       lost(change, event.step, step, "backend", event.usage);
       break;
@@ -87,6 +90,13 @@ export function send(change: Change, index: number, step: StepState): void {
   step.lease_until = change.planOf(index).attached ? null : change.now + RESEND_MS;
   change.touch(index, step);
   change.effects.push({ type: "dispatch", ...dispatchOf(index, step), alone: step.alone });
+}
+
+/** Dispatches anew what has not begun: whoever had it, or may yet take it up, is fenced. */
+function moved(change: Change, index: number, step: StepState): void {
+  if (step.status !== "queued" || step.stopping) return;
+  step.epoch += 1;
+  send(change, index, step);
 }
 
 /** Notes that an attempt runs; its first report says so when the one of its start was lost. */
