@@ -6,9 +6,9 @@ export type IntakeErrorCode =
   | "archive_encrypted"
   | "archive_malformed"
   | "archive_ratio"
+  | "archive_too_large"
   | "archive_truncated"
   | "archive_unsupported"
-  | "compressed_too_large"
   | "entry_unsupported"
   | "format_unknown"
   | "hard_link_unresolved"
@@ -21,7 +21,7 @@ export type IntakeErrorCode =
   | "too_many_entries"
   | "tree_invalid"
   | "tree_missing"
-  | "uncompressed_too_large";
+  | "unpacked_too_large";
 
 /** What was sent cannot be taken in; `message` says why and what to do about it. */
 export class IntakeError extends Error {

@@ -7,9 +7,10 @@ const MIB = 1024 * 1024;
 export const MAX_INDEXED_BYTES = 8 * MIB;
 
 export interface IntakeLimits {
-  readonly maxCompressedBytes: number;
-  readonly maxUncompressedBytes: number;
-  /** Uncompressed to compressed bytes, judged once RATIO_FREE_BYTES have come out. */
+  /** Of the archive as it is sent, compressed or not. */
+  readonly maxArchiveBytes: number;
+  readonly maxUnpackedBytes: number;
+  /** Unpacked to sent bytes, judged once RATIO_FREE_BYTES have come out. */
   readonly maxRatio: number;
   readonly maxEntries: number;
   readonly maxPathBytes: number;
@@ -18,8 +19,8 @@ export interface IntakeLimits {
 }
 
 export const DEFAULT_LIMITS: IntakeLimits = {
-  maxCompressedBytes: 100_000_000,
-  maxUncompressedBytes: 2 * 1024 * MIB,
+  maxArchiveBytes: 100_000_000,
+  maxUnpackedBytes: 2 * 1024 * MIB,
   maxRatio: 200,
   maxEntries: 200_000,
   maxPathBytes: 1_024,
@@ -33,37 +34,40 @@ const RATIO_FREE_BYTES = 16 * MIB;
 /** Counts what goes in and what comes out; each count throws IntakeError at its limit. */
 export class Meter {
   readonly #limits: IntakeLimits;
-  /** Null where nothing is compressed, as in a plain tar. */
-  #compressedBytes: number | null;
-  #uncompressedBytes = 0;
+  #receivedBytes = 0;
+  #unpackedBytes = 0;
   #entries = 0;
 
-  constructor(limits: IntakeLimits, compressedBytes: number | null = null) {
+  constructor(limits: IntakeLimits, receivedBytes = 0) {
     this.#limits = limits;
-    this.#compressedBytes = compressedBytes;
-    if (compressedBytes !== null) this.#checkCompressed(compressedBytes);
+    this.received(receivedBytes);
   }
 
-  get uncompressedBytes(): number {
-    return this.#uncompressedBytes;
+  get unpackedBytes(): number {
+    return this.#unpackedBytes;
   }
 
-  compressed(bytes: number): void {
-    this.#compressedBytes = (this.#compressedBytes ?? 0) + bytes;
-    this.#checkCompressed(this.#compressedBytes);
+  received(bytes: number): void {
+    this.#receivedBytes += bytes;
+    const { maxArchiveBytes } = this.#limits;
+    if (this.#receivedBytes <= maxArchiveBytes) return;
+    throw new IntakeError(
+      "archive_too_large",
+      `The archive is larger than ${maxArchiveBytes} bytes. Leave out build output and data, or push a manifest and only the files that are missing.`,
+    );
   }
 
-  uncompressed(bytes: number): void {
-    this.#uncompressedBytes += bytes;
-    const { maxUncompressedBytes, maxRatio } = this.#limits;
-    if (this.#uncompressedBytes > maxUncompressedBytes) {
+  unpacked(bytes: number): void {
+    this.#unpackedBytes += bytes;
+    const { maxUnpackedBytes, maxRatio } = this.#limits;
+    if (this.#unpackedBytes > maxUnpackedBytes) {
       throw new IntakeError(
-        "uncompressed_too_large",
-        `The archive unpacks to more than ${maxUncompressedBytes} bytes. Leave out build output and data, or send it in parts.`,
+        "unpacked_too_large",
+        `The archive unpacks to more than ${maxUnpackedBytes} bytes. Leave out build output and data, or send it in parts.`,
       );
     }
-    if (this.#compressedBytes === null || this.#uncompressedBytes <= RATIO_FREE_BYTES) return;
-    if (this.#uncompressedBytes > this.#compressedBytes * maxRatio) {
+    if (this.#unpackedBytes <= RATIO_FREE_BYTES) return;
+    if (this.#unpackedBytes > this.#receivedBytes * maxRatio) {
       throw new IntakeError(
         "archive_ratio",
         `The archive unpacks to more than ${maxRatio} times its size, which source code does not. Leave out the files that are mostly filler.`,
@@ -83,15 +87,6 @@ export class Meter {
     throw new IntakeError(
       "too_many_entries",
       `The archive holds more than ${maxEntries} entries. Leave out dependencies and build output, or send it in parts.`,
-    );
-  }
-
-  #checkCompressed(bytes: number): void {
-    const { maxCompressedBytes } = this.#limits;
-    if (bytes <= maxCompressedBytes) return;
-    throw new IntakeError(
-      "compressed_too_large",
-      `The archive is larger than ${maxCompressedBytes} bytes. Leave out build output and data, or push a manifest and only the files that are missing.`,
     );
   }
 }
