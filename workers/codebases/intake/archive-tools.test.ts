@@ -141,21 +141,24 @@ describe.skipIf(!tools.zip)("archives of zip", () => {
 });
 
 describe.skipIf(!tools.python)("archives of Python", () => {
-  it("are read with more entries than a short directory can count", async () => {
+  it("are read with stored, deflated and zip64 entries, and names in UTF-8", async () => {
     const script = `
 import sys, zipfile, io
 out = io.BytesIO()
 with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as z:
-    for i in range(66000):
-        z.writestr("d%d/é%d" % (i % 100, i), b"")
+    z.writestr("d/é", "stored", zipfile.ZIP_STORED)
+    z.writestr("d/日本", "deflated " * 100)
     with z.open("wide", "w", force_zip64=True) as f:
         f.write(b"wide" * 1000)
 sys.stdout.buffer.write(out.getvalue())
 `;
     await inFolder(async (folder) => {
       const { files } = await readAll(zipSource(run(folder, "python3", ["-c", script])));
-      expect(files).toHaveLength(66_001);
-      expect(files.at(-1)).toMatchObject({ path: "wide", size: 4_000 });
+      expect(files.map(({ path, size }) => [path, size])).toEqual([
+        ["d/é", 6],
+        ["d/日本", 900],
+        ["wide", 4_000],
+      ]);
     });
   });
 });

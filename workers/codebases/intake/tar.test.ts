@@ -2,8 +2,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { IntakeError } from "./errors.ts";
 import { readTar } from "./tar.ts";
-import { streamOf } from "./test-support.ts";
-import { pax, type TarInput, tarHeader, tarOf } from "./test-support-archives.ts";
+import { pax, streamOf, type TarInput, tarHeader, tarOf } from "./test-support-archives.ts";
 
 interface Read {
   readonly kind: string;

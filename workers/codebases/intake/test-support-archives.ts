@@ -7,7 +7,6 @@ import {
   type ArchiveSummary,
   readArchive,
 } from "./archive.ts";
-import { streamOf } from "./test-support.ts";
 import type { RandomAccess } from "./zip.ts";
 
 export interface TarInput {
@@ -157,6 +156,24 @@ export function zipOf(
     Buffer.from(comment),
   ]);
   return Buffer.concat([...bodies, records, tail]);
+}
+
+/** A stream of `bytes` in pieces of the given sizes, over and over. */
+export function streamOf(
+  bytes: Uint8Array,
+  sizes: readonly number[] = [65_536],
+): ReadableStream<Uint8Array> {
+  let at = 0;
+  let turn = 0;
+  return new ReadableStream<Uint8Array>({
+    pull(controller) {
+      if (at >= bytes.byteLength) return controller.close();
+      const size = Math.max(1, sizes[turn % sizes.length] ?? 1);
+      turn += 1;
+      controller.enqueue(bytes.subarray(at, at + size));
+      at += size;
+    },
+  });
 }
 
 export function randomAccess(bytes: Uint8Array): RandomAccess {

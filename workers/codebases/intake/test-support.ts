@@ -1,4 +1,4 @@
-/** Temporary folders, tools of the machine and streams for the tests of intake. */
+/** Temporary folders and tools of the machine for the tests of intake. */
 import { execFileSync } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -47,22 +47,4 @@ export function hasTool(tool: string, ...probe: readonly string[]): boolean {
   } catch {
     return false;
   }
-}
-
-/** A stream of `bytes` in pieces of the given sizes, over and over. */
-export function streamOf(
-  bytes: Uint8Array,
-  sizes: readonly number[] = [65_536],
-): ReadableStream<Uint8Array> {
-  let at = 0;
-  let turn = 0;
-  return new ReadableStream<Uint8Array>({
-    pull(controller) {
-      if (at >= bytes.byteLength) return controller.close();
-      const size = Math.max(1, sizes[turn % sizes.length] ?? 1);
-      turn += 1;
-      controller.enqueue(bytes.subarray(at, at + size));
-      at += size;
-    },
-  });
 }

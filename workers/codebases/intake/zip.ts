@@ -39,6 +39,8 @@ const ENCRYPTED_FLAGS = (1 << 0) | (1 << 6) | (1 << 13);
 const METHOD_AES = 99;
 /** Entries up to this size are inflated at once. */
 const MAX_AT_ONCE_BYTES = 1024 * 1024;
+/** The limit of workerd's zlib is on its buffer, which grows by 16 KiB ahead of what is in it. */
+const OUTPUT_SLACK_BYTES = 64 * 1024;
 const OWNER_EXECUTES = 0o100;
 const TYPE_MASK = 0o170000;
 const TYPE_KINDS: ReadonlyMap<number, ZipEntryKind> = new Map([
@@ -173,7 +175,7 @@ async function contentOffset(reader: WindowedReader, record: ZipRecord): Promise
 
 function inflateAtOnce(compressed: Uint8Array, { size, path }: ZipRecord): Uint8Array {
   try {
-    return inflateRawSync(compressed, { maxOutputLength: Math.max(1, size) });
+    return inflateRawSync(compressed, { maxOutputLength: size + OUTPUT_SLACK_BYTES });
   } catch (cause) {
     throw malformed("an entry cannot be inflated", path, cause);
   }
