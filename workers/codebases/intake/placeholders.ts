@@ -15,10 +15,10 @@ export function isPlaceholder(value: string): boolean {
 
 /**
  * Whether a long value is typed and not drawn. Among hundreds of characters of base-64 short words
- * turn up by chance, so those of `isPlaceholder` do not count.
+ * turn up by chance, and real keys hold runs of zeros, so neither counts here.
  */
 export function isFiller(value: string): boolean {
-  return /example|placeholder|redacted|\.{3}|xxxxxxxx/i.test(value) || isMonotonous(value);
+  return /example|placeholder|redacted|\.{3}|x{16}/i.test(value) || new Set(value).size < 16;
 }
 
 /** Whether few characters make up all of a long value. */
