@@ -10,6 +10,10 @@ import type { Confidence, Resolution } from "./resolve/resolution.ts";
 export const MAX_DEFINERS = 5;
 /** Files that pass on what they import, one after the other. */
 const MAX_RE_EXPORTS = 5;
+/** Files that one file passes on whole, directly and by others: headers of a large library. */
+const MAX_REACH = 500;
+/** Of those, how many are asked for what they pass on by name. */
+const MAX_PASSING_FILES = 50;
 
 export interface ResolvableFile {
   readonly path: string;
@@ -52,6 +56,8 @@ const IMPORT_BRINGS_ALL = new Set(["c", "ruby", "bash", "php", "dart", "csharp",
 const FOLDER_IS_PACKAGE = new Set(["go", "java", "csharp", "swift", "elixir"]);
 /** Languages in which a name of another file has to be imported: without, it is only a guess. */
 const IMPORTS_EVERY_NAME = new Set(["typescript", "python", "rust"]);
+/** Languages in which a file gives out nothing that it imports. */
+const ONLY_OWN = new Set(["go", "java", "csharp", "php", "swift", "elixir", "lua", "zig"]);
 /** They add to what another symbol of the same name defines. */
 const NOT_DEFINING = new Set(["impl", "extension", "prototype", "anchor"]);
 const SELF = new Set(["this", "self", "Self", "super", "cls", "static", "@"]);
@@ -113,6 +119,7 @@ export class ReferenceResolver {
   readonly #files = new Map<string, IndexedFile>();
   readonly #folders = new Map<string, IndexedFile[]>();
   readonly #definers = new Map<string, Definition[]>();
+  readonly #reaches = new Map<string, ReadonlySet<string>>();
 
   constructor(files: Iterable<ResolvableFile>) {
     for (const file of files) {
@@ -209,21 +216,47 @@ export class ReferenceResolver {
       const symbol = exportedSymbol(indexed, name, local);
       if (symbol !== null) return { definition: { path: indexed.file.path, symbol }, confidence };
     }
-    for (const indexed of files) {
-      const passed = indexed?.bindings.get(name);
-      const found =
-        passed === undefined
-          ? null
-          : this.#exportOf(passed.resolution, passed.name === "*" ? name : passed.name, depth + 1);
-      if (found !== null) return { ...found, confidence: weaker(found.confidence, confidence) };
-      for (const wildcard of indexed?.wildcards ?? []) {
-        const further = this.#exportOf(wildcard, name, depth + 1);
-        if (further !== null) {
-          return { ...further, confidence: weaker(further.confidence, confidence) };
-        }
+    const [only] = files;
+    if (isFolder || only === undefined || ONLY_OWN.has(familyOf(only.file.language))) return null;
+    const passed = this.#passedOn(only, name, depth);
+    return passed && { ...passed, confidence: weaker(passed.confidence, confidence) };
+  }
+
+  /** What a file gives out that it has from elsewhere: by name, or with all that a module has. */
+  #passedOn(indexed: IndexedFile, name: string, depth: number): Found | null {
+    const further = ({ resolution, name: original }: Bound) =>
+      this.#exportOf(resolution, original === "*" ? name : original, depth + 1);
+    const bound = indexed.bindings.get(name);
+    if (bound !== undefined) return further(bound);
+    const reach = this.#reach(indexed.file.path);
+    if (reach.size <= 1) return null;
+    for (const { path, symbol } of this.definers(indexed.file.language, name)) {
+      const other = reach.has(path) ? this.#files.get(path) : undefined;
+      if (other && exportedSymbol(other, name, name) === symbol) {
+        return { definition: { path, symbol }, confidence: "exact" };
       }
     }
+    for (const path of [...reach].slice(1, MAX_PASSING_FILES)) {
+      const passed = this.#files.get(path)?.bindings.get(name);
+      const found = passed === undefined ? null : further(passed);
+      if (found !== null) return found;
+    }
     return null;
+  }
+
+  /** A file and all whose names it passes on as its own, nearest first. */
+  #reach(path: string): ReadonlySet<string> {
+    const known = this.#reaches.get(path);
+    if (known !== undefined) return known;
+    const reach = new Set([path]);
+    for (const at of reach) {
+      if (reach.size > MAX_REACH) break;
+      for (const wildcard of this.#files.get(at)?.wildcards ?? []) {
+        if (wildcard.path !== null && !wildcard.isFolder) reach.add(wildcard.path);
+      }
+    }
+    this.#reaches.set(path, reach);
+    return reach;
   }
 
   #inPackage(indexed: IndexedFile, { name }: CodeReference): Found | null {
