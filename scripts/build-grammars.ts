@@ -2,10 +2,12 @@
  * Makes what parses source files: tree-sitter's core and the grammars as compressed data, and the
  * harness around them as text. As data they cost the Worker nothing until a language is asked for.
  */
-import { mkdir, readFile, rename, writeFile } from "node:fs/promises";
+import { createHash } from "node:crypto";
+import { mkdir, readFile, rename, stat, writeFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
 import { build } from "esbuild";
+import { z } from "zod";
 
 const languages = fileURLToPath(new URL("../workers/codebases/languages/", import.meta.url));
 const dist = `${languages}dist/`;
@@ -52,15 +54,30 @@ async function write(file: string, contents: Uint8Array): Promise<void> {
 const kib = (bytes: number) => `${(bytes / 1024).toFixed(0)} KiB`;
 
 await mkdir(dist, { recursive: true });
+/** What each artifact was made of, so that only what has changed is compressed again. */
+const MADE_OF = "sources.generated.json";
+const made = z
+  .record(z.string(), z.string())
+  .catch({})
+  .parse(JSON.parse(await readFile(`${dist}${MADE_OF}`, "utf8").catch(() => "{}")));
+const digests: Record<string, string> = {};
 let raw = 0;
 let compressed = 0;
 for (const [name, source] of Object.entries(SOURCES)) {
   const wasm = await readFile(fileURLToPath(new URL(`../node_modules/${source}`, import.meta.url)));
-  const data = gzipSync(wasm, { level: 9 });
   raw += wasm.byteLength;
+  const digest = createHash("sha256").update(wasm).digest("hex");
+  digests[name] = digest;
+  const present = await stat(`${dist}${name}.wasm.gz`).catch(() => null);
+  if (made[name] === digest && present !== null) {
+    compressed += present.size;
+    continue;
+  }
+  const data = gzipSync(wasm, { level: 9 });
   compressed += data.byteLength;
   await write(`${name}.wasm.gz`, data);
 }
+await write(MADE_OF, Buffer.from(JSON.stringify(digests)));
 const count = Object.keys(SOURCES).length - 1;
 console.log(`${count} grammars and the core: ${kib(raw)}, ${kib(compressed)} gzip`);
 

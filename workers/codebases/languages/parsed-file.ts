@@ -9,7 +9,11 @@ const MAX_TEXT_CHARS = 1_000;
 
 const position = z.int().nonnegative();
 const name = z.string().min(1).max(MAX_NAME_CHARS);
-/** Of a registered language one of the words in README; of a user's grammar whatever its query says. */
+/**
+ * Of a symbol: anchor, class, constant, constructor, enum, enum-member, extension, field, function, id,
+ * impl, interface, keyframes, macro, method, mixin, module, namespace, object, property, protocol,
+ * prototype, struct, table, test, trait, type, variable; of a user's grammar whatever its query says.
+ */
 const kind = z.string().regex(/^[a-z][\w.-]{0,39}$/i);
 
 export const symbolSchema = z.object({

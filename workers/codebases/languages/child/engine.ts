@@ -33,6 +33,17 @@ export interface Part {
   readonly end: number;
 }
 
+function loadGrammar(grammar: WebAssembly.Module): Language {
+  try {
+    return Language.loadSync(grammar);
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    throw new Error(
+      `${why}; a grammar is what "tree-sitter build --wasm" of version 0.22 or later writes`,
+    );
+  }
+}
+
 export class Engine {
   readonly #parser = new Parser();
   readonly #language: Language;
@@ -42,7 +53,7 @@ export class Engine {
 
   /** Throws when the grammar's format is not known or when the query does not fit it. */
   constructor(grammar: CompiledGrammar, query: string) {
-    this.#language = Language.loadSync(grammar);
+    this.#language = loadGrammar(grammar);
     this.#parser.setLanguage(this.#language);
     this.#query = new Query(this.#language, handOver(query));
     this.#errors = new Query(this.#language, "(ERROR) @error (MISSING) @error");
