@@ -67,6 +67,7 @@ export function startAttempt(
         project_id: "contract",
         work: { ...DEFAULTS, ...work },
         deadline_at: Date.now() + TIME_LIMIT_MS,
+        timeout_ms: TIME_LIMIT_MS,
       },
       {
         log: (stream, text) => {

@@ -8,6 +8,7 @@ const request: AttemptRequest = {
   ref: { resource_id: "task-1", run: 1, step: "main", attempt: 1, epoch: 1 },
   project_id: "default",
   deadline_at: 31_500,
+  timeout_ms: 30_000,
   work: {
     task_type: "local",
     command: "true",
@@ -97,8 +98,8 @@ describe("exitFailure", () => {
 
 describe("stopped", () => {
   it("is a cancel or a timeout that states the limit", () => {
-    expect(stopped(AbortSignal.abort("cancel"), request, 1_500)).toEqual({ status: "cancelled" });
-    expect(stopped(AbortSignal.abort("timeout"), request, 1_500)).toMatchObject({
+    expect(stopped(AbortSignal.abort("cancel"), request)).toEqual({ status: "cancelled" });
+    expect(stopped(AbortSignal.abort("timeout"), request)).toMatchObject({
       reason: "timeout",
       code: "timeout",
       message: expect.stringContaining("time limit of 30 s"),

@@ -50,9 +50,12 @@ export function stopReason(signal: AbortSignal): StopReason {
 }
 
 /** The outcome of an attempt whose signal was aborted, once its code has stopped. */
-export function stopped(signal: AbortSignal, request: AttemptRequest, startedAt: number): Outcome {
+export function stopped(
+  signal: AbortSignal,
+  { timeout_ms }: Pick<AttemptRequest, "timeout_ms">,
+): Outcome {
   if (stopReason(signal) === "cancel") return { status: "cancelled" };
-  const seconds = Math.max(0, Math.round((request.deadline_at - startedAt) / 100) / 10);
+  const seconds = Math.round(timeout_ms / 100) / 10;
   return failed(
     "timeout",
     "timeout",

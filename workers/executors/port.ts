@@ -81,6 +81,8 @@ export interface AttemptRequest {
   readonly work: Work;
   /** Wall clock, ms since 1970, at which the engine aborts the attempt. */
   readonly deadline_at: number;
+  /** The whole time of the attempt, of which some has passed when its executor gets it. */
+  readonly timeout_ms: number;
 }
 
 export type LogStream = "stdout" | "stderr";

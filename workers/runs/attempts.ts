@@ -12,7 +12,7 @@ import type {
 } from "../executors/port.ts";
 import { Breather } from "./breather.ts";
 import { type CacheRequest, StepNotReady, type StepWork } from "./ports.ts";
-import { nameOf } from "./state.ts";
+import { nameOf, planOf } from "./state.ts";
 import type { LiveRun } from "./store-types.ts";
 import { earnsProbation } from "./suspects.ts";
 import { splitText } from "./text-parts.ts";
@@ -212,6 +212,7 @@ export class Attempts {
         project_id: live.resource.project_id,
         work,
         deadline_at: live.state.steps[step]?.deadline_at ?? Date.now(),
+        timeout_ms: planOf(live.plan, live.state, step).timeout_ms,
       };
       const outcome = await executor.run(
         request,

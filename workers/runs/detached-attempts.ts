@@ -91,6 +91,7 @@ export class DetachedAttempts {
         project_id: live.resource.project_id,
         work: { ...work.work, task_type: row.task_type },
         deadline_at: Date.now() + timeout_ms,
+        timeout_ms,
       },
       timeout_ms,
       runs_on: work.runs_on,

@@ -73,7 +73,8 @@ export class Attempt {
         secrets: { resolve: async () => values },
         blobs: { get: (key) => this.#blob(key) },
       });
-      const request = { ref, project_id, work, deadline_at: Date.now() + timeout_ms };
+      const deadline_at = Date.now() + timeout_ms;
+      const request = { ref, project_id, work, deadline_at, timeout_ms };
       outcome = await executor.run(request, this.#sink(), this.#controller.signal);
     } catch (error) {
       const why = error instanceof Error ? (error.stack ?? error.message) : String(error);

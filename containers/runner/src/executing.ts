@@ -41,7 +41,6 @@ export async function execute(
   signal: AbortSignal,
   { secrets, warn, carryOut }: ExecutionSettings,
 ): Promise<Outcome> {
-  const startedAt = Date.now();
   const { work, project_id } = request;
   let output = new AttemptOutput(sink, []);
   const folders: string[] = [];
@@ -57,7 +56,7 @@ export async function execute(
   } catch (error) {
     outcome = failureOf(error);
   }
-  if (outcome === null || signal.aborted) outcome = stopped(signal, request, startedAt);
+  if (outcome === null || signal.aborted) outcome = stopped(signal, request);
   for (const folder of folders) await remove(folder, warn);
   return output.settle(outcome, work.outputs);
 }

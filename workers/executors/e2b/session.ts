@@ -370,10 +370,7 @@ export class AttemptSession {
   async #collectStopped(state: AttemptState): Promise<Step> {
     if (mayRun(state) && !state.is_killed) await this.#takeRest(state).catch(() => undefined);
     this.#following?.abort.abort("stopped");
-    const { stop, started_at } = state;
-    const startedAt = started_at ?? stop?.at ?? 0;
-    const request = { ...this.#request, deadline_at: startedAt + state.timeout_ms };
-    return this.#settled(stopped(AbortSignal.abort(stop?.reason), request, startedAt));
+    return this.#settled(stopped(AbortSignal.abort(state.stop?.reason), state));
   }
 
   /** What code wrote before it was stopped, as far as it is to be had at once. */

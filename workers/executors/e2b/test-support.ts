@@ -208,6 +208,7 @@ const requestOf = (work: Partial<Work>, timeoutMs: number): AttemptRequest => ({
   project_id: "p",
   work: { ...WORK, ...work },
   deadline_at: Date.now() + timeoutMs,
+  timeout_ms: timeoutMs,
 });
 const TIMEOUT_MS = 60_000;
 

@@ -106,7 +106,6 @@ class LocalExecutor implements Executor {
   }
 
   async run(request: AttemptRequest, sink: AttemptSink, signal: AbortSignal): Promise<Outcome> {
-    const startedAt = Date.now();
     const { work } = request;
     let output = new AttemptOutput(sink, []);
     let outcome: Outcome;
@@ -117,10 +116,10 @@ class LocalExecutor implements Executor {
       }
       const prepared = await this.#prepare(request, environment);
       outcome = signal.aborted
-        ? stopped(signal, request, startedAt)
+        ? stopped(signal, request)
         : await this.#attempt(prepared, output, signal);
     } catch (error) {
-      outcome = signal.aborted ? stopped(signal, request, startedAt) : failureOf(error);
+      outcome = signal.aborted ? stopped(signal, request) : failureOf(error);
     }
     return output.settle(outcome, work.outputs);
   }

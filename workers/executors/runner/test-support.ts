@@ -145,6 +145,7 @@ export class FakeOwner implements AttemptOwner, Pick<DispatchOwner, "attemptUnav
         project_id: "pool-tests",
         work: { ...WORK, ...work },
         deadline_at: Date.now() + 60_000,
+        timeout_ms: 60_000,
       },
       timeout_ms: 60_000,
       runs_on: [],
