@@ -71,6 +71,7 @@ export default defineConfig({
         test: {
           name: "containers",
           include: ["containers/**/*.test.ts"],
+          globalSetup: ["containers/test/bundles.ts"],
           environment: "node",
           maxWorkers: WORKERS,
           sequence: { groupOrder: 1 },
