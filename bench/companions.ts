@@ -34,4 +34,14 @@ export async function workflowsCompanion(): Promise<Companion> {
   };
 }
 
+/** A queue whose messages are received and nothing else; see `bench/queue.ts`. */
+export async function queueCompanion(): Promise<Companion> {
+  return {
+    name: "queue",
+    script: await bundle("bench/queue.ts"),
+    port: await freePort(),
+    queue: { binding: "BARE" },
+  };
+}
+
 export const companionUrl = ({ port }: Companion): string => `http://127.0.0.1:${port}`;

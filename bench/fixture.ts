@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
 import { setTimeout as delay } from "node:timers/promises";
-import { freshDevVars } from "../scripts/lib/dev-vars.ts";
+import { freshDevVars, type Variables } from "../scripts/lib/dev-vars.ts";
 import type { Companion } from "../scripts/lib/host-protocol.ts";
 import { freePort } from "../scripts/lib/probe.ts";
 import { prepareService } from "../scripts/lib/service.ts";
@@ -25,6 +25,8 @@ export interface FixtureOptions {
   readonly folder?: string;
   /** Silence that counts as a hang; what `npm start` takes for one unless told otherwise. */
   readonly watchdogMs?: number;
+  /** Variables of the service, beyond those that it cannot do without. */
+  readonly variables?: Variables;
 }
 
 const interrupted = (reasons: readonly string[], cause?: unknown) =>
@@ -35,7 +37,12 @@ const interrupted = (reasons: readonly string[], cause?: unknown) =>
  * the runtime was replaced meanwhile, even where every request was answered.
  */
 export async function withService<T>(
-  { companions = [], folder = tmpdir(), watchdogMs = DEFAULT_WATCHDOG_MS }: FixtureOptions,
+  {
+    companions = [],
+    folder = tmpdir(),
+    watchdogMs = DEFAULT_WATCHDOG_MS,
+    variables: more = {},
+  }: FixtureOptions,
   measure: (service: MeasuredService) => Promise<T>,
 ): Promise<T> {
   const data = await mkdtemp(join(folder, "pipelzr-bench-"));
@@ -44,7 +51,7 @@ export async function withService<T>(
     hostname: "127.0.0.1",
     port: await freePort(),
     data,
-    variables: { ...variables, RATE_LIMIT_REQUESTS: "1000000000" },
+    variables: { ...variables, ...more, RATE_LIMIT_REQUESTS: "1000000000" },
     companions,
     watchdogMs,
     onOutput: (text) => process.stderr.write(text),

@@ -1,7 +1,7 @@
 /** Closed-loop load: so many clients, each asking again as soon as it is answered. */
 import { Agent } from "node:http";
 import { ask, type Request } from "./http.ts";
-import { median } from "./statistics.ts";
+import { median, quantile } from "./statistics.ts";
 
 export interface Call extends Request {
   /** Throws when the answer is not the one that counts. */
@@ -22,9 +22,6 @@ async function timed(agent: Agent, call: Call): Promise<number> {
   return took_ms;
 }
 
-const quantile = (sorted: readonly number[], share: number) =>
-  sorted[Math.min(sorted.length - 1, Math.ceil(sorted.length * share) - 1)] ?? 0;
-
 /** Makes `requests` calls with `clients` at a time, each client on a connection of its own. */
 export async function load(call: Call, clients: number, requests: number): Promise<Measurement> {
   const agent = new Agent({ keepAlive: true, maxSockets: clients });
@@ -42,12 +39,11 @@ export async function load(call: Call, clients: number, requests: number): Promi
     const began = performance.now();
     await Promise.all(Array.from({ length: clients }, client));
     const seconds = (performance.now() - began) / 1_000;
-    const sorted = times.toSorted((a, b) => a - b);
     return {
       clients,
       requests,
-      p50_ms: quantile(sorted, 0.5),
-      p99_ms: quantile(sorted, 0.99),
+      p50_ms: quantile(times, 0.5),
+      p99_ms: quantile(times, 0.99),
       per_second: requests / seconds,
     };
   } finally {

@@ -1,6 +1,7 @@
 /**
- * `npm run bench`: measures tasks and pipelines, each beside its yardstick in the same runtime, and
- * says how they compare. `npm run bench -- tasks` or `-- pipelines` measures one of them;
+ * `npm run bench`: measures tasks, pipelines and runners, each beside its yardstick in the same
+ * runtime, and says how they compare. `npm run bench -- tasks`, `-- pipelines` or `-- executors`
+ * measures one of them;
  * `--runs N` repeats each measurement N times; `--only TEXT` measures the pipelines whose name
  * contains it, and records nothing.
  */
@@ -8,6 +9,7 @@ import { mkdir, writeFile } from "node:fs/promises";
 import { cpus } from "node:os";
 import process from "node:process";
 import { parseArgs } from "node:util";
+import { executorsNotes, executorsTable, measureExecutors } from "../bench/executors.ts";
 import { measurePipelines } from "../bench/pipelines.ts";
 import { endProgress } from "../bench/progress.ts";
 import { measureTasks, tasksTable } from "../bench/tasks.ts";
@@ -16,7 +18,7 @@ import { rootPath } from "./lib/paths.ts";
 
 const TASK_RUNS = 5;
 const PIPELINE_RUNS = 10;
-const USAGE = "usage: npm run bench [-- [tasks | pipelines] [--runs N] [--only TEXT]]";
+const USAGE = "usage: npm run bench [-- [tasks | pipelines | executors] [--runs N] [--only TEXT]]";
 
 const machine = { cpu: cpus()[0]?.model.trim() ?? "unknown", cores: cpus().length };
 
@@ -53,6 +55,15 @@ async function benchPipelines(runs: number, only: string): Promise<void> {
   if (workloads.some(({ failure }) => failure !== null)) process.exitCode = 1;
 }
 
+async function benchExecutors(): Promise<void> {
+  const figures = await measureExecutors();
+  endProgress();
+  console.log(`A companion runner\n\n${executorsTable(figures)}\n`);
+  for (const note of executorsNotes(figures)) console.log(`  ${note}`);
+  await record("executors", 1, figures);
+  if (figures.burst.wrong > 0) process.exitCode = 1;
+}
+
 interface Arguments {
   readonly what: string | null;
   readonly runs: number | null;
@@ -66,7 +77,7 @@ function readArguments(): Arguments {
   });
   const [what = null, ...more] = positionals;
   const runs = values.runs === undefined ? null : Number(values.runs);
-  const known = what === null || what === "tasks" || what === "pipelines";
+  const known = what === null || ["tasks", "pipelines", "executors"].includes(what);
   if (!known || more.length > 0 || (runs !== null && !(Number.isInteger(runs) && runs > 0))) {
     throw new Error(USAGE);
   }
@@ -76,8 +87,10 @@ function readArguments(): Arguments {
 try {
   const { what, runs, only } = readArguments();
   console.log(`${machine.cpu}, ${machine.cores} cores\n`);
-  if (what !== "pipelines") await benchTasks(runs ?? TASK_RUNS);
-  if (what !== "tasks") await benchPipelines(runs ?? PIPELINE_RUNS, only);
+  const isAsked = (name: string) => what === null || what === name;
+  if (isAsked("tasks")) await benchTasks(runs ?? TASK_RUNS);
+  if (isAsked("pipelines")) await benchPipelines(runs ?? PIPELINE_RUNS, only);
+  if (isAsked("executors")) await benchExecutors();
 } catch (error) {
   endProgress();
   process.stderr.write(`pipelzr: ${error instanceof Error ? error.message : String(error)}\n`);

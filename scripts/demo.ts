@@ -1,12 +1,16 @@
 /**
  * `npm run demo`: boots the whole service on a state of its own, has it work on this repository's
- * source tree by tasks and by a pipeline, shows what happens, and checks what came of it.
+ * source tree by tasks and by a pipeline, shows what happens, and checks what came of it. With
+ * `--all-executors` a second pipeline does so in isolates, containers, sandboxes and processes.
  */
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
+import { parseArgs } from "node:util";
+import { allExecutors, LOCAL_ONLY } from "./demo/executors.ts";
 import { performTasks } from "./demo/perform.ts";
+import { performRelay } from "./demo/relay.ts";
 import { performReview } from "./demo/review.ts";
 import { readSources } from "./demo/sources.ts";
 import { freshDevVars } from "./lib/dev-vars.ts";
@@ -17,24 +21,27 @@ import { prepareService } from "./lib/service.ts";
 const INTERRUPTED = 130;
 const interruption = new AbortController();
 
-async function demonstrate(data: string): Promise<boolean> {
-  const variables = freshDevVars();
+async function demonstrate(data: string, isOnAll: boolean): Promise<boolean> {
   const began = performance.now();
   const since = () => `${((performance.now() - began) / 1_000).toFixed(1)} s`;
   let output = "";
+  const onOutput = (text: string) => {
+    output += text;
+  };
+  const executors = isOnAll ? await allExecutors(data, onOutput) : LOCAL_ONLY;
+  const variables = { ...freshDevVars(), ...executors.variables };
   const service = await prepareService({
     hostname: "127.0.0.1",
     port: await freePort(),
     data,
     variables,
-    onOutput: (text) => {
-      output += text;
-    },
+    onOutput,
   });
   try {
     if (interruption.signal.aborted) return false;
     interruption.signal.addEventListener("abort", () => void service.stop());
     await service.start();
+    await executors.attach(service.url, variables.PIPELZR_DEV_API_KEY);
     console.log(`PIPELZR runs at ${service.url} (built and booted in ${since()})`);
     const stage = {
       url: service.url,
@@ -44,6 +51,7 @@ async function demonstrate(data: string): Promise<boolean> {
     };
     let problems = await performTasks(stage);
     if (!interruption.signal.aborted) problems += await performReview(stage);
+    if (isOnAll && !interruption.signal.aborted) problems += await performRelay(stage);
     if (interruption.signal.aborted) return false;
     if (problems > 0) console.error(output);
     console.log(
@@ -53,14 +61,17 @@ async function demonstrate(data: string): Promise<boolean> {
     );
     return problems === 0;
   } finally {
+    await executors.stop();
     await service.stop();
   }
 }
 
 async function main(): Promise<boolean> {
+  const options = { "all-executors": { type: "boolean", default: false } } as const;
+  const { values } = parseArgs({ options });
   const data = await mkdtemp(join(tmpdir(), "pipelzr-demo-"));
   try {
-    return await demonstrate(data);
+    return await demonstrate(data, values["all-executors"]);
   } finally {
     await rm(data, { recursive: true, force: true });
   }

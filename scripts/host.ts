@@ -58,7 +58,8 @@ async function optionsOf(options: HostOptions, descriptor: Descriptor): Promise<
         config: {
           name: companion.name,
           compatibilityDate,
-          env: workflowBindingsOf(companion),
+          env: { ...workflowBindingsOf(companion), ...queueBindingsOf(companion) },
+          triggers: companion.queue ? [queueTriggerOf(companion)] : [],
           manifest: {
             ...manifest,
             modules: { [MAIN_MODULE]: { type: "esm" as const, contents: companion.script } },
@@ -81,6 +82,14 @@ function workflowBindingsOf({ name, workflow }: Companion) {
     [binding]: { type: "workflow" as const, name, worker: name, exportName },
     LOADER: { type: "worker-loader" as const },
   };
+}
+
+function queueBindingsOf({ name, queue }: Companion) {
+  return queue ? { [queue.binding]: { type: "queue" as const, name } } : {};
+}
+
+function queueTriggerOf({ name }: Companion) {
+  return { type: "queue" as const, name, maxBatchTimeout: 0 };
 }
 
 function serving(): void {

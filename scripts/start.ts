@@ -1,20 +1,79 @@
 /** `npm start`: builds PIPELZR, runs it on this machine, and keeps it running until it is stopped. */
 import { relative } from "node:path";
 import process from "node:process";
+import { parseArgs } from "node:util";
 import { configurationProblems } from "./lib/configuration.ts";
-import { ensureDevVars } from "./lib/dev-vars.ts";
+import { ensureDevVars, type Variables } from "./lib/dev-vars.ts";
 import { ensureStateFolder } from "./lib/folders.ts";
+import { isInstalled, LocalRunner } from "./lib/local-runner.ts";
 import { dataPath, devVarsPath, rootPath } from "./lib/paths.ts";
 import { prepareService, stateFolder, variablesOfEnvironment } from "./lib/service.ts";
 import { readSettings } from "./lib/settings.ts";
 import type { Supervisor } from "./lib/supervisor.ts";
 
+const inWords = (error: unknown) => (error instanceof Error ? error.message : String(error));
 const seconds = (ms: number) => `${(ms / 1_000).toFixed(1)} s`;
 const say = (line: string) => process.stderr.write(`pipelzr: ${line}\n`);
 const shown = (path: string) => {
   const inside = relative(rootPath(), path);
   return inside.startsWith("..") ? path : inside;
 };
+
+const USAGE = `usage: npm start -- [--allow-subprocess] [--no-runner]
+  --allow-subprocess  let subprocess tasks run on this machine, as processes of your user
+  --no-runner         start no companion runner beside the service`;
+
+interface Flags {
+  readonly allowSubprocess: boolean;
+  readonly noRunner: boolean;
+}
+
+function readFlags(args: readonly string[]): Flags {
+  try {
+    const { values } = parseArgs({
+      args: [...args],
+      options: { "allow-subprocess": { type: "boolean" }, "no-runner": { type: "boolean" } },
+    });
+    return {
+      allowSubprocess: values["allow-subprocess"] ?? false,
+      noRunner: values["no-runner"] ?? false,
+    };
+  } catch (error) {
+    throw new Error(`${inWords(error)}\n${USAGE}`);
+  }
+}
+
+/** What the runner beside the service can be asked for, unless the user has said it. */
+function executorsOf({ allowSubprocess, noRunner }: Flags): Variables {
+  return {
+    ...(allowSubprocess && { SUBPROCESS_ENABLED: "true" }),
+    ...(!noRunner && isInstalled("dagger") && { DAGGER_ENABLED: "true" }),
+  };
+}
+
+function localRunner(service: Supervisor, key: string, { allowSubprocess }: Flags): LocalRunner {
+  return new LocalRunner({
+    url: service.url,
+    key,
+    folder: dataPath("runner"),
+    flags: allowSubprocess ? ["--allow-subprocess"] : [],
+    onOutput: (text) => process.stderr.write(text),
+  });
+}
+
+function announceRunner(variables: Variables, { allowSubprocess }: Flags): void {
+  if (allowSubprocess) say("subprocess tasks run on this machine, with what your user may do");
+  else {
+    say(
+      "a runner starts beside the service; subprocess tasks are off: `npm start -- --allow-subprocess` runs them on this machine",
+    );
+  }
+  if (variables.DAGGER_ENABLED === undefined) {
+    say(
+      "dagger tasks are off: install the dagger CLI (https://docs.dagger.io/install), start anew",
+    );
+  }
+}
 
 function announce(service: Supervisor, key: string, startedMs: number): void {
   const task = JSON.stringify({ name: "hello", command: "echo Hello from $(pwd)", execute: true });
@@ -49,11 +108,16 @@ function tellOfRestarts(service: Supervisor, watchdogMs: number): void {
 
 async function main(): Promise<void> {
   const began = performance.now();
+  const flags = readFlags(process.argv.slice(2));
   const { HOST, PORT, WATCHDOG_MS } = readSettings(process.env);
   ensureStateFolder(dataPath());
   ensureStateFolder(stateFolder(dataPath()));
   const kept = await ensureDevVars(devVarsPath());
-  const variables = { ...kept, ...variablesOfEnvironment(process.env) };
+  const variables = {
+    ...executorsOf(flags),
+    ...kept,
+    ...variablesOfEnvironment(process.env),
+  };
   const problems = await configurationProblems(variables);
   if (problems.length > 0) {
     throw new Error(
@@ -69,13 +133,14 @@ async function main(): Promise<void> {
     watchdogMs: WATCHDOG_MS,
   });
   tellOfRestarts(service, WATCHDOG_MS);
+  let runner: LocalRunner | null = null;
   let stopped = false;
   for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
     // The second signal ends at once: the exit handler takes the runtime along.
     process.once(name, () => {
       process.once(name, () => process.exit(1));
       stopped = true;
-      void service.stop().then(() => process.exit(0));
+      void stop(runner, service).then(() => process.exit(0));
     });
   }
   try {
@@ -85,12 +150,25 @@ async function main(): Promise<void> {
     if (stopped) return;
     throw error;
   }
-  announce(service, variables.PIPELZR_DEV_API_KEY ?? "", performance.now() - began);
+  const key = variables.PIPELZR_DEV_API_KEY ?? "";
+  announce(service, key, performance.now() - began);
+  if (flags.noRunner) return;
+  announceRunner(variables, flags);
+  runner = localRunner(service, key, flags);
+  await runner.start().catch((error: unknown) => {
+    if (!stopped) say(`no runner starts beside the service: ${inWords(error)}`);
+  });
+}
+
+/** The runner goes first, as long as it can say how what it runs has ended. */
+async function stop(runner: LocalRunner | null, service: Supervisor): Promise<void> {
+  await runner?.stop();
+  await service.stop();
 }
 
 try {
   await main();
 } catch (error) {
-  say(error instanceof Error ? error.message : String(error));
+  say(inWords(error));
   process.exitCode = 1;
 }

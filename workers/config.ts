@@ -81,6 +81,8 @@ const variables = z.object({
     .number("It must be a number, 0 or above.")
     .nonnegative("It must be a number, 0 or above.")
     .default(0.1089),
+  /** A sandbox that steps of a run share ends when none has used it for so long. */
+  E2B_SHARED_IDLE_SECONDS: positive(60),
   /** Hosts (`host` or `host:port`) that user-supplied URLs may reach although they are private. */
   OUTBOUND_ALLOW_HOSTS: list(""),
   /** DNS-over-HTTPS resolver that the outbound guard asks before it connects. */

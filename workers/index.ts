@@ -6,11 +6,11 @@ import { consume } from "./queues.ts";
 import { killStraySandboxes } from "./remote-attempt.ts";
 import { placementOf } from "./run-coordinator.ts";
 import { callOnRun } from "./runs/client.ts";
-import { buildServices, featureRouters } from "./services.ts";
+import { buildServices, choresOf, featureRouters } from "./services.ts";
 
 export { Limits } from "./operations/limits.ts";
 export { Metrics } from "./operations/metrics.ts";
-export { RemoteAttempt } from "./remote-attempt.ts";
+export { RemoteAttempt, SandboxLease } from "./remote-attempt.ts";
 export { ProjectionRelay, RunCoordinator } from "./run-coordinator.ts";
 export { RunnerPool } from "./runner-pool.ts";
 export { Egress } from "./security/egress.ts";
@@ -25,7 +25,10 @@ export default {
       env.DB,
       ({ id, kind }) => callOnRun(env.RUN_COORDINATOR, id, placementOf(kind)),
       controller.scheduledTime,
-      [() => killStraySandboxes(env, controller.scheduledTime)],
+      [
+        () => killStraySandboxes(env, controller.scheduledTime),
+        ...choresOf(env, controller.scheduledTime),
+      ],
     );
   },
 } satisfies ExportedHandler<Env>;

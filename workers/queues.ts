@@ -1,7 +1,10 @@
 /** The consumers of the Worker's queues. */
+import { uuidv7 } from "uuidv7";
 import { backendFor } from "./backends.ts";
+import { DeadLetterRepository, type DeadLetterRow } from "./dead-letters/repository.ts";
 import type { Dispatch } from "./executors/detached.ts";
-import { buryDispatches, consumeDispatches } from "./executors/dispatch.ts";
+import { buryDispatches, consumeDispatches, MAX_DELIVERIES } from "./executors/dispatch.ts";
+import { kindPlaced } from "./run-coordinator.ts";
 import { ownerOf } from "./runs/attempt-owner.ts";
 
 const DISPATCH_QUEUE = "pipelzr-dispatch";
@@ -19,6 +22,26 @@ export async function consume({ queue, messages }: MessageBatch<unknown>, env: E
       },
     });
   } else if (queue === DEAD_LETTER_QUEUE) {
-    await buryDispatches(messages, { owner });
+    const letters = new DeadLetterRepository(env.DB);
+    await buryDispatches(messages, {
+      owner,
+      note: (dispatch, reason) => letters.insert(deadLetterOf(dispatch, reason, Date.now())),
+    });
+  } else {
+    // What returns without a word has acknowledged its messages.
+    throw new Error(`The queue "${queue}" has no consumer here. Give it one in workers/queues.ts.`);
   }
+}
+
+function deadLetterOf(dispatch: Dispatch, reason: string, now: number): DeadLetterRow {
+  const { project_id, resource_id, run, step, epoch, task_type, placement } = dispatch;
+  return {
+    id: uuidv7(),
+    ...{ project_id, resource_id, run, step, epoch, task_type, reason },
+    resource_kind: kindPlaced(placement),
+    attempts: MAX_DELIVERIES,
+    dead_at: now,
+    redriven_at: null,
+    redriven_by: null,
+  };
 }

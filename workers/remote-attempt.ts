@@ -2,11 +2,14 @@
 import { createHash } from "node:crypto";
 import { type Config, loadConfig } from "./config.ts";
 import { executorStates } from "./executors/availability.ts";
+import { readLabels } from "./executors/e2b/labels.ts";
+import { SandboxLeaseBase } from "./executors/e2b/lease-object.ts";
 import type { RemotePorts, RemoteWiring, SandboxLimits } from "./executors/e2b/ports.ts";
 import { RemoteAttemptBase } from "./executors/e2b/remote-attempt.ts";
-import type { SandboxService } from "./executors/e2b/sandbox.ts";
+import type { ListedSandbox, SandboxService } from "./executors/e2b/sandbox.ts";
 import { createE2BService } from "./executors/e2b/sdk.ts";
 import { killStrays, type StrayReport } from "./executors/e2b/strays.ts";
+import { usageOf } from "./executors/e2b/usage.ts";
 import { log } from "./http/log.ts";
 import { ownerOf } from "./runs/attempt-owner.ts";
 import { createSecretResolver } from "./secrets/resolver.ts";
@@ -32,8 +35,10 @@ export const remoteWiring: RemoteWiring = {
       default_template: config.E2B_DEFAULT_TEMPLATE,
       deployment: deploymentOf(env, config),
       usd_per_hour: config.E2B_USD_PER_HOUR,
-      spent: ({ resource_id, run, step, epoch }, { seconds, usd }) =>
-        log("info", "e2b_sandbox_spent", { resource_id, run, step, epoch, seconds, usd }),
+      lease: (key) => env.SANDBOX_LEASE.getByName(key),
+      shared_idle_ms: config.E2B_SHARED_IDLE_SECONDS * 1_000,
+      spent: ({ resource_id, run, step, epoch }, usage) =>
+        log("info", "e2b_sandbox_spent", { resource_id, run, step, epoch, ...usage }),
     };
   },
 };
@@ -44,10 +49,21 @@ export class RemoteAttempt extends RemoteAttemptBase {
   }
 }
 
+export class SandboxLease extends SandboxLeaseBase {
+  constructor(context: DurableObjectState, env: Env) {
+    super(context, env, remoteWiring.of(env, context));
+  }
+}
+
 /** Kills sandboxes of this deployment that are not wanted; null where there are none to have. */
 export async function killStraySandboxes(env: Env, now: number): Promise<StrayReport | null> {
-  const { service, deployment, owner } = remoteWiring.of(env, null);
-  return service === null ? null : killStrays({ service, deployment, owner }, now);
+  const ports = remoteWiring.of(env, null);
+  const { service, usd_per_hour, spent } = ports;
+  const killed = ({ labels, started_at }: ListedSandbox) => {
+    const named = readLabels(labels);
+    if (named !== null) spent(named.ref, usageOf(Math.max(0, now - started_at), usd_per_hour));
+  };
+  return service === null ? null : killStrays({ ...ports, service, killed }, now);
 }
 
 function serviceOf(config: Config): { service: SandboxService | null; unavailable: string | null } {

@@ -45,6 +45,11 @@ export function placementOf(kind: string): Placement {
   return kind === PIPELINE_KIND ? "own" : "shared";
 }
 
+/** What a resource is that is placed so. */
+export function kindPlaced(placement: Placement): typeof PIPELINE_KIND | typeof TASK_KIND {
+  return placement === "own" ? PIPELINE_KIND : TASK_KIND;
+}
+
 export class ProjectionRelay extends ProjectionRelayBase {
   constructor(context: DurableObjectState, env: Env) {
     super(context, env, ports.kinds);

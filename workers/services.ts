@@ -1,5 +1,9 @@
 /** The composition root: builds every feature's service from the bindings of an environment. */
-import type { Config } from "./config.ts";
+import { type Config, loadConfig } from "./config.ts";
+import { DeadLetterRepository } from "./dead-letters/repository.ts";
+import type { RetriesByKind } from "./dead-letters/retries.ts";
+import { deadLetterRoutes } from "./dead-letters/routes.ts";
+import { DeadLetterService } from "./dead-letters/service.ts";
 import type { Router, Services } from "./http/context.ts";
 import { KeyRepository } from "./keys/repository.ts";
 import { keyRoutes } from "./keys/routes.ts";
@@ -20,7 +24,7 @@ import { SecretService } from "./secrets/service.ts";
 import { forgetKey } from "./security/authenticate.ts";
 import { TASK_KIND } from "./tasks/kind.ts";
 import { taskRoutes } from "./tasks/routes.ts";
-import { createTaskService } from "./tasks/service.ts";
+import { createTaskService, type TaskService } from "./tasks/service.ts";
 
 /** What `app.ts` mounts under `/api/v1`. */
 export const featureRouters: readonly Router[] = [
@@ -30,30 +34,73 @@ export const featureRouters: readonly Router[] = [
   secretRoutes(),
   runnerRoutes(),
   runnerProtocolRoutes(),
+  deadLetterRoutes(),
 ];
 
 /** Called once an environment; what it returns lives as long as the isolate. */
 export function buildServices(env: Env, config: Config): Services {
   const runners = new RunnerRepository(env.DB);
   const pipelineRuns = createRunClient(env.RUN_COORDINATOR, PIPELINE_KIND, "own");
+  const tasks = createTaskService({
+    config,
+    database: env.DB,
+    blobs: env.BLOBS,
+    runs: createRunClient(env.RUN_COORDINATOR, TASK_KIND),
+  });
+  const runsOfPipelines = new PipelineRunService({ blobs: env.BLOBS, runs: pipelineRuns });
   return {
-    tasks: createTaskService({
-      config,
-      database: env.DB,
-      blobs: env.BLOBS,
-      runs: createRunClient(env.RUN_COORDINATOR, TASK_KIND),
-    }),
+    tasks,
     pipelines: createPipelineService({
       config,
       database: env.DB,
       blobs: env.BLOBS,
       runs: pipelineRuns,
     }),
-    pipelineRuns: new PipelineRunService({ blobs: env.BLOBS, runs: pipelineRuns }),
+    pipelineRuns: runsOfPipelines,
     keys: new KeyService(new KeyRepository(env.DB), (keyId) => forgetKey(config, keyId)),
     secrets: new SecretService(env.DB, config),
     runners: new RunnerService(runners, env.RUNNER_POOL),
     runnerAccess: new RunnerAccess(runners, env.RUNNER_POOL),
+    deadLetters: new DeadLetterService(
+      new DeadLetterRepository(env.DB),
+      retriesOf(tasks, runsOfPipelines),
+    ),
     runnerWork: new RunnerWork(env.RUNNER_POOL, env.BLOBS),
   };
+}
+
+/** Retries of runs, as those of the features' own routes. */
+function retriesOf(tasks: TaskService, pipelines: PipelineRunService): RetriesByKind {
+  return {
+    task: {
+      scope: "tasks:execute",
+      async newest(principal, id) {
+        const { run } = (await tasks.get(principal, id)).snapshot;
+        return run && { ...run, code: run.error?.code ?? null };
+      },
+      retry: async (principal, id, seed) =>
+        (await tasks.retry(principal, id, seed, 0)).snapshot.resource.run,
+    },
+    pipeline: {
+      scope: "pipelines:execute",
+      async newest(principal, id, step) {
+        const { summary, state } = await pipelines.inspect(principal, { id, run: null });
+        return { ...summary, code: state.steps[step]?.error?.code ?? null };
+      },
+      async retry(principal, id, seed) {
+        const which = { run: null, from: null, inputs: undefined, wait_ms: 0 };
+        return (await pipelines.retry(principal, id, seed, which)).snapshot.resource.run;
+      },
+    },
+  };
+}
+
+/** What a sweep does beside its own; `now` is in ms since 1970. */
+export function choresOf(env: Env, now: number): readonly (() => Promise<unknown>)[] {
+  return [
+    () => {
+      const keptMs = loadConfig(env).RUN_RETENTION_SECONDS * 1000;
+      return new DeadLetterRepository(env.DB).purge(now - keptMs);
+    },
+  ];
 }

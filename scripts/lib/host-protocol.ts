@@ -8,6 +8,8 @@ const companionSchema = z.object({
   port: z.number().int(),
   /** The Workflow class that its script exports, and the binding under which the script finds it. */
   workflow: z.object({ binding: z.string(), class_name: z.string() }).optional(),
+  /** A queue that its script sends to under the binding, and consumes without gathering a batch. */
+  queue: z.object({ binding: z.string() }).optional(),
 });
 export type Companion = z.output<typeof companionSchema>;
 

@@ -55,6 +55,12 @@ export interface SupervisorOptions extends HostOptions {
   readonly onOutput?: (text: string) => void;
 }
 
+/** What a runtime, by its process id, has used of the processors. */
+interface Usage {
+  readonly runtime: number;
+  readonly usedMs: number;
+}
+
 export class Supervisor extends EventEmitter<SupervisorEvents> {
   readonly #options: SupervisorOptions;
   readonly #hostOptions: HostOptions;
@@ -190,32 +196,34 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
    * A runtime that got too little of the processors to have hung: it is asked again, but not for
    * ever, since one that waits for itself uses none.
    */
-  #isStarved(usedBefore: number | null, waitedMs: number): boolean {
-    const used = this.#usedMs();
-    if (used === null || usedBefore === null) return false;
+  #isStarved(before: Usage | null, waitedMs: number): boolean {
+    const now = this.#usage();
+    // What another process used says nothing of this one.
+    if (now === null || now.runtime !== before?.runtime) return false;
     const { watchdogMs } = this.#options;
-    return used - usedBefore < watchdogMs * BUSY_SHARE && waitedMs < watchdogMs * PATIENCE;
+    return now.usedMs - before.usedMs < watchdogMs * BUSY_SHARE && waitedMs < watchdogMs * PATIENCE;
   }
 
   /** Processor time of the runtime; null when there is none, or nobody knows. */
-  #usedMs(): number | null {
+  #usage(): Usage | null {
     const { runtime } = this.processes;
-    return runtime === null ? null : processorMs(runtime);
+    const usedMs = runtime === null ? null : processorMs(runtime);
+    return runtime === null || usedMs === null ? null : { runtime, usedMs };
   }
 
   async #watch(): Promise<void> {
     let lastAnswer = performance.now();
     let generation = this.#generation;
-    let usedAtAnswer: number | null = null;
+    let atAnswer: Usage | null = null;
     while (!this.#stopping) {
-      usedAtAnswer ??= this.#usedMs();
+      atAnswer ??= this.#usage();
       const asked = performance.now();
       const result = await this.#probe();
       const now = performance.now();
       if (this.#stopping) return;
       if (result === "silent" && now - asked > this.#options.watchdogMs + LATE_TIMER_MS) continue;
-      if (result === "silent" && this.#isStarved(usedAtAnswer, now - lastAnswer)) continue;
-      usedAtAnswer = null;
+      if (result === "silent" && this.#isStarved(atAnswer, now - lastAnswer)) continue;
+      atAnswer = null;
       if (result !== "answered" || !this.#host?.isAlive) {
         await this.#recover(result === "silent" ? "hung" : "died", lastAnswer);
       } else if (generation !== this.#generation) {

@@ -16,8 +16,8 @@ beforeEach(async () => {
 });
 afterEach(() => rm(folder, { recursive: true, force: true }));
 
-function startDemo() {
-  const child = spawn(process.execPath, [rootPath("scripts/run.mjs"), "demo"], {
+function startDemo(...flags: string[]) {
+  const child = spawn(process.execPath, [rootPath("scripts/run.mjs"), "demo", ...flags], {
     env: { ...process.env, TMPDIR: folder },
     stdio: ["ignore", "pipe", "pipe"],
   });
@@ -72,8 +72,8 @@ test("Ctrl-C while its pipeline waits for somebody ends it quietly", async () =>
   expect(await files()).toEqual([]);
 });
 
-test("shows its tasks and its pipeline, and ends well", async () => {
-  const { child, output } = startDemo();
+test("shows its tasks and its pipelines, and ends well", async () => {
+  const { child, output } = startDemo("--all-executors");
   const [code] = await once(child, "close");
   expect(code, output()).toBe(0);
   expect(output()).toMatch(/^All 6 tasks ended as they must\.$/m);
@@ -85,6 +85,12 @@ test("shows its tasks and its pipeline, and ends well", async () => {
   expect(output()).toMatch(
     /^ {2}Total: [\d,]+ lines and .* folders\.\n {2}Node counts the same\.$/m,
   );
+  const [, ...counts] =
+    /^ {2}local +([\d,]+) .*\n {2}dagger +([\d,]+) .*\n {2}e2b +([\d,]+) .*\n {2}subprocess +([\d,]+) /m.exec(
+      output(),
+    ) ?? [];
+  expect(counts).toHaveLength(4);
+  expect(new Set(counts).size).toBe(1);
   expect(output()).toMatch(/^All of it went as it must, in [\d.]+ s altogether\.$/m);
   expect(await files()).toEqual([]);
 });

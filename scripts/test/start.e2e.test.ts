@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtemp, readFile, rm, stat } from "node:fs/promises";
+import { mkdtemp, readdir, readFile, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
@@ -38,8 +38,8 @@ interface Run {
   says(pattern: RegExp): Promise<RegExpMatchArray>;
 }
 
-function start(environment: Readonly<Record<string, string>> = {}): Run {
-  const child = spawn(process.execPath, [rootPath("scripts/run.mjs"), "start"], {
+function start(environment: Readonly<Record<string, string>> = {}, ...flags: string[]): Run {
+  const child = spawn(process.execPath, [rootPath("scripts/run.mjs"), "start", ...flags], {
     env: { ...process.env, PIPELZR_DATA_DIR: data, PORT: String(port), HOST: "", ...environment },
     stdio: ["ignore", "pipe", "pipe"],
   });
@@ -104,6 +104,47 @@ test("npm start prints a command that works, and ends without a trace on SIGTERM
   await vi.waitFor(() => expect(alive(pids)).toEqual([]));
 });
 
+/** Process ids of runners that keep their state in the test's folder. */
+async function runners(): Promise<number[]> {
+  const pids = (await readdir("/proc")).map(Number).filter((pid) => pid > 0);
+  const lines = await Promise.all(
+    pids.map((pid) => readFile(`/proc/${pid}/cmdline`, "utf8").catch(() => "")),
+  );
+  return pids.filter((_, index) => lines[index]?.includes(join(data, "runner")));
+}
+
+test("npm start has a runner beside the service, which ends with it however that ends", async () => {
+  const first = start({}, "--allow-subprocess");
+  await first.says(/connected to/);
+  const [, key] = await first.says(/API key {3}(\S+)/);
+  const reply = await fetch(`http://127.0.0.1:${port}/api/v1/tasks`, {
+    method: "POST",
+    headers: {
+      authorization: `Bearer ${key}`,
+      "content-type": "application/json",
+      prefer: "wait=30",
+    },
+    body: JSON.stringify({
+      ...{ name: "host", task_type: "subprocess", execute: true },
+      command: "echo $((6 * 7))",
+    }),
+  });
+  expect(await reply.json()).toMatchObject({ state: "completed", stdout: "42\n" });
+  expect(await runners()).toHaveLength(1);
+  const killed = once(first.child, "exit");
+  first.child.kill("SIGKILL");
+  await killed;
+  await vi.waitFor(async () => expect(await runners()).toEqual([]), { timeout: 20_000 });
+
+  const second = start();
+  await second.says(/connected to/);
+  expect(second.output()).toContain("subprocess tasks are off");
+  const ended = once(second.child, "exit");
+  second.child.kill("SIGTERM");
+  expect((await ended)[0]).toBe(0);
+  expect(await runners()).toEqual([]);
+});
+
 test("after kill -9 of every process the next start has the same key and the same tasks", async () => {
   const first = start();
   await first.says(/-d '.+'/);
@@ -141,6 +182,12 @@ test.each([
     ],
   },
   {
+    what: "a flag that is none",
+    environment: {},
+    flags: ["--allow-everything"],
+    says: ["--allow-everything", "usage: npm start -- "],
+  },
+  {
     what: "a port that is none",
     environment: { PORT: "abc" },
     says: ['PORT is "abc", and must be a whole number from 1 to 65535.'],
@@ -155,8 +202,8 @@ test.each([
     environment: { PIPELZR_DATA_DIR: "/dev/null/x" },
     says: ["The state folder /dev/null/x cannot be written: ", "Set PIPELZR_DATA_DIR"],
   },
-])("$what: it says so and ends before it serves", async ({ environment, says }) => {
-  const run = start(environment);
+])("$what: it says so and ends before it serves", async ({ environment, flags = [], says }) => {
+  const run = start(environment, ...flags);
   const [code] = await once(run.child, "close");
   expect(code).toBe(1);
   for (const words of says) expect(run.output()).toContain(words);

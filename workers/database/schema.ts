@@ -184,6 +184,37 @@ export const runners = sqliteTable(
   ],
 );
 
+/** Dispatches that could not be delivered, one row each. */
+export const deadLetters = sqliteTable(
+  "dead_letters",
+  {
+    id: text("id").primaryKey(),
+    project_id: text("project_id").notNull(),
+    resource_id: text("resource_id").notNull(),
+    /** `task` or `pipeline`; null when it is not known. */
+    resource_kind: text("resource_kind"),
+    run: integer("run").notNull(),
+    step: integer("step").notNull(),
+    epoch: integer("epoch").notNull(),
+    task_type: text("task_type").notNull(),
+    reason: text("reason").notNull(),
+    attempts: integer("attempts").notNull(),
+    dead_at: integer("dead_at").notNull(),
+    redriven_at: integer("redriven_at"),
+    redriven_by: text("redriven_by"),
+  },
+  (table) => [
+    uniqueIndex("dead_letters_by_dispatch").on(
+      table.resource_id,
+      table.run,
+      table.step,
+      table.epoch,
+    ),
+    index("dead_letters_by_project").on(table.project_id, table.dead_at, table.id),
+    index("dead_letters_by_age").on(table.dead_at, table.id),
+  ],
+);
+
 /**
  * One row an Idempotency-Key. `resource_id` is chosen before work starts, so that a request taken
  * over after a crash does its work on the same resource.

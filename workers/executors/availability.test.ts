@@ -16,9 +16,17 @@ describe("executorStates", () => {
   it("has local alone unless more is asked for, and says which variable asks for it", () => {
     expect(allOf({})).toMatchObject({
       local: { state: "enabled", usable: true, reason: null },
-      dagger: { state: "disabled", usable: false, reason: "Set DAGGER_ENABLED to use it." },
+      dagger: {
+        state: "disabled",
+        usable: false,
+        reason: expect.stringContaining("DAGGER_ENABLED=true"),
+      },
       e2b: { state: "disabled", usable: false },
-      subprocess: { state: "disabled", usable: false, reason: "Set SUBPROCESS_ENABLED to use it." },
+      subprocess: {
+        state: "disabled",
+        usable: false,
+        reason: expect.stringContaining("SUBPROCESS_ENABLED=true"),
+      },
     });
   });
 

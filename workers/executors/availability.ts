@@ -10,7 +10,12 @@ export interface ExecutorState {
   readonly reason: string | null;
 }
 
-const VARIABLES = { dagger: "DAGGER_ENABLED", subprocess: "SUBPROCESS_ENABLED" } as const;
+const DISABLED = {
+  dagger:
+    "Containers of Dagger engines are not enabled. An operator enables them by DAGGER_ENABLED=true.",
+  subprocess:
+    "Processes on the hosts of runners are not enabled. An operator enables them by SUBPROCESS_ENABLED=true.",
+} as const;
 
 export function executorStates(config: Config): ExecutorState[] {
   const wanted: Readonly<Record<TaskType, boolean>> = {
@@ -22,7 +27,7 @@ export function executorStates(config: Config): ExecutorState[] {
   return TASK_TYPES.map((type) => {
     if (type === "local") return { type, state: "enabled", usable: true, reason: null };
     if (type === "e2b") return e2bState(config);
-    const reason = wanted[type] ? null : `Set ${VARIABLES[type]} to use it.`;
+    const reason = wanted[type] ? null : DISABLED[type];
     const state = wanted[type] ? "enabled" : "disabled";
     return { type, state, usable: wanted[type], reason };
   });

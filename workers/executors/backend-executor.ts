@@ -12,6 +12,7 @@ import type {
   Dispatch,
   OutputEntry,
   ReportAnswer,
+  Usage,
 } from "./detached.ts";
 import { failed } from "./outcome.ts";
 import type { AttemptRequest, AttemptSink, Executor, Outcome } from "./port.ts";
@@ -26,10 +27,15 @@ export class TestOwner implements AttemptOwner {
   readonly reports: string[] = [];
   outcome: Outcome | null = null;
   isLost = false;
+  /** What the end, or the loss, was told to have used. */
+  usage: Usage | null = null;
   /** The newest epoch; above the dispatch's, everything is fenced. */
   epoch: number;
   timeout_ms: number;
   claims = 0;
+  /** It is being stopped: what has not been claimed will not be, while reports still count. */
+  isStopping = false;
+  #claimedBy: string | null = null;
   /** Calls fail while it is set. */
   isDown = false;
   /** Called before each report is answered. */
@@ -41,6 +47,7 @@ export class TestOwner implements AttemptOwner {
     type: DetachedType,
     request: AttemptRequest,
     onOutput: (entry: OutputEntry) => void = () => undefined,
+    place: Partial<Pick<Dispatch, "resource_id" | "step">> = {},
   ) {
     this.request = request;
     this.timeout_ms = Math.max(1, request.deadline_at - Date.now());
@@ -56,7 +63,9 @@ export class TestOwner implements AttemptOwner {
       placement: "own",
       patient: true,
       claimed_by: null,
+      expires_at: Date.now() + 30_000,
       task_type: type,
+      ...place,
     };
   }
 
@@ -97,10 +106,14 @@ export class TestOwner implements AttemptOwner {
     if (this.isDown) throw new Error("The owner is down.");
   }
 
-  async claimAttempt(ref: DetachedRef): Promise<Claim> {
+  async claimAttempt(ref: DetachedRef, by: string, type: DetachedType): Promise<Claim> {
     this.#pass();
     this.claims += 1;
-    if (this.#isFenced(ref) || this.isOver) return { status: "fenced", epoch: this.epoch };
+    const isTaken = (this.#claimedBy ?? by) !== by || type !== this.dispatch.task_type;
+    if (this.#isFenced(ref) || this.isOver || this.isStopping || isTaken) {
+      return { status: "fenced", epoch: this.epoch };
+    }
+    this.#claimedBy = by;
     const { request, timeout_ms } = this;
     return { status: "wanted", request, timeout_ms, runs_on: [], priority: 0 };
   }
@@ -129,9 +142,11 @@ export class TestOwner implements AttemptOwner {
         break;
       case "ended":
         this.outcome ??= report.outcome;
+        this.usage ??= report.usage ?? null;
         break;
       case "lost":
         this.isLost = true;
+        this.usage ??= report.usage ?? null;
         break;
       default:
     }
@@ -160,7 +175,7 @@ export interface BackendUnderTest {
 /** Offers again what a reset of the backend cut off, as the queue does. */
 export async function offerUntilTaken(backend: AttemptBackend, dispatch: Dispatch): Promise<void> {
   for (;;) {
-    const answer = await backend.offer(dispatch, true).catch(() => null);
+    const answer = await backend.offer(dispatch).catch(() => null);
     if (answer?.status === "taken") return;
     if (answer?.status === "unavailable") throw new Error(answer.reason);
     await scheduler.wait(20);
@@ -187,6 +202,7 @@ export function backendExecutor({ type, backend, blobs, register }: BackendUnder
       let isCancelled = false;
       const stop = async () => {
         const reason = signal.reason === "timeout" ? "timeout" : "cancel";
+        owner.isStopping = true;
         const { status } = await backend.stop(owner.dispatch, reason);
         // Whoever claims it now is told that it was stopped.
         if (status === "unknown") {

@@ -36,8 +36,20 @@ export const dispatchSchema = detachedRefSchema.extend({
   patient: z.boolean(),
   /** Name of the backend that claimed it, of a dispatch that is sent again. */
   claimed_by: z.string().nullable(),
+  /** When the coordinator sends it again of its own accord, in milliseconds since 1970. */
+  expires_at: z.int().positive(),
 });
 export type Dispatch = Readonly<z.output<typeof dispatchSchema>>;
+
+/** The reference alone, of whatever has one. */
+export function refOf({ resource_id, run, step, epoch }: DetachedRef): DetachedRef {
+  return { resource_id, run, step, epoch };
+}
+
+/** Names one dispatch. */
+export function dispatchKey(ref: DetachedRef): string {
+  return `${attemptKey(ref)}/${ref.epoch}`;
+}
 
 /** Names the step of a run that a backend works on, whichever its dispatch. */
 export function attemptKey({ resource_id, run, step }: Omit<DetachedRef, "epoch">): string {
@@ -65,6 +77,14 @@ export type Claim =
 
 export type OutputEntry = readonly [stream: LogStream, text: string];
 
+/** What an attempt used that somebody pays for. */
+export const usageSchema = z.object({
+  /** How long the sandboxes of the attempt lived, until this was told. */
+  sandbox_seconds: z.number(),
+  usd: z.number(),
+});
+export type Usage = Readonly<z.output<typeof usageSchema>>;
+
 export type DetachedReport =
   | { readonly type: "started" }
   /** It is there, and at work or in a queue: the answer to a dispatch that is known already. */
@@ -83,9 +103,9 @@ export type DetachedReport =
       readonly sha256: string;
     }
   /** The code has stopped, and all its output was taken before. */
-  | { readonly type: "ended"; readonly outcome: Outcome }
+  | { readonly type: "ended"; readonly outcome: Outcome; readonly usage?: Usage }
   /** The backend lost it: nobody knows whether the code still runs. */
-  | { readonly type: "lost" };
+  | { readonly type: "lost"; readonly usage?: Usage };
 
 export type ReportAnswer =
   | Fenced
@@ -97,8 +117,11 @@ export type ReportAnswer =
 
 /** The coordinator, as backends call it. Calls may be repeated; a repeated one changes nothing. */
 export interface AttemptOwner {
-  /** The first backend to claim a dispatch has it; `by` names it, and every other one is fenced. */
-  claimAttempt(ref: DetachedRef, by: string): Promise<Claim>;
+  /**
+   * The first backend to claim a dispatch has it; `by` names it, and every other one is fenced. So is
+   * one of another `type` than the dispatch was last sent to.
+   */
+  claimAttempt(ref: DetachedRef, by: string, type: DetachedType): Promise<Claim>;
   /** Applies the reports in their order, in one commit. */
   reportAttempt(ref: DetachedRef, reports: readonly DetachedReport[]): Promise<ReportAnswer>;
   /** Key in the blob store for a file that the attempt keeps. */
@@ -108,11 +131,14 @@ export interface AttemptOwner {
   ): Promise<Fenced | { readonly status: "wanted"; readonly key: string }>;
 }
 
+/** Code of an attempt that failed since its dispatch could not be delivered. */
+export const DISPATCH_UNDELIVERABLE = "dispatch_undeliverable";
+
 /** The coordinator, as the queue's consumers call it. */
 export interface DispatchOwner {
-  /** Nothing that is connected can run it: the next of its executors is tried. */
-  attemptUnavailable(ref: DetachedRef, type: DetachedType): Promise<void>;
-  /** Its dispatch could not be delivered, however often it was tried. */
+  /** Nothing that is connected to the backend `by` can run it: the next of its executors is tried. */
+  attemptUnavailable(ref: DetachedRef, type: DetachedType, by: string): Promise<void>;
+  /** Its dispatch could not be delivered, however often it was tried: DISPATCH_UNDELIVERABLE. */
   attemptUndeliverable(ref: DetachedRef, message: string): Promise<void>;
 }
 
@@ -121,8 +147,8 @@ export type OfferAnswer =
   | { readonly status: "taken" }
   /** It has too much queued: offer it again later. */
   | { readonly status: "full"; readonly retry_after_seconds: number }
-  /** Nothing that is connected can run it, and nothing of it was kept. */
-  | { readonly status: "unavailable"; readonly reason: string };
+  /** Nothing that is connected to the backend `by` can run it, and nothing of it was kept. */
+  | { readonly status: "unavailable"; readonly reason: string; readonly by: string };
 
 /** Why a dispatch has not started, for `why`. */
 export interface Waiting {
@@ -134,10 +160,10 @@ export interface Waiting {
 /** What carries attempts out: the pool of runners, or the driver of one sandbox. */
 export interface AttemptBackend {
   /**
-   * Claims the dispatch and carries it out. `patient` says that it waits for a backend to connect;
-   * otherwise it is refused as `unavailable`, so that another one can be tried.
+   * Claims the dispatch and carries it out. A patient one waits for a backend to connect; another is
+   * refused as `unavailable`, also later while it waits, so that the next of its executors is tried.
    */
-  offer(dispatch: Dispatch, patient: boolean): Promise<OfferAnswer>;
+  offer(dispatch: Dispatch): Promise<OfferAnswer>;
   /**
    * Stops the code; the end is reported to the owner. `unknown` says that nothing of the dispatch
    * runs here nor will, since a claim that comes later is fenced.

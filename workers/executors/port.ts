@@ -59,6 +59,8 @@ export interface Work {
   /** Container image (`dagger`) and sandbox template (`e2b`); null for the backend's default. */
   readonly image: string | null;
   readonly template: string | null;
+  /** `run`: steps of one run that ask for it share a sandbox (`e2b`); without, it has its own. */
+  readonly sandbox?: { readonly reuse: "run" } | null;
 }
 
 /**
@@ -133,5 +135,5 @@ export const MAX_INLINE_RESULT_BYTES = 64 * 1024;
 export const MAX_RESULT_BYTES = 16 * 1024 * 1024;
 /** The most that one attempt may log; past it a marker line is written and the rest is dropped. */
 export const MAX_LOG_BYTES = 16 * 1024 * 1024;
-/** The most that one local attempt may keep as artifacts, all together. */
+/** The most that one attempt, of whichever executor, may keep as artifacts, all together. */
 export const MAX_ARTIFACT_BYTES = 64 * 1024 * 1024;

@@ -47,12 +47,20 @@ export async function readBody(request: Request, options: BodyOptions): Promise<
 }
 
 /** Reads a whole body, counting: a declared length is not to be trusted, and may be absent. */
-export async function readBytes(request: Request, maxBytes: number): Promise<Uint8Array> {
+export async function readBytes(
+  request: Request,
+  maxBytes: number,
+  advice = "Send less, or raise MAX_BODY_BYTES.",
+): Promise<Uint8Array<ArrayBuffer>> {
+  const tooLarge = () =>
+    new ApiError("payload_too_large", `The body is larger than ${maxBytes} bytes. ${advice}`, {
+      members: { max_bytes: maxBytes },
+    });
   const declared = request.headers.get("content-length");
-  if (declared !== null && Number(declared) > maxBytes) throw tooLarge(maxBytes);
+  if (declared !== null && Number(declared) > maxBytes) throw tooLarge();
   if (declared !== null) {
     const bytes = new Uint8Array(await request.arrayBuffer());
-    if (bytes.byteLength > maxBytes) throw tooLarge(maxBytes);
+    if (bytes.byteLength > maxBytes) throw tooLarge();
     return bytes;
   }
   const chunks: Uint8Array[] = [];
@@ -65,7 +73,7 @@ export async function readBytes(request: Request, maxBytes: number): Promise<Uin
     total += chunk.byteLength;
     if (total > maxBytes) {
       await reader?.cancel().catch(() => undefined);
-      throw tooLarge(maxBytes);
+      throw tooLarge();
     }
     chunks.push(chunk);
   }
@@ -76,14 +84,6 @@ export async function readBytes(request: Request, maxBytes: number): Promise<Uin
     offset += chunk.byteLength;
   }
   return bytes;
-}
-
-function tooLarge(maxBytes: number): ApiError {
-  return new ApiError(
-    "payload_too_large",
-    `The body is larger than ${maxBytes} bytes. Send less, or raise MAX_BODY_BYTES.`,
-    { members: { max_bytes: maxBytes } },
-  );
 }
 
 function formatOf(contentType: string | null, yaml: boolean): "json" | "yaml" {

@@ -72,7 +72,7 @@ export function describeEndpoint<Shape extends InputShape, Responses extends Res
       ...(query ? { query } : {}),
       ...(headers ? { headers } : {}),
       ...(body ? { body: bodyOf(spec.body_document ?? body, spec.yaml ?? false) } : {}),
-      ...(spec.raw_body ? { body: { required: true, content: rawContent(spec.raw_body) } } : {}),
+      ...(spec.raw_body ? { body: rawBodyOf(spec.raw_body, spec.body_document) } : {}),
     },
     responses: { ...successes(spec.responses), ...problems(errorsOf(spec, access, keyed)) },
   });
@@ -103,8 +103,9 @@ function bodyOf(schema: z.ZodType, yaml: boolean) {
   };
 }
 
-function rawContent(mediaType: string) {
-  return { [mediaType]: { schema: { type: "string" as const, format: "binary" } } };
+function rawBodyOf(mediaType: string, document: z.ZodType | undefined) {
+  const schema = document ?? { type: "string" as const, format: "binary" };
+  return { required: true, content: { [mediaType]: { schema } } };
 }
 
 function successes(responses: ResponseSpecs) {

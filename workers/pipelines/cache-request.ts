@@ -34,6 +34,7 @@ function codeParts(work: Work): Record<string, string> {
     language: work.language,
     image: shown(work.image),
     template: shown(work.template),
+    ...(work.sandbox && { sandbox: shown(work.sandbox) }),
     working_directory: shown(work.working_directory),
     network: shown(work.network.allow),
     secrets: shown(work.secrets),

@@ -123,6 +123,8 @@ function workIssues(
       retry: step.retry ?? null,
       outputs: step.outputs ?? null,
       working_directory: step.working_directory ?? null,
+      sandbox: step.sandbox ?? null,
+      executors: step.executors ?? [],
     },
     config,
   );

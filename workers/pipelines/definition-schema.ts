@@ -97,6 +97,7 @@ const workFields = {
   executors: fields.executors.nullish(),
   image: fields.image.nullish(),
   template: fields.template.nullish(),
+  sandbox: fields.sandbox.nullish(),
   outputs: fields.outputs.nullish(),
   cache: cacheSchema.nullish(),
   use_artifacts: z.array(artifactSourceSchema).max(100).nullish(),

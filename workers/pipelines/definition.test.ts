@@ -372,6 +372,16 @@ const WRONG_EXPRESSIONS: readonly [string, object, string, RegExp][] = [
   ],
 ];
 
+it("a sandbox is shared by steps of e2b alone", () => {
+  const sandbox = { reuse: "run" };
+  const step = { name: "a", command: "true", sandbox };
+  expect(issuesOf([step])).toEqual([
+    { path: "tasks[0].sandbox", message: expect.stringContaining('"e2b"') },
+  ]);
+  const odd = { ...step, task_type: "e2b", sandbox: { reuse: "always" } };
+  expect(issuesOf([odd]).map(({ path }) => path)).toContain("tasks[0].sandbox.reuse");
+});
+
 describe("an expression is refused for", () => {
   const others = [
     { name: "beside", command: "true" },

@@ -5,7 +5,7 @@ import type { StepError } from "../runs/types.ts";
 import { asText, RunScopes, within } from "./contexts.ts";
 import type { StepDefinition } from "./definition-schema.ts";
 import { expandMatrix } from "./matrix.ts";
-import { prepare } from "./prepared.ts";
+import { prepare, stepOf } from "./prepared.ts";
 
 export { work } from "./work.ts";
 
@@ -18,7 +18,7 @@ const MAX_WAIT_SECONDS = 366 * 86_400;
  */
 export function decide(view: RunView, step: number): Decision {
   const state = view.state.steps[step];
-  const definition = prepare(view).definition.tasks[state?.group ?? step];
+  const definition = stepOf(view, step);
   if (!definition) return failed({ code: "internal", message: `The run has no step ${step}.` });
   // The group's decision was taken for its items too.
   if (typeof state?.group === "number") return RUN;

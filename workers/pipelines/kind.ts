@@ -5,6 +5,7 @@ import { compile } from "./compile.ts";
 import { headOf, readDocument } from "./document.ts";
 import { approvalMessage, conclude, decide, work } from "./evaluate.ts";
 import { inputIssues } from "./inputs.ts";
+import { stepOf } from "./prepared.ts";
 import { DELETE_SQL, UPSERT_SQL } from "./repository.ts";
 import { toSummary } from "./view.ts";
 
@@ -22,6 +23,7 @@ export const pipelineKind: ResourceKind = {
   result: "run",
   plan: (_, document) => compile(readDocument(document).definition, OPTIONS),
   work,
+  child: (view, step) => stepOf(view, step)?.pipeline ?? null,
   decide,
   conclude,
   question: approvalMessage,

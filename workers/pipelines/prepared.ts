@@ -2,7 +2,7 @@
 import type { Json } from "../http/json.ts";
 import type { RunView } from "../runs/ports.ts";
 import type { RunPlan } from "../runs/types.ts";
-import type { PipelineDefinition } from "./definition-schema.ts";
+import type { PipelineDefinition, StepDefinition } from "./definition-schema.ts";
 import { type PipelineDocument, readDocument } from "./document.ts";
 
 /** Results that many steps read, such as the values of a matrix, are parsed once for all of them. */
@@ -24,6 +24,16 @@ interface Entry {
 }
 
 const known = new WeakMap<RunPlan, Entry>();
+
+/** Index of the step that an item of a group is one of; the step's own for any other. */
+export function plannedOf({ state }: Pick<RunView, "state">, step: number): number {
+  return state.steps[step]?.group ?? step;
+}
+
+/** The definition that a step, or an item of a group, has. */
+export function stepOf(view: RunView, step: number): StepDefinition | undefined {
+  return prepare(view).definition.tasks[plannedOf(view, step)];
+}
 
 export function prepare({ plan, document }: Pick<RunView, "plan" | "document">): Prepared {
   const entry = known.get(plan);

@@ -68,7 +68,7 @@ export function explainStep(
   facts: Facts,
   now: number,
 ): Explained {
-  const { plan, state, positions, slot_position: place } = inspection;
+  const { plan, state, queued, slot_position: place } = inspection;
   const step = state.steps[index];
   const its = plan.steps[step?.group ?? index];
   if (!step || !its) return waits("decision", "It is not part of the run any more.");
@@ -81,9 +81,10 @@ export function explainStep(
   if (isGate(its, step)) return gate(inspection, index, its, step, now);
   if (step.status === "running") return running(step, facts.pipelineOf(step.group ?? index));
   if (step.status === "queued") {
-    const position = positions[index] ?? null;
-    if (!step.alone)
-      return waits("slot", "It waits for a free slot of its executor.", { position });
+    const position = queued[index]?.position ?? null;
+    if (!step.alone) {
+      return waits("slot", queued[index]?.reason ?? "It is about to start.", { position });
+    }
     const reason =
       "It was in flight when its process died, so it is tried again with no other suspect beside it.";
     return waits("quarantine", reason, { position });

@@ -61,10 +61,13 @@ describe("an open step", () => {
   });
 
   it("says its place in a queue", () => {
-    expect(only({ status: "queued" }, {}, { positions: { 0: 4 } })).toMatchObject({
+    const queued = { 0: { reason: "Every slot is taken.", position: 4 } };
+    expect(only({ status: "queued" }, {}, { queued })).toMatchObject({
+      reason: "Every slot is taken.",
       waiting_for: { type: "slot", position: 4 },
     });
-    expect(only({ status: "queued", alone: true }, {}, { positions: { 0: 2 } })).toMatchObject({
+    const alone = { 0: { reason: "Every slot is taken.", position: 2 } };
+    expect(only({ status: "queued", alone: true }, {}, { queued: alone })).toMatchObject({
       waiting_for: { type: "quarantine", position: 2 },
     });
     const asked = { state: { slot: "asked" as const }, slot_position: 3 };

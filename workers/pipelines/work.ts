@@ -7,7 +7,7 @@ import { isRelative, languageOf, RELATIVE_ONLY } from "../tasks/rules.ts";
 import { cacheRequest } from "./cache-request.ts";
 import { asText, RunScopes, within } from "./contexts.ts";
 import { type StepDefinition, taskTypeOf } from "./definition-schema.ts";
-import { type Prepared, prepare } from "./prepared.ts";
+import { type Prepared, plannedOf, prepare, stepOf } from "./prepared.ts";
 
 type ArtifactSource = Extract<StepWork, { type: "work" }>["artifacts_from"][number];
 
@@ -17,8 +17,8 @@ type ArtifactSource = Extract<StepWork, { type: "work" }>["artifacts_from"][numb
  */
 export function work(view: RunView, index: number): StepWork {
   const prepared = prepare(view);
-  const planned = view.state.steps[index]?.group ?? index;
-  const step = prepared.definition.tasks[planned];
+  const planned = plannedOf(view, index);
+  const step = stepOf(view, index);
   if (!step) throw new StepNotReady("internal", `The run has no step ${index}.`);
   try {
     const scopes = new RunScopes(view, index);
@@ -81,6 +81,7 @@ function resolveWork(
     outputs: step.outputs ?? null,
     image: text(step.image, "image"),
     template: text(step.template, "template"),
+    sandbox: step.sandbox ?? null,
   };
 }
 

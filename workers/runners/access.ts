@@ -1,5 +1,6 @@
 /** From a signed request to the runner that signed it. */
 
+import { REVOKED } from "../executors/runner/pool-types.ts";
 import { poolName } from "../executors/runner/pools.ts";
 import {
   clockSkew,
@@ -11,6 +12,7 @@ import {
 } from "../executors/runner/signature.ts";
 import { ApiError } from "../http/errors.ts";
 import { ExpiringCache } from "../security/expiring-cache.ts";
+import { askPool } from "./ask-pool.ts";
 import type { RunnerRepository } from "./repository.ts";
 import type { Pools } from "./service.ts";
 
@@ -47,7 +49,7 @@ export class RunnerAccess {
     this.#pools = pools;
   }
 
-  /** Throws `unauthenticated`, and `forbidden` for a runner that was revoked. */
+  /** Throws `unauthenticated`, `unavailable`, and `forbidden` for a runner that was revoked. */
   async identify(request: SignedRequest, now: number): Promise<RunnerCaller> {
     const signature = readSignature(request.authorization);
     if (signature === null) {
@@ -65,8 +67,9 @@ export class RunnerAccess {
     if (known === null) throw unknownSigner();
     const sha256 = await request.sha256();
     if (!(await isSignedBy(known.key, signature, { ...request, sha256 }))) throw unknownSigner();
-    const pool = this.#pools.getByName(known.pool);
-    const admission = await pool.admit(known.runner_id, signature.nonce, nonceEnd(signature));
+    const admission = await askPool(this.#pools, known.pool, async (pool) =>
+      pool.admit(known.runner_id, signature.nonce, nonceEnd(signature)),
+    );
     if (admission === "revoked") throw revoked();
     if (admission === "replayed") {
       throw refused("This request was made before. Sign each with a nonce of its own.");
@@ -104,8 +107,5 @@ function unknownSigner(): ApiError {
 }
 
 export function revoked(): ApiError {
-  return new ApiError(
-    "forbidden",
-    "This runner has been revoked. Register it anew with POST /api/v1/runners.",
-  );
+  return new ApiError("forbidden", REVOKED.message);
 }

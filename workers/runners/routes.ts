@@ -107,6 +107,7 @@ export function runnerRoutes(): Router {
         "It is refused at once, and what it has under way is lost: the service dispatches it again. It stays listed with its `revoked_at`.",
       request: { params },
       responses: { 204: { description: "The runner is revoked." } },
+      errors: ["unavailable"],
     },
     async (c, { params: { runner_id }, principal }) => {
       await c.get("services").runners.revoke(principal, runner_id, Date.now());

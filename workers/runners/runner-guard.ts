@@ -1,10 +1,10 @@
 /** In front of the runner's own API: signatures, or for its registration the token. */
-import { createHash } from "node:crypto";
 import { readBytes } from "../http/body.ts";
 import type { AppContext } from "../http/context.ts";
 import type { Guard } from "../http/endpoint.ts";
 import { ApiError } from "../http/errors.ts";
 import { checkFailures, countFailure, takeRequest } from "../http/rate-limit.ts";
+import { contentDigest } from "../security/hash.ts";
 import type { RunnerAccess, RunnerCaller } from "./access.ts";
 
 declare module "../http/context.ts" {
@@ -25,16 +25,24 @@ export const signedRequest: Guard<RunnerCaller> = {
   admit: (c) => admit(c, async () => "-"),
 };
 
-/** Requests whose signature covers the body, also an empty one. */
-export const signedBody: Guard<RunnerCaller> = {
-  access,
-  admit: (c) =>
-    admit(c, async () => {
-      const copy = c.req.raw.clone();
-      const bytes = await readBytes(copy, c.get("config").MAX_BODY_BYTES);
-      return createHash("sha256").update(bytes).digest("hex");
-    }),
-};
+export interface SignedCaller extends RunnerCaller {
+  readonly body: Uint8Array;
+}
+
+/** Requests whose signature covers the body, also an empty one; it is read up to `maxBytes`. */
+export function signedBody(maxBytes: number): Guard<SignedCaller> {
+  return {
+    access,
+    admit: async (c) => {
+      let body = new Uint8Array();
+      const caller = await admit(c, async () => {
+        body = await readBytes(c.req.raw, maxBytes, "Send less at once.");
+        return contentDigest(body);
+      });
+      return { ...caller, body };
+    },
+  };
+}
 
 /** The token is in the body, and is checked with it. */
 export const registration: Guard<null> = {

@@ -1,6 +1,6 @@
 /** The runner's own API, at the paths of the protocol. */
 import { z } from "@hono/zod-openapi";
-import { RUNNER_PATHS } from "../executors/runner/protocol.ts";
+import { MAX_EXCHANGE_BYTES, RUNNER_PATHS } from "../executors/runner/protocol.ts";
 import { createRouter, type Router } from "../http/context.ts";
 import { guardedEndpoint } from "../http/endpoint.ts";
 import { ApiError } from "../http/errors.ts";
@@ -9,7 +9,6 @@ import { countingFailures, registration, signedBody, signedRequest } from "./run
 import {
   artifactQuery,
   blobQuery,
-  exchangeBody,
   exchangeDocument,
   exchangeReply,
   registeredSchema,
@@ -45,6 +44,7 @@ export function runnerProtocolRoutes(): Router {
         "Once a token. The same token with the same key is answered the same, so that a lost answer can be asked for again.",
       request: { body: registerSchema },
       responses: { 200: { description: "The runner is registered.", schema: registeredSchema } },
+      errors: ["unavailable"],
     },
     registration,
     async (c, { body }) => ({
@@ -86,15 +86,15 @@ export function runnerProtocolRoutes(): Router {
       tags,
       summary: "Exchange frames by long-poll",
       description:
-        "For where no WebSocket gets through. Answers at once when there are frames, else after up to `wait_ms`. An unknown session is a conflict: begin another one with a hello.",
-      request: { body: exchangeBody },
+        "For where no WebSocket gets through. A frame that cannot be read is answered by `refused`, and ends the session. Answers at once when there are frames, else after up to `wait_ms`. An unknown session is a conflict: begin another one with a hello.",
+      raw_body: JSON_TYPE,
       body_document: exchangeDocument,
       responses: { 200: { description: "Frames for the runner.", schema: exchangeReply } },
-      errors: ["conflict", "unavailable"],
+      errors: ["bad_request", "conflict", "payload_too_large", "unavailable"],
     },
-    signedBody,
-    async (c, { body, caller }) => {
-      const frames = await c.get("services").runnerWork.exchange(caller, body);
+    signedBody(MAX_EXCHANGE_BYTES),
+    async (c, { caller }) => {
+      const frames = await c.get("services").runnerWork.exchange(caller, caller.body);
       return new Response(`{"frames":${frames}}`, { headers: { "Content-Type": JSON_TYPE } });
     },
   );
@@ -116,7 +116,7 @@ export function runnerProtocolRoutes(): Router {
       },
       errors: ["not_found", "conflict", "unavailable"],
     },
-    signedBody,
+    signedBody(0),
     async (c, { query: { key, ...attempt }, caller }) => {
       const object = await c.get("services").runnerWork.blob(caller, attempt, key);
       return new Response(c.req.method === "HEAD" ? null : object.body, {

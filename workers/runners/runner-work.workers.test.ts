@@ -3,8 +3,8 @@ import { env } from "cloudflare:workers";
 import { createHash } from "node:crypto";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { attemptKey, type DetachedRef } from "../executors/detached.ts";
-import { MAX_ARTIFACT_BYTES } from "../executors/port.ts";
-import { type FromRunner, RUNNER_PATHS } from "../executors/runner/protocol.ts";
+import { MAX_ARTIFACT_BYTES, MAX_RESULT_BYTES } from "../executors/port.ts";
+import { type FromRunner, MAX_EXCHANGE_BYTES, RUNNER_PATHS } from "../executors/runner/protocol.ts";
 import {
   completion,
   entriesOf,
@@ -32,7 +32,7 @@ async function working(wanted: Parameters<FakeOwner["dispatch"]>[0] = {}) {
   const runner = await registered.join();
   const dispatch = owner.dispatch(wanted, { project_id });
   const pool = env.RUNNER_POOL.getByName(`project:${project_id}`);
-  await pool.offer(dispatch, true);
+  await pool.offer(dispatch);
   await runner.assigned(dispatch);
   return { registered, runner, dispatch, pool };
 }
@@ -118,14 +118,16 @@ describe("artifacts", () => {
     expect(digest(new Uint8Array((await stored?.arrayBuffer()) ?? new ArrayBuffer()))).toBe(sha256);
   });
 
-  it("that are not what their digest says are not kept", async () => {
+  it.each([
+    ["small", 10, 400, "bad_request"],
+    // Whether it broke off or is another is not told apart where it is stored as it comes.
+    ["large", 5 * MEBIBYTE, 503, "unavailable"],
+  ])("that are %s and not what their digest says are not kept", async (_, size, status, code) => {
     const { registered, dispatch } = await working();
-    for (const size of [10, 5 * MEBIBYTE]) {
-      const reply = await put(registered, dispatch, "x", new Uint8Array(size), {
-        sha256: "00".repeat(32),
-      });
-      expect(reply.status, reply.text).toBeOneOf([400, 503]);
-    }
+    const reply = await put(registered, dispatch, "x", new Uint8Array(size), {
+      sha256: "00".repeat(32),
+    });
+    expect(reply).toMatchObject({ status, body: { code } });
     expect(owner.types(dispatch)).toEqual([]);
     expect(await env.BLOBS.get(`pool-tests/${attemptKey(dispatch)}/x`)).toBeNull();
   });
@@ -191,13 +193,16 @@ describe("the long-poll", () => {
     const project_id = `p-${crypto.randomUUID()}`;
     const registered = await RegisteredRunner.of(isolated, { project_id });
     const session = crypto.randomUUID();
-    const exchange = (frames: readonly FromRunner[], wait_ms = 0, named = session) =>
+    const post = (body: string) =>
       registered.call(RUNNER_PATHS.exchange, {
         method: "POST",
-        body: JSON.stringify({ session: named, frames, wait_ms }),
+        body,
         headers: { "content-type": "application/json" },
       });
-    return { project_id, exchange, pool: env.RUNNER_POOL.getByName(`project:${project_id}`) };
+    const exchange = (frames: readonly FromRunner[], wait_ms = 0, named = session) =>
+      post(JSON.stringify({ session: named, frames, wait_ms }));
+    const pool = env.RUNNER_POOL.getByName(`project:${project_id}`);
+    return { project_id, exchange, post, session, pool };
   }
 
   it("carries a dispatch from its assignment to its end", async () => {
@@ -216,7 +221,7 @@ describe("the long-poll", () => {
     await until("welcome", [helloFrame()]);
     const dispatch = owner.dispatch({}, { project_id });
     const waiting = exchange([], 5_000);
-    await pool.offer(dispatch, true);
+    await pool.offer(dispatch);
     expect((await waiting).text).toContain('"type":"assign"');
     const name = { attempt: attemptKey(dispatch), epoch: 1 };
     await until("log_ack", [
@@ -235,10 +240,52 @@ describe("the long-poll", () => {
     expect((await exchange([], 0, "another-session")).status).toBe(409);
   });
 
-  it("refuses what is no frame, naming it", async () => {
-    const { exchange } = await polling();
-    const frame = { ...helloFrame(), slots: 0 };
-    const reply = await exchange([frame]);
-    expect(reply).toMatchObject({ status: 422, body: { errors: [{ path: "frames[0].slots" }] } });
+  it("refuses what is no frame, naming it, and goes on in another session", async () => {
+    const { exchange, post, session } = await polling();
+    expect((await exchange([helloFrame()])).status).toBe(200);
+    const reply = await post(
+      JSON.stringify({ session, frames: [{ ...helloFrame(), slots: 0 }], wait_ms: 0 }),
+    );
+    expect(reply.status, reply.text).toBe(200);
+    expect(reply.body).toMatchObject({
+      frames: [
+        { type: "refused", code: "frame_invalid", message: expect.stringContaining('"slots"') },
+      ],
+    });
+  });
+
+  it.each(["", "{", "[]", '{"session":"session-1","frames":[]}'])(
+    "refuses %j, which is no exchange",
+    async (body) => {
+      const { post } = await polling();
+      expect(await post(body)).toMatchObject({ status: 400, body: { code: "bad_request" } });
+    },
+  );
+
+  it.each([
+    ["unstorable", '{"a":1e999}', "output_invalid"],
+    ["too deep", `${"[".repeat(200)}${"]".repeat(200)}`, "output_invalid"],
+    ["at its limit", JSON.stringify("x".repeat(MAX_RESULT_BYTES - 2)), null],
+    ["too large", JSON.stringify("x".repeat(MAX_RESULT_BYTES)), "output_too_large"],
+  ])("takes an end whose result is %s", async (_, result, code) => {
+    const { project_id, exchange, post, pool, session } = await polling();
+    await exchange([helloFrame()]);
+    const dispatch = owner.dispatch({}, { project_id });
+    await pool.offer(dispatch);
+    await eventually(async () => expect((await exchange([], 500)).text).toContain("assign"));
+    const name = { attempt: attemptKey(dispatch), epoch: 1 };
+    const end = JSON.stringify(completion(name)).replace('"result":null', `"result":${result}`);
+    const body = `{"session":"${session}","wait_ms":0,"frames":[${end}]}`;
+    expect((await post(body)).status).toBe(200);
+    await eventually(() => expect(owner.types(dispatch)).toEqual(["ended"]));
+    expect(owner.step(dispatch).reports).toMatchObject([
+      { outcome: code === null ? { status: "completed" } : { status: "failed", code } },
+    ]);
+  });
+
+  it("takes no more at once than it may hold", async () => {
+    const { post } = await polling();
+    const reply = await post("x".repeat(MAX_EXCHANGE_BYTES + 1));
+    expect(reply).toMatchObject({ status: 413, body: { code: "payload_too_large" } });
   });
 });

@@ -1,6 +1,7 @@
 /** Runners as people manage them, and who is let in as one. */
 import { env } from "cloudflare:workers";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { RunnerPoolBase } from "../executors/runner/pool.ts";
 import { RUNNER_PATHS } from "../executors/runner/protocol.ts";
 import { eventually, FakeOwner, helloFrame } from "../executors/runner/test-support.ts";
 import { isolate } from "../test/app.ts";
@@ -54,7 +55,7 @@ describe("a runner", () => {
       pool: "project:alpha",
     });
     const dispatch = owner.dispatch({}, { project_id: "alpha" });
-    await env.RUNNER_POOL.getByName("project:alpha").offer(dispatch, true);
+    await env.RUNNER_POOL.getByName("project:alpha").offer(dispatch);
     await runner.assigned(dispatch);
     expect(await state()).toMatchObject({
       state: "connected",
@@ -75,7 +76,7 @@ describe("a runner", () => {
     const registered = await RegisteredRunner.of(isolated, { project_id: "revoking" });
     const runner = await registered.join();
     const dispatch = owner.dispatch({}, { project_id: "revoking" });
-    await env.RUNNER_POOL.getByName("project:revoking").offer(dispatch, true);
+    await env.RUNNER_POOL.getByName("project:revoking").offer(dispatch);
     await runner.assigned(dispatch);
     const path = `/api/v1/runners/${registered.id}`;
     expect((await call(path, { method: "DELETE" })).status).toBe(204);
@@ -143,6 +144,35 @@ describe("a runner", () => {
     expect(first.body).toMatchObject({ items: [{ name: "a" }, { name: "b" }] });
     const next = /^<(.+)>; rel="next"$/.exec(first.headers.get("link") ?? "")?.[1] ?? "";
     expect((await call(next)).body).toMatchObject({ items: [{ name: "c" }], next_cursor: null });
+  });
+});
+
+describe("a pool that was reset", () => {
+  const reset = () => {
+    throw new Error("The object was reset.");
+  };
+  const later = { status: 503, body: { code: "unavailable" } };
+
+  it("is asked again for a signed request", async () => {
+    const registered = await RegisteredRunner.of(isolated);
+    vi.spyOn(RunnerPoolBase.prototype, "admit").mockImplementation(reset);
+    const reply = await registered.call(RUNNER_PATHS.blobs);
+    expect(reply).toMatchObject(later);
+    expect(reply.headers.get("retry-after")).toBe("1");
+  });
+
+  it("is asked again to register a runner, and to revoke it", async () => {
+    const { token, id } = await createRunner(isolated);
+    const { public_key } = newKeys();
+    const enrolling = vi.spyOn(RunnerPoolBase.prototype, "enroll").mockImplementation(reset);
+    expect(await register(isolated, token, public_key)).toMatchObject(later);
+    enrolling.mockRestore();
+    expect((await register(isolated, token, public_key)).status).toBe(200);
+    const revoking = vi.spyOn(RunnerPoolBase.prototype, "revoke").mockImplementation(reset);
+    const revoke = () => call(`/api/v1/runners/${id}`, { method: "DELETE" });
+    expect(await revoke()).toMatchObject(later);
+    revoking.mockRestore();
+    expect((await revoke()).status).toBe(204);
   });
 });
 

@@ -119,7 +119,6 @@ export const artifactQuery = z.strictObject({
 
 /** What frames hold is described by the protocol, not by the API. */
 const frame = z.looseObject({ type: z.string() });
-export const exchangeBody = z.strictObject(exchangeRequestSchema.shape);
 export const exchangeDocument = z
   .object({
     session: z.string().min(8).max(100).openapi({ description: "Names one connection." }),

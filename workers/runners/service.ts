@@ -9,6 +9,7 @@ import { type Page, toPage } from "../http/page.ts";
 import { timestamp, timestampOrNull } from "../http/schemas.ts";
 import { sha256 } from "../security/hash.ts";
 import { callerOf, type Principal, projectFor, visibleProjects } from "../security/principal.ts";
+import { askPool } from "./ask-pool.ts";
 import type { RunnerRepository, RunnerRow } from "./repository.ts";
 import type { CreatedRunner, CreateRunner, RegisterRunner, RunnerDocument } from "./schemas.ts";
 
@@ -84,14 +85,18 @@ export class RunnerService {
     );
   }
 
-  /** Refuses the runner from now on; what it has under way is lost. */
+  /**
+   * Refuses the runner from now on; what it has under way is lost. Throws `not_found`, and
+   * `unavailable` when its pool has not heard of it yet.
+   */
   async revoke(principal: Principal, id: string, now: number): Promise<void> {
     const row = await this.#repository.revoke(visibleProjects(principal), id, now);
     if (row === null) throw notFound("runner", id);
-    await this.#pools.getByName(poolName(row.project_id)).revoke(id);
+    const pool = poolName(row.project_id);
+    await askPool(this.#pools, pool, async (known) => known.revoke(id));
   }
 
-  /** Takes a runner's key for its one-time token. Throws `unauthenticated` and `validation_failed`. */
+  /** Takes a runner's key for its one-time token. Throws `unauthenticated`, `validation_failed`, `unavailable`. */
   async register(
     body: RegisterRunner,
     now: number,
@@ -114,7 +119,7 @@ export class RunnerService {
       );
     }
     const pool = poolName(row.project_id);
-    await this.#pools.getByName(pool).enroll(row.id, row.name);
+    await askPool(this.#pools, pool, async (known) => known.enroll(row.id, row.name));
     return { runner_id: row.id, pool };
   }
 

@@ -4,10 +4,10 @@ import { ApiError } from "../http/errors.ts";
 import { artifactMetadata } from "../runs/blobs.ts";
 import { type RunnerCaller, revoked } from "./access.ts";
 import { storeArtifact } from "./artifacts.ts";
+import { askPool, type Pool, unavailable } from "./ask-pool.ts";
 import type { Pools } from "./service.ts";
 
 type Attempt = Pick<AttemptName, "attempt" | "epoch">;
-type Pool = ReturnType<Pools["getByName"]>;
 
 export interface Upload {
   readonly path: string;
@@ -33,21 +33,19 @@ export class RunnerWork {
     throw unavailable(`The pool answered ${response.status}.`);
   }
 
-  /** Returns the JSON of the frames for the runner. Throws `conflict` for an unknown session. */
-  async exchange(
-    { runner_id, pool }: RunnerCaller,
-    exchange: {
-      readonly session: string;
-      readonly frames: readonly unknown[];
-      readonly wait_ms: number;
-    },
-  ): Promise<string> {
-    const { session, wait_ms } = exchange;
-    const frames = JSON.stringify(exchange.frames);
-    const answer = await this.#ask({ runner_id, pool }, async (stub) =>
-      stub.exchange(runner_id, { session, frames, wait_ms }),
-    );
+  /**
+   * Hands the body of an exchange on as it is; returns the JSON of the frames for the runner. Throws
+   * `conflict` for an unknown session, `bad_request` and `unavailable`.
+   */
+  async exchange(caller: RunnerCaller, body: Uint8Array): Promise<string> {
+    const answer = await this.#ask(caller, async (pool) => pool.exchange(caller.runner_id, body));
     if (answer.status === "frames") return answer.frames;
+    if (answer.status === "invalid") {
+      throw new ApiError(
+        "bad_request",
+        `The body is no exchange of frames: ${answer.message} Use a runner of the service's version.`,
+      );
+    }
     throw new ApiError(
       "conflict",
       "This session is not known any more. Begin another one, whose first frame is a hello.",
@@ -88,13 +86,8 @@ export class RunnerWork {
     if (told === "fenced") throw fenced();
   }
 
-  /** A pool, or the coordinator behind it, that was reset is there again soon. */
-  async #ask<T>({ pool }: RunnerCaller, call: (pool: Pool) => Promise<T>): Promise<T> {
-    try {
-      return await call(this.#pools.getByName(pool));
-    } catch (cause) {
-      throw unavailable("The runner's pool, or the coordinator behind it, did not answer.", cause);
-    }
+  #ask<T>({ pool }: RunnerCaller, call: (pool: Pool) => Promise<T>): Promise<T> {
+    return askPool(this.#pools, pool, call);
   }
 }
 
@@ -104,11 +97,4 @@ function fenced(): ApiError {
     "This attempt is not the runner's any more. Stop its work and report nothing of it.",
     { members: { fenced: true } },
   );
-}
-
-function unavailable(what: string, cause?: unknown): ApiError {
-  return new ApiError("unavailable", `${what} Try again.`, {
-    headers: { "Retry-After": "1" },
-    cause,
-  });
 }

@@ -4,6 +4,7 @@ import type {
   Claim,
   DetachedRef,
   DetachedReport,
+  DetachedType,
   DispatchOwner,
   Fenced,
   ReportAnswer,
@@ -12,7 +13,7 @@ import { objectOf, type Placement } from "./client.ts";
 
 /** What of a coordinator's stub backends need. */
 export interface OwnerStub extends DispatchOwner {
-  claimAttempt(ref: DetachedRef, by: string): Promise<string>;
+  claimAttempt(ref: DetachedRef, by: string, type: DetachedType): Promise<string>;
   reportAttempt(ref: DetachedRef, reports: string): Promise<ReportAnswer>;
   artifactPlace(
     ref: DetachedRef,
@@ -30,14 +31,14 @@ export function ownerOf(
 ): Owner {
   const stub = () => namespace.getByName(objectOf(resourceId, placement));
   return {
-    async claimAttempt(ref, by) {
-      const claim: Claim = JSON.parse(await stub().claimAttempt(ref, by));
+    async claimAttempt(ref, by, type) {
+      const claim: Claim = JSON.parse(await stub().claimAttempt(ref, by, type));
       return claim;
     },
     reportAttempt: (ref: DetachedRef, reports: readonly DetachedReport[]) =>
       stub().reportAttempt(ref, JSON.stringify(reports)),
     artifactPlace: (ref, path) => stub().artifactPlace(ref, path),
-    attemptUnavailable: (ref, type) => stub().attemptUnavailable(ref, type),
+    attemptUnavailable: (ref, type, by) => stub().attemptUnavailable(ref, type, by),
     attemptUndeliverable: (ref, message) => stub().attemptUndeliverable(ref, message),
   };
 }

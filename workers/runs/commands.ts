@@ -90,7 +90,8 @@ export class Commands {
     const refusal = resource && repeated === null ? this.#refusesRun(resource, input) : null;
     const isBegun = resource !== null && repeated === null && refusal === null;
     if (isBegun) this.#begin(resource, toRun(input));
-    await this.#engine.slots.unreserve(id, run, isBegun);
+    const isTaken = this.#engine.runs.find(id, run) !== null;
+    await this.#engine.slots.unreserve(id, run, isTaken);
     if (!resource) return NOT_FOUND;
     return refusal ?? this.#outcome(id, input.wait_ms, repeated ?? resource.run);
   }

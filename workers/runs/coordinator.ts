@@ -314,9 +314,9 @@ export abstract class RunCoordinatorBase extends DurableObject<Env> implements O
   }
 
   /** A backend asks for the work of a dispatch; the first that does has it. A `Claim` as JSON text. */
-  async claimAttempt(ref: DetachedRef, by: string): Promise<string> {
+  async claimAttempt(ref: DetachedRef, by: string, type: DetachedType): Promise<string> {
     this.#open();
-    return JSON.stringify(await this.#engine.detached.claim(ref, by));
+    return JSON.stringify(await this.#engine.detached.claim(ref, by, type));
   }
 
   /** What a backend says of a dispatch: a list of `DetachedReport` as JSON text. */
@@ -334,9 +334,9 @@ export abstract class RunCoordinatorBase extends DurableObject<Env> implements O
     return this.#engine.detached.artifactPlace(ref, path);
   }
 
-  async attemptUnavailable(ref: DetachedRef, type: DetachedType): Promise<void> {
+  async attemptUnavailable(ref: DetachedRef, type: DetachedType, by: string): Promise<void> {
     this.#open();
-    await this.#engine.detached.unavailable(ref, type);
+    await this.#engine.detached.unavailable(ref, type, by);
   }
 
   async attemptUndeliverable(ref: DetachedRef, message: string): Promise<void> {

@@ -7,25 +7,29 @@ import type {
   DetachedRef,
   DetachedReport,
   DetachedType,
+  Dispatch,
   Fenced,
   ReportAnswer,
   Waiting,
 } from "../executors/detached.ts";
 import { failed } from "../executors/outcome.ts";
-import type { Outcome, StopReason } from "../executors/port.ts";
+import type { Outcome } from "../executors/port.ts";
 import { logWarning } from "../http/log.ts";
 import type { Ticket } from "./attempts.ts";
-import type { DetachedTable } from "./detached-table.ts";
+import type { DetachedRow, DetachedTable } from "./detached-table.ts";
 import { patiently } from "./patiently.ts";
-import { type DetachedPorts, StepNotReady, type StepWork } from "./ports.ts";
+import { type CodeWork, type DetachedPorts, StepNotReady } from "./ports.ts";
 import type { RunAttempts } from "./run-attempts.ts";
 import { stepName } from "./run-attempts.ts";
 import type { RunHost } from "./run-host.ts";
-import { isInFlight, planOf } from "./state.ts";
+import { isInFlight, planOf, RESEND_MS, stopReasonOf } from "./state.ts";
 import type { LiveRun } from "./store-types.ts";
 import type { StopCause } from "./types.ts";
 
-export type CodeWork = Extract<StepWork, { type: "work" }>;
+type Ended = Extract<DetachedReport, { type: "ended" }>;
+
+/** The queue did not take a dispatch that was noted as sent. */
+export class DispatchNotSent extends Error {}
 
 export class DetachedAttempts {
   readonly #host: RunHost;
@@ -40,23 +44,37 @@ export class DetachedAttempts {
     this.#ports = ports;
   }
 
-  /** Sends a dispatch, or sends it again: its backend then says how it is. */
+  /** Sends a dispatch again; false for one that was never sent. */
+  async repeat(live: LiveRun, step: number, epoch: number): Promise<boolean> {
+    const ref = refOf(live, step, epoch);
+    if (this.#table.get(ref) === null) return false;
+    await this.#send(ref);
+    return true;
+  }
+
+  /** Sends a dispatch for the first time, unless a cache has its result. Throws `StepNotReady`. */
   async begin(live: LiveRun, step: number, epoch: number, prepared: CodeWork): Promise<void> {
     const ref = refOf(live, step, epoch);
     const ticket = this.#ticket(ref);
     if (!ticket) return;
     const work = await this.#attempts.withFiles(live, prepared);
-    if (work.type !== "work") return;
-    if (this.#table.get(ref) === null && (await this.#takeCached(ticket, work))) return;
-    await this.#send(ref, work);
+    if (await this.#takeCached(ticket, work)) return;
+    const [first, second] = this.#usable(work);
+    if (!this.#ticket(ref)) return;
+    const is_cached = work.cache !== null;
+    const patient = second === undefined;
+    this.#host.commit(() => this.#table.sent(ref, { task_type: first, patient, is_cached }));
+    await this.#send(ref);
   }
 
   /** A backend asks for the work of a dispatch. */
-  async claim(ref: DetachedRef, by: string): Promise<Claim> {
-    const work = await this.#work(ref);
+  async claim(ref: DetachedRef, by: string, type: DetachedType): Promise<Claim> {
+    const isMine = (row: DetachedRow | null): row is DetachedRow =>
+      row?.task_type === type && (row.claimed_by ?? by) === by;
+    const work = isMine(this.#table.get(ref)) ? await this.#work(ref) : null;
     const ticket = this.#ticket(ref);
     const row = this.#table.get(ref);
-    if (!work || !ticket || !row || (row.claimed_by ?? by) !== by) return this.#fenced(ref);
+    if (!work || !ticket || !isMine(row)) return this.#fenced(ref);
     const { live, step, attempt, epoch } = ticket;
     if (row.claimed_by === null) this.#host.commit(() => this.#table.claimed(ref, by));
     const { timeout_ms } = planOf(live.plan, live.state, step);
@@ -81,16 +99,27 @@ export class DetachedAttempts {
   }
 
   /**
-   * Nothing that is connected can run it by this executor: the next of its list is tried, and when
-   * there is none the first is waited for. Code that has begun stays where it is.
+   * The backend `by` says that nothing connected to it can run it: the next of its executors is
+   * tried, and when there is none the first is waited for. Code that has begun stays where it is.
    */
-  async unavailable(ref: DetachedRef, type: DetachedType): Promise<void> {
+  async unavailable(ref: DetachedRef, type: DetachedType, by: string): Promise<void> {
     const work = await this.#work(ref);
     const row = this.#table.get(ref);
-    const status = this.#ticket(ref)?.live.state.steps[ref.step]?.status;
-    if (!work || row?.task_type !== type || status !== "queued") return;
-    const next = work.executors[work.executors.indexOf(row.task_type) + 1];
-    await this.#send(ref, work, next ?? null);
+    const ticket = this.#ticket(ref);
+    const status = ticket?.live.state.steps[ref.step]?.status;
+    if (!work || !ticket || row?.task_type !== type || (row.claimed_by ?? by) !== by) return;
+    if (status !== "queued" || row.patient) return;
+    const usable = this.#usable(work);
+    const next = usable[usable.indexOf(type) + 1];
+    const { is_cached } = row;
+    const sent = { task_type: next ?? usable[0], patient: next === undefined, is_cached };
+    const { step, epoch } = ref;
+    this.#host.commit((now) => {
+      // Under a new epoch: the backend that has none to run it now may have taken a copy since.
+      this.#host.drive(ticket.live, { type: "attempt_moved", step, epoch }, now);
+      const { epoch: fresh = epoch } = ticket.live.state.steps[step] ?? {};
+      this.#table.sent({ ...ref, epoch: fresh }, sent);
+    });
   }
 
   /** Takes what a backend says of a dispatch, in its order. */
@@ -102,7 +131,7 @@ export class DetachedAttempts {
       return this.#fenced(ref);
     }
     const output = this.#host.commit((now) => this.#apply(ref, ticket, reports, now));
-    if (ended) await this.#end(ref, ticket, ended.outcome);
+    if (ended) await this.#end(ref, ticket, ended);
     return { status: "accepted", output };
   }
 
@@ -119,8 +148,7 @@ export class DetachedAttempts {
   /** Stops a dispatch; one that no backend has will never begin, as its claim is fenced from now on. */
   async stop(live: LiveRun, step: number, epoch: number, cause: StopCause): Promise<void> {
     const ref = refOf(live, step, epoch);
-    const reason: StopReason =
-      cause === "timeout" || cause === "run_timeout" ? "timeout" : "cancel";
+    const reason = stopReasonOf(cause);
     const claimedBy = this.#table.get(ref)?.claimed_by ?? null;
     try {
       if (claimedBy !== null) {
@@ -166,35 +194,40 @@ export class DetachedAttempts {
     return true;
   }
 
-  /** `next` is the executor to go over to; null is to wait for the first. */
-  async #send(ref: DetachedRef, work: CodeWork, next?: DetachedType | null): Promise<void> {
+  /** The executors that can be used here at all, in their order. Throws `StepNotReady` without one. */
+  #usable({ work, executors }: CodeWork): readonly [DetachedType, ...DetachedType[]] {
+    const { task_type: own } = work;
+    const wanted = executors.length > 0 || own === "local" ? executors : [own];
+    const [first, ...rest] = [...new Set(wanted)].filter(
+      (type) => this.#ports.problem(type) === null,
+    );
+    if (first !== undefined) return [first, ...rest];
+    const [wish = "subprocess"] = wanted;
+    const why = this.#ports.problem(wish);
+    throw new StepNotReady("executor_unavailable", why ?? `Name an executor beside "${own}".`);
+  }
+
+  /** Hands a dispatch that was noted as sent to the queue. */
+  async #send(ref: DetachedRef): Promise<void> {
     const live = this.#ticket(ref)?.live;
-    if (!live) return;
     const row = this.#table.get(ref);
-    const [first = work.work.task_type] = work.executors;
-    const type = next ?? (next === null ? first : (row?.task_type ?? first));
-    if (type === "local") return;
-    const problem = this.#ports.problem(type);
-    if (problem !== null) {
-      const following = work.executors[work.executors.indexOf(type) + 1];
-      if (following !== undefined) return this.#send(ref, work, following);
-      throw new StepNotReady("executor_unavailable", problem);
-    }
-    if (row?.task_type !== type) this.#host.commit(() => this.#table.sent(ref, type));
-    const isLast = work.executors.length < 2 || next === null;
-    await this.#ports.send({
+    if (!live || !row) return;
+    const { task_type, patient, claimed_by } = row;
+    const dispatch: Dispatch = {
       ...ref,
       version: 1,
       project_id: live.resource.project_id,
       placement: this.#ports.placement(live.resource.kind),
-      task_type: type,
-      patient: isLast,
-      claimed_by: row?.claimed_by ?? null,
+      ...{ task_type, patient, claimed_by },
+      expires_at: Date.now() + RESEND_MS,
+    };
+    await this.#ports.send(dispatch).catch((cause: unknown) => {
+      throw new DispatchNotSent("The queue did not take a dispatch.", { cause });
     });
   }
 
-  async #work(ref: DetachedRef): Promise<CodeWork | null> {
-    const ticket = this.#ticket(ref);
+  async #work(ref: DetachedRef, reports = false): Promise<CodeWork | null> {
+    const ticket = this.#ticket(ref, reports);
     if (!ticket) return null;
     const work = await this.#attempts.work(ticket);
     return work.type === "work" ? work : null;
@@ -233,7 +266,7 @@ export class DetachedAttempts {
           this.#attempts.noteArtifact(ticket, report, now);
           break;
         case "lost":
-          this.#host.drive(live, { type: "attempt_lost", step, epoch }, now);
+          this.#host.drive(live, { type: "attempt_lost", step, epoch, usage: report.usage }, now);
           break;
         case "ended":
           break;
@@ -242,10 +275,19 @@ export class DetachedAttempts {
     return output;
   }
 
-  async #end(ref: DetachedRef, ticket: Ticket, outcome: Outcome): Promise<void> {
-    const work = outcome.status === "completed" ? await this.#work(ref) : null;
+  async #end(ref: DetachedRef, ticket: Ticket, { outcome, usage }: Ended): Promise<void> {
+    if (outcome.status === "completed" && this.#table.get(ref)?.is_cached) {
+      // A result that is not kept for others is a result all the same.
+      await this.#keepCached(ref, ticket, outcome).catch((error: unknown) =>
+        logWarning("cache_failed", error, { resource_id: ref.resource_id }),
+      );
+    }
+    await this.#attempts.end(ticket, outcome, [], () => undefined, usage);
+  }
+
+  async #keepCached(ref: DetachedRef, ticket: Ticket, outcome: Outcome): Promise<void> {
+    const work = await this.#work(ref, true);
     if (work?.cache) await this.#attempts.keepCached(ticket, work.cache, outcome);
-    await this.#attempts.end(ticket, outcome, [], () => undefined);
   }
 
   /** Records a result that came too late; one that is repeated is no news. */

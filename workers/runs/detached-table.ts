@@ -1,17 +1,31 @@
-/** Dispatches of detached attempts as rows: which backend has the newest of a step, and how much output came. */
+/** Dispatches of detached attempts as rows: where the newest of each step was sent, and what came of it. */
 import type { DetachedRef, DetachedType } from "../executors/detached.ts";
 
-export interface DetachedRow {
-  readonly epoch: number;
+export interface Sent {
   /** The executor that the dispatch was sent to. */
   readonly task_type: DetachedType;
+  /** Whether it waits for a backend to connect; else the next of its executors is tried. */
+  readonly patient: boolean;
+  /** Its result is kept for later runs, so that its work has to be made out at its end. */
+  readonly is_cached: boolean;
+}
+
+export interface DetachedRow extends Sent {
+  readonly epoch: number;
   /** Name of the backend that claimed it; null before that. */
   readonly claimed_by: string | null;
   /** Entries of output that were taken. */
   readonly output: number;
 }
 
-type Row = Record<string, SqlStorageValue> & DetachedRow;
+type Row = Record<string, SqlStorageValue> & {
+  readonly epoch: number;
+  readonly task_type: DetachedType;
+  readonly patient: number;
+  readonly is_cached: number;
+  readonly claimed_by: string | null;
+  readonly output: number;
+};
 
 export class DetachedTable {
   readonly #sql: SqlStorage;
@@ -24,26 +38,29 @@ export class DetachedTable {
   get(ref: DetachedRef): DetachedRow | null {
     const [row] = this.#sql
       .exec<Row>(
-        `SELECT epoch, task_type, claimed_by, output FROM detached
+        `SELECT epoch, task_type, patient, is_cached, claimed_by, output FROM detached
          WHERE resource_id = ? AND run = ? AND step = ?`,
         ref.resource_id,
         ref.run,
         ref.step,
       )
       .toArray();
-    return row?.epoch === ref.epoch ? row : null;
+    if (row?.epoch !== ref.epoch) return null;
+    return { ...row, patient: row.patient === 1, is_cached: row.is_cached === 1 };
   }
 
-  /** Notes where a dispatch is sent, in place of the step's earlier ones. */
-  sent(ref: DetachedRef, taskType: DetachedType): void {
+  /** Notes where a dispatch is sent, unclaimed, in place of the step's earlier ones. */
+  sent(ref: DetachedRef, { task_type, patient, is_cached }: Sent): void {
     this.#sql.exec(
-      `INSERT OR REPLACE INTO detached (resource_id, run, step, epoch, task_type, claimed_by, output)
-       VALUES (?, ?, ?, ?, ?, NULL, 0)`,
+      `INSERT OR REPLACE INTO detached (resource_id, run, step, epoch, task_type, patient,
+       is_cached, claimed_by, output) VALUES (?, ?, ?, ?, ?, ?, ?, NULL, 0)`,
       ref.resource_id,
       ref.run,
       ref.step,
       ref.epoch,
-      taskType,
+      task_type,
+      patient ? 1 : 0,
+      is_cached ? 1 : 0,
     );
   }
 

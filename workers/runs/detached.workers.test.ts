@@ -1,15 +1,24 @@
 /** Attempts that live elsewhere, as the coordinator sees them: the test is their backend. */
+import { runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
-import { describe, expect, it } from "vitest";
-import type { DetachedRef, DetachedReport, OutputEntry } from "../executors/detached.ts";
+import { afterEach, describe, expect, it, vi } from "vitest";
+import type {
+  DetachedRef,
+  DetachedReport,
+  DetachedType,
+  OutputEntry,
+} from "../executors/detached.ts";
 import {
   begin,
   crash,
+  create,
   eventsOfType,
   resultOf,
   runs,
+  start,
   states,
   stepIs,
+  stubOf,
   until,
 } from "../pipelines/test-support-runs.ts";
 import { ownerOf } from "./attempt-owner.ts";
@@ -31,7 +40,8 @@ const refOf = (id: string, epoch: number): DetachedRef => ({
 });
 
 const owner = (ref: DetachedRef) => ownerOf(env.RUN_COORDINATOR, "own", ref.resource_id);
-const claim = (ref: DetachedRef, by = "here") => owner(ref).claimAttempt(ref, by);
+const claim = (ref: DetachedRef, by = "here", type: DetachedType = "dagger") =>
+  owner(ref).claimAttempt(ref, by, type);
 const report = (ref: DetachedRef, ...reports: DetachedReport[]) =>
   owner(ref).reportAttempt(ref, reports);
 
@@ -42,6 +52,8 @@ async function logOf(id: string): Promise<string> {
   const events = await eventsOfType(id, "log");
   return events.map(({ text }) => String(text)).join("");
 }
+
+afterEach(() => vi.restoreAllMocks());
 
 describe("a detached attempt", () => {
   it("is had by the backend that claims it first", async () => {
@@ -69,6 +81,26 @@ describe("a detached attempt", () => {
     await until(id, "completed", 1);
     expect(await resultOf(id, "far")).toBe(7);
     expect(await logOf(id)).toBe("ab");
+  });
+
+  it("tells what it used with its end, and with its loss", async () => {
+    const { id, ref } = await dispatched();
+    await claim(ref);
+    const lost = { sandbox_seconds: 1.5, usd: 0.00005 };
+    await report(ref, { type: "started" }, { type: "lost", usage: lost });
+    await stepIs(id, "far", "queued");
+    const again = refOf(id, 2);
+    await expect.poll(() => claim(again)).toMatchObject({ status: "wanted" });
+    const used = { sandbox_seconds: 9, usd: 0.0003 };
+    await report(again, { type: "started" }, { ...done, usage: used });
+    await until(id, "completed", 1);
+    expect(await eventsOfType(id, "attempt.lost")).toMatchObject([{ usage: lost }]);
+    expect(await eventsOfType(id, "attempt.finished")).toMatchObject([{ usage: used }]);
+    const views = await stubOf(id).attempts(id, 1);
+    expect(views).toMatchObject([
+      { epoch: 1, state: "lost", usage: lost },
+      { epoch: 2, state: "completed", usage: used },
+    ]);
   });
 
   it("has each entry of its output once, whatever is sent again or lost", async () => {
@@ -122,6 +154,31 @@ describe("a detached attempt", () => {
     expect(await claim(ref)).toMatchObject({ status: "fenced" });
   });
 
+  it("says what it waits for, as its backend sees it", async () => {
+    const { id } = await dispatched();
+    await expect
+      .poll(async () => (await runs.inspect(id, 1)).queued[0]?.reason)
+      .toContain("Register one with POST /api/v1/runners");
+  });
+
+  it("fails when what it needs cannot be read, and does not wait for that", async () => {
+    const made = { name: "made", command: "echo x > f", artifacts: ["f"] };
+    const id = await create([
+      made,
+      { ...CODE, needs: ["made"], use_artifacts: [{ from: "made" }] },
+    ]);
+    await runInDurableObject(stubOf(id), (instance) => {
+      const { BLOBS }: Env = Reflect.get(instance, "env");
+      vi.spyOn(BLOBS, "list").mockRejectedValue(new Error("the blob store is down"));
+    });
+    await start(id);
+    await until(id, "failed", 1);
+    expect(await eventsOfType(id, "attempt.finished")).toMatchObject([
+      { step: "made" },
+      { step: "far", code: "attempt_not_prepared" },
+    ]);
+  });
+
   it("says a second time that it has ended without harm", async () => {
     const { id, ref } = await dispatched();
     await claim(ref);
@@ -146,13 +203,18 @@ describe("a detached attempt", () => {
       .poll(() => claim(ref))
       .toMatchObject({ request: { work: { task_type: "dagger" } } });
     const other = await dispatched({ task_type: null, executors: ["dagger", "subprocess"] });
-    await owner(other.ref).attemptUnavailable(other.ref, "dagger");
-    expect(await claim(other.ref)).toMatchObject({
+    await owner(other.ref).attemptUnavailable(other.ref, "dagger", "here");
+    expect(await claim(other.ref)).toEqual({ status: "fenced", epoch: 2 });
+    const moved = refOf(other.id, 2);
+    expect(await claim(moved)).toMatchObject({ status: "fenced" });
+    expect(await claim(moved, "here", "subprocess")).toMatchObject({
       request: { work: { task_type: "subprocess" } },
     });
+    // Whoever took the first one up after all is told that it is not wanted.
+    expect(await report(other.ref, { type: "started" })).toMatchObject({ status: "fenced" });
     // Code that has begun goes over to nothing.
     await report(ref, { type: "started" });
-    await owner(ref).attemptUnavailable(ref, "dagger");
+    await owner(ref).attemptUnavailable(ref, "dagger", "here");
     expect(await claim(ref)).toMatchObject({ request: { work: { task_type: "dagger" } } });
   });
 });

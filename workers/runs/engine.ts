@@ -28,7 +28,8 @@ import type { LiveRun, ParentRef, Resource, RunHead, Trigger } from "./store-typ
 import type { Effect, RunEvent, StoredResult } from "./types.ts";
 import { UnitOfWork } from "./unit-of-work.ts";
 
-/** The alarm is never further away than this while anything is in flight or unprojected. */
+/** An alarm that is late by this much will not come. */
+const MISSED_ALARM_MS = 1_000;
 
 export interface NewRun {
   readonly trigger: Trigger;
@@ -329,7 +330,9 @@ export class Engine implements RunHost {
 
   /** Sets the alarm unless an earlier one is set; a write only when it moves. */
   arm(at: number): void {
-    if (this.#alarmAt !== null && this.#alarmAt <= at) return;
+    const set = this.#alarmAt;
+    // One that is long past was missed, and is waited for no more.
+    if (set !== null && set <= at && set > Date.now() - MISSED_ALARM_MS) return;
     this.#alarmAt = at;
     void this.#context.storage.setAlarm(at);
   }

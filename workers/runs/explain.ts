@@ -1,4 +1,5 @@
 /** Why a resource is in the state it is in, and what its owner can do about it. */
+import type { Waiting } from "../executors/detached.ts";
 import type { StoredRun } from "./run-table.ts";
 import type { RunStatus, StepState } from "./types.ts";
 
@@ -59,7 +60,7 @@ export function allowedActions(
 export function explain(
   newest: StoredRun | null,
   mayRetry: boolean,
-  position: (step: number) => number | null,
+  queued: Waiting | null,
   now: number,
 ): Explanation {
   const state = stateOf(newest);
@@ -72,7 +73,7 @@ export function explain(
   if (newest.state.completed_at !== null) {
     return { state, reason: ended(newest), waiting_for: null, allowed };
   }
-  return { state, allowed, ...live(step, position(0), now) };
+  return { state, allowed, ...live(step, queued, now) };
 }
 
 function ended(run: StoredRun): string {
@@ -85,7 +86,7 @@ function ended(run: StoredRun): string {
 
 function live(
   step: StepState,
-  position: number | null,
+  queued: Waiting | null,
   now: number,
 ): Pick<Explanation, "reason" | "waiting_for"> {
   if (step.stopping) {
@@ -102,12 +103,13 @@ function live(
     const reason = `Attempt ${step.attempt} is running.`;
     return { reason, waiting_for: waiting("attempt", step.deadline_at) };
   }
+  const position = queued?.position ?? null;
   if (step.alone) {
     const reason =
       "It was in flight when its process died, so it is tried again with no other suspect beside it.";
     return { reason, waiting_for: waiting("quarantine", null, position) };
   }
-  const reason = "It waits for a free slot of its executor.";
+  const reason = queued?.reason ?? "It is about to start.";
   return { reason, waiting_for: waiting("slot", null, position) };
 }
 

@@ -34,7 +34,7 @@ export interface FixtureRun {
   readonly items?: readonly FixtureStep[];
   readonly state?: Partial<RunState>;
   readonly plan?: Partial<RunPlan>;
-  readonly positions?: RunInspection["positions"];
+  readonly queued?: RunInspection["queued"];
   readonly slot_position?: number;
 }
 
@@ -105,7 +105,7 @@ export function inspection(run: FixtureRun): RunInspection {
     state,
     names: all.map(({ name }) => name),
     slot_position: run.slot_position ?? null,
-    positions: run.positions ?? {},
+    queued: run.queued ?? {},
     questions: {},
   };
 }

@@ -71,6 +71,28 @@ describe("cancel", () => {
     expect(run.state.status).toBe("cancelled");
   });
 
+  it("ends a dispatch that was moved under its new epoch alone", () => {
+    const run = new Driver(plan([step("a", [], { attached: false })])).start();
+    run.apply({ type: "attempt_moved", step: 0, epoch: 1 }, 1);
+    expect(run.dispatched()).toEqual([0]);
+    expect(run.step(0)).toMatchObject({ status: "queued", epoch: 2, attempt: 1 });
+    expect(run.apply({ type: "attempt_started", step: 0, epoch: 1 }, 2).emitted()).toEqual([
+      "attempt.refused",
+    ]);
+    run.started(0, 3);
+    // What has begun stays where it is.
+    expect(run.apply({ type: "attempt_moved", step: 0, epoch: 2 }, 4).effects).toEqual([]);
+    run.apply({ type: "cancel" }, 5).finished(0, 6, CANCELLED);
+    expect(run.state.status).toBe("cancelled");
+  });
+
+  it("that is confirmed says nothing of a dispatch that was lost before", () => {
+    const run = new Driver(plan([step("a", [], { attached: false })])).start().started(0, 0);
+    run.apply({ type: "attempt_lost", step: 0, epoch: 1 }, 5).started(0, 6);
+    run.apply({ type: "cancel" }, 7).finished(0, 8, CANCELLED);
+    expect(run.step(0)).toMatchObject({ status: "cancelled", epoch: 2, error: null });
+  });
+
   it("ends a paused run", () => {
     const run = new Driver(plan([step("a"), step("b", [0])])).start().started(0, 0);
     run.apply({ type: "pause", mode: "boundary" }, 1).finished(0, 2);

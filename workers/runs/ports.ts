@@ -5,12 +5,6 @@ import type { Issue } from "../http/errors.ts";
 import type { Resource, RunSummary } from "./store-types.ts";
 import type { RunPlan, RunState, StepError, Verdict } from "./types.ts";
 
-/** A message for the neighbours, derived from one event. */
-export interface OutboxMessage {
-  readonly topic: string;
-  readonly payload: unknown;
-}
-
 /** What a kind may look at when it answers for a run. */
 export interface RunView {
   readonly resource: Resource;
@@ -65,6 +59,8 @@ export type StepWork =
       readonly inputs: string;
     };
 
+export type CodeWork = Extract<StepWork, { type: "work" }>;
+
 export interface CacheRequest {
   /** What the result depends on, by name; the key is their hash, and `explain` compares them. */
   readonly parts: Readonly<Record<string, string>>;
@@ -105,7 +101,7 @@ export class StepNotReady extends Error {
   }
 }
 
-/** One kind of resource that has runs. The engine never looks inside a document itself. */
+/** Whether a run may begin. */
 export interface Admission {
   /** What is wrong with the inputs; paths are relative to them. */
   readonly issues: readonly Issue[];
@@ -113,10 +109,13 @@ export interface Admission {
   readonly concurrent: boolean;
 }
 
+/** One kind of resource that has runs. The engine never looks inside a document itself. */
 export interface ResourceKind {
   plan(resource: Resource, document: string): RunPlan;
   /** Throws `StepNotReady`, and `ResultNotLoaded`. */
   work(view: RunView, step: number): StepWork;
+  /** Id of the resource whose run a step is; null for a step that is code. */
+  child(view: RunView, step: number): string | null;
   /** Whether a step with a condition, a matrix or a duration to be found out runs. */
   decide(view: RunView, step: number): Decision;
   /** The run's outputs, when its plan says that it concludes. */

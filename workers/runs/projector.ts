@@ -191,12 +191,15 @@ export class Projector {
   }
 
   #row({ resource, live }: Change): Record<string, unknown> | undefined {
-    const current = live?.run === resource.run ? live : this.#newest(resource);
+    const isNewest = live?.run === resource.run;
+    const current = isNewest ? live : this.#newest(resource);
     const kind = this.#kinds[resource.kind];
     if (!kind) return undefined;
     const wake_at = this.#wakeAt(resource);
     if (!current) return { ...kind.row(resource, null), wake_at };
-    const plan = live?.plan ?? kind.plan(resource, this.#store.document(resource, current.version));
+    const plan = isNewest
+      ? live.plan
+      : kind.plan(resource, this.#store.document(resource, current.version));
     return { ...kind.row(resource, summarise(current, plan)), wake_at };
   }
 

@@ -1,4 +1,5 @@
 /** What can be asked of a coordinator without changing anything. */
+import type { Waiting } from "../executors/detached.ts";
 import type { Archive } from "./archive.ts";
 import type { Engine } from "./engine.ts";
 import { type Explanation, explain } from "./explain.ts";
@@ -7,7 +8,7 @@ import { ask } from "./questions.ts";
 import { liveRecord, storedRecord } from "./record.ts";
 import type { EventPage, Refusal } from "./requests.ts";
 import type { StoredRun } from "./run-table.ts";
-import { indexOf, nameOf, openApprovals } from "./state.ts";
+import { indexOf, nameOf, openApprovals, planOf } from "./state.ts";
 import type { RunStore } from "./store.ts";
 import type {
   LiveRun,
@@ -21,6 +22,7 @@ import type { RunPlan, StoredResult } from "./types.ts";
 import * as views from "./views.ts";
 
 const EVENTS_PER_PAGE = 1_000;
+/** Questions asked of others to answer one about a run. */
 const MAX_QUESTIONS = 50;
 
 export class Queries {
@@ -110,14 +112,21 @@ export class Queries {
     return readLog(storedRecord(this.#store, id, stored.run), query);
   }
 
-  why(id: string): Explanation | Refusal {
+  async why(id: string): Promise<Explanation | Refusal> {
+    const live = this.#engine.runs.find(id, null)?.live;
+    const queued = live ? await this.#queued(live, 0) : null;
     const resource = this.find(id);
     if (!resource) return NOT_FOUND;
-    const position = (step: number) => {
-      const live = this.#engine.runs.find(id, null)?.live;
-      return live ? this.#engine.attempts.position(live, step) : null;
-    };
-    return explain(this.newest(resource), this.mayRetry(resource), position, Date.now());
+    return explain(this.newest(resource), this.mayRetry(resource), queued, Date.now());
+  }
+
+  /** What a dispatch that has not started waits for; null for any other step. */
+  async #queued(live: LiveRun, step: number): Promise<Waiting | null> {
+    if (live.state.steps[step]?.status !== "queued") return null;
+    if (!planOf(live.plan, live.state, step).attached)
+      return this.#engine.detached.waiting(live, step);
+    const position = this.#engine.attempts.position(live, step);
+    return { reason: "It waits for a free slot of its executor.", position };
   }
 
   runs(id: string, before: number | null, limit: number): readonly RunSummary[] | Refusal {
@@ -135,11 +144,7 @@ export class Queries {
     const { version, state, inputs } = stored;
     const live = this.#engine.runs.find(id, stored.run)?.live ?? null;
     const plan = this.planOf(resource, version);
-    const positions: Record<number, number> = {};
-    for (const step of live?.state.timed ?? []) {
-      const position = live && this.#engine.attempts.position(live, step);
-      if (position !== null) positions[step] = position;
-    }
+    const queued = live ? await this.#allQueued(live) : {};
     return {
       resource,
       summary: views.summarise(stored, plan),
@@ -149,9 +154,21 @@ export class Queries {
       state,
       names: state.steps.map((_, index) => nameOf(plan, state, index)),
       slot_position: live && this.#engine.slots.position(live),
-      positions,
+      queued,
       questions: live ? await this.#questions(live) : {},
     };
+  }
+
+  /** What the dispatches that have not started wait for, of the first that there are. */
+  async #allQueued(live: LiveRun): Promise<Record<number, Waiting>> {
+    const steps = [...live.state.timed].filter(
+      (step) => live.state.steps[step]?.status === "queued",
+    );
+    const asked = steps
+      .slice(0, MAX_QUESTIONS)
+      .map(async (step) => [step, await this.#queued(live, step)] as const);
+    const answers = await Promise.all(asked);
+    return Object.fromEntries(answers.flatMap(([step, why]) => (why ? [[step, why]] : [])));
   }
 
   /** What open approvals ask, of the first that there are. */

@@ -1,11 +1,13 @@
 /** What attempts in the coordinator's own process need of it: their work, and somebody to report to. */
+import pMap from "p-map";
+import type { Usage } from "../executors/detached.ts";
 import type { Executor, Outcome, TaskType, Work } from "../executors/port.ts";
 import { logWarning } from "../http/log.ts";
 import { contentDigest } from "../security/hash.ts";
 import type { AttemptHost, CachedOutcome, LogEntry, Ticket } from "./attempts.ts";
 import { artifactDigest, artifactMetadata, artifactPrefix } from "./blobs.ts";
 import { EndBatch } from "./end-batch.ts";
-import type { CacheRequest, StepWork } from "./ports.ts";
+import type { CacheRequest, CodeWork, StepWork } from "./ports.ts";
 import { ask } from "./questions.ts";
 import { storedRecord } from "./record.ts";
 import { fitsInline, inlineResult } from "./results.ts";
@@ -20,10 +22,11 @@ import { keptArtifacts } from "./views.ts";
 
 const MAX_MESSAGE_CHARS = 10_000;
 const MAX_CODE_CHARS = 100;
+/** Listings of the blob store under way for one step; the platform allows six connections. */
+const MAX_LISTINGS = 4;
 
 const encoder = new TextEncoder();
 
-type CodeWork = Extract<StepWork, { type: "work" }>;
 interface StoredArtifact {
   readonly path: string;
   readonly bytes: number;
@@ -63,31 +66,28 @@ export class RunAttempts implements AttemptHost {
   work({ live, step }: Ticket): StepWork | Promise<StepWork> {
     const kind = this.#host.kind(live.resource);
     const answer = ask(this.#host.results, live, (view) => kind.work(view, step));
-    if (answer instanceof Promise) return answer.then((work) => this.withFiles(live, work));
-    return this.withFiles(live, answer);
+    const whole = (work: StepWork) => (work.type === "work" ? this.withFiles(live, work) : work);
+    return answer instanceof Promise ? answer.then(whole) : whole(answer);
   }
 
   /** The work with what earlier steps kept in its workspace, and counted in its cache. */
-  withFiles(live: LiveRun, step: StepWork): StepWork | Promise<StepWork> {
-    if (step.type !== "work") return step;
+  withFiles(live: LiveRun, step: CodeWork): CodeWork | Promise<CodeWork> {
     if (step.artifacts_from.length === 0) return step.cache ? withTaken(step, []) : step;
     return this.#taken(live, step.artifacts_from).then((taken) => withTaken(step, taken));
   }
 
   async #taken(live: LiveRun, sources: CodeWork["artifacts_from"]): Promise<TakenFiles[]> {
-    const taken: TakenFiles[] = [];
-    for (const { step, path: folder } of sources) {
+    const taken = async ({ step, path: folder }: CodeWork["artifacts_from"][number]) => {
       const state = live.state.steps[step];
-      if (!state) continue;
       const { resource } = live;
-      const { epoch } = state;
-      const run = state.reused_from?.run ?? live.run;
+      const epoch = state?.epoch ?? 0;
+      const run = state?.reused_from?.run ?? live.run;
       const name = stepName({ live, step });
       const files = await this.#kept(artifactPrefix({ resource, run, step: name, epoch }));
       const made_by = { resource_id: resource.id, run, step, epoch };
-      taken.push({ step: name, made_by, folder, files });
-    }
-    return taken;
+      return { step: name, made_by, folder, files };
+    };
+    return pMap(sources, taken, { concurrency: MAX_LISTINGS });
   }
 
   async #kept(prefix: string): Promise<TakenFiles["files"]> {
@@ -171,6 +171,7 @@ export class RunAttempts implements AttemptHost {
     outcome: Outcome,
     entries: readonly LogEntry[],
     free: () => void,
+    usage?: Usage,
   ): Promise<void> {
     const { step, epoch } = ticket;
     const kept = this.#keep(ticket, outcome);
@@ -184,7 +185,7 @@ export class RunAttempts implements AttemptHost {
       this.appendOutput({ ...ticket, live }, entries, now);
       const state = live.state.steps[step];
       if (state?.epoch === epoch && isInFlight(state)) live.results.set(step, stored);
-      this.#host.drive(live, { type: "attempt_finished", step, epoch, result }, now);
+      this.#host.drive(live, { type: "attempt_finished", step, epoch, result, usage }, now);
     });
     if (isDropped) await this.#host.results.discard(stored);
   }

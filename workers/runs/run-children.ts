@@ -41,16 +41,17 @@ export class RunChildren {
   async begin(live: LiveRun, step: number, epoch: number, work: RunWork): Promise<void> {
     const parent = parentRef(live, step, epoch);
     const begun = { isStopped: false };
-    const isWanted = () => this.#isOpen(live, step, epoch) && !begun.isStopped;
+    const isWanted = () =>
+      this.#isOpen(live, step, epoch) && live.state.steps[step]?.stopping === null;
     this.#begun.set(requestOf(parent), begun);
+    const { resource_id, inputs } = work;
     try {
-      const { resource_id, inputs } = work;
       const { project_id } = live.resource;
       const { triggered_by } = live;
       const start = { resource_id, project_id, parent, inputs, triggered_by };
       const report = await patiently(async () => (isWanted() ? this.#sub.begin(start) : null));
       // Repeated, since the stop that overtook the begin may not have come through.
-      if (begun.isStopped) await this.stop(live, step, epoch, work);
+      if (begun.isStopped) await this.stop(live, step, epoch, resource_id);
       else if (report) await this.reported(report);
     } catch (error) {
       if (isReset(error)) {
@@ -67,12 +68,12 @@ export class RunChildren {
   }
 
   /** Cancels the run that a step is; what it comes to is reported by it. */
-  async stop(live: LiveRun, step: number, epoch: number, work: RunWork): Promise<void> {
+  async stop(live: LiveRun, step: number, epoch: number, childId: string): Promise<void> {
     const parent = parentRef(live, step, epoch);
     const begun = this.#begun.get(requestOf(parent));
     if (begun) begun.isStopped = true;
     try {
-      await this.reported(await patiently(() => this.#sub.cancel(work.resource_id, parent)));
+      await this.reported(await patiently(() => this.#sub.cancel(childId, parent)));
     } catch (error) {
       // Not confirmed in time, the stop is reported as unconfirmed.
       logWarning("sub_run_not_stopped", error, { resource_id: live.resource.id });

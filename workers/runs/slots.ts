@@ -57,12 +57,13 @@ export class Slots {
   }
 
   /**
-   * Gives back what was reserved and not claimed. A run that was begun without keeps the place in
-   * the queue that it has instead.
+   * Gives back what was reserved and not claimed. `isTaken` says that a run of this number was begun
+   * meanwhile: the slot, or the place in the queue, is that run's.
    */
-  async unreserve(resourceId: string, run: number, isBegun: boolean): Promise<void> {
+  async unreserve(resourceId: string, run: number, isTaken: boolean): Promise<void> {
     const holder = `${resourceId}/${run}`;
-    if (!this.#reserved.delete(holder) && isBegun) return;
+    this.#reserved.delete(holder);
+    if (isTaken) return;
     await this.#limits()
       .release(KEY, holder)
       .catch(() => undefined);

@@ -1,4 +1,5 @@
 /** What can be said of a run's state without changing it, and the states that runs begin with. */
+import type { StopReason } from "../executors/port.ts";
 import type {
   AttemptResult,
   RunIndex,
@@ -7,6 +8,7 @@ import type {
   StepError,
   StepPlan,
   StepState,
+  StopCause,
 } from "./types.ts";
 
 /** A detached attempt that has not reported for this long is lost. */
@@ -36,6 +38,11 @@ export function isEnding(state: RunState): boolean {
 /** Whether a step has ended, for good. */
 export function hasEnded(step: StepState): boolean {
   return step.completed_at !== null;
+}
+
+/** What an executor is told of why it is to stop. */
+export function stopReasonOf(cause: StopCause): StopReason {
+  return cause === "timeout" || cause === "run_timeout" ? "timeout" : "cancel";
 }
 
 /** Whether a dispatch of the step is out. */

@@ -1,4 +1,5 @@
 /** What the coordinator keeps of a resource and of its runs. Times are ms since 1970. */
+import type { Waiting } from "../executors/detached.ts";
 import type {
   CacheOrigin,
   RunPlan,
@@ -135,8 +136,8 @@ export interface RunInspection {
   readonly names: readonly string[];
   /** Place in the deployment's queue for pipeline slots, from 1; null when it waits for none. */
   readonly slot_position: number | null;
-  /** Places in the queue for a slot of the object or the quarantine, by step; from 1. */
-  readonly positions: Readonly<Record<number, number>>;
+  /** What dispatches that have not started wait for, by step; of the first of them. */
+  readonly queued: Readonly<Record<number, Waiting>>;
   /** What open approvals ask, by step; of the first of them, and where something is asked. */
   readonly questions: Readonly<Record<number, string>>;
 }

@@ -1,4 +1,5 @@
 /** The vocabulary of the run engine: plan, state, events in, effects out. All times are ms since 1970. */
+import type { Usage } from "../executors/detached.ts";
 import type { FailureReason } from "../executors/port.ts";
 
 export const RUN_STATUSES = [
@@ -259,9 +260,17 @@ export type RunEvent =
       readonly step: number;
       readonly epoch: number;
       readonly result: AttemptResult;
+      readonly usage?: Usage | undefined;
     }
   /** The backend lost the attempt although the coordinator lives. */
-  | { readonly type: "attempt_lost"; readonly step: number; readonly epoch: number }
+  | {
+      readonly type: "attempt_lost";
+      readonly step: number;
+      readonly epoch: number;
+      readonly usage?: Usage | undefined;
+    }
+  /** A dispatch that has not begun goes to another backend, under an epoch of its own. */
+  | { readonly type: "attempt_moved"; readonly step: number; readonly epoch: number }
   /** A lone suspect has run long enough for the next suspect to start beside it. */
   | { readonly type: "probation_passed"; readonly step: number; readonly epoch: number }
   /** The coordinator's process is new: what it had in memory is gone. */
@@ -332,6 +341,7 @@ export type MachineEvent =
       readonly attempt: number;
       readonly epoch: number;
       readonly result: AttemptResult;
+      readonly usage?: Usage;
     }
   | {
       readonly type: "attempt.lost";
@@ -339,6 +349,7 @@ export type MachineEvent =
       readonly attempt: number;
       readonly epoch: number;
       readonly cause: "process_died" | "lease_expired" | "backend";
+      readonly usage?: Usage;
     }
   | {
       readonly type: "attempt.refused";

@@ -1,4 +1,5 @@
 /** What callers see of a run: summaries, attempts, tails of output, and why it is where it is. */
+import { type Usage, usageSchema } from "../executors/detached.ts";
 import type { Json } from "../executors/port.ts";
 import { readData } from "./events.ts";
 import { readTail } from "./logs.ts";
@@ -144,6 +145,8 @@ export interface AttemptView {
   readonly completed_at: number | null;
   readonly exit_code: number | null;
   readonly error: { readonly code: string; readonly message: string } | null;
+  /** Null of one that used nothing that somebody pays for, or has not ended. */
+  readonly usage: Usage | null;
 }
 
 /** The attempts of a run, oldest first. */
@@ -168,9 +171,11 @@ export function attempts(run: number, record: RunRecord): AttemptView[] {
         completed_at: null,
         exit_code: null,
         error: null,
+        usage: null,
       });
     } else if (known) {
-      views.set(key, { ...known, completed_at: event.at, ...ending(event.type, data) });
+      const usage = usageSchema.safeParse(data.usage).data ?? null;
+      views.set(key, { ...known, completed_at: event.at, ...ending(event.type, data), usage });
     }
   }
   return [...views.values()];

@@ -1,5 +1,6 @@
 /** Wire shapes of what every resource with runs shows. */
 import { z } from "@hono/zod-openapi";
+import { usageSchema } from "../executors/detached.ts";
 import { timestamp, timestampOrNull, timestampSchema } from "../http/schemas.ts";
 import type { ArtifactSummary } from "./store-types.ts";
 import type { AttemptView } from "./views.ts";
@@ -55,6 +56,9 @@ export const attemptSchema = z
     exit_code: z.int().nullable(),
     error: z.string().nullable(),
     error_code: z.string().nullable(),
+    usage: usageSchema
+      .nullable()
+      .openapi({ description: "What sandboxes of the attempt cost, until its end was told." }),
   })
   .openapi("Attempt");
 
@@ -72,5 +76,6 @@ export function toAttempt(view: AttemptView): z.output<typeof attemptSchema> {
     exit_code: view.exit_code,
     error: view.error?.message ?? null,
     error_code: view.error?.code ?? null,
+    usage: view.usage,
   };
 }

@@ -12,6 +12,8 @@ export const SCOPES = [
   "secrets:write",
   "runners:read",
   "runners:write",
+  "dead_letters:read",
+  "dead_letters:write",
   "keys:admin",
   "metrics:read",
 ] as const;

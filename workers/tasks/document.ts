@@ -14,7 +14,12 @@ export interface TaskDocument {
   readonly created_by: string;
 }
 
-const NO_RUNNERS: Pick<TaskSpec, "runs_on" | "executors"> = { runs_on: [], executors: [] };
+/** What tasks say nothing of that are older than the member. */
+const LATER_MEMBERS: Pick<TaskSpec, "runs_on" | "executors" | "sandbox"> = {
+  runs_on: [],
+  executors: [],
+  sandbox: null,
+};
 
 const parsed = new WeakMap<Resource, { readonly text: string; readonly document: TaskDocument }>();
 
@@ -26,8 +31,7 @@ export function readDocument(resource: Resource): TaskDocument {
   const known = parsed.get(resource);
   if (known?.text === resource.document) return known.document;
   const stored: TaskDocument = JSON.parse(resource.document);
-  // Tasks of before there were runners say nothing of them.
-  const document = { ...stored, spec: { ...NO_RUNNERS, ...stored.spec } };
+  const document = { ...stored, spec: { ...LATER_MEMBERS, ...stored.spec } };
   parsed.set(resource, { text: resource.document, document });
   return document;
 }

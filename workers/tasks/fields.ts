@@ -93,12 +93,23 @@ export const fields = {
     )
     .max(20)
     .openapi({ description: "Labels that the runner has to have, every one of them." }),
-  executors: z.array(z.enum(DETACHED_TYPES)).max(DETACHED_TYPES.length).openapi({
-    description:
-      "Executors in the order of preference: while nothing connected can run the task by one, the next is tried. The first is the `task_type`.",
-  }),
+  executors: z
+    .array(z.enum(DETACHED_TYPES))
+    .max(DETACHED_TYPES.length)
+    .refine((types) => new Set(types).size === types.length, "Name each executor once.")
+    .openapi({
+      description:
+        "Executors in the order of preference: while nothing connected can run the task by one, the next is tried. The first is the `task_type`.",
+    }),
   image: z.string().min(1).max(500).nullable(),
   template: z.string().min(1).max(200).nullable(),
+  sandbox: z
+    .strictObject({ reuse: z.literal("run") })
+    .nullable()
+    .openapi({
+      description:
+        "With `reuse: run`, the `e2b` steps of one run that say so, with the same template and network, share one sandbox: its home and what was set up there, not the working directory.",
+    }),
   pipeline_id: reference.nullable().openapi({
     description: "What you say it belongs to; it becomes no step of that pipeline.",
   }),

@@ -44,6 +44,7 @@ export const taskKind: ResourceKind = {
     };
   },
 
+  child: () => null,
   decide: () => ({ verdict: { do: "run" }, items: [] }),
   question: () => null,
   conclude: () => ({ result: null, error: null }),
@@ -67,6 +68,7 @@ export const taskKind: ResourceKind = {
       outputs: spec.outputs,
       image: spec.image,
       template: spec.template,
+      sandbox: spec.sandbox,
     };
     return {
       type: "work",

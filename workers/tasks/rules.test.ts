@@ -47,6 +47,11 @@ describe("a task's rules", () => {
       ["working_directory"],
     ],
     [
+      "a sandbox to share where there is none",
+      { command: "ls", sandbox: { reuse: "run" } },
+      ["sandbox"],
+    ],
+    [
       "a reserved variable",
       { command: "ls", environment: { PIPELZR_OUTPUT: "x" } },
       ["environment.PIPELZR_OUTPUT"],

@@ -21,6 +21,8 @@ export type CodeSpec = Pick<
   | "retry"
   | "outputs"
   | "working_directory"
+  | "sandbox"
+  | "executors"
 >;
 
 /** The language that runs: a command is bash, a script is JavaScript unless said. */
@@ -74,11 +76,17 @@ export function codeSpecIssues(spec: CodeSpec, config: Config): Issue[] {
   const issues = [...codeIssues(spec), ...localIssues(spec, config)];
   const schemaProblem = spec.outputs === null ? null : outputsSchemaProblem(spec.outputs);
   if (schemaProblem) issues.push({ path: "outputs", message: schemaProblem });
-  issues.push(...retryIssues(spec.retry));
+  issues.push(...retryIssues(spec.retry), ...sandboxIssues(spec));
   if (spec.working_directory !== null && !isRelative(spec.working_directory)) {
     issues.push({ path: "working_directory", message: RELATIVE_ONLY });
   }
   return issues;
+}
+
+function sandboxIssues({ sandbox, task_type, executors }: CodeSpec): Issue[] {
+  if (sandbox === null || [task_type, ...executors].includes("e2b")) return [];
+  const message = `Only tasks in sandboxes have one to share, and this one is of the type "${task_type}". Set task_type to "e2b", or leave sandbox out.`;
+  return [{ path: "sandbox", message }];
 }
 
 export function retryIssues(retry: CodeSpec["retry"]): Issue[] {

@@ -35,6 +35,7 @@ const specFields = {
   executors: fields.executors.default([]),
   image: fields.image.default(null),
   template: fields.template.default(null),
+  sandbox: fields.sandbox.default(null),
   pipeline_id: fields.pipeline_id.default(null),
   agent_id: fields.agent_id.default(null),
   extra_data: fields.extra_data.default({}),
@@ -47,6 +48,9 @@ export type TaskSpec = z.output<typeof specSchema>;
 export const createTaskSchema = z
   .strictObject({
     ...specFields,
+    task_type: fields.task_type
+      .optional()
+      .openapi({ description: "The first of `executors` unless said; `local` without any." }),
     project_id: projectIdSchema.optional(),
     files: filesSchema.prefault({}),
     execute: z
@@ -120,6 +124,7 @@ export const taskSchema = z
     executors: fields.executors,
     image: fields.image,
     template: fields.template,
+    sandbox: fields.sandbox,
     extra_data: fields.extra_data,
     created_by: z.string(),
     result: z.unknown().openapi({ description: "Any JSON." }),

@@ -1,6 +1,6 @@
 /** Everything that can be done with tasks. */
 import type { Config } from "../config.ts";
-import type { Json } from "../executors/port.ts";
+import type { Json, TaskType } from "../executors/port.ts";
 import type { Match } from "../http/conditional.ts";
 import { ApiError } from "../http/errors.ts";
 import type { Page } from "../http/page.ts";
@@ -25,7 +25,7 @@ import { specSchema, type TaskSpec } from "./schemas.ts";
 const MAX_DOCUMENT_BYTES = 1_500_000;
 
 export interface CreateTask {
-  readonly spec: TaskSpec;
+  readonly spec: Omit<TaskSpec, "task_type"> & { readonly task_type?: TaskType | undefined };
   readonly files: Files;
   readonly project_id: string | undefined;
   /** Null creates only; else the longest wait for the end of the run. */
@@ -105,7 +105,7 @@ export function createTaskService({
   return {
     async create(principal, seed, input) {
       const projectId = projectFor(principal, input.project_id);
-      const spec = withType(input.spec);
+      const spec = { ...input.spec, task_type: typeOf(input.spec) ?? "local" };
       checkSpec(spec, config);
       const id = resourceId(seed, projectId);
       const keyOf = (sha256: string) => filesKey({ id, project_id: projectId }, sha256);
@@ -140,7 +140,8 @@ export function createTaskService({
       const { resource } = await access.read(principal, id);
       match?.(resource.changed_seq);
       const before = readDocument(resource);
-      const spec = withType(specSchema.parse({ ...before.spec, ...change }));
+      const task_type = typeOf(change) ?? before.spec.task_type;
+      const spec = specSchema.parse({ ...before.spec, ...change, task_type });
       checkSpec(spec, config);
       const kept = files
         ? await keepFiles(files, blobs, (sha256) => filesKey(resource, sha256))
@@ -225,7 +226,9 @@ function tooLarge(bytes: number): ApiError {
 }
 
 /** A list of executors says the type, so that it need not be said twice. */
-function withType(spec: TaskSpec): TaskSpec {
-  const [first] = spec.executors;
-  return first && spec.task_type === "local" ? { ...spec, task_type: first } : spec;
+function typeOf({
+  task_type,
+  executors,
+}: Pick<SpecChange, "task_type" | "executors">): TaskType | undefined {
+  return task_type ?? executors?.[0];
 }

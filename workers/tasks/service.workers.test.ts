@@ -74,3 +74,33 @@ describe("a run that does not exist", () => {
     },
   );
 });
+
+describe("a list of executors", () => {
+  const typeOf = async (body: Record<string, unknown>) => {
+    const reply = await call("/api/v1/tasks", { body: { name: "t", command: "true", ...body } });
+    return { status: reply.status, text: reply.text };
+  };
+
+  it("says the type by its first, unless that is said", async () => {
+    const left = await typeOf({ executors: ["dagger", "subprocess"] });
+    expect(left.status, left.text).toBe(201);
+    expect(JSON.parse(left.text)).toMatchObject({ task_type: "dagger" });
+    const said = await typeOf({ executors: ["dagger"], task_type: "local" });
+    expect(said.status).toBe(422);
+    expect(said.text).toContain("The first of executors is the task_type");
+    expect((await typeOf({ executors: ["dagger", "dagger"] })).text).toContain(
+      "Name each executor once.",
+    );
+  });
+
+  it("is held against the type by a change too", async () => {
+    const { id } = await create({ executors: ["dagger", "subprocess"] });
+    const path = `/api/v1/tasks/${id}`;
+    const patch = (body: Record<string, unknown>) => call(path, { method: "PATCH", body });
+    expect((await patch({ task_type: "local" })).status).toBe(422);
+    const turned = await patch({ executors: ["subprocess", "dagger"] });
+    expect(turned.body).toMatchObject({ task_type: "subprocess" });
+    const local = await patch({ executors: [], task_type: "local" });
+    expect(local.body).toMatchObject({ task_type: "local", executors: [] });
+  });
+});

@@ -67,6 +67,7 @@ export function toTask(snapshot: Snapshot, result: Json): Task {
     executors: spec.executors,
     image: spec.image,
     template: spec.template,
+    sandbox: spec.sandbox,
     extra_data: spec.extra_data,
     created_by,
     result,

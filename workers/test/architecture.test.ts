@@ -11,7 +11,10 @@ const LAYERS: readonly (readonly [name: string, pattern: RegExp])[] = [
   ["foundation", /^workers\/(config\.ts|http\/|security\/|database\/)/],
   ["executors", /^workers\/executors\//],
   ["runs", /^workers\/runs\//],
-  ["features", /^workers\/(tasks|pipelines|keys|secrets|runners|operations|console)\//],
+  [
+    "features",
+    /^workers\/(tasks|pipelines|codebases|keys|secrets|runners|dead-letters|operations|console)\//,
+  ],
   [
     "app",
     /^workers\/(app|services|run-coordinator|runner-pool|remote-attempt|backends|queues)\.ts/,
@@ -21,7 +24,7 @@ const LAYERS: readonly (readonly [name: string, pattern: RegExp])[] = [
 
 /** Logic without I/O: it runs, and is tested, without a runtime around it. */
 const PURE =
-  /^workers\/(runs\/(machine|machine\/[a-z-]+|rerun|taken-files|state|retry|suspects|types|address|explain|events|graph|rest|expressions|expressions-\w+)|executors\/(port|output-file|detached|e2b\/(drive|state|explain|labels|network|script|node-harness|sandbox|ports)|runner\/(protocol|matching|leases|output-buffer|tracker|accepted-outcome|pool-types))|security\/(masking\w*|masking-\w+|outbound-(url|hosts|addresses))|tasks\/(rules|files)|pipelines\/(definition|why|why-step|document|draft|places|prepared|contexts|compile|evaluate|work|matrix|cache-request|check|check-\w+))\.ts$/;
+  /^workers\/(runs\/(machine|machine\/[a-z-]+|rerun|taken-files|state|retry|suspects|types|address|explain|events|graph|rest|expressions|expressions-\w+)|executors\/(port|output-file|detached|e2b\/(drive|state|explain|labels|network|script|node-harness|sandbox|ports)|runner\/(protocol|matching|leases|output-buffer|tracker|accepted-outcome|pool-types))|security\/(masking\w*|masking-\w+|outbound-(url|hosts|addresses))|tasks\/(rules|files)|codebases\/query\/[a-z-]+|pipelines\/(definition|why|why-step|document|draft|places|prepared|contexts|compile|evaluate|work|matrix|cache-request|check|check-\w+))\.ts$/;
 const RUNTIME = /^(cloudflare:|hono|drizzle-orm)/;
 
 const sources = globSync("workers/**/*.ts", { cwd: process.cwd() })

@@ -105,6 +105,10 @@ export const RECIPES: Readonly<Record<string, Recipe>> = {
   registerRunner: {
     body: { token: `plzr_${"A".repeat(43)}`, public_key: "A".repeat(43), name: "host-1" },
   },
+  listDeadLetters: { query: { limit: "5", status: "open" } },
+  getDeadLetter: {},
+  deleteDeadLetter: {},
+  redriveDeadLetters: { body: { resource_id: "no-such-task" } },
   connectRunner: {},
   exchangeRunnerFrames: { body: { session: "session-1", frames: [], wait_ms: 0 } },
   readRunnerBlob: { query: { attempt: "a/1/0", epoch: "1", key: "work/files.json" } },

@@ -18,22 +18,32 @@ export class RunnerProcess {
   readonly id: string;
   readonly #client: Client;
   readonly #folder: string;
+  /** Where the runner finds the service. */
+  readonly #url: string;
   #process: ChildProcess | null = null;
   #output = "";
 
-  private constructor(client: Client, id: string, folder: string) {
+  private constructor(client: Client, id: string, folder: string, url: string) {
     this.#client = client;
     this.id = id;
     this.#folder = folder;
+    this.#url = url;
   }
 
-  /** Registers a runner of the default project, starts it and waits until it is connected. */
-  static async start(client: Client, ...options: string[]): Promise<RunnerProcess> {
+  /**
+   * Registers a runner of the default project, starts it and waits until it is connected. `url` is
+   * the way that it takes to the service.
+   */
+  static async start(
+    client: Client,
+    url = client.service.url,
+    ...options: string[]
+  ): Promise<RunnerProcess> {
     const reply = await client.call("/api/v1/runners", { json: { name: "test" } });
     expect(reply.status, reply.text).toBe(201);
     const { id, token } = createdSchema.parse(reply.json);
     const folder = await mkdtemp(join(tmpdir(), "pipelzr-runner-"));
-    const runner = new RunnerProcess(client, id, folder);
+    const runner = new RunnerProcess(client, id, folder, url);
     await runner.run("--token", token, ...options);
     return runner;
   }
@@ -46,8 +56,14 @@ export class RunnerProcess {
   /** Starts the process; after the first time it needs no token. */
   async run(...options: string[]): Promise<void> {
     const main = rootPath("containers/runner/src/main.ts");
-    const { url } = this.#client.service;
-    const shared = ["--url", url, "--state-dir", this.#folder, "--allow-subprocess", "--no-dagger"];
+    const shared = [
+      "--url",
+      this.#url,
+      "--state-dir",
+      this.#folder,
+      "--allow-subprocess",
+      "--no-dagger",
+    ];
     const child = spawn(process.execPath, [main, ...shared, ...options], {
       stdio: ["ignore", "pipe", "pipe"],
     });

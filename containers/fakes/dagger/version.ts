@@ -1,2 +1,4 @@
+import { SDK_VERSION } from "../../runner/src/dagger/version.ts";
+
 /** The version that the fake stands for. */
-export const ENGINE_VERSION = "v0.21.9";
+export const ENGINE_VERSION = `v${SDK_VERSION}`;

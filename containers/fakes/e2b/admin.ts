@@ -87,6 +87,7 @@ export async function answerAdmin(exchange: Exchange, inspected: Inspected): Pro
       faults.set(change);
       const ids = lost === "all" ? sandboxes.all().map(({ id }) => id) : lost;
       await Promise.all(ids.map((id) => sandboxes.kill(id)));
+      if (change.refuse_all) for (const sandbox of sandboxes.all()) sandbox.cutConnections();
       return exchange.json(200, faults.settings);
     }
     case "DELETE /__faults":

@@ -123,6 +123,7 @@ export class ControlPlane {
       onTimeout: body.autoPause ? pause : "kill",
       autoResume: body.autoResume.enabled,
     };
+    await this.#faults.createHeld();
     const admission = await this.#sandboxes.create(spec);
     if (admission.kind === "rate") {
       const after = String(admission.retryAfterSeconds);

@@ -135,6 +135,7 @@ describe("the interface over HTTP", () => {
       drop_streams: null,
       latency_ms: 1,
       disk_full: false,
+      hold_creates: false,
       refuse_all: false,
     });
     await tryCreate();

@@ -12,6 +12,8 @@ export const faultsSchema = z.strictObject({
       retry_after_seconds: z.int().min(0).optional(),
     })
     .nullable(),
+  /** Creates are begun only once it is off again. */
+  hold_creates: z.boolean(),
   /** So many creates succeed and lose their reply, by a broken connection. */
   lose_create_replies: z.int().min(0),
   /** Streams of processes break after so many bytes or milliseconds. */
@@ -26,7 +28,7 @@ export const faultsSchema = z.strictObject({
   latency_ms: z.int().min(0),
   /** Uploads fail for want of space. */
   disk_full: z.boolean(),
-  /** Every connection is broken, except those that switch faults. */
+  /** Every connection is broken, those that are open included, except those that switch faults. */
   refuse_all: z.boolean(),
 });
 
@@ -44,6 +46,7 @@ export type CreateFault =
 
 const NONE: FaultSettings = {
   fail_creates: null,
+  hold_creates: false,
   lose_create_replies: 0,
   drop_streams: null,
   latency_ms: 0,
@@ -59,6 +62,7 @@ function spend<T extends { times?: number | undefined }>(fault: T): T | null {
 
 export class Faults {
   #settings: FaultSettings = NONE;
+  readonly #heldCreates = new Set<() => void>();
 
   get settings(): FaultSettings {
     return this.#settings;
@@ -68,10 +72,24 @@ export class Faults {
   set(change: FaultChange): void {
     const given = Object.entries(change).filter(([, value]) => value !== undefined);
     this.#settings = faultsSchema.parse({ ...this.#settings, ...Object.fromEntries(given) });
+    this.#letCreatesGo();
   }
 
   clear(): void {
     this.#settings = NONE;
+    this.#letCreatesGo();
+  }
+
+  #letCreatesGo(): void {
+    if (this.#settings.hold_creates) return;
+    for (const letGo of this.#heldCreates) letGo();
+    this.#heldCreates.clear();
+  }
+
+  /** Resolves when a create may begin. */
+  async createHeld(): Promise<void> {
+    if (!this.#settings.hold_creates) return;
+    await new Promise<void>((resolve) => this.#heldCreates.add(resolve));
   }
 
   /** The fault that the next create meets, used up by asking. */

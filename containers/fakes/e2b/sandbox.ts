@@ -106,7 +106,8 @@ export class Sandbox {
     return () => this.#connections.delete(cut);
   }
 
-  #cutConnections(): void {
+  /** Breaks every connection into it. */
+  cutConnections(): void {
     for (const cut of this.#connections) cut();
     this.#connections.clear();
   }
@@ -116,7 +117,7 @@ export class Sandbox {
     this.#hasMemory = keepMemory;
     this.#endsAtMs = Date.now();
     clearTimeout(this.#timer);
-    this.#cutConnections();
+    this.cutConnections();
     await (keepMemory ? this.#isolation.freeze() : this.#isolation.killAll());
   }
 
@@ -135,7 +136,7 @@ export class Sandbox {
   /** Resolves once no process of it is left and its folder is gone. */
   async close(): Promise<void> {
     clearTimeout(this.#timer);
-    this.#cutConnections();
+    this.cutConnections();
     await this.#isolation.close();
   }
 

@@ -4,6 +4,7 @@ import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { failed } from "../../../workers/executors/outcome.ts";
 import type { AttemptSink, Outcome, StopReason } from "../../../workers/executors/port.ts";
+import { acceptedOutcome } from "../../../workers/executors/runner/accepted-outcome.ts";
 import type { FromRunner } from "../../../workers/executors/runner/protocol.ts";
 import type { Assignment } from "./agent.ts";
 import type { Backend } from "./backend.ts";
@@ -83,7 +84,8 @@ export class Attempt {
       );
     }
     this.#log.flush();
-    this.#outcome = outcome;
+    // What the service could not take would be sent again forever, or cut the connection.
+    this.#outcome = acceptedOutcome(outcome);
     if (this.#isDropped) this.#close();
   }
 

@@ -13,6 +13,8 @@ export interface AttemptDeps {
 
 export interface Backend {
   readonly type: TaskType;
+  /** Why attempts cannot be run yet, while the first probe has not ended. */
+  readonly beginning: string;
   /** Says why attempts cannot be run now, and what to do about it; null when they can. */
   probe(): Promise<string | null>;
   /** An executor of `workers/executors/port.ts`, which passes the contract suite. */

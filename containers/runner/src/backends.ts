@@ -34,6 +34,7 @@ function dagger(settings: Settings, state: StateFolder, warn: Say) {
     attempts: state.attempts,
     cli: settings.daggerCli ?? DAGGER_CLI,
     engine: settings.engine,
+    defaultImage: settings.daggerImage,
     warn,
   });
 }
@@ -45,6 +46,7 @@ async function subprocess(settings: Settings, state: StateFolder, say: Say) {
     stateFolder: state.path,
     attempts: state.attempts,
     isolation,
+    engines: [settings.engine, process.env.DOCKER_HOST].filter((each) => typeof each === "string"),
     limits: {
       memoryMib: settings.memoryMib,
       processes: settings.maxProcesses,

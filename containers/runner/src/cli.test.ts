@@ -53,6 +53,7 @@ describe("the command line", () => {
     const help = helpText();
     for (const { flag } of Object.values(OPTIONS)) expect(help).toContain(`--${flag}`);
     expect(Math.max(...help.split("\n").map((line) => line.length))).toBeLessThanOrEqual(110);
+    expect(help).toContain(variableOf(OPTIONS.token));
     expect(variableOf(OPTIONS.stateDir)).toBe("PIPELZR_RUNNER_STATE_DIR");
     expect(readInvocation(["--help"], {})).toEqual({ kind: "help" });
   });

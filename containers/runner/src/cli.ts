@@ -3,6 +3,7 @@ import { hostname } from "node:os";
 import { resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { z } from "zod";
+import { DEFAULT_IMAGE } from "./dagger/places.ts";
 import { FatalError } from "./errors.ts";
 import { OPTIONS, type Option, type OptionName, variableOf } from "./options.ts";
 import { defaultStateFolder } from "./state-folder.ts";
@@ -29,7 +30,11 @@ const schema = z.object({
     .url({ protocol: /^https?$/, error: "must be an address such as https://pipelzr.example.com" })
     .nullable()
     .default(null),
-  token: z.string().nullable().default(null),
+  token: z
+    .string()
+    .transform((token) => token || null)
+    .nullable()
+    .default(null),
   name: z.string().min(1, "must not be empty").max(100, "must be 100 characters or less"),
   labels: z
     .string()
@@ -57,9 +62,12 @@ const schema = z.object({
   noDagger: z.boolean(),
   daggerCli: z.string().nullable().default(null),
   engine: z.string().nullable().default(null),
+  daggerImage: z.string().default(DEFAULT_IMAGE),
+  stay: z.boolean(),
   transport: choice(TRANSPORT_MODES, "auto"),
   drainSeconds: whole(0, 86_400, 60),
   logBufferMib: whole(1, 65_536, 64),
+  tied: z.boolean(),
 });
 
 export type Settings = z.output<typeof schema>;

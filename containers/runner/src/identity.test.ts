@@ -38,7 +38,7 @@ describe("identity", () => {
   it("is kept for this user alone", () => {
     const path = join(folder, "runner.json");
     expect(readIdentity(path)).toBeNull();
-    const identity = { private_key: "k", runner_id: null, pool: null, url: "http://x" };
+    const identity = { private_key: "k", runner_id: null, pool: null, url: null };
     saveIdentity(path, identity);
     expect(statSync(path).mode & 0o777).toBe(0o600);
     expect(readIdentity(path)).toEqual(identity);

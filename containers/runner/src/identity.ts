@@ -18,7 +18,8 @@ const savedSchema = z.object({
   private_key: z.string(),
   runner_id: z.string().nullable(),
   pool: z.string().nullable(),
-  url: z.string(),
+  /** Null until a service has been reached there. */
+  url: z.string().nullable(),
 });
 export type SavedIdentity = z.output<typeof savedSchema>;
 

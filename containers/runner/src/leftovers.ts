@@ -5,9 +5,9 @@
 import { createHash } from "node:crypto";
 import { readdirSync, readFileSync, realpathSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { killGroup, processIdentity, signal } from "../../../scripts/lib/processes.ts";
-import { markedProcesses } from "./processes.ts";
-import { removeTree } from "./subprocess/workspace.ts";
+import { processIdentity } from "../../../scripts/lib/processes.ts";
+import { markedProcesses, trySignal } from "./processes.ts";
+import { removeTree } from "./remove-tree.ts";
 
 const SUFFIX = ".pid";
 
@@ -25,28 +25,52 @@ export function forgetProcess(attemptFolder: string): void {
   rmSync(`${attemptFolder}${SUFFIX}`, { force: true });
 }
 
+/** What a file of the folder says; empty when it is none. */
+function identityIn(path: string): string {
+  try {
+    return readFileSync(path, "utf8");
+  } catch {
+    return "";
+  }
+}
+
 /** Kills what runs of the folder of attempts, without waiting for it; returns how many. */
 export function killLeftovers(attempts: string, prefix: string): number {
-  let killed = 0;
+  const killed = new Set<number>();
   for (const name of readdirSync(attempts).filter((each) => each.endsWith(SUFFIX))) {
-    const identity = readFileSync(join(attempts, name), "utf8");
+    const identity = identityIn(join(attempts, name));
     const pid = Number(identity.split(":", 1)[0]);
     // A pid may name another process by now; together with its start time it does not.
     if (pid > 1 && processIdentity(pid) === identity) {
-      killGroup(pid);
-      killed += 1;
+      trySignal(-pid, "SIGKILL");
+      killed.add(pid);
     }
   }
   for (const pid of markedProcesses(prefix)) {
-    signal(pid, "SIGKILL");
-    killed += 1;
+    trySignal(pid, "SIGKILL");
+    killed.add(pid);
   }
-  return killed;
+  return killed.size;
 }
 
-/** Kills what runs and removes what lies in the folder of attempts; returns how many it killed. */
-export async function clearLeftovers(attempts: string, prefix: string): Promise<number> {
+/**
+ * Kills what runs and removes what lies in the folder of attempts; returns how many it killed. What
+ * cannot be removed is told and stays: it must not keep the runner from starting.
+ */
+export async function clearLeftovers(
+  attempts: string,
+  prefix: string,
+  warn: (message: string) => void,
+): Promise<number> {
   const killed = killLeftovers(attempts, prefix);
-  for (const name of readdirSync(attempts)) await removeTree(join(attempts, name));
+  for (const name of readdirSync(attempts)) {
+    const path = join(attempts, name);
+    await removeTree(path).catch((error: unknown) => {
+      const why = error instanceof Error ? error.message : String(error);
+      warn(
+        `${path}, which an earlier runner left, could not be removed: ${why}. Remove it by hand.`,
+      );
+    });
+  }
   return killed;
 }

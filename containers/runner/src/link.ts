@@ -116,7 +116,7 @@ export class Link {
       WELCOME_MS,
     );
     try {
-      const connection = await transport.open(
+      const opening = transport.open(
         {
           frame: (frame) => {
             if (frame.type === "welcome") {
@@ -133,9 +133,14 @@ export class Link {
         },
         { pingMs: () => this.#heartbeatMs, isBusy: () => this.#events.isBusy() },
       );
+      // A try that takes for ever ends like a connection that does.
+      const connection = await Promise.race([opening, ended]);
+      if (connection instanceof ConnectError) {
+        void opening.then((late) => late.close()).catch(() => undefined);
+        return { error: connection, wasWelcome };
+      }
       this.#connection = connection;
-      if (this.#stop.signal.aborted) connection.close();
-      else connection.send(this.#events.hello());
+      connection.send(this.#events.hello());
       const error = await ended;
       connection.close();
       return { error, wasWelcome };

@@ -17,7 +17,9 @@ import { createPollTransport } from "./transport/poll.ts";
 import { createWebSocketTransport } from "./transport/websocket.ts";
 
 const MEBIBYTE = 1024 * 1024;
-/** The exit code that says: starting it again may help. With 1 it does not. */
+/** The exit code that says: starting it again does not help. */
+const FINAL = 1;
+/** Starting it again may help. */
 const DEFECT = 70;
 const say = (line: string) => process.stderr.write(`pipelzr-runner: ${line}\n`);
 
@@ -26,18 +28,11 @@ function readVersion(): string {
   return z.object({ version: z.string() }).parse(JSON.parse(text)).version;
 }
 
-function warnOfPlainHttp(url: string): void {
-  const { protocol, hostname } = new URL(url);
-  if (protocol === "https:" || /^(localhost|127\.\d+\.\d+\.\d+|\[::1\])$/.test(hostname)) return;
-  say(`${url} is not encrypted: secrets of tasks can be read on the way. Use https`);
-}
-
 async function run(settings: Settings, state: StateFolder): Promise<void> {
-  const killed = await clearLeftovers(state.attempts, markPrefix(state.path));
+  const killed = await clearLeftovers(state.attempts, markPrefix(state.path), say);
   if (killed > 0) say(`ended ${killed} processes that an earlier runner left behind`);
   const backends = await createBackends(settings, state, say);
-  const { url, runnerId, privateKey } = await enrol(settings, state.identity, say);
-  warnOfPlainHttp(url);
+  const { url, runnerId, privateKey, confirm } = await enrol(settings, state.identity, say);
   const signer = createSigner(runnerId, privateKey);
   const service = new ServiceClient(url, signer);
   const runner = new Runner({
@@ -55,6 +50,7 @@ async function run(settings: Settings, state: StateFolder): Promise<void> {
       poll: createPollTransport(service),
     },
     choice: new TransportChoice(settings.transport),
+    onWelcome: confirm,
     say,
   });
   const kill = () => killLeftovers(state.attempts, markPrefix(state.path));
@@ -63,11 +59,18 @@ async function run(settings: Settings, state: StateFolder): Promise<void> {
     kill();
     process.exit(DEFECT);
   });
-  onSignals(() => {
+  const end = () => {
     say(`ends when its attempts have, in ${settings.drainSeconds} s at the latest`);
     void runner.drain(settings.drainSeconds * 1_000);
-  }, kill);
-  await runner.run();
+  };
+  onSignals(end, kill);
+  if (settings.tied) process.stdin.once("end", end).resume();
+  try {
+    await runner.run();
+  } finally {
+    // Also what the runner itself gave up on.
+    kill();
+  }
 }
 
 /** The first signal ends the runner, the second one at once: `kill` takes its processes along. */
@@ -95,10 +98,35 @@ async function main(): Promise<number> {
     process.stdout.write(`${readVersion()}\n`);
     return 0;
   }
-  const state = openStateFolder(invocation.settings.stateDir);
-  process.on("exit", () => state.release());
-  await run(invocation.settings, state);
+  const { settings } = invocation;
+  try {
+    const state = openStateFolder(settings.stateDir);
+    process.on("exit", () => state.release());
+    await run(settings, state);
+  } catch (error) {
+    if (!(error instanceof FatalError && settings.stay)) throw error;
+    const stopped = stopSignal();
+    say(`${error.message} It waits to be stopped, since starting it again would not help.`);
+    await stopped;
+    return FINAL;
+  }
   return 0;
+}
+
+/** Resolves at SIGTERM or SIGINT, and keeps the process running until then. */
+function stopSignal(): Promise<void> {
+  const waiting = setInterval(() => {}, 2 ** 31 - 1);
+  return new Promise((resolve) => {
+    for (const name of ["SIGTERM", "SIGINT"] as const) {
+      const earlier = process.listeners(name);
+      process.once(name, () => {
+        clearInterval(waiting);
+        resolve();
+      });
+      // After that, since a signal that nobody listens to is lost, or ends the process.
+      for (const listener of earlier) process.off(name, listener);
+    }
+  });
 }
 
 try {
@@ -107,5 +135,5 @@ try {
   // Anything but a FatalError is a defect, whose place is worth knowing.
   if (error instanceof FatalError) say(error.message);
   else say(error instanceof Error ? `${error.stack}` : String(error));
-  process.exit(error instanceof FatalError ? 1 : DEFECT);
+  process.exit(error instanceof FatalError ? FINAL : DEFECT);
 }

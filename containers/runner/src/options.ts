@@ -1,5 +1,7 @@
 /** Every setting of the runner: its flag, its variable, and what `--help` says about it. */
 
+import { DEFAULT_IMAGE } from "./dagger/places.ts";
+
 export interface Option {
   /** Without the dashes. */
   readonly flag: string;
@@ -13,7 +15,7 @@ export const OPTIONS = {
   token: {
     flag: "token",
     value: "TOKEN",
-    about: "one-time token that registers this machine; needed at the first start only",
+    about: "one-time token, at the first start only; better in PIPELZR_RUNNER_TOKEN",
   },
   name: { flag: "name", value: "NAME", about: "what the runner is called (the host's name)" },
   labels: { flag: "labels", value: "A,B", about: "labels that tasks can ask for" },
@@ -61,6 +63,16 @@ export const OPTIONS = {
     value: "ADDRESS",
     about: "the Dagger engine, such as unix:///run/dagger/engine.sock",
   },
+  daggerImage: {
+    flag: "dagger-image",
+    value: "IMAGE",
+    about: `image of dagger tasks that name none (${DEFAULT_IMAGE})`,
+  },
+  stay: {
+    flag: "stay",
+    value: null,
+    about: "wait to be stopped where it would end for good: for what starts it again",
+  },
   transport: {
     flag: "transport",
     value: "MODE",
@@ -75,6 +87,11 @@ export const OPTIONS = {
     flag: "log-buffer-mib",
     value: "N",
     about: "output kept of each attempt while the service takes none (64)",
+  },
+  tied: {
+    flag: "tied",
+    value: null,
+    about: "end as by SIGTERM when standard input ends, as it does with the parent process",
   },
   version: { flag: "version", value: null, about: "print the version" },
   help: { flag: "help", value: null, about: "print this" },
@@ -98,9 +115,11 @@ export function helpText(): string {
   return `Runs tasks of a PIPELZR service on this machine. It connects to the service by itself and needs
 no open port.
 
-First start, with a one-time token that whoever administers the pool makes:
+First start, with a one-time token that whoever administers the pool makes. Other users of this
+machine can see what stands in a command line, so the token is better given in the environment:
 
-  node containers/runner/src/main.ts --url https://pipelzr.example.com --token TOKEN --allow-subprocess
+  PIPELZR_RUNNER_TOKEN=TOKEN \\
+    node containers/runner/src/main.ts --url https://pipelzr.example.com --allow-subprocess
 
 Later it needs neither the token nor the address.
 
@@ -108,6 +127,9 @@ ${lines.join("\n")}
 
 Every option is also an environment variable: --state-dir is ${variableOf(OPTIONS.stateDir)}, and
 a switch is on when its variable is 1 or true. Flags go before variables.
+
+It ends with 0 after SIGTERM or SIGINT, with 1 when starting it again does not help (a token that is
+used up, a runner that was removed), with 70 when it may.
 
 SIGTERM and SIGINT let attempts end first; a second one ends the runner at once.
 `;

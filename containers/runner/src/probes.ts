@@ -1,9 +1,11 @@
 /** Asks the backends again and again whether they can run attempts. */
 import { TASK_TYPES, type TaskType } from "../../../workers/executors/port.ts";
-import type { Backends } from "./backend.ts";
+import type { Backend, Backends } from "./backend.ts";
 import { causeOf } from "./errors.ts";
 
 const PROBE_MS = 15_000;
+/** An engine that has to be started takes minutes, in which other tasks can be run. */
+const FIRST_MS = 5_000;
 const MAX_REASON_CHARS = 2_000;
 
 export interface ProbeReport {
@@ -16,18 +18,28 @@ export interface ProbeReport {
 export class Probes {
   readonly #backends: Backends;
   readonly #onChange: () => void;
+  readonly #firstMs: number;
   readonly #problems = new Map<TaskType, string | null>();
+  readonly #asking = new Map<TaskType, Promise<void>>();
   #timer: NodeJS.Timeout | null = null;
 
-  constructor(backends: Backends, onChange: () => void) {
+  constructor(backends: Backends, onChange: () => void, firstMs = FIRST_MS) {
     this.#backends = backends;
     this.#onChange = onChange;
+    this.#firstMs = firstMs;
+    for (const type of TASK_TYPES) {
+      const backend = backends[type];
+      if (backend !== undefined) this.#problems.set(type, backend.beginning);
+    }
   }
 
-  /** Resolves when every backend has been asked once. */
+  /** Resolves when every backend has answered once, or takes longer than a connection may wait for. */
   async start(): Promise<void> {
-    await this.#ask();
-    this.#timer = setInterval(() => void this.#askAgain(), PROBE_MS);
+    this.#timer = setInterval(() => this.#ask(), PROBE_MS);
+    const { promise: late, resolve } = Promise.withResolvers<void>();
+    const timer = setTimeout(resolve, this.#firstMs);
+    await Promise.race([Promise.all(this.#ask()), late]);
+    clearTimeout(timer);
   }
 
   stop(): void {
@@ -50,19 +62,23 @@ export class Probes {
     return { task_types, unavailable };
   }
 
-  async #askAgain(): Promise<void> {
-    const before = JSON.stringify(this.report());
-    await this.#ask();
-    if (JSON.stringify(this.report()) !== before) this.#onChange();
+  /** Asks every backend that is not being asked. */
+  #ask(): Promise<void>[] {
+    return TASK_TYPES.flatMap((type) => {
+      const backend = this.#backends[type];
+      if (backend === undefined) return [];
+      const asked =
+        this.#asking.get(type) ??
+        this.#askOne(type, backend).finally(() => this.#asking.delete(type));
+      this.#asking.set(type, asked);
+      return [asked];
+    });
   }
 
-  async #ask(): Promise<void> {
-    await Promise.all(
-      TASK_TYPES.map(async (type) => {
-        const backend = this.#backends[type];
-        if (backend === undefined) return;
-        this.#problems.set(type, await backend.probe().catch(causeOf));
-      }),
-    );
+  async #askOne(type: TaskType, backend: Backend): Promise<void> {
+    const problem = await backend.probe().catch(causeOf);
+    if (problem === this.#problems.get(type)) return;
+    this.#problems.set(type, problem);
+    this.#onChange();
   }
 }

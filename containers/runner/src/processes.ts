@@ -1,16 +1,32 @@
 /**
  * The processes of an attempt, as the operating system knows them: the group that its first process
- * leads, and whatever left that group but still carries the attempt's mark in its environment.
+ * leads, whatever carries the attempt's mark, and all that descends from those.
+ *
+ * The mark is a variable of the environment and, since code may start a process with an empty one, also
+ * a number in the limit on file locks: every process inherits it, no command resets it, and Linux has
+ * not enforced it for twenty years. Only a sandbox holds what sets out to lose both.
  */
+import { createHash } from "node:crypto";
 import { readdirSync, readFileSync } from "node:fs";
 import { setTimeout as delay } from "node:timers/promises";
-import { isGroupAlive, killGroup, signal } from "../../../scripts/lib/processes.ts";
+import { isGroupAlive, signal } from "../../../scripts/lib/processes.ts";
 
 /** Environment variable that marks every process of an attempt, children of children included. */
 export const MARK = "PIPELZR_ATTEMPT_MARK";
 const ROUND_MS = 10;
 /** A process that the kernel cannot end, one that waits for a dead disk, must not hold a slot for good. */
 const GIVE_UP_MS = 5_000;
+
+/** Nine digits without a zero in front, so that the digits of a mark's beginning begin those of the mark. */
+function digits(text: string): string {
+  const number = createHash("sha256").update(text).digest().readUInt32BE(0);
+  return String(100_000_000 + (number % 900_000_000));
+}
+
+/** The number that stands for a mark, `prefix.attempt`, or begins that of every mark of `prefix`. */
+export function limitOfMark(mark: string): string {
+  return mark.split(".", 2).map(digits).join("");
+}
 
 function read(path: string): Buffer | null {
   try {
@@ -20,72 +36,127 @@ function read(path: string): Buffer | null {
   }
 }
 
-function processIds(): number[] {
+interface Living {
+  readonly pid: number;
+  readonly parent: number;
+  readonly group: number;
+  /** Together with the pid it names one process for good. */
+  readonly startTime: string;
+}
+
+/** Null for a process that has ended. */
+function living(pid: number): Living | null {
+  const stat = read(`/proc/${pid}/stat`)?.toString("latin1");
+  if (stat === undefined) return null;
+  // The command, in parentheses, may hold spaces; the state follows it.
+  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+  const [state, parent, group] = fields;
+  if (state === "Z" || state === "X") return null;
+  return { pid, parent: Number(parent), group: Number(group), startTime: fields[19] ?? "" };
+}
+
+/** Every living process but this one; empty where there is no /proc. */
+function allLiving(): Living[] {
+  let names: string[];
   try {
-    return readdirSync("/proc")
-      .filter((name) => /^\d+$/.test(name))
-      .map(Number);
+    names = readdirSync("/proc");
   } catch {
     return [];
   }
-}
-
-/** Living processes with `text` in the value of their mark; none where there is no /proc. */
-export function markedProcesses(text: string): number[] {
-  const wanted = Buffer.from(`${MARK}=${text}`);
-  return processIds().filter(
-    (pid) => pid !== process.pid && read(`/proc/${pid}/environ`)?.includes(wanted) === true,
-  );
-}
-
-/** Living members of a process group; null where there is no /proc to say. */
-function groupMembers(leader: number): number[] | null {
-  const ids = processIds();
-  if (ids.length === 0) return null;
-  return ids.filter((pid) => {
-    const stat = read(`/proc/${pid}/stat`)?.toString("latin1");
-    if (stat === undefined) return false;
-    // The command, in parentheses, may hold spaces; state, parent and group follow it.
-    const [state, , group] = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-    return Number(group) === leader && state !== "Z" && state !== "X";
+  return names.flatMap((name) => {
+    const pid = Number(name);
+    return Number.isInteger(pid) && pid !== process.pid ? (living(pid) ?? []) : [];
   });
+}
+
+function isMarkedBy(mark: string): (process: Living) => boolean {
+  const variable = Buffer.from(`${MARK}=${mark}`);
+  const limit = Buffer.from(`${"Max file locks".padEnd(25)} ${limitOfMark(mark)}`);
+  return ({ pid }) =>
+    read(`/proc/${pid}/environ`)?.includes(variable) === true ||
+    read(`/proc/${pid}/limits`)?.includes(limit) === true;
+}
+
+/** Living processes of a mark, or of all marks that begin with `text`; none where there is no /proc. */
+export function markedProcesses(text: string): number[] {
+  return allLiving()
+    .filter(isMarkedBy(text))
+    .map(({ pid }) => pid);
+}
+
+/** Sends a signal; what has gone, or belongs to another user by now, does not get it. */
+export function trySignal(pid: number, name: NodeJS.Signals): void {
+  try {
+    signal(pid, name);
+  } catch (error) {
+    if (!(error instanceof Error && "code" in error && error.code === "EPERM")) throw error;
+  }
 }
 
 export class ProcessTree {
   readonly #leader: number;
-  readonly #mark: string;
+  readonly #isMarked: (process: Living) => boolean;
   readonly #isWrapped: boolean;
+  /** Start times by pid of what was once found: it may lose what it was found by. */
+  readonly #found = new Map<number, string>();
 
   /** `isWrapped`: the leader is a sandbox that would end at once, and the code with it. */
   constructor(leader: number, mark: string, isWrapped: boolean) {
     this.#leader = leader;
-    this.#mark = mark;
+    this.#isMarked = isMarkedBy(mark);
     this.#isWrapped = isWrapped;
   }
 
   /** Asks the code to end. */
   terminate(): void {
-    const members = this.#isWrapped ? [this.#leader] : (groupMembers(this.#leader) ?? []);
-    const outside = markedProcesses(this.#mark).filter((pid) => !members.includes(pid));
-    const group = this.#isWrapped ? [] : [-this.#leader];
-    for (const target of [...group, ...outside]) signal(target, "SIGTERM");
+    const members = this.#members();
+    // One signal to the group reaches what it starts meanwhile, too.
+    if (!this.#isWrapped) trySignal(-this.#leader, "SIGTERM");
+    for (const { pid, group } of members) {
+      const isLeftOut = this.#isWrapped ? pid === this.#leader : group === this.#leader;
+      if (!isLeftOut) trySignal(pid, "SIGTERM");
+    }
   }
 
   isGone(): boolean {
-    const members = groupMembers(this.#leader);
-    if (members === null) return !isGroupAlive(this.#leader);
-    return members.length === 0 && markedProcesses(this.#mark).length === 0;
+    return this.remaining().length === 0;
+  }
+
+  /** What still runs. */
+  remaining(): number[] {
+    const pids = this.#members().map(({ pid }) => pid);
+    // Without /proc a group is all there is to see.
+    return pids.length === 0 && isGroupAlive(this.#leader) && living(process.pid) === null
+      ? [this.#leader]
+      : pids;
   }
 
   /** Kills until nothing is left; resolves false when something cannot be killed. */
   async destroy(): Promise<boolean> {
     const giveUpAt = performance.now() + GIVE_UP_MS;
     for (;;) {
-      killGroup(this.#leader);
-      for (const pid of markedProcesses(this.#mark)) signal(pid, "SIGKILL");
+      const members = this.#members();
+      trySignal(-this.#leader, "SIGKILL");
+      for (const { pid } of members) trySignal(pid, "SIGKILL");
       if (this.isGone()) return true;
       if (performance.now() > giveUpAt) return false;
       await delay(ROUND_MS);
     }
+  }
+
+  #members(): Living[] {
+    const all = allLiving();
+    const children = Map.groupBy(all, ({ parent }) => parent);
+    const isKnown = (each: Living) =>
+      each.group === this.#leader ||
+      this.#found.get(each.pid) === each.startTime ||
+      this.#isMarked(each);
+    const members = new Set(all.filter(isKnown));
+    // A set is gone through with what is added to it meanwhile.
+    for (const { pid } of members) {
+      for (const child of children.get(pid) ?? []) members.add(child);
+    }
+    for (const { pid, startTime } of members) this.#found.set(pid, startTime);
+    return [...members];
   }
 }

@@ -40,6 +40,8 @@ export interface RunnerSettings {
   readonly service: ServiceClient;
   readonly transports: Readonly<Record<TransportName, Transport>>;
   readonly choice: TransportChoice;
+  /** The service has let this runner in. */
+  readonly onWelcome: () => void;
   readonly say: (line: string) => void;
 }
 
@@ -178,9 +180,10 @@ export class Runner {
           `The service speaks version ${frame.protocol} of the runner's protocol, this runner version ${PROTOCOL_VERSION}. Install the version of the runner that belongs to the service.`,
         ),
       );
-    } else if (this.#agent.isDraining) {
-      this.#link.beat();
+      return;
     }
+    this.#settings.onWelcome();
+    if (this.#agent.isDraining) this.#link.beat();
   }
 
   /** An assignment that cannot be read goes elsewhere, to a runner of another version perhaps. */

@@ -1,5 +1,6 @@
 /** The folder that a runner keeps its identity and its work in; one runner at a time uses it. */
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { randomUUID } from "node:crypto";
+import { linkSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { homedir } from "node:os";
 import { join } from "node:path";
 import { causeInWords } from "../../../scripts/lib/folders.ts";
@@ -28,22 +29,61 @@ function isAlive(identity: string): boolean {
   return pid > 0 && processIdentity(pid) === identity;
 }
 
-function takeLock(lock: string, folder: string): void {
-  const own = processIdentity(process.pid) ?? `${process.pid}:`;
-  for (;;) {
-    try {
-      writeFileSync(lock, own, { flag: "wx" });
-      return;
-    } catch (error) {
-      if (!(error instanceof Error && "code" in error && error.code === "EEXIST")) throw error;
+function readLock(path: string): string | null {
+  try {
+    return readFileSync(path, "utf8");
+  } catch (error) {
+    if (isCode(error, "ENOENT")) return null;
+    throw error;
+  }
+}
+
+const isCode = (error: unknown, code: string) =>
+  error instanceof Error && "code" in error && error.code === code;
+
+/** Links `from` to `to`, which comes about whole or not at all; false when something is there. */
+function linkIfFree(from: string, to: string): boolean {
+  try {
+    linkSync(from, to);
+    return true;
+  } catch (error) {
+    if (isCode(error, "EEXIST")) return false;
+    throw error;
+  }
+}
+
+/**
+ * Moves the lock of a process that has ended out of the way. Another that starts at the same time may
+ * have done so before and have taken the lock: then it is put back.
+ */
+function removeStale(lock: string, stale: string, aside: string): void {
+  try {
+    renameSync(lock, aside);
+  } catch (error) {
+    if (isCode(error, "ENOENT")) return;
+    throw error;
+  }
+  if (readLock(aside) !== stale) linkIfFree(aside, lock);
+  rmSync(aside, { force: true });
+}
+
+function takeLock(lock: string, folder: string, own: string): void {
+  const draft = `${lock}.${randomUUID()}`;
+  writeFileSync(draft, own);
+  try {
+    // Read once more when it is taken: it may have been moved away, and put back in vain.
+    while (!linkIfFree(draft, lock) || readLock(lock) !== own) {
+      const holder = readLock(lock);
+      if (holder === null) continue;
+      if (isAlive(holder)) {
+        throw new FatalError(
+          `A runner (process ${holder.split(":", 1)[0]}) already uses ${folder}. Stop it, or give this one a folder of its own with --state-dir.`,
+        );
+      }
+      removeStale(lock, holder, `${draft}.stale`);
     }
-    const holder = readFileSync(lock, "utf8");
-    if (isAlive(holder)) {
-      throw new FatalError(
-        `A runner (process ${holder.split(":", 1)[0]}) already uses ${folder}. Stop it, or give this one a folder of its own with --state-dir.`,
-      );
-    }
-    rmSync(lock, { force: true });
+  } finally {
+    rmSync(draft, { force: true });
   }
 }
 
@@ -51,9 +91,10 @@ function takeLock(lock: string, folder: string): void {
 export function openStateFolder(path: string): StateFolder {
   const attempts = join(path, "attempts");
   const lock = join(path, "lock");
+  const own = processIdentity(process.pid) ?? `${process.pid}:`;
   try {
     mkdirSync(path, { recursive: true, mode: 0o700 });
-    takeLock(lock, path);
+    takeLock(lock, path, own);
     mkdirSync(attempts, { recursive: true, mode: 0o700 });
   } catch (error) {
     if (error instanceof FatalError) throw error;
@@ -65,6 +106,8 @@ export function openStateFolder(path: string): StateFolder {
     path,
     identity: join(path, "runner.json"),
     attempts,
-    release: () => rmSync(lock, { force: true }),
+    release: () => {
+      if (readLock(lock) === own) rmSync(lock, { force: true });
+    },
   };
 }

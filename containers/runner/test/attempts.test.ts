@@ -1,5 +1,6 @@
 /** Attempts of the runner, against a pool that a test scripts. */
 import { describe, expect } from "vitest";
+import { dispatchKey } from "../src/agent.ts";
 import { assign, test, until } from "./fixture.ts";
 
 describe.each(["websocket", "poll"])("by %s", { concurrent: true }, (transport) => {
@@ -92,10 +93,10 @@ describe.each(["websocket", "poll"])("by %s", { concurrent: true }, (transport) 
     await fixture.ended("a");
     pool.cut();
     await until(() => (pool.taken.get("a")?.completes ?? 0) >= 2, "the outcome comes again");
-    await until(() => fixture.held().includes("a"), "the runner still has it");
+    await fixture.holds("a");
     pool.faults.acknowledgesOutcomes = true;
     pool.cut();
-    await until(() => fixture.held().length === 0, "the runner has nothing any more");
+    await fixture.holds();
     expect(pool.text("a", "stdout")).toBe("once\n");
     await until(() => fixture.leftInState().length === 0, "its output is removed");
   });
@@ -103,12 +104,18 @@ describe.each(["websocket", "poll"])("by %s", { concurrent: true }, (transport) 
   test("kills what is fenced and reports nothing of it", async ({ fixture }) => {
     const { pool } = fixture;
     await fixture.connect("--transport", transport);
-    pool.send(assign("a", "echo up; sleep 300"));
+    pool.send(assign("a", "echo up; until [ -e ../go ]; do sleep 0.02; done; echo on; sleep 300"));
     await fixture.logged("a", "up");
     pool.send({ type: "fenced", attempt: "a", epoch: 2 });
-    pool.send({ type: "fenced", attempt: "a", epoch: 1 });
+    // Sent after it, so that the runner has heard of the other dispatch by then.
+    pool.send(assign("b", "echo up; sleep 300"));
+    await fixture.logged("b", "up");
+    await fixture.holds("a", "b");
+    for (const folder of fixture.folders()) fixture.put("go", folder);
+    await fixture.logged("a", "on");
+    for (const attempt of ["a", "b"]) pool.send({ type: "fenced", attempt, epoch: 1 });
     await until(() => fixture.processes().length === 0, "its processes end");
-    await until(() => fixture.held().length === 0, "the runner has nothing any more");
+    await fixture.holds();
     expect(pool.last("complete")).toBeUndefined();
   });
 });
@@ -119,13 +126,15 @@ describe("assignments", { concurrent: true }, () => {
   }) => {
     const { pool } = fixture;
     await fixture.connect("--slots", "1");
-    pool.send(assign("a", "echo up; sleep 300", { epoch: 2 }));
+    pool.send(assign("a", "echo $$ up; sleep 300", { epoch: 2 }));
     await fixture.logged("a", "up");
+    const older = Number.parseInt(pool.text("a", "stdout"), 10);
     const rejection = async (frame: ReturnType<typeof assign>) => {
       pool.send(frame);
       await until(() => pool.last("rejected")?.attempt === frame.attempt, "it is rejected");
       return pool.last("rejected")?.reason;
     };
+    expect(fixture.processes()).toContain(older);
     expect(await rejection(assign("b", "true"))).toContain("slots are taken");
     expect(await rejection(assign("c", "true", { work: { task_type: "e2b" } }))).toContain(
       "not started for e2b",
@@ -133,7 +142,11 @@ describe("assignments", { concurrent: true }, () => {
     expect(await rejection(assign("a", "true", { epoch: 1 }))).toContain("not newer");
     pool.send(assign("a", "echo newer; sleep 300", { epoch: 3 }));
     await fixture.logged("a", "newer");
-    await until(() => fixture.held().length === 1, "the older dispatch is gone");
+    await until(() => !fixture.processes().includes(older), "the older dispatch is gone");
+    await until(
+      () => pool.last("heartbeat")?.running.map(dispatchKey).join() === "a@3",
+      "the newer one is all there is",
+    );
     expect(pool.last("complete")).toBeUndefined();
   });
 
@@ -148,11 +161,13 @@ describe("assignments", { concurrent: true }, () => {
 
   test("end at their deadline when the service is gone", async ({ fixture }) => {
     const { pool } = fixture;
-    await fixture.connect();
+    const runner = await fixture.connect();
     pool.send(assign("a", "echo up; sleep 300", { timeout_ms: 200 }));
     await fixture.logged("a", "up");
     await pool.stop();
+    expect(fixture.processes().length).toBeGreaterThan(0);
     await until(() => fixture.processes().length === 0, "its processes end", 10_000);
+    expect(runner.hasEnded).toBe(false);
   });
 
   test("whose files are fenced are dropped", async ({ fixture }) => {
@@ -160,10 +175,8 @@ describe("assignments", { concurrent: true }, () => {
     await fixture.connect();
     pool.fenced.add("a@1");
     pool.send(assign("a", "true", { work: { files: { kind: "stored", key: "k", bytes: 1 } } }));
-    await until(
-      () => pool.last("started") !== undefined && fixture.held().length === 0,
-      "it is dropped",
-    );
+    await until(() => pool.last("started") !== undefined, "it is started");
+    await fixture.holds();
     expect(pool.last("complete")).toBeUndefined();
   });
 

@@ -95,6 +95,11 @@ export class RunnerProcess {
     return this.child.exitCode;
   }
 
+  async kill(): Promise<void> {
+    this.child.kill("SIGKILL");
+    await this.ended();
+  }
+
   async said(text: string): Promise<void> {
     await until(
       () => this.stderr.includes(text),
@@ -162,14 +167,29 @@ export class Fixture {
     return readdirSync(join(this.stateFolder, "attempts"));
   }
 
-  /** Attempts that the last heartbeat named. */
+  /** Attempts that the last heartbeat named; throws when there was none, which names nothing. */
   held(): string[] {
-    return this.pool.last("heartbeat")?.running.map(({ attempt }) => attempt) ?? [];
+    const heartbeat = this.pool.last("heartbeat");
+    if (heartbeat === undefined) throw new Error("there was no heartbeat");
+    return heartbeat.running.map(({ attempt }) => attempt);
   }
 
-  /** Writes an empty file into the folder of the one attempt there is. */
-  put(path: string): void {
-    const folder = this.leftInState().find((name) => !name.includes(".")) ?? "none";
+  /** Waits until heartbeats name these attempts and no others. */
+  async holds(...attempts: string[]): Promise<void> {
+    const named = () => this.held().toSorted().join();
+    await until(
+      () => named() === attempts.join(),
+      () => `the runner has ${attempts}, not ${named()}`,
+    );
+  }
+
+  /** Of attempts. */
+  folders(): string[] {
+    return this.leftInState().filter((name) => !name.includes("."));
+  }
+
+  /** Writes an empty file into the folder of an attempt, of the one there is unless said. */
+  put(path: string, folder = this.folders()[0] ?? "none"): void {
     writeFileSync(join(this.stateFolder, "attempts", folder, path), "");
   }
 

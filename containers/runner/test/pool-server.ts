@@ -226,7 +226,7 @@ export class PoolServer {
         for (const socket of this.#tcp) socket.destroy();
       },
     };
-    for (const frame of frames) this.#take(frame, peer);
+    for (const frame of frames) this.#take(fromRunnerSchema.parse(frame), peer);
     if (session.queue.length === 0) {
       await new Promise<void>((resolve) => {
         session.wake = resolve;

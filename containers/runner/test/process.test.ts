@@ -20,6 +20,46 @@ describe("the process", { concurrent: true }, () => {
     expect(fixture.pool.connections).toBe(2);
   });
 
+  test("keeps an address only once it was let in there", async ({ fixture }) => {
+    const path = join(fixture.stateFolder, "runner.json");
+    const url = () => JSON.parse(readFileSync(path, "utf8")).url;
+    const nowhere = "http://127.0.0.1:1";
+    const mistyped = fixture.launch("--url", nowhere);
+    await mistyped.said("cannot be reached");
+    expect(url()).toBeNull();
+    await mistyped.kill();
+    const first = await fixture.connect();
+    await first.kill();
+    const again = fixture.launch("--url", nowhere);
+    await again.said("cannot be reached");
+    expect(url()).toBe(fixture.pool.url);
+    await again.kill();
+    const moved = fixture.pool.url.replace("127.0.0.1", "localhost");
+    await fixture.connect("--url", moved);
+    await until(() => url() === moved, "the address is kept");
+  });
+
+  test("warns of a connection in the clear before the token is asked for", async ({ fixture }) => {
+    const runner = fixture.launch("--url", "http://192.0.2.1", "--token", "");
+    expect(await runner.ended()).toBe(1);
+    expect(runner.stderr).toMatch(/is not encrypted: the token and secrets.*not registered/s);
+  });
+
+  test("stays when it is refused for good and told to, until it is stopped", async ({
+    fixture,
+  }) => {
+    const runner = fixture.launch("--token", "another", "--stay");
+    await runner.said("The token has been used");
+    await runner.said("waits to be stopped");
+    runner.child.kill("SIGTERM");
+    expect(await runner.ended()).toBe(1);
+    const revoked = await fixture.connect("--stay");
+    fixture.pool.send({ type: "refused", code: "revoked", message: "Removed." });
+    await revoked.said("waits to be stopped");
+    revoked.child.kill("SIGINT");
+    expect(await revoked.ended()).toBe(1);
+  });
+
   test("ends with words when the token is used up", async ({ fixture }) => {
     const runner = fixture.launch("--token", "another");
     expect(await runner.ended()).toBe(1);
@@ -83,7 +123,7 @@ describe("the process", { concurrent: true }, () => {
     await fixture.logged("a", "up");
     runner.child.kill("SIGINT");
     expect(await runner.ended()).toBe(0);
-    expect(fixture.held()).toEqual([]);
+    expect(pool.last("heartbeat")).toMatchObject({ draining: true, running: [] });
     expect(pool.last("complete")).toBeUndefined();
     expect(fixture.processes()).toEqual([]);
   });

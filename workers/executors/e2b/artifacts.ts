@@ -5,20 +5,11 @@ import type { AttemptOwner, DetachedRef } from "../detached.ts";
 import { isWorkspacePath } from "../file-set.ts";
 import { AttemptFailed } from "../outcome.ts";
 import { MAX_ARTIFACT_BYTES } from "../port.ts";
+import { type BlobWriter, copyFile, FileChanged } from "./artifact-copy.ts";
 import { SCRIPT_NAME } from "./node-harness.ts";
 import type { OutputLog } from "./output-log.ts";
 import type { RemoteFile, RemoteProgram } from "./remote.ts";
-import { SandboxUnreachable } from "./sandbox.ts";
 import type { StoredArtifact } from "./store.ts";
-
-/** What of the blob store is needed; an R2Bucket is one. */
-export interface BlobWriter {
-  put(
-    key: string,
-    body: ReadableStream,
-    options: { sha256: string; customMetadata: Record<string, string> },
-  ): Promise<unknown>;
-}
 
 export interface Keeping {
   readonly program: RemoteProgram;
@@ -31,6 +22,8 @@ export interface Keeping {
   readonly globs: readonly string[];
   /** What was kept before a reset, by shown path. */
   readonly kept: ReadonlySet<string>;
+  /** Nothing is kept any more from its abort on. */
+  readonly signal: AbortSignal;
   /** Remembers a kept file; the next is begun after. */
   remember(artifact: Omit<StoredArtifact, "number">): void;
 }
@@ -51,39 +44,29 @@ function matches(globs: readonly string[], files: readonly RemoteFile[]): Remote
     .sort((a, b) => (a.path < b.path ? -1 : 1));
 }
 
-function notStored(path: string, error: unknown): AttemptFailed {
-  const why = error instanceof Error ? error.message : String(error);
+function changed(path: string, why: string): AttemptFailed {
   return new AttemptFailed(
     "error",
-    "artifact_not_stored",
-    `The artifact "${path}" could not be stored: ${why}. Let nothing change it after the task's end, and retry the task.`,
+    "artifact_changed",
+    `The artifact "${path}" could not be kept: ${why}. Let the task end only when all that it started has ended, and retry it.`,
   );
 }
 
 async function keep(keeping: Keeping, { path, bytes }: RemoteFile, shown: string, sha256: string) {
-  const { program, owner, ref, blobs, directory } = keeping;
+  const { program, owner, ref, blobs, directory, signal } = keeping;
   const place = await owner.artifactPlace(ref, shown);
   if (place.status === "fenced") throw new NotWanted();
-  const body = await program.workspaceFile(directory, path);
+  const body = await program.workspaceFile(directory, path, signal);
   if (body === null) return;
-  const { readable, writable } = new FixedLengthStream(bytes);
-  // A copy that breaks off fails the put that reads from it.
-  const copied = body.pipeTo(writable).then(
-    () => null,
-    (error: unknown) => error,
-  );
-  try {
-    await blobs.put(place.key, readable, { sha256, customMetadata: { sha256 } });
-  } catch (error) {
-    const broken = await copied;
-    throw broken === null ? notStored(shown, error) : SandboxUnreachable.of(broken);
-  }
+  await copyFile({ key: place.key, body, bytes, sha256 }, blobs, signal).catch((error: unknown) => {
+    throw error instanceof FileChanged ? changed(shown, error.message) : error;
+  });
   keeping.remember({ path: shown, bytes, sha256 });
 }
 
 /**
  * Keeps all matches in order of their paths. Throws AttemptFailed when they are too large together,
- * before anything is kept, or cannot be stored.
+ * before anything is kept, or one changes meanwhile.
  */
 export async function keepArtifacts(keeping: Keeping, files: readonly RemoteFile[]): Promise<void> {
   const found = matches(keeping.globs, files);
@@ -97,7 +80,10 @@ export async function keepArtifacts(keeping: Keeping, files: readonly RemoteFile
     throw new AttemptFailed("error", "artifacts_too_large", message);
   }
   const missing = found.filter(({ path }) => !keeping.kept.has(shown.get(path) ?? path));
-  const hashes = await keeping.program.hashes(missing.map(({ path }) => path));
+  const hashes = await keeping.program.hashes(
+    missing.map(({ path }) => path),
+    keeping.signal,
+  );
   for (const file of missing) {
     const sha256 = hashes.get(file.path);
     if (sha256 !== undefined) await keep(keeping, file, shown.get(file.path) ?? file.path, sha256);

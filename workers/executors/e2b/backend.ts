@@ -1,8 +1,8 @@
 /** The backend of `task_type: e2b`: finds the object of a dispatch. */
 import {
   type AttemptBackend,
-  attemptKey,
   type DetachedRef,
+  dispatchKey,
   type OfferAnswer,
   type Waiting,
 } from "../detached.ts";
@@ -11,15 +11,11 @@ import type { RemoteAttemptBase } from "./remote-attempt.ts";
 /** The name that sandboxes claim dispatches under: which object has one follows from the dispatch. */
 export const SANDBOX_BACKEND = "sandboxes";
 
-/** One object a dispatch, so that a stale one never stands in the way of the next. */
-export function remoteAttemptName(ref: DetachedRef): string {
-  return `${attemptKey(ref)}/${ref.epoch}`;
-}
-
 export function createRemoteBackend(
   namespace: DurableObjectNamespace<RemoteAttemptBase>,
 ): AttemptBackend {
-  const objectOf = (ref: DetachedRef) => namespace.getByName(remoteAttemptName(ref));
+  // One object a dispatch, so that a stale one never stands in the way of the next.
+  const objectOf = (ref: DetachedRef) => namespace.getByName(dispatchKey(ref));
   return {
     async offer(dispatch): Promise<OfferAnswer> {
       return objectOf(dispatch).offer(dispatch);

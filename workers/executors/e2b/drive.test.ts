@@ -5,16 +5,19 @@ import {
   type Command,
   CREATE_SETTLES_MS,
   type Event,
+  endedSandboxMs,
   isEndDue,
   isOver,
   MAX_TTL_MS,
   observe,
   plan,
   STOP_LIMIT_MS,
+  sandboxMs,
   TTL_MARGIN_MS,
   ttlOf,
   wakeAt,
 } from "./drive.ts";
+import { CREATE_LIMIT_MS } from "./sandbox.ts";
 import { type AttemptState, initialState, stateSchema } from "./state.ts";
 
 const DISPATCH: Dispatch = {
@@ -27,19 +30,22 @@ const DISPATCH: Dispatch = {
   placement: "own",
   patient: true,
   claimed_by: null,
+  expires_at: 1_000_000,
   task_type: "e2b",
 };
 const QUIET = { hasUnreported: false, isAsked: false };
 const TIMEOUT_MS = 60_000;
 const START = 1_000_000;
 
-const begin = () => initialState(DISPATCH, { timeout_ms: TIMEOUT_MS, priority: 0 });
+const begin = () =>
+  initialState(DISPATCH, { timeout_ms: TIMEOUT_MS, priority: 0, is_shared: false });
 const following = (state: AttemptState, ...events: Event[]) =>
   events.reduce((current, event) => observe(current, event, START), state);
 const commands = (state: AttemptState, now = START, facts = QUIET) =>
   plan(state, facts, now).map((command) => command.do);
 
-const HELD: Event = { type: "slot", position: 0 };
+const HELD: Event = { type: "slot", position: 0, spread: 0 };
+const KILLED: Event = { type: "killed", stray_ms: 0 };
 const TOKEN: Event = { type: "token_taken" };
 const CREATED: Event = { type: "created", id: "s1" };
 const PREPARED: Event = { type: "prepared" };
@@ -63,7 +69,7 @@ describe("an attempt without faults", () => {
     expect(commands(collecting)).toEqual(["collect"]);
     const ending = following(collecting, SETTLED);
     expect(commands(ending)).toEqual(["kill", "report"]);
-    const killed = following(ending, { type: "killed" });
+    const killed = following(ending, KILLED);
     expect(commands(killed)).toEqual(["release_slot", "report"]);
     const told = following(killed, { type: "reported", started: false, ended: true });
     expect(isOver(told)).toBe(false);
@@ -79,8 +85,8 @@ describe("an attempt without faults", () => {
 
 describe("a stop", () => {
   it("ends what was not started without a sandbox of its own", () => {
-    const queued = following(begin(), { type: "slot", position: 3 }, STOP);
-    expect(commands(queued)).toContain("collect");
+    const queued = following(begin(), { type: "slot", position: 3, spread: 0 }, STOP);
+    expect(commands(queued)).toContain("give_up");
     const ended = following(queued, SETTLED);
     expect(isEndDue(ended)).toBe(true);
     expect(commands(ended, START + 1_000)).toContain("release_slot");
@@ -89,19 +95,39 @@ describe("a stop", () => {
   it("never starts code afterwards", () => {
     const state = following(begin(), HELD, TOKEN, CREATED, STOP, PREPARED);
     expect(state.started_at).toBeNull();
-    expect(commands(state)).toEqual(["collect"]);
+    expect(commands(state)).toEqual(["give_up"]);
+  });
+
+  it("is told while a create is still under way, whose sandbox is killed when it comes", () => {
+    const state = following(begin(), HELD, TOKEN, STOP);
+    expect(commands(state)).toContain("give_up");
+    const ended = following(state, SETTLED);
+    expect(ended.create).toBe("asked");
+    expect(isEndDue(ended)).toBe(true);
+    const told = following(ended, { type: "reported", started: false, ended: true });
+    expect(isOver(told)).toBe(false);
+    const late = following(told, CREATED);
+    expect(commands(late)).toEqual(["kill"]);
+    expect(commands(following(late, KILLED))).toEqual(["release_slot"]);
+  });
+
+  it("waits for as long as a create may take before it believes that nothing was made", () => {
+    const state = following(begin(), HELD, TOKEN, STOP, SETTLED, { type: "restarted" });
+    const none: Event = { type: "found", id: null, stray_ms: 0 };
+    expect(observe(state, none, START + CREATE_SETTLES_MS).create).toBe("unclear");
+    expect(observe(state, none, START + CREATE_LIMIT_MS).create).toBe("idle");
   });
 
   it("is told only once the sandbox is dead", () => {
     const state = following(running(), STOP, { type: "code_stopped" }, SETTLED);
     expect(isEndDue(state)).toBe(false);
-    expect(isEndDue(following(state, { type: "killed" }))).toBe(true);
+    expect(isEndDue(following(state, KILLED))).toBe(true);
   });
 
   it("kills the sandbox when the code cannot be reached", () => {
     const state = following(running(), STOP, { type: "failed", lane: "sandbox", why: "no answer" });
     expect(commands(state, START + STOP_LIMIT_MS)).toContain("kill");
-    expect(following(state, { type: "killed" }).phase).toBe("collecting");
+    expect(following(state, KILLED).phase).toBe("collecting");
   });
 
   it("comes by itself at the deadline", () => {
@@ -125,19 +151,87 @@ describe("a create", () => {
     (event) => {
       const state = following(creating(), event);
       expect(commands(state, START + 1_000)).toContain("find");
-      const adopted = observe(state, { type: "found", ids: ["s9"] }, START + 1_000);
+      const adopted = observe(state, { type: "found", id: "s9", stray_ms: 0 }, START + 1_000);
       expect(adopted).toMatchObject({ phase: "preparing", sandbox_id: "s9", create: "idle" });
     },
   );
 
   it("that never shows is asked for again, and what shows too late is killed in the end", () => {
     const state = following(creating(), { type: "create_unclear", why: "cut off" });
-    const none: Event = { type: "found", ids: [] };
+    const none: Event = { type: "found", id: null, stray_ms: 0 };
     expect(observe(state, none, START + 1).create).toBe("unclear");
     const again = observe(state, none, START + CREATE_SETTLES_MS);
     expect(again).toMatchObject({ phase: "queued", create: "idle", has_strays: true });
     const cancelled = following(again, STOP, SETTLED);
     expect(commands(cancelled)).toContain("kill");
+  });
+});
+
+describe("the queue for a slot", () => {
+  const wait = (position: number, spread = 0) =>
+    following(begin(), { type: "slot", position, spread }).lanes.slot.retry_at - START;
+
+  it("is asked again at once by the first, and the more seldom the more are before", () => {
+    expect(wait(1)).toBeLessThanOrEqual(250);
+    expect(wait(4)).toBe(4 * wait(1));
+    expect(wait(10_000)).toBe(5_000);
+    expect(wait(10_000, 1)).toBeLessThan(5_000);
+    expect(wait(1, 1)).toBeGreaterThan(0);
+    expect(Number.isInteger(wait(3, 1 / 3))).toBe(true);
+  });
+});
+
+describe("sandboxes that are switched off", () => {
+  const OFF: Event = { type: "switched_off" };
+
+  it.each<[string, AttemptState]>([
+    ["queued", following(begin(), HELD)],
+    ["creating", following(begin(), HELD, TOKEN)],
+    ["running", running()],
+    ["stopping", following(running(), STOP)],
+    ["stopped and not killed", following(running(), STOP, { type: "code_stopped" }, SETTLED)],
+  ])("lose what is %s", (_, before) => {
+    const state = following(before, OFF);
+    expect(state.verdict).toBe("lost");
+    expect(commands(state)).toEqual(["release_slot", "report"]);
+    const told = following(state, { type: "reported", started: true, ended: true });
+    expect(isOver(following(told, { type: "slot_released" }))).toBe(true);
+  });
+
+  it("take nothing back of what has ended", () => {
+    const state = following(running(), ENDED, SETTLED, OFF);
+    expect(state.verdict).toBe("outcome");
+    expect(commands(state)).toEqual(["release_slot", "report"]);
+  });
+});
+
+describe("what sandboxes cost", () => {
+  const LIVED_MS = 5_000;
+  const later = (state: AttemptState, event: Event, ms = LIVED_MS) =>
+    observe(state, event, START + ms);
+
+  it.each<Event>([{ type: "sandbox_gone" }, KILLED])("ends with %o", (event) => {
+    const state = later(running(), event);
+    expect(endedSandboxMs(running())).toBe(0);
+    expect(endedSandboxMs(state)).toBe(LIVED_MS);
+    expect(sandboxMs(state, START + 2 * LIVED_MS)).toBe(LIVED_MS);
+    expect(endedSandboxMs(observe(state, KILLED, START + 2 * LIVED_MS))).toBe(LIVED_MS);
+  });
+
+  it("goes on while they live, and to the end of their time when nobody can reach them", () => {
+    expect(sandboxMs(running(), START + LIVED_MS)).toBe(LIVED_MS);
+    const off = later(running(), { type: "switched_off" });
+    expect(endedSandboxMs(off)).toBe(off.ttl_until - START);
+    expect(endedSandboxMs(later(running(), { type: "sandbox_gone" }, MAX_TTL_MS))).toBe(
+      running().ttl_until - START,
+    );
+  });
+
+  it("counts those that an unclear create made beside", () => {
+    const unclear = following(begin(), HELD, TOKEN, { type: "create_unclear", why: "cut off" });
+    const state = following(unclear, { type: "found", id: "s1", stray_ms: 700 });
+    expect(endedSandboxMs(state)).toBe(700);
+    expect(endedSandboxMs(later(state, { type: "killed", stray_ms: 40 }))).toBe(LIVED_MS + 740);
   });
 });
 
@@ -192,14 +286,15 @@ class World {
         return { type: "slot_released" };
       case "create": {
         if (this.fails()) return { type: "create_refused", why: "429" };
-        if (this.fails() && this.fails()) return SETTLED;
+        if (this.state.phase === "ending") return { type: "create_refused", why: "late" };
+        if (this.fails() && this.fails()) return { type: "settled", is_unmade: true };
         this.token += 1;
         this.sandboxes.add(`s${this.token}`);
         if (this.fails()) return { type: "create_unclear", why: "cut off" };
         return { type: "created", id: `s${this.token}` };
       }
       case "find":
-        return { type: "found", ids: [...this.sandboxes] };
+        return { type: "found", id: [...this.sandboxes][0] ?? null, stray_ms: 0 };
       case "prepare":
         return isThere ? PREPARED : { type: "sandbox_gone" };
       case "follow":
@@ -216,12 +311,14 @@ class World {
         return { type: isThere ? "sandbox_there" : "sandbox_gone" };
       case "extend":
         return { type: "extended" };
+      case "give_up":
+        return SETTLED;
       case "collect":
         return isThere || this.state.stop !== null ? SETTLED : { type: "sandbox_gone" };
       case "kill":
         this.sandboxes.delete(id);
         if (this.state.has_strays) this.sandboxes.clear();
-        return { type: "killed" };
+        return KILLED;
       case "report": {
         const ended = isEndDue(this.state);
         if (ended) this.ends.push(this.state.verdict);

@@ -4,6 +4,7 @@
  * that each command either changes nothing when repeated or is preceded by a committed intent.
  */
 import type { StopReason } from "../port.ts";
+import { CREATE_LIMIT_MS } from "./sandbox.ts";
 import { type AttemptState, LANES, type Lane, mayRun } from "./state.ts";
 
 export const RENEW_MS = 20_000;
@@ -20,6 +21,13 @@ export const CREATE_SETTLES_MS = 3_000;
 const FIND_MS = 500;
 /** A stop that has not reached the code by then kills the whole sandbox. */
 export const STOP_LIMIT_MS = 1_500;
+/** The first in the queue for a slot asks again after this, each place behind as much later. */
+const SLOT_WAIT_MS = 250;
+const MAX_SLOT_WAIT_MS = 5_000;
+/** Waits for a slot differ by up to this share, so that those who began together spread. */
+const SLOT_WAIT_SPREAD = 0.5;
+/** A look for a sandbox that does not show is repeated after this share of the time it took. */
+const FIND_SHARE = 4;
 const FIRST_RETRY_MS: Readonly<Record<Lane, number>> = {
   slot: 250,
   sandbox: 200,
@@ -51,22 +59,32 @@ export type Command =
         | "extend"
         | "kill";
     }
-  | { readonly lane: "link"; readonly do: "follow" }
+  | { readonly lane: "link"; readonly do: "follow" | "give_up" }
   | { readonly lane: "owner"; readonly do: "report" };
 
 export type Event =
   | { readonly type: "woke" | "restarted" | "fenced" | "slot_released" | "token_taken" }
   | { readonly type: "stop_asked"; readonly reason: StopReason }
-  | { readonly type: "slot"; readonly position: number }
+  /** `spread`, from 0 to 1, tells waiters apart that ask at the same time. */
+  | { readonly type: "slot"; readonly position: number; readonly spread: number }
+  /** It waits for the sandbox that its run shares; the place is 0 once that is being created. */
+  | {
+      readonly type: "joining";
+      readonly position: number;
+      readonly spread: number;
+      readonly why: string | null;
+    }
   | { readonly type: "token_refused"; readonly retry_at: number }
   | { readonly type: "created"; readonly id: string }
   | { readonly type: "create_refused"; readonly why: string }
   | { readonly type: "create_unclear"; readonly why: string }
-  | { readonly type: "found"; readonly ids: readonly string[] }
+  | { readonly type: "found"; readonly id: string | null; readonly stray_ms: number }
   | { readonly type: "prepared" | "code_ended" | "code_stopped" | "sandbox_there" }
-  | { readonly type: "extended" | "killed" | "sandbox_gone" }
-  /** What the attempt came to is stored, in the same commit. */
-  | { readonly type: "settled" }
+  | { readonly type: "extended" | "sandbox_gone" | "switched_off" }
+  /** `stray_ms`: how long others of the attempt lived that were killed with it. */
+  | { readonly type: "killed"; readonly stray_ms: number }
+  /** What the attempt came to is stored, in the same commit; `is_unmade`: no sandbox was created. */
+  | { readonly type: "settled"; readonly is_unmade?: boolean }
   | { readonly type: "reported"; readonly started: boolean; readonly ended: boolean }
   | {
       readonly type: "failed";
@@ -122,9 +140,21 @@ export function ttlOf(state: AttemptState, now: number): number {
   return Math.min(MAX_TTL_MS, Math.max(0, end - now) + TTL_MARGIN_MS);
 }
 
+/** From the first to the next ask for a slot, by the place in the queue. */
+export function slotWaitMs(position: number, spread: number): number {
+  const wait = Math.min(MAX_SLOT_WAIT_MS, SLOT_WAIT_MS * position);
+  return Math.round(wait * (1 - SLOT_WAIT_SPREAD * spread));
+}
+
+function ended(state: AttemptState, until: number): AttemptState {
+  return state.sandbox_id === null || state.sandbox_until !== null
+    ? state
+    : { ...state, sandbox_until: Math.max(state.sandbox_since, until) };
+}
+
 /** The sandbox is not there any more, by our doing or not. */
-function withoutSandbox(state: AttemptState): AttemptState {
-  const gone: AttemptState = { ...state, is_killed: true, is_code_dead: true };
+function withoutSandbox(state: AttemptState, until: number): AttemptState {
+  const gone: AttemptState = { ...ended(state, until), is_killed: true, is_code_dead: true };
   if (state.phase === "ending") return gone;
   // After a stop nothing else was to come of it, and the code is certainly dead.
   if (state.stop !== null) return { ...gone, phase: "collecting" };
@@ -143,24 +173,26 @@ function adopt(state: AttemptState, id: string, now: number): AttemptState {
   return state.phase === "creating" ? { ...adopted, phase: "preparing" } : adopted;
 }
 
-function found(state: AttemptState, ids: readonly string[], now: number): AttemptState {
-  const [first] = ids;
-  if (first !== undefined) return adopt(state, first, now);
-  if (now - state.unclear_since < CREATE_SETTLES_MS) {
-    return lane(state, "sandbox", { failures: 0, retry_at: now + FIND_MS });
+function found(state: AttemptState, id: string | null, now: number): AttemptState {
+  if (id !== null) return adopt(state, id, now);
+  // Nothing looks again once it has ended, so that by then it has to be certain.
+  const settlesMs = state.phase === "ending" ? CREATE_LIMIT_MS : CREATE_SETTLES_MS;
+  const sought = now - state.unclear_since;
+  if (sought < settlesMs) {
+    const retry_at = now + Math.max(FIND_MS, Math.round(sought / FIND_SHARE));
+    return lane(state, "sandbox", { failures: 0, retry_at });
   }
   const settled: AttemptState = { ...recovered(state, "sandbox"), create: "idle" };
   return state.phase === "creating" ? { ...settled, phase: "queued" } : settled;
 }
 
-function settled(state: AttemptState): AttemptState {
-  // A create that settled it made nothing.
-  const create = state.create === "asked" ? "idle" : state.create;
+function settled(before: AttemptState, isUnmade: boolean): AttemptState {
+  const state: AttemptState = isUnmade ? { ...before, create: "idle" } : before;
+  if (state.phase === "ending") return state;
   return {
     ...recovered(state, "sandbox"),
     phase: "ending",
     verdict: "outcome",
-    create,
     trouble: null,
   };
 }
@@ -169,6 +201,17 @@ function restarted(state: AttemptState, now: number): AttemptState {
   return state.create === "asked"
     ? { ...state, create: "unclear", has_strays: true, unclear_since: now }
     : state;
+}
+
+/** Nobody can reach the sandbox any more, which its time on the service's side ends. */
+function switchedOff(state: AttemptState): AttemptState {
+  const off: AttemptState = {
+    ...ended(state, state.ttl_until),
+    create: "idle",
+    is_out_of_reach: true,
+  };
+  const isSettled = state.verdict === "silence" || state.is_end_reported || isEndDue(state);
+  return isSettled ? off : { ...off, phase: "ending", verdict: "lost" };
 }
 
 /** The state after an observation; what comes too late to matter changes nothing. */
@@ -195,7 +238,16 @@ export function observe(before: AttemptState, event: Event, now: number): Attemp
         slot_position: event.position,
         renew_at: now + RENEW_MS,
       };
-      return lane(waiting, "slot", { failures: 0, retry_at: now + FIRST_RETRY_MS.slot });
+      const retry_at = now + slotWaitMs(event.position, event.spread);
+      return lane(waiting, "slot", { failures: 0, retry_at });
+    }
+    case "joining": {
+      const next: AttemptState = { ...recovered(state, "slot"), renew_at: now + RENEW_MS };
+      // A sandbox that it has is none to wait for.
+      if (state.slot === "held") return next;
+      const retry_at = now + slotWaitMs(1, event.spread);
+      const waiting = { ...next, slot_position: event.position, trouble: event.why };
+      return lane(waiting, "slot", { failures: 0, retry_at });
     }
     case "slot_released":
       return { ...recovered(state, "slot"), slot: "none", slot_position: null };
@@ -224,7 +276,7 @@ export function observe(before: AttemptState, event: Event, now: number): Attemp
         trouble: event.why,
       };
     case "found":
-      return found(state, event.ids, now);
+      return found({ ...state, stray_ms: state.stray_ms + event.stray_ms }, event.id, now);
     case "prepared":
       return state.phase === "preparing" && state.stop === null
         ? { ...recovered(state, "sandbox"), phase: "running", started_at: now, trouble: null }
@@ -238,17 +290,19 @@ export function observe(before: AttemptState, event: Event, now: number): Attemp
         ? { ...recovered(state, "sandbox"), phase: "collecting", is_code_dead: true }
         : recovered(state, "sandbox");
     case "settled":
-      return state.phase === "ending" ? state : settled(state);
+      return settled(state, event.is_unmade === true);
     case "sandbox_there":
       return probed(probed(state, "sandbox"), "link");
     case "sandbox_gone":
-      return withoutSandbox(state);
+      return withoutSandbox(state, Math.min(now, state.ttl_until));
+    case "switched_off":
+      return switchedOff(state);
     case "extended":
       return { ...recovered(state, "sandbox"), ttl_until: now + ttlOf(state, now) };
-    case "killed":
-      return state.phase === "ending"
-        ? { ...recovered(state, "sandbox"), is_killed: true, is_code_dead: true }
-        : withoutSandbox(recovered(state, "sandbox"));
+    case "killed": {
+      const stray_ms = state.stray_ms + event.stray_ms;
+      return withoutSandbox({ ...recovered(state, "sandbox"), stray_ms }, now);
+    }
     case "reported":
       return {
         ...recovered(state, "owner"),
@@ -266,8 +320,13 @@ export function observe(before: AttemptState, event: Event, now: number): Attemp
 function nextForSlot(state: AttemptState, now: number): Command | null {
   const isOver = state.phase === "ending" || (state.phase === "queued" && state.stop !== null);
   if (isOver) {
-    const isDone = isSandboxDone(state) && (state.slot === "held" || state.slot_position !== null);
-    return isDone ? { lane: "slot", do: "release_slot" } : null;
+    if (isSandboxDone(state)) {
+      const isKept = state.slot === "held" || state.slot_position !== null;
+      return isKept ? { lane: "slot", do: "release_slot" } : null;
+    }
+    // Others may not have the slot before its sandbox is gone.
+    const isDue = state.slot === "held" && now >= state.renew_at;
+    return isDue ? { lane: "slot", do: "take_slot" } : null;
   }
   if (state.slot === "none" || now >= state.renew_at) return { lane: "slot", do: "take_slot" };
   const mayCreate = state.phase === "queued" && now >= state.lanes.sandbox.retry_at;
@@ -277,15 +336,16 @@ function nextForSlot(state: AttemptState, now: number): Command | null {
 /** Whether no sandbox of the attempt is left, nor can be on its way. */
 function isSandboxDone(state: AttemptState): boolean {
   return (
-    state.is_killed || (state.sandbox_id === null && state.create === "idle" && !state.has_strays)
+    state.is_killed ||
+    state.is_out_of_reach ||
+    (state.sandbox_id === null && state.create === "idle" && !state.has_strays)
   );
 }
 
 function nextForSandbox(state: AttemptState, now: number): Command | null {
   const command = (what: Extract<Command, { lane: "sandbox" }>["do"]) =>
     ({ lane: "sandbox", do: what }) as const;
-  const isStopped = state.stop !== null && state.phase !== "ending";
-  if (isStopped && !mayRun(state) && state.create !== "asked") return command("collect");
+  if (state.is_out_of_reach || isGivenUp(state)) return null;
   if (state.create === "unclear") return command("find");
   if (state.create === "asked") return command("create");
   if (state.phase === "ending") return isSandboxDone(state) ? null : command("kill");
@@ -305,6 +365,17 @@ function nextForSandbox(state: AttemptState, now: number): Command | null {
   return isLong && now >= state.ttl_until - EXTEND_BEFORE_MS ? command("extend") : null;
 }
 
+/** Stopped before its code could start: that is all there is to tell, whatever a create still brings. */
+function isGivenUp(state: AttemptState): boolean {
+  return state.stop !== null && state.phase !== "ending" && !mayRun(state);
+}
+
+function nextForLink(state: AttemptState): Command | null {
+  if (isGivenUp(state)) return { lane: "link", do: "give_up" };
+  const isFollowed = state.phase === "running" && !state.is_killed;
+  return isFollowed ? { lane: "link", do: "follow" } : null;
+}
+
 function nextForOwner(state: AttemptState, facts: Facts): Command | null {
   if (state.verdict === "silence" || state.is_end_reported) return null;
   const report = { lane: "owner", do: "report" } as const;
@@ -316,14 +387,17 @@ function nextForOwner(state: AttemptState, facts: Facts): Command | null {
 /** Whether the end may be told: after a stop only once the sandbox is dead, unless no code ran. */
 export function isEndDue(state: AttemptState): boolean {
   if (state.phase !== "ending" || state.verdict === "silence") return false;
-  return state.stop === null || !mayRun(state) || state.is_killed;
+  return state.stop === null || !mayRun(state) || state.is_killed || state.is_out_of_reach;
 }
 
 /** What is to be done now, at most one thing a lane. */
 export function plan(state: AttemptState, facts: Facts, now: number): Command[] {
-  const link: Command | null =
-    state.phase === "running" && !state.is_killed ? { lane: "link", do: "follow" } : null;
-  return [nextForSlot(state, now), nextForSandbox(state, now), link, nextForOwner(state, facts)]
+  return [
+    nextForSlot(state, now),
+    nextForSandbox(state, now),
+    nextForLink(state),
+    nextForOwner(state, facts),
+  ]
     .filter((command) => command !== null)
     .filter((command) => now >= state.lanes[command.lane].retry_at);
 }
@@ -337,6 +411,17 @@ export function isOver(state: AttemptState): boolean {
     state.slot_position === null &&
     (state.verdict === "silence" || state.is_end_reported)
   );
+}
+
+/** How long the sandboxes of the attempt have lived so far, those that have ended included. */
+export function sandboxMs(state: AttemptState, now: number): number {
+  const own = state.sandbox_id === null ? 0 : (state.sandbox_until ?? now) - state.sandbox_since;
+  return state.stray_ms + Math.max(0, own);
+}
+
+/** How long those of its sandboxes lived that have ended. */
+export function endedSandboxMs(state: AttemptState): number {
+  return sandboxMs(state, state.sandbox_since);
 }
 
 /** The next moment at which the plan may change by itself. */

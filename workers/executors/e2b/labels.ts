@@ -25,6 +25,20 @@ export function sandboxLabels(dispatch: Dispatch, deployment: string): SandboxLa
   };
 }
 
+/** On the sandboxes that steps of a run share, and on no others. */
+export function leaseLabels(key: string, projectId: string, deployment: string): SandboxLabels {
+  return {
+    ...deploymentLabels(deployment),
+    pipelzr_lease: key,
+    pipelzr_project: projectId,
+  };
+}
+
+/** The key of the lease that labels name; null when they name none. */
+export function readLease(labels: SandboxLabels): string | null {
+  return labels.pipelzr_lease ?? null;
+}
+
 const labelsSchema = z.object({
   pipelzr_attempt: z.string().regex(/^.+\/\d+\/\d+$/),
   pipelzr_epoch: z.coerce.number().int().positive(),

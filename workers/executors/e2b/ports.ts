@@ -1,7 +1,8 @@
 /** What an attempt in a sandbox takes from the rest of the service. */
-import type { AttemptOwner, DetachedRef, Dispatch } from "../detached.ts";
+import type { AttemptOwner, DetachedRef, Dispatch, Usage } from "../detached.ts";
 import type { SecretResolver } from "../port.ts";
-import type { BlobWriter } from "./artifacts.ts";
+import type { BlobWriter } from "./artifact-copy.ts";
+import type { SandboxLeases } from "./lease.ts";
 import type { SandboxService } from "./sandbox.ts";
 import type { BlobReader } from "./workload.ts";
 
@@ -15,10 +16,10 @@ export interface SandboxLimits {
   readonly capacity: number;
 }
 
-/** What the sandbox of one dispatch cost, by the price that is configured. */
-export interface Spent {
-  readonly seconds: number;
-  readonly usd: number;
+/** Whose sandbox it was: a dispatch's, or a run's for its steps. */
+export interface SpentBy extends Pick<DetachedRef, "resource_id" | "run"> {
+  readonly step: number | null;
+  readonly epoch: number | null;
 }
 
 export interface RemotePorts {
@@ -33,7 +34,12 @@ export interface RemotePorts {
   /** Tells the sandboxes of this deployment from those of others on the same account. */
   readonly deployment: string;
   readonly usd_per_hour: number;
-  spent(ref: DetachedRef, spent: Spent): void;
+  /** Told of each sandbox that has ended, in whichever way. */
+  spent(by: SpentBy, usage: Usage): void;
+  /** The sandbox that steps of a run share, by the key of their lease. */
+  lease(key: string): SandboxLeases;
+  /** A shared sandbox ends when nobody has used it for so long. */
+  readonly shared_idle_ms: number;
 }
 
 /** Makes the ports of one object, as its wiring says. */

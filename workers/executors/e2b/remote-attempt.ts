@@ -13,16 +13,26 @@ import {
   detachedRefSchema,
   dispatchSchema,
   type OfferAnswer,
+  refOf,
   type Waiting,
 } from "../detached.ts";
 import type { StopReason } from "../port.ts";
 import { SANDBOX_BACKEND } from "./backend.ts";
-import { type Command, type Event, isOver, observe, plan, wakeAt } from "./drive.ts";
+import {
+  type Command,
+  type Event,
+  endedSandboxMs,
+  isOver,
+  observe,
+  plan,
+  wakeAt,
+} from "./drive.ts";
 import { waitingFor } from "./explain.ts";
 import type { RemotePorts } from "./ports.ts";
 import { AttemptSession, type Step } from "./session.ts";
 import { type AttemptState, initialState, type Lane } from "./state.ts";
-import { AttemptStore } from "./store.ts";
+import { AttemptStore, type Change } from "./store.ts";
+import { usageOf } from "./usage.ts";
 
 /** While at work it looks after itself this often, the longer it takes the more seldom. */
 const MIN_LOOK_MS = 2_000;
@@ -71,7 +81,8 @@ export class RemoteAttemptBase extends DurableObject<Env> {
     }
     const { service, unavailable } = this.#ports;
     if (service === null) {
-      return { status: "unavailable", reason: unavailable ?? "There are no sandboxes." };
+      const reason = unavailable ?? "There are no sandboxes.";
+      return { status: "unavailable", reason, by: SANDBOX_BACKEND };
     }
     this.#claims += 1;
     try {
@@ -84,10 +95,11 @@ export class RemoteAttemptBase extends DurableObject<Env> {
 
   async #claim(wanted: Dispatch): Promise<void> {
     const owner = this.#ports.owner(wanted.placement, wanted.resource_id);
-    const claim = await owner.claimAttempt(refOf(wanted), SANDBOX_BACKEND);
+    const claim = await owner.claimAttempt(refOf(wanted), SANDBOX_BACKEND, "e2b");
     if (claim.status === "fenced" || this.#state !== null) return;
     const { timeout_ms, priority, request } = claim;
-    const state = initialState(wanted, { timeout_ms, priority });
+    const is_shared = request.work.sandbox?.reuse === "run";
+    const state = initialState(wanted, { timeout_ms, priority, is_shared });
     const stop = this.#earlyStop;
     this.#state = stop ? observe(state, { type: "stop_asked", reason: stop }, Date.now()) : state;
     this.#store.commit({ state: this.#state, request });
@@ -125,18 +137,31 @@ export class RemoteAttemptBase extends DurableObject<Env> {
 
   /** Commits what a step brought, and goes on from there. */
   #apply({ event, change = {} }: Step): void {
-    if (this.#state === null) return;
-    const state = observe(this.#state, event, Date.now());
-    if (state !== this.#state || change.taken) this.#store.commit({ ...change, state });
+    const before = this.#state;
+    if (before === null) return;
+    const state = observe(before, event, Date.now());
+    if (state !== before || change.taken) this.#store.commit({ ...wanted(before, change), state });
     this.#state = state;
+    this.#account(before, state);
     if (change.taken) this.#session?.outputTaken();
     if (state.verdict === "silence") this.#session?.close();
     this.#advance();
   }
 
+  /** Tells what a sandbox cost that has ended, in whichever way; a shared one is told by its lease. */
+  #account(before: AttemptState, after: AttemptState): void {
+    const { dispatch, is_shared } = after;
+    const ms = endedSandboxMs(after) - endedSandboxMs(before);
+    if (ms > 0 && !is_shared) this.#ports.spent(dispatch, usageOf(ms, this.#ports.usd_per_hour));
+  }
+
   /** Starts everything that is to be done and is not under way. */
   #advance(): void {
     if (this.#state === null || this.#isForgetting) return;
+    if (this.#ports.service === null && !this.#state.is_out_of_reach) {
+      this.#apply({ event: { type: "switched_off" } });
+      return;
+    }
     const now = Date.now();
     const due = observe(this.#state, { type: "woke" }, now);
     if (due !== this.#state) {
@@ -184,18 +209,16 @@ export class RemoteAttemptBase extends DurableObject<Env> {
   #opened(): AttemptSession | null {
     if (this.#session !== null) return this.#session;
     const request = this.#store.request();
-    const { service } = this.#ports;
-    if (request === null || service === null) return null;
-    this.#session = new AttemptSession(this.#ports, service, this.#store, request, () =>
-      this.#advance(),
-    );
+    if (request === null) return null;
+    this.#session = new AttemptSession(this.#ports, this.#store, request, () => this.#advance());
     return this.#session;
   }
 
   #arm(state: AttemptState, now: number): void {
     const age = now - (state.started_at ?? now);
     const look = Math.min(MAX_LOOK_MS, Math.max(MIN_LOOK_MS, age / LOOK_SHARE));
-    const at = Math.min(wakeAt(state, now), now + look);
+    // An alarm that is set to parts of a millisecond fires before them, and then not again.
+    const at = Math.ceil(Math.min(wakeAt(state, now), now + look));
     const isArmed = this.#alarmAt > now && this.#alarmAt <= at + ALARM_SLACK_MS;
     if (isArmed) return;
     this.#alarmAt = at;
@@ -207,10 +230,12 @@ export class RemoteAttemptBase extends DurableObject<Env> {
     await this.#store.clear();
     this.#state = null;
     this.#session = null;
+    this.#alarmAt = 0;
     this.#isForgetting = false;
   }
 }
 
-function refOf({ resource_id, run, step, epoch }: Dispatch): DetachedRef {
-  return { resource_id, run, step, epoch };
+/** What is committed of a change: an end that comes after another one is none. */
+function wanted({ phase }: AttemptState, change: Change): Change {
+  return change.outcome !== undefined && phase === "ending" ? {} : change;
 }

@@ -4,7 +4,7 @@ import { AttemptFailed } from "../outcome.ts";
 import type { LogStream } from "../port.ts";
 import type { OutputLog } from "./output-log.ts";
 import { type Sandbox, SandboxUnreachable } from "./sandbox.ts";
-import { scriptCommand } from "./script.ts";
+import { clearCommand, scriptCommand } from "./script.ts";
 
 /** Paths of files that are looked at for artifacts. */
 const MAX_LISTING_BYTES = 8 * 1024 * 1024;
@@ -47,10 +47,13 @@ function groups(paths: readonly string[]): string[][] {
 export class RemoteProgram {
   readonly #sandbox: Sandbox;
   readonly #folder: string;
+  readonly #workspace: string;
 
-  constructor(sandbox: Sandbox, folder: string) {
+  /** The folders of the attempt and of the task's files, below the home of the sandbox's user. */
+  constructor(sandbox: Sandbox, folder: string, workspace: string) {
     this.#sandbox = sandbox;
     this.#folder = folder;
+    this.#workspace = workspace;
   }
 
   async #text(args: readonly string[], signal?: AbortSignal): Promise<string> {
@@ -122,9 +125,18 @@ export class RemoteProgram {
     if (code !== 0) throw new SandboxUnreachable(`Stopping the code ended with ${code}`);
   }
 
+  /** Ends the code by force and removes everything of the attempt. */
+  async clear(signal?: AbortSignal): Promise<void> {
+    const code = await this.#sandbox.run(clearCommand(this.#folder), () => undefined, signal);
+    if (code !== 0) throw new SandboxUnreachable(`Clearing the attempt away ended with ${code}`);
+  }
+
   /** How the code ended, and the files of its working directory when they are asked for. */
-  async status(withFiles: boolean): Promise<{ status: Status; files: RemoteFile[] }> {
-    const text = await this.#text(withFiles ? ["status", "files"] : ["status"]);
+  async status(
+    withFiles: boolean,
+    signal?: AbortSignal,
+  ): Promise<{ status: Status; files: RemoteFile[] }> {
+    const text = await this.#text(withFiles ? ["status", "files"] : ["status"], signal);
     const end = text.indexOf("\n");
     const parsed = statusSchema.safeParse(text.slice(0, Math.max(0, end)));
     if (!parsed.success) throw new SandboxUnreachable("The sandbox tells no status of the code");
@@ -139,13 +151,18 @@ export class RemoteProgram {
     return { status: parsed.data, files };
   }
 
-  /** Has a log take what it has not taken of a program that has ended. */
-  async drain(log: OutputLog, { stdout, stderr }: Status): Promise<void> {
+  /** Has a log take what it has not taken of a program that has ended, unless it is aborted. */
+  async drain(log: OutputLog, { stdout, stderr }: Status, signal?: AbortSignal): Promise<void> {
+    const take = async (stream: LogStream, bytes: Uint8Array) => {
+      // Somebody else may be draining by now.
+      if (signal?.aborted) throw SandboxUnreachable.of(signal.reason);
+      await log.feed(stream, bytes);
+    };
     while (!log.isCut && (log.read.stdout < stdout || log.read.stderr < stderr)) {
       const before = log.read.stdout + log.read.stderr;
       const from = STREAMS.map((stream) => String(log.read[stream] + 1));
       const command = scriptCommand(this.#folder, "read", ...from, String(READ_BYTES));
-      await this.#sandbox.run(command, (stream, bytes) => log.feed(stream, bytes));
+      await this.#sandbox.run(command, take, signal);
       if (log.read.stdout + log.read.stderr === before) {
         throw new SandboxUnreachable("The rest of the output cannot be read");
       }
@@ -153,10 +170,10 @@ export class RemoteProgram {
   }
 
   /** SHA-256 by path; a file that is gone is left out. */
-  async hashes(paths: readonly string[]): Promise<Map<string, string>> {
+  async hashes(paths: readonly string[], signal?: AbortSignal): Promise<Map<string, string>> {
     const found = new Map<string, string>();
     for (const some of groups(paths)) {
-      for (const line of (await this.#text(["hash", ...some])).split("\0")) {
+      for (const line of (await this.#text(["hash", ...some], signal)).split("\0")) {
         const match = /^([0-9a-f]{64}) [ *]([\s\S]+)$/.exec(line);
         if (match?.[1] && match[2]) found.set(match[2], match[1]);
       }
@@ -165,12 +182,17 @@ export class RemoteProgram {
   }
 
   /** The text of a file of the attempt's folder; "" when there is none. */
-  async ownFile(name: "output" | "frame"): Promise<string> {
-    const body = await this.#sandbox.read(`~/${this.#folder}/${name}`);
+  async ownFile(name: "output" | "frame", signal?: AbortSignal): Promise<string> {
+    const body = await this.#sandbox.read(`~/${this.#folder}/${name}`, signal);
     return body === null ? "" : new Response(body).text();
   }
 
-  workspaceFile(directory: string, path: string): Promise<ReadableStream<Uint8Array> | null> {
-    return this.#sandbox.read(`~/workspace/${directory === "" ? "" : `${directory}/`}${path}`);
+  workspaceFile(
+    directory: string,
+    path: string,
+    signal?: AbortSignal,
+  ): Promise<ReadableStream<Uint8Array> | null> {
+    const folder = directory === "" ? "" : `${directory}/`;
+    return this.#sandbox.read(`~/${this.#workspace}/${folder}${path}`, signal);
   }
 }

@@ -37,9 +37,10 @@ async function moduleOutcome(
   { frame: bytes }: Status,
   exitCode: number,
   stderrTail: string,
+  signal: AbortSignal,
 ): Promise<Outcome> {
   if (bytes > MAX_RESULT_BYTES + FRAME_MARGIN_BYTES) return resultTooLarge(bytes);
-  const frame = bytes === 0 ? null : parseFrame(await program.ownFile("frame"));
+  const frame = bytes === 0 ? null : parseFrame(await program.ownFile("frame", signal));
   if (frame?.[0] === "completed")
     return { status: "completed", result: frame[1], exit_code: frame[2] };
   if (frame?.[0] === "failed") {
@@ -57,24 +58,34 @@ async function scriptOutcome(
   { output: bytes }: Status,
   exitCode: number,
   stderrTail: string,
+  signal: AbortSignal,
 ): Promise<Outcome> {
   if (bytes > MAX_RESULT_BYTES) {
     const message = `$PIPELZR_OUTPUT is above ${MAX_RESULT_BYTES / (1024 * 1024)} MiB. Keep large data as artifacts and write their paths.`;
     return failed("error", "output_too_large", message, { exit_code: exitCode });
   }
-  const output = parseOutputFile(bytes === 0 ? "" : await program.ownFile("output"));
+  const output = parseOutputFile(bytes === 0 ? "" : await program.ownFile("output", signal));
   if (exitCode !== 0) return exitFailure(exitCode, stderrTail, output.ok ? output.result : null);
   return output.ok
     ? { status: "completed", exit_code: 0, result: output.result }
     : failed("error", "output_malformed", output.message, { exit_code: 0 });
 }
 
-export function outcomeOf(
+/** `isModule`: the harness ran it, rather than a shell or Python. */
+export async function outcomeOf(
   program: RemoteProgram,
   isModule: boolean,
   status: Status,
   stderrTail: string,
+  signal: AbortSignal,
 ): Promise<Outcome> {
+  const { exit_code: exitCode } = status;
+  if (exitCode === null) {
+    // Code that removes its attempt's folder also removes what tells how it ended.
+    const message =
+      "How the code ended is not known, since the file that tells it is gone from the sandbox. Let the task leave ~/.pipelzr alone, and retry it.";
+    return failed("error", "exit_code_unknown", message);
+  }
   const read = isModule ? moduleOutcome : scriptOutcome;
-  return read(program, status, status.exit_code ?? 0, stderrTail);
+  return read(program, status, exitCode, stderrTail, signal);
 }

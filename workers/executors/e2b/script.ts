@@ -11,6 +11,7 @@
  * - `status [files]`: exit code or `-`, and the sizes of out, err, output and frame; then the files
  *   of the working directory.
  * - `read OUT ERR BYTES`: what out and err hold from there on, up to so many bytes of each.
+ * - `clear`: as `stop 0`, and removes the attempt's folder, in a sandbox that goes on to live.
  * - `hash PATH…`: SHA-256 of files of the working directory.
  *
  * Output goes through pipes, since code that opens /dev/stderr would cut a file off. What exceeds
@@ -26,7 +27,7 @@ const MAX_FILE_KIB = MAX_LOG_BYTES / 1024 + 1024;
 export const RUN_SCRIPT = String.raw`#!/bin/bash
 cd "$(dirname -- "$0")" || exit 70
 D=$PWD
-W=$HOME/workspace
+W=$HOME/$(<place)
 
 finish() { printf '%s\n' "$1" >"$D/exit.new" && mv "$D/exit.new" "$D/exit"; }
 size() { stat -c %s "$1" 2>/dev/null || echo 0; }
@@ -39,6 +40,16 @@ drained() { ! kill -0 "$po" 2>/dev/null && ! kill -0 "$pe" 2>/dev/null; }
 follow() {
   [ "$1" = - ] && return
   if [ -e exit ]; then tail -c "+$1" "$2"; else tail -c "+$1" -f -s 0.05 --pid="$pid" "$2"; fi
+}
+stop() {
+  if mkdir claim 2>/dev/null; then finish 143; exit 0; fi
+  until_true 200 begun
+  ended && exit 0
+  read -r code <pgid || exit 72
+  kill -TERM -- "-$code" 2>/dev/null
+  until_true "$(($1 * 10))" ended && exit 0
+  kill -KILL -- "-$code" 2>/dev/null
+  until_true 200 ended || exit 72
 }
 pump() (
   trap '' XFSZ
@@ -94,14 +105,11 @@ supervise)
   finish "$status"
   ;;
 stop)
-  if mkdir claim 2>/dev/null; then finish 143; exit 0; fi
-  until_true 200 begun
-  ended && exit 0
-  read -r code <pgid || exit 72
-  kill -TERM -- "-$code" 2>/dev/null
-  until_true "$(($2 * 10))" ended && exit 0
-  kill -KILL -- "-$code" 2>/dev/null
-  until_true 200 ended || exit 72
+  stop "$2"
+  ;;
+clear)
+  (stop 0) || exit 72
+  cd / && rm -rf -- "$D"
   ;;
 status)
   printf '%s %s %s %s %s\n' "$(cat exit 2>/dev/null || echo -)" \
@@ -124,6 +132,18 @@ esac
 /** The folder of one dispatch in its sandbox. */
 export function attemptFolder({ step, epoch }: { readonly step: number; readonly epoch: number }) {
   return `.pipelzr/${step}-${epoch}`;
+}
+
+/** The task's own files, below the home of the sandbox's user: in a shared sandbox beside its others. */
+export function workspaceFolder(folder: string, isShared: boolean): string {
+  return isShared ? `${folder}/workspace` : "workspace";
+}
+
+/** A command that ends an attempt for good, also one whose files never came. */
+export function clearCommand(folder: string): string[] {
+  const line =
+    'if [ -e "$1/run.sh" ]; then exec /bin/bash "$1/run.sh" clear; else rm -rf -- "$1"; fi';
+  return ["/bin/bash", "-c", `set -- "$HOME/${folder}"; ${line}`];
 }
 
 /** A command that runs a mode of the script; HOME is known inside the sandbox alone. */

@@ -13,12 +13,15 @@ import {
   ServiceBusyError,
   TemplateError,
 } from "e2b";
+import { messageOf } from "../message.ts";
 import { type EnvdAddress, startProcess } from "./connect.ts";
 import { networkOptions } from "./network.ts";
 import {
+  CREATE_LIMIT_MS,
   CreateRefused,
   CreateRejected,
   DiskFull,
+  type ListedSandbox,
   type NewSandbox,
   type Sandbox,
   type SandboxLabels,
@@ -35,7 +38,6 @@ export interface E2BAccess {
   readonly sandboxUrl: string | null;
 }
 
-const CREATE_TIMEOUT_MS = 60_000;
 const REQUEST_TIMEOUT_MS = 20_000;
 const UPLOAD_TIMEOUT_MS = 120_000;
 const PAGE = 100;
@@ -55,8 +57,6 @@ class OpenedSandbox extends SdkSandbox {
     };
   }
 }
-
-const messageOf = (error: unknown) => (error instanceof Error ? error.message : String(error));
 
 /** What the failure of a create says about whether there is a sandbox now. */
 function createFailure(error: unknown, { template }: NewSandbox): Error {
@@ -105,9 +105,10 @@ class E2BSandbox implements Sandbox {
     }
   }
 
-  async read(path: string): Promise<ReadableStream<Uint8Array> | null> {
+  async read(path: string, signal?: AbortSignal): Promise<ReadableStream<Uint8Array> | null> {
+    const options = { format: "stream", ...(signal && { signal }) } as const;
     try {
-      return await this.#sandbox.files.read(path, { format: "stream" });
+      return await this.#sandbox.files.read(path, options);
     } catch (error) {
       if (error instanceof FileNotFoundError) return null;
       throw SandboxUnreachable.of(error);
@@ -142,7 +143,8 @@ class E2BService implements SandboxService {
         ...networkOptions(asked.allow),
         metadata: { ...asked.labels },
         timeoutMs: asked.ttl_ms,
-        requestTimeoutMs: CREATE_TIMEOUT_MS,
+        lifecycle: { onTimeout: asked.on_timeout ?? "kill" },
+        requestTimeoutMs: CREATE_LIMIT_MS,
       });
       return new E2BSandbox(sandbox);
     } catch (error) {
@@ -165,6 +167,14 @@ class E2BService implements SandboxService {
     }, false);
   }
 
+  async pause(id: string): Promise<boolean> {
+    return this.#call(async (options) => {
+      // The SDK tells one that is paused already by false.
+      await SdkSandbox.pause(id, options);
+      return true;
+    }, false);
+  }
+
   async kill(id: string): Promise<void> {
     await this.#call((options) => SdkSandbox.kill(id, options), false);
   }
@@ -173,21 +183,21 @@ class E2BService implements SandboxService {
     await this.#call((options) => SdkSandbox.setTimeout(id, ttlMs, options), undefined);
   }
 
-  async list(labels: SandboxLabels, limit: number) {
-    return this.#call(async (options) => {
-      const pages = SdkSandbox.list({
-        ...options,
-        query: { metadata: { ...labels } },
-        limit: Math.min(limit, PAGE),
-      });
-      const found = [];
-      while (pages.hasNext && found.length < limit) found.push(...(await pages.nextItems()));
-      return found.slice(0, limit).map(({ sandboxId, metadata, startedAt }) => ({
+  async *list(labels: SandboxLabels, pageSize = PAGE): AsyncGenerator<readonly ListedSandbox[]> {
+    const pages = SdkSandbox.list({
+      ...this.#options,
+      query: { metadata: { ...labels } },
+      limit: pageSize,
+    });
+    while (pages.hasNext) {
+      const page = await this.#call((options) => pages.nextItems(options), null);
+      if (page === null) return;
+      yield page.map(({ sandboxId, metadata, startedAt }) => ({
         id: sandboxId,
         labels: metadata,
         started_at: startedAt.getTime(),
       }));
-    }, []);
+    }
   }
 
   /** `absent` is the answer when there is no such sandbox. */

@@ -1,9 +1,9 @@
 /** Carries out the commands of an attempt's state machine, and says what came of each. */
-import { SecretsTooLargeError } from "../../security/masking.ts";
-import { type AttemptOwner, attemptKey, type DetachedReport } from "../detached.ts";
+import { type AttemptOwner, type DetachedReport, dispatchKey } from "../detached.ts";
 import { type ResolvedEnvironment, resolveEnvironment } from "../environment.ts";
 import { workingDirectory } from "../file-set.ts";
-import { AttemptFailed, failed, stopped } from "../outcome.ts";
+import { messageOf } from "../message.ts";
+import { failed, stopped } from "../outcome.ts";
 import type { AttemptRequest, Outcome } from "../port.ts";
 import { keepArtifacts, NotWanted } from "./artifacts.ts";
 import {
@@ -12,8 +12,10 @@ import {
   isEndDue,
   SLOT_LEASE_MS,
   STOP_LIMIT_MS,
+  sandboxMs,
   ttlOf,
 } from "./drive.ts";
+import { finalFailure, wornOut } from "./failures.ts";
 import { dispatchLabels, sandboxLabels } from "./labels.ts";
 import { OutputLog } from "./output-log.ts";
 import type { RemotePorts } from "./ports.ts";
@@ -22,14 +24,16 @@ import { outcomeOf } from "./results.ts";
 import {
   CreateRefused,
   CreateRejected,
-  DiskFull,
+  type ListedSandbox,
   type Sandbox,
   type SandboxService,
   SandboxUnreachable,
 } from "./sandbox.ts";
-import { attemptFolder } from "./script.ts";
+import { attemptFolder, workspaceFolder } from "./script.ts";
+import { SharedSandbox } from "./shared.ts";
 import { type AttemptState, mayRun } from "./state.ts";
 import type { AttemptStore, Change } from "./store.ts";
+import { usageOf } from "./usage.ts";
 import { prepareSandbox, programOf } from "./workload.ts";
 
 /** An observation, and what is committed together with it. */
@@ -44,34 +48,21 @@ const REPORT_CHARS = 256 * 1024;
 const GRACE_MS = 800;
 /** What a stream still carries after its code has been stopped. */
 const FOLLOW_REST_MS = 300;
-const MAX_STRAYS = 20;
+const CLEAR_LIMIT_MS = 5_000;
+/** Failures after which a shared sandbox is taken for broken, since code may go on in it. */
+const MAX_CLEAR_FAILURES = 2;
 /** Failures after which what is not the sandbox's fault ends the attempt. */
 const MAX_FAILURES = 8;
-const HOUR_SECONDS = 3_600;
 
 /** The sandbox is not there any more. */
 class SandboxGone extends Error {}
 
-const messageOf = (error: unknown) => (error instanceof Error ? error.message : String(error));
-
-/** How an error ends an attempt; null when it is worth trying again. */
-function finalFailure(error: unknown): Outcome | null {
-  if (error instanceof AttemptFailed) return error.outcome;
-  if (error instanceof SecretsTooLargeError) return failed("error", error.code, error.message);
-  if (error instanceof CreateRejected) return failed("error", error.code, error.message);
-  if (!(error instanceof DiskFull)) return null;
-  return failed(
-    "error",
-    "sandbox_disk_full",
-    "The sandbox's disk is full. Give the task fewer or smaller files, or a template with a larger disk.",
-  );
-}
-
 export class AttemptSession {
   readonly #ports: RemotePorts;
-  readonly #service: SandboxService;
   readonly #store: AttemptStore;
   readonly #request: AttemptRequest;
+  /** Null when the attempt has a sandbox of its own. */
+  readonly #shared: SharedSandbox | null;
   /** Called when there is something new for the owner. */
   readonly #onUnreported: () => void;
   #sandbox: Promise<Sandbox> | null = null;
@@ -85,16 +76,16 @@ export class AttemptSession {
 
   constructor(
     ports: RemotePorts,
-    service: SandboxService,
     store: AttemptStore,
     request: AttemptRequest,
     onUnreported: () => void,
   ) {
     this.#onUnreported = onUnreported;
     this.#ports = ports;
-    this.#service = service;
     this.#store = store;
     this.#request = request;
+    const isShared = request.work.sandbox?.reuse === "run";
+    this.#shared = isShared ? new SharedSandbox(ports, request) : null;
   }
 
   /** Never rejects. `signal` says that the result is not waited for any more. */
@@ -107,25 +98,23 @@ export class AttemptSession {
       return await this[what](state, signal);
     } catch (error) {
       if (error instanceof NotWanted) return { event: { type: "fenced" } };
-      if (error instanceof SandboxGone) {
-        this.#sandbox = null;
-        return { event: { type: "sandbox_gone" } };
-      }
+      if (error instanceof SandboxGone) return this.#gone(state);
       const isWorn =
         !(error instanceof SandboxUnreachable) && state.lanes[lane].failures >= MAX_FAILURES;
       const outcome = lane === "sandbox" || lane === "link" ? finalFailure(error) : null;
       if (outcome !== null) return this.#settled(outcome);
-      if (lane === "sandbox" && isWorn && what !== "kill") {
-        return this.#settled(
-          failed(
-            "error",
-            "sandbox_failed",
-            `The attempt could not be carried out in its sandbox: ${messageOf(error)}. Retry it; if it repeats, see the service's logs.`,
-          ),
-        );
-      }
+      if (lane === "sandbox" && isWorn && what !== "kill") return this.#settled(wornOut(error));
       return { event: { type: "failed", lane, why: messageOf(error) } };
     }
+  }
+
+  async #gone(state: AttemptState): Promise<Step> {
+    this.#sandbox = null;
+    if (state.sandbox_id !== null) {
+      // Whoever joins it next finds it gone as well, and says so.
+      await this.#shared?.gone(state, state.sandbox_id).catch(() => undefined);
+    }
+    return { event: { type: "sandbox_gone" } };
   }
 
   /** Says that code which has not started is not to. */
@@ -139,45 +128,63 @@ export class AttemptSession {
     this.#following?.abort.abort("closed");
   }
 
+  get #service(): SandboxService {
+    const { service, unavailable } = this.#ports;
+    if (service === null) throw new SandboxUnreachable(unavailable ?? "There are no sandboxes");
+    return service;
+  }
+
   #owner({ dispatch }: AttemptState): AttemptOwner {
     return this.#ports.owner(dispatch.placement, dispatch.resource_id);
   }
 
   #holder({ dispatch }: AttemptState): string {
-    return `${attemptKey(dispatch)}/${dispatch.epoch}`;
+    return dispatchKey(dispatch);
   }
 
   async take_slot(state: AttemptState): Promise<Step> {
+    const spread = Math.random();
+    if (this.#shared !== null) {
+      const answer = await this.#shared.join(state);
+      if (answer.status === "ready") return { event: { type: "slot", position: 0, spread } };
+      if (answer.status === "waiting") return { event: { type: "joining", ...answer, spread } };
+      return this.#settled(failed("error", answer.code, answer.message));
+    }
     const position = await this.#ports.limits.acquire(
       this.#holder(state),
       state.priority,
       SLOT_LEASE_MS,
     );
-    return { event: { type: "slot", position } };
+    return { event: { type: "slot", position, spread } };
   }
 
   async take_token(): Promise<Step> {
-    const retryAt = await this.#ports.limits.takeToken();
+    const retryAt = this.#shared ? null : await this.#ports.limits.takeToken();
     return retryAt === null
       ? { event: { type: "token_taken" } }
       : { event: { type: "token_refused", retry_at: retryAt } };
   }
 
   async release_slot(state: AttemptState): Promise<Step> {
-    await this.#ports.limits.release(this.#holder(state));
+    if (this.#shared !== null) await this.#shared.leave(state);
+    else await this.#ports.limits.release(this.#holder(state));
     return { event: { type: "slot_released" } };
   }
 
   async create(state: AttemptState): Promise<Step> {
     const { work } = this.#request;
+    // What is asked for after the end, after a reset say, is not wanted.
+    if (state.phase === "ending") return { event: { type: "create_refused", why: "not wanted" } };
     try {
       programOf(work);
-      const sandbox = await this.#service.create({
-        template: work.template ?? this.#ports.default_template,
-        labels: sandboxLabels(state.dispatch, this.#ports.deployment),
-        ttl_ms: ttlOf(state, Date.now()),
-        allow: work.network.allow,
-      });
+      const sandbox = this.#shared
+        ? await this.#joined(this.#shared, state)
+        : await this.#service.create({
+            template: work.template ?? this.#ports.default_template,
+            labels: sandboxLabels(state.dispatch, this.#ports.deployment),
+            ttl_ms: ttlOf(state, Date.now()),
+            allow: work.network.allow,
+          });
       this.#sandbox = Promise.resolve(sandbox);
       return { event: { type: "created", id: sandbox.id } };
     } catch (error) {
@@ -185,30 +192,72 @@ export class AttemptSession {
         return { event: { type: "create_refused", why: error.message } };
       }
       const outcome = finalFailure(error);
-      if (outcome === null) return { event: { type: "create_unclear", why: messageOf(error) } };
-      return this.#settled(outcome);
+      if (outcome === null) {
+        // Joining again changes nothing, unlike creating again.
+        const type = this.#shared ? "create_refused" : "create_unclear";
+        return { event: { type, why: messageOf(error) } };
+      }
+      const { change } = this.#settled(outcome);
+      return { event: { type: "settled", is_unmade: true }, ...(change && { change }) };
     }
   }
 
+  async #joined(shared: SharedSandbox, state: AttemptState): Promise<Sandbox> {
+    const answer = await shared.join(state);
+    if (answer.status === "refused") throw new CreateRejected(answer.code, answer.message);
+    if (answer.status === "waiting") throw new CreateRefused("the shared sandbox was lost");
+    const { sandbox_id: id } = answer;
+    const sandbox = await this.#service.connect(id, ttlOf(state, Date.now()));
+    if (sandbox !== null) return sandbox;
+    await shared.gone(state, id);
+    throw new CreateRefused("the shared sandbox was lost");
+  }
+
   /** Looks for what an unclear create may have made; of several one is kept. */
-  async find({ dispatch }: AttemptState): Promise<Step> {
+  async find(state: AttemptState): Promise<Step> {
+    if (this.#shared) return { event: { type: "create_refused", why: "it joins again" } };
+    const [kept, ...strays] = await this.#listed(state);
+    const stray_ms = await this.#killAll(strays);
+    return { event: { type: "found", id: kept?.id ?? null, stray_ms } };
+  }
+
+  async #listed({ dispatch }: AttemptState): Promise<ListedSandbox[]> {
+    const found: ListedSandbox[] = [];
     const labels = dispatchLabels(dispatch, this.#ports.deployment);
-    const found = await this.#service.list(labels, MAX_STRAYS);
-    const [kept, ...strays] = found.map(({ id }) => id);
-    await Promise.all(strays.map((id) => this.#service.kill(id)));
-    return { event: { type: "found", ids: kept === undefined ? [] : [kept] } };
+    for await (const page of this.#service.list(labels)) found.push(...page);
+    return found;
+  }
+
+  /** Resolves with how long they lived together. */
+  async #killAll(sandboxes: readonly ListedSandbox[]): Promise<number> {
+    await Promise.all(sandboxes.map(({ id }) => this.#service.kill(id)));
+    const now = Date.now();
+    return sandboxes.reduce((sum, { started_at }) => sum + Math.max(0, now - started_at), 0);
+  }
+
+  /** Says what a stop comes to that came before the code started. */
+  async give_up(state: AttemptState): Promise<Step> {
+    return this.#collectStopped(state);
   }
 
   async prepare(state: AttemptState): Promise<Step> {
     const { variables } = await this.#resolved();
+    const folder = attemptFolder(state.dispatch);
     const preparation = {
       request: this.#request,
       variables,
       timeout_ms: state.timeout_ms,
-      folder: attemptFolder(state.dispatch),
+      folder,
+      workspace: workspaceFolder(folder, state.is_shared),
     };
     await prepareSandbox(await this.#opened(state), preparation, this.#ports.blobs);
     return { event: { type: "prepared" } };
+  }
+
+  async #program(state: AttemptState): Promise<RemoteProgram> {
+    const folder = attemptFolder(state.dispatch);
+    const workspace = workspaceFolder(folder, state.is_shared);
+    return new RemoteProgram(await this.#opened(state), folder, workspace);
   }
 
   follow(state: AttemptState): Promise<Step> {
@@ -224,7 +273,7 @@ export class AttemptSession {
   }
 
   async #follow(state: AttemptState, signal: AbortSignal): Promise<Step> {
-    const program = new RemoteProgram(await this.#opened(state), attemptFolder(state.dispatch));
+    const program = await this.#program(state);
     const log = await this.#logOf(program);
     const before = log.read.stdout + log.read.stderr;
     // Opening the log may have taken until after a stop, which the claim in the sandbox settles.
@@ -240,50 +289,61 @@ export class AttemptSession {
   }
 
   async stop_code(state: AttemptState, signal: AbortSignal): Promise<Step> {
-    const program = new RemoteProgram(await this.#opened(state), attemptFolder(state.dispatch));
+    const program = await this.#program(state);
     const left = (state.stop?.at ?? 0) + STOP_LIMIT_MS - Date.now();
     const bound = AbortSignal.any([signal, AbortSignal.timeout(Math.max(1, left))]);
     await program.stop(GRACE_MS, bound);
     return { event: { type: "code_stopped" } };
   }
 
-  async probe({ sandbox_id: id }: AttemptState): Promise<Step> {
+  async probe(state: AttemptState): Promise<Step> {
+    const { sandbox_id: id } = state;
     const isThere = id !== null && (await this.#service.exists(id));
-    if (isThere) return { event: { type: "sandbox_there" } };
-    this.#sandbox = null;
-    return { event: { type: "sandbox_gone" } };
+    return isThere ? { event: { type: "sandbox_there" } } : this.#gone(state);
   }
 
   async extend(state: AttemptState): Promise<Step> {
-    if (state.sandbox_id !== null) {
-      await this.#service.extend(state.sandbox_id, ttlOf(state, Date.now()));
-    }
+    const { sandbox_id: id } = state;
+    const ttlMs = ttlOf(state, Date.now());
+    // A connect never shortens the time that others in it need.
+    if (id !== null && this.#shared) await this.#service.connect(id, ttlMs);
+    else if (id !== null) await this.#service.extend(id, ttlMs);
     return { event: { type: "extended" } };
   }
 
-  async kill({ sandbox_id: id, has_strays, dispatch, ...state }: AttemptState): Promise<Step> {
+  async kill(state: AttemptState): Promise<Step> {
+    const { sandbox_id: id } = state;
+    if (this.#shared !== null) {
+      if (id !== null) await this.#clear(this.#shared, state, id);
+      return { event: { type: "killed", stray_ms: 0 } };
+    }
     if (id !== null) await this.#service.kill(id);
-    if (has_strays) {
-      const labels = dispatchLabels(dispatch, this.#ports.deployment);
-      const strays = await this.#service.list(labels, MAX_STRAYS);
-      await Promise.all(strays.map((stray) => this.#service.kill(stray.id)));
+    const strays = state.has_strays ? await this.#listed(state) : [];
+    const stray_ms = await this.#killAll(strays.filter((stray) => stray.id !== id));
+    return { event: { type: "killed", stray_ms } };
+  }
+
+  /** Ends what the attempt has in a shared sandbox; one in which that cannot be done is killed. */
+  async #clear(shared: SharedSandbox, state: AttemptState, id: string): Promise<void> {
+    try {
+      const program = await this.#program(state);
+      await program.clear(AbortSignal.timeout(CLEAR_LIMIT_MS));
+    } catch (error) {
+      if (error instanceof SandboxGone) return;
+      if (state.lanes.sandbox.failures < MAX_CLEAR_FAILURES) throw error;
+      await this.#service.kill(id);
+      await shared.gone(state, id);
     }
-    if (id !== null) {
-      const seconds = Math.max(0, Date.now() - state.sandbox_since) / 1_000;
-      const usd = (seconds / HOUR_SECONDS) * this.#ports.usd_per_hour;
-      this.#ports.spent(dispatch, { seconds, usd });
-    }
-    return { event: { type: "killed" } };
   }
 
   /** Takes the rest of the output and says what the code came to. */
   async collect(state: AttemptState, signal: AbortSignal): Promise<Step> {
     if (state.stop !== null) return this.#collectStopped(state);
     const { work } = this.#request;
-    const program = new RemoteProgram(await this.#opened(state), attemptFolder(state.dispatch));
+    const program = await this.#program(state);
     const log = await this.#logOf(program);
-    const { status, files } = await program.status(work.artifacts.length > 0);
-    await program.drain(log, status);
+    const { status, files } = await program.status(work.artifacts.length > 0, signal);
+    await program.drain(log, status, signal);
     await keepArtifacts(
       {
         program,
@@ -294,6 +354,7 @@ export class AttemptSession {
         directory: workingDirectory(work.working_directory),
         globs: work.artifacts,
         kept: new Set(this.#store.artifacts("all").map(({ path }) => path)),
+        signal,
         remember: (artifact) => {
           if (!signal.aborted) this.#store.commit({ artifact });
           this.#onUnreported();
@@ -302,7 +363,7 @@ export class AttemptSession {
       files,
     );
     const isModule = programOf(work).language === "node";
-    const outcome = await outcomeOf(program, isModule, status, log.stderrTail);
+    const outcome = await outcomeOf(program, isModule, status, log.stderrTail, signal);
     return signal.aborted ? { event: { type: "woke" } } : this.#settled(outcome);
   }
 
@@ -323,7 +384,7 @@ export class AttemptSession {
       await Promise.race([following.ended, rest]);
       await following.ended;
     }
-    const program = new RemoteProgram(await this.#opened(state), attemptFolder(state.dispatch));
+    const program = await this.#program(state);
     const { status } = await program.status(false);
     await program.drain(await this.#logOf(program), status);
   }
@@ -352,9 +413,11 @@ export class AttemptSession {
     this.#openLog?.taken();
   }
 
-  #end({ verdict }: AttemptState): DetachedReport {
-    const outcome = verdict === "outcome" ? this.#store.outcome() : null;
-    return outcome === null ? { type: "lost" } : { type: "ended", outcome };
+  #end(state: AttemptState): DetachedReport {
+    const ms = sandboxMs(state, Date.now());
+    const usage = ms === 0 ? {} : { usage: usageOf(ms, this.#ports.usd_per_hour) };
+    const outcome = state.verdict === "outcome" ? this.#store.outcome() : null;
+    return outcome === null ? { type: "lost", ...usage } : { type: "ended", outcome, ...usage };
   }
 
   #settled(outcome: Outcome): Step {

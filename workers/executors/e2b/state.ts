@@ -34,6 +34,10 @@ export const stateSchema = z.object({
   has_strays: z.boolean(),
   sandbox_id: z.string().nullable(),
   sandbox_since: z.number(),
+  /** When it ended, as far as anybody knows; null while there is none, or it lives. */
+  sandbox_until: z.number().nullable().default(null),
+  /** How long sandboxes lived that an unclear create made beside the one that was kept. */
+  stray_ms: z.number().default(0),
   ttl_until: z.number(),
   started_at: z.number().nullable(),
   stop: z.object({ reason: z.enum(["cancel", "timeout"]), at: z.number() }).nullable(),
@@ -44,6 +48,10 @@ export const stateSchema = z.object({
   is_start_reported: z.boolean(),
   is_end_reported: z.boolean(),
   is_killed: z.boolean(),
+  /** It is in the sandbox that its run shares, and only leaves that in the end. */
+  is_shared: z.boolean().default(false),
+  /** Sandboxes were switched off meanwhile, so that nothing can be done to this one any more. */
+  is_out_of_reach: z.boolean().default(false),
   /** Why it does not get on, for people. */
   trouble: z.string().nullable(),
   lanes: z.object({ slot: laneSchema, sandbox: laneSchema, link: laneSchema, owner: laneSchema }),
@@ -54,7 +62,15 @@ const IDLE = { failures: 0, retry_at: 0 };
 
 export function initialState(
   dispatch: AttemptState["dispatch"],
-  { timeout_ms, priority }: { readonly timeout_ms: number; readonly priority: number },
+  {
+    timeout_ms,
+    priority,
+    is_shared,
+  }: {
+    readonly timeout_ms: number;
+    readonly priority: number;
+    readonly is_shared: boolean;
+  },
 ): AttemptState {
   return {
     version: 1,
@@ -70,6 +86,8 @@ export function initialState(
     has_strays: false,
     sandbox_id: null,
     sandbox_since: 0,
+    sandbox_until: null,
+    stray_ms: 0,
     ttl_until: 0,
     started_at: null,
     stop: null,
@@ -78,6 +96,8 @@ export function initialState(
     is_start_reported: false,
     is_end_reported: false,
     is_killed: false,
+    is_shared,
+    is_out_of_reach: false,
     trouble: null,
     lanes: { slot: IDLE, sandbox: IDLE, link: IDLE, owner: IDLE },
   };

@@ -1,18 +1,21 @@
-/** What an attempt's object keeps on its disk. Secrets' values are not among it. */
+/**
+ * What an attempt's object keeps on its disk. Secrets' values are not among it. There are no tables
+ * before the first commit, so that an object that was only asked something leaves nothing behind.
+ */
 import { z } from "zod";
 import type { OutputEntry } from "../detached.ts";
 import type { AttemptRequest, Outcome } from "../port.ts";
 import { type AttemptState, stateSchema } from "./state.ts";
 
 const SCHEMA = `
-  CREATE TABLE IF NOT EXISTS documents (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
-  CREATE TABLE IF NOT EXISTS parts (
+  CREATE TABLE documents (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+  CREATE TABLE parts (
     name TEXT NOT NULL, part INTEGER NOT NULL, value TEXT NOT NULL, PRIMARY KEY (name, part)
   ) WITHOUT ROWID;
-  CREATE TABLE IF NOT EXISTS entries (
+  CREATE TABLE entries (
     number INTEGER PRIMARY KEY, stream TEXT NOT NULL, value TEXT NOT NULL, chars INTEGER NOT NULL
   );
-  CREATE TABLE IF NOT EXISTS artifacts (
+  CREATE TABLE artifacts (
     number INTEGER PRIMARY KEY, path TEXT NOT NULL, bytes INTEGER NOT NULL, sha256 TEXT NOT NULL,
     is_reported INTEGER NOT NULL DEFAULT 0
   );
@@ -54,6 +57,7 @@ const artifactSchema = z.object({
 });
 export type StoredArtifact = Readonly<z.output<typeof artifactSchema>>;
 const valueSchema = z.object({ value: z.string() });
+const sumSchema = z.object({ value: z.number() });
 
 export interface Change {
   readonly state?: AttemptState;
@@ -69,22 +73,23 @@ export interface Change {
 export class AttemptStore {
   readonly #storage: DurableObjectStorage;
   readonly #sql: SqlStorage;
+  /** Whether there are tables. */
+  #isThere: boolean;
   /** Characters of entries that the owner has not taken. */
   #heldChars = 0;
 
   constructor(storage: DurableObjectStorage) {
     this.#storage = storage;
     this.#sql = storage.sql;
-    this.#prepare();
-    this.#heldChars = this.#number("SELECT COALESCE(SUM(chars), 0) AS value FROM entries");
+    const tables = this.#sql.exec("SELECT 1 FROM sqlite_master WHERE name = 'documents'");
+    this.#isThere = tables.toArray().length > 0;
+    for (const row of this.#rows("SELECT COALESCE(SUM(chars), 0) AS value FROM entries")) {
+      this.#heldChars = sumSchema.parse(row).value;
+    }
   }
 
-  #prepare(): void {
-    this.#sql.exec(SCHEMA);
-  }
-
-  #number(query: string): number {
-    return z.object({ value: z.number() }).parse(this.#sql.exec(query).one()).value;
+  #rows(query: string, ...bindings: string[]): Record<string, SqlStorageValue>[] {
+    return this.#isThere ? this.#sql.exec(query, ...bindings).toArray() : [];
   }
 
   /** Null when the object holds no attempt. */
@@ -118,8 +123,7 @@ export class AttemptStore {
 
   get hasUnreported(): boolean {
     if (this.#heldChars > 0) return true;
-    const waiting = this.#sql.exec("SELECT 1 FROM artifacts WHERE is_reported = 0 LIMIT 1");
-    return waiting.toArray().length > 0;
+    return this.#rows("SELECT 1 FROM artifacts WHERE is_reported = 0 LIMIT 1").length > 0;
   }
 
   /** The oldest entries, about `maxChars` of them, and how many came before. */
@@ -127,6 +131,7 @@ export class AttemptStore {
     const entries: OutputEntry[] = [];
     let from = 0;
     let chars = 0;
+    if (!this.#isThere) return { from, entries, isAll: true };
     for (const row of this.#sql.exec("SELECT number, stream, value FROM entries ORDER BY number")) {
       if (chars >= maxChars) return { from, entries, isAll: false };
       const { number, stream, value } = entrySchema.parse(row);
@@ -140,22 +145,22 @@ export class AttemptStore {
   /** Kept files, in the order in which they were kept. */
   artifacts(which: "all" | "unreported"): StoredArtifact[] {
     const condition = which === "all" ? "" : "WHERE is_reported = 0";
-    return this.#sql
-      .exec(`SELECT number, path, bytes, sha256 FROM artifacts ${condition} ORDER BY number`)
-      .toArray()
-      .map((row) => artifactSchema.parse(row));
+    return this.#rows(
+      `SELECT number, path, bytes, sha256 FROM artifacts ${condition} ORDER BY number`,
+    ).map((row) => artifactSchema.parse(row));
   }
 
   /** Writes everything of a change or nothing. */
   commit(change: Change): void {
-    this.#storage.transactionSync(() => this.#apply(change));
+    this.#storage.transactionSync(() => {
+      if (!this.#isThere) this.#sql.exec(SCHEMA);
+      this.#apply(change);
+    });
+    this.#isThere = true;
   }
 
   #apply({ state, progress, entries, request, outcome, artifact, taken }: Change): void {
-    if (request) {
-      this.#prepare();
-      this.#split("request", JSON.stringify(request));
-    }
+    if (request) this.#split("request", JSON.stringify(request));
     if (state) this.#write("state", JSON.stringify(state));
     if (entries && progress) this.#append(progress.entries - entries.length, entries);
     if (progress) this.#write("progress", JSON.stringify(progress));
@@ -180,7 +185,7 @@ export class AttemptStore {
       .exec("SELECT COALESCE(SUM(chars), 0) AS value FROM entries WHERE number < ?", entries)
       .one();
     this.#sql.exec("DELETE FROM entries WHERE number < ?", entries);
-    this.#heldChars -= z.object({ value: z.number() }).parse(freed).value;
+    this.#heldChars -= sumSchema.parse(freed).value;
   }
 
   #append(from: number, entries: readonly OutputEntry[]): void {
@@ -199,8 +204,8 @@ export class AttemptStore {
   /** Forgets everything, the alarm included. */
   async clear(): Promise<void> {
     this.#heldChars = 0;
+    this.#isThere = false;
     await this.#storage.deleteAll();
-    this.#prepare();
   }
 
   #write(name: string, value: string): void {
@@ -212,7 +217,7 @@ export class AttemptStore {
   }
 
   #document(name: string): string | null {
-    const [row] = this.#sql.exec("SELECT value FROM documents WHERE name = ?", name).toArray();
+    const [row] = this.#rows("SELECT value FROM documents WHERE name = ?", name);
     return row === undefined ? null : valueSchema.parse(row).value;
   }
 
@@ -225,9 +230,7 @@ export class AttemptStore {
   }
 
   #joined(name: string): string | null {
-    const rows = this.#sql
-      .exec("SELECT value FROM parts WHERE name = ? ORDER BY part", name)
-      .toArray();
+    const rows = this.#rows("SELECT value FROM parts WHERE name = ? ORDER BY part", name);
     return rows.length === 0 ? null : rows.map((row) => valueSchema.parse(row).value).join("");
   }
 }

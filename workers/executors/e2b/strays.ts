@@ -4,14 +4,17 @@
  */
 
 import type { AttemptOwner, Dispatch } from "../detached.ts";
-import { SANDBOX_BACKEND } from "./backend.ts";
-import { deploymentLabels, readLabels } from "./labels.ts";
+import { deploymentLabels, readLabels, readLease } from "./labels.ts";
+import type { SandboxLeases } from "./lease.ts";
 import type { ListedSandbox, SandboxService } from "./sandbox.ts";
 
 export interface StrayPorts {
   readonly service: SandboxService;
   readonly deployment: string;
   owner(placement: Dispatch["placement"], resourceId: string): AttemptOwner;
+  lease(key: string): SandboxLeases;
+  /** Told of each that was killed. */
+  killed(sandbox: ListedSandbox): void;
 }
 
 export interface StrayReport {
@@ -19,18 +22,20 @@ export interface StrayReport {
   readonly killed: number;
 }
 
-/** Sandboxes in one sweep; the list is in no order that keeps others behind them. */
-const MAX_SANDBOXES = 100;
 /** Younger ones may still be announced to their object. */
 const MIN_AGE_MS = 60_000;
 
-async function isStray({ labels }: ListedSandbox, { owner }: StrayPorts): Promise<boolean> {
+async function isStray(sandbox: ListedSandbox, { owner, lease }: StrayPorts): Promise<boolean> {
+  const { id, labels } = sandbox;
+  const key = readLease(labels);
+  if (key !== null) return !(await lease(key).holds(id));
   const named = readLabels(labels);
   // It is this deployment's, and yet nothing that it could have made.
   if (named === null) return true;
   const { placement, ref } = named;
-  const claim = await owner(placement, ref.resource_id).claimAttempt(ref, SANDBOX_BACKEND);
-  return claim.status === "fenced";
+  // No report at all changes nothing, and is fenced like any other.
+  const answer = await owner(placement, ref.resource_id).reportAttempt(ref, []);
+  return answer.status === "fenced";
 }
 
 /** Resolves with what was done; one that fails is left to the next sweep. */
@@ -39,15 +44,18 @@ export async function killStrays(
   now: number,
   minAgeMs = MIN_AGE_MS,
 ): Promise<StrayReport> {
-  const all = await ports.service.list(deploymentLabels(ports.deployment), MAX_SANDBOXES);
-  const old = all.filter(({ started_at }) => now - started_at >= minAgeMs);
-  const kills = await Promise.allSettled(
-    old.map(async (sandbox) => {
-      if (!(await isStray(sandbox, ports))) return false;
-      await ports.service.kill(sandbox.id);
-      return true;
-    }),
-  );
-  const killed = kills.filter((kill) => kill.status === "fulfilled" && kill.value).length;
-  return { looked_at: old.length, killed };
+  const killStray = async (sandbox: ListedSandbox) => {
+    if (!(await isStray(sandbox, ports))) return false;
+    await ports.service.kill(sandbox.id);
+    ports.killed(sandbox);
+    return true;
+  };
+  const report = { looked_at: 0, killed: 0 };
+  for await (const page of ports.service.list(deploymentLabels(ports.deployment))) {
+    const old = page.filter(({ started_at }) => now - started_at >= minAgeMs);
+    const kills = await Promise.allSettled(old.map(killStray));
+    report.looked_at += old.length;
+    report.killed += kills.filter((kill) => kill.status === "fulfilled" && kill.value).length;
+  }
+  return report;
 }

@@ -1,4 +1,5 @@
 /** For tests of sandboxes: the wiring to the fake E2B, and what one can do to that. */
+import { runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { expect, inject, vi } from "vitest";
 import { z } from "zod";
@@ -6,11 +7,18 @@ import { remoteWiring } from "../../remote-attempt.ts";
 import { TestOwner } from "../backend-executor.ts";
 import type { Recorder } from "../contract.ts";
 import type { ContractDeps } from "../contract-support.ts";
-import type { AttemptBackend } from "../detached.ts";
+import {
+  type AttemptBackend,
+  type AttemptOwner,
+  type DetachedRef,
+  dispatchKey,
+} from "../detached.ts";
 import type { AttemptRequest, Work } from "../port.ts";
 import { createRemoteBackend } from "./backend.ts";
 import type { RemotePorts, SandboxLimits } from "./ports.ts";
 import { createE2BService } from "./sdk.ts";
+import type { AttemptState } from "./state.ts";
+import { AttemptStore } from "./store.ts";
 import type { BlobReader } from "./workload.ts";
 
 const fakes = inject("fakes");
@@ -27,6 +35,7 @@ const stateSchema = z.object({
   sandboxes: z.array(
     z.object({
       id: z.string(),
+      state: z.enum(["running", "paused"]),
       metadata: z.record(z.string(), z.string()),
       ends_at: z.string(),
       processes: z.array(z.object({ pid: z.number(), args: z.array(z.string()) })),
@@ -44,7 +53,9 @@ export async function fakeState(): Promise<FakeState> {
 export async function sandboxesOf(owner: TestOwner): Promise<FakeState["sandboxes"]> {
   const { sandboxes } = await fakeState();
   const { resource_id } = owner.dispatch;
-  return sandboxes.filter(({ metadata }) => metadata.pipelzr_attempt?.startsWith(resource_id));
+  return sandboxes.filter(({ metadata: { pipelzr_attempt, pipelzr_lease } }) =>
+    (pipelzr_attempt ?? pipelzr_lease)?.startsWith(resource_id),
+  );
 }
 
 export async function setFaults(faults: object): Promise<void> {
@@ -65,6 +76,27 @@ export async function loseSandboxes(owner: TestOwner): Promise<void> {
   await setFaults({ lose_sandboxes: lost });
 }
 
+/** What the object of a dispatch has stored of it; null when it holds nothing. */
+export function stateOf(owner: TestOwner): Promise<AttemptState | null> {
+  const object = env.REMOTE_ATTEMPT.getByName(dispatchKey(owner.dispatch));
+  return runInDurableObject(object, (_, { storage }) => new AttemptStore(storage).state());
+}
+
+/** For a shell: waits until the test lets it go on. */
+export const WAIT_AT_GATE = "until [ -e ~/gate ]; do sleep 0.02; done";
+
+const openGates = new Set<string>();
+
+/** Opens the gates of a dispatch's sandboxes; one that was opened may be ending, and is left alone. */
+export async function openGate(owner: TestOwner): Promise<void> {
+  for (const { id } of await sandboxesOf(owner)) {
+    if (openGates.has(id)) continue;
+    openGates.add(id);
+    const sandbox = await service.connect(id, 60_000);
+    await sandbox?.write([{ path: "~/gate", body: "open" }]);
+  }
+}
+
 /** Limits that never stand in the way. */
 export const unlimited: SandboxLimits = {
   capacity: 1_000,
@@ -73,10 +105,12 @@ export const unlimited: SandboxLimits = {
   takeToken: async () => null,
 };
 
-const owners = new Map<string, TestOwner>();
+const owners = new Map<string, AttemptOwner>();
 const portsOf = new Map<string, Partial<RemotePorts>>();
-/** Of the object that was made last. */
-export const latest: { context: DurableObjectState | null } = { context: null };
+const contexts = new Map<string, DurableObjectState>();
+
+/** Of the object that was made last for a dispatch. */
+export const contextOf = ({ dispatch }: TestOwner) => contexts.get(dispatch.resource_id);
 
 const store = (blobs: ContractDeps["blobs"]): BlobReader => ({
   async get(key) {
@@ -98,6 +132,23 @@ export function register(owner: TestOwner, ports: Partial<RemotePorts> = {}): Te
   return owner;
 }
 
+/** The owners of several steps of one run. */
+export function registerRun(steps: readonly TestOwner[], ports: Partial<RemotePorts> = {}): void {
+  const [first] = steps;
+  const of = ({ step }: DetachedRef): TestOwner => {
+    const owner = steps.find(({ dispatch }) => dispatch.step === step);
+    if (owner === undefined) throw new Error(`There is no step ${step}.`);
+    return owner;
+  };
+  if (first === undefined) return;
+  owners.set(first.dispatch.resource_id, {
+    claimAttempt: async (ref, by, type) => of(ref).claimAttempt(ref, by, type),
+    reportAttempt: async (ref, reports) => of(ref).reportAttempt(ref, reports),
+    artifactPlace: async (ref, path) => of(ref).artifactPlace(ref, path),
+  });
+  portsOf.set(first.dispatch.resource_id, ports);
+}
+
 /** The ports that a contract's dependencies come to. */
 export function contractPorts({ secrets, blobs }: ContractDeps): Partial<RemotePorts> {
   return {
@@ -109,8 +160,8 @@ export function contractPorts({ secrets, blobs }: ContractDeps): Partial<RemoteP
 /** Puts the fake in the place of E2B for every object that is made from now on. */
 export function installFake(): void {
   vi.spyOn(remoteWiring, "of").mockImplementation((_, context) => {
-    latest.context = context;
     const id = context?.id.name?.split("/")[0] ?? "";
+    if (context !== null) contexts.set(id, context);
     return {
       service,
       unavailable: null,
@@ -126,6 +177,8 @@ export function installFake(): void {
       deployment: "tests",
       usd_per_hour: 0.1089,
       spent: () => undefined,
+      lease: (key) => env.SANDBOX_LEASE.getByName(key),
+      shared_idle_ms: 60_000,
       ...portsOf.get(id),
     };
   });
@@ -150,19 +203,47 @@ const WORK: Work = {
   template: null,
 };
 
+const requestOf = (work: Partial<Work>, timeoutMs: number): AttemptRequest => ({
+  ref: { resource_id: "task", run: 1, step: "main", attempt: 1, epoch: 1 },
+  project_id: "p",
+  work: { ...WORK, ...work },
+  deadline_at: Date.now() + timeoutMs,
+});
+const TIMEOUT_MS = 60_000;
+
 /** An owner of a new dispatch, registered and not offered. */
 export function attempt(
   work: Partial<Work>,
   ports: Partial<RemotePorts> = {},
-  timeoutMs = 60_000,
+  timeoutMs = TIMEOUT_MS,
 ): TestOwner {
-  const request: AttemptRequest = {
-    ref: { resource_id: "task", run: 1, step: "main", attempt: 1, epoch: 1 },
-    project_id: "p",
-    work: { ...WORK, ...work },
-    deadline_at: Date.now() + timeoutMs,
-  };
-  return register(new TestOwner("e2b", request), ports);
+  return register(new TestOwner("e2b", requestOf(work, timeoutMs)), ports);
+}
+
+/** Owners of the steps of one run that share a sandbox, registered and not offered. */
+export function sharing(
+  works: readonly Partial<Work>[],
+  ports: Partial<RemotePorts> = {},
+): TestOwner[] {
+  const resource_id = crypto.randomUUID();
+  const steps = works.map((work, step) => {
+    const request = requestOf({ ...work, sandbox: { reuse: "run" } }, TIMEOUT_MS);
+    return new TestOwner("e2b", request, () => undefined, { resource_id, step });
+  });
+  registerRun(steps, ports);
+  return steps;
+}
+
+/** Expects that the object of a dispatch has neither a table nor an alarm. */
+export async function expectNoStorage(owner: TestOwner): Promise<void> {
+  const object = env.REMOTE_ATTEMPT.getByName(dispatchKey(owner.dispatch));
+  const stored = await runInDurableObject(object, async (_, { storage }) => ({
+    tables: storage.sql
+      .exec("SELECT name FROM sqlite_master WHERE name NOT LIKE '\\_cf\\_%' ESCAPE '\\'")
+      .toArray(),
+    alarm: await storage.getAlarm(),
+  }));
+  expect(stored).toEqual({ tables: [], alarm: null });
 }
 
 /** Expects that nothing of a dispatch is left: neither sandbox nor storage of its object. */
@@ -171,6 +252,7 @@ export async function expectNothingLeft(owner: TestOwner): Promise<void> {
   await expect
     .poll(async () => (await backend.stop(owner.dispatch, "cancel")).status, { timeout: 15_000 })
     .toBe("unknown");
+  await expectNoStorage(owner);
 }
 
 export async function makeRecorder(): Promise<Recorder> {

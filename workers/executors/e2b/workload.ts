@@ -121,12 +121,14 @@ export interface Preparation {
   readonly timeout_ms: number;
   /** Of the attempt, below the home of the sandbox's user. */
   readonly folder: string;
+  /** Of the task's files, in the same place. */
+  readonly workspace: string;
 }
 
 /** Uploads everything; doing it again changes nothing. Throws AttemptFailed for what cannot run. */
 export async function prepareSandbox(
   sandbox: Sandbox,
-  { request, variables, timeout_ms, folder }: Preparation,
+  { request, variables, timeout_ms, folder, workspace }: Preparation,
   blobs: BlobReader,
 ): Promise<void> {
   const { work } = request;
@@ -134,18 +136,20 @@ export async function prepareSandbox(
   const files = Object.entries(await loadFiles({ ...work, mounts: [] }, blobs));
   const modes = files.flatMap(([path, { mode }]) => (mode === undefined ? [] : [mode, path]));
   const uploads: Upload[] = [
-    ...Object.entries({ ...own, modes: zeroEnded(modes) }).map(([name, body]) => ({
-      path: `~/${folder}/${name}`,
-      body,
-    })),
+    ...Object.entries({ ...own, place: workspace, modes: zeroEnded(modes) }).map(
+      ([name, body]) => ({
+        path: `~/${folder}/${name}`,
+        body,
+      }),
+    ),
     ...files.map(([path, { content, encoding }]) => ({
-      path: `~/workspace/${path}`,
+      path: `~/${workspace}/${path}`,
       body: encoding === "base64" ? Buffer.from(content, "base64") : content,
     })),
   ];
   for (const batch of batches(uploads)) await sandbox.write(batch);
   for (const mount of work.mounts) {
     const { body } = await openMount(mount, blobs);
-    await sandbox.write([{ path: `~/workspace/${mount.path}`, body: body ?? "" }]);
+    await sandbox.write([{ path: `~/${workspace}/${mount.path}`, body: body ?? "" }]);
   }
 }

@@ -1,20 +1,14 @@
 /** Gives what is queued to runners that have room for it. */
 import { ApiError } from "../../http/errors.ts";
 import { logWarning } from "../../http/log.ts";
-import type { Claim } from "../detached.ts";
+import { type Claim, refOf } from "../detached.ts";
 import { secretNames } from "../environment.ts";
 import { failed } from "../outcome.ts";
 import type { SecretResolver } from "../port.ts";
 import type { Connections } from "./connections.ts";
 import { type Candidate, matchQueue } from "./matching.ts";
 import type { PoolStore } from "./pool-store.ts";
-import {
-  type FinalReport,
-  type Outgoing,
-  type PoolAttempt,
-  type PoolOwner,
-  refOf,
-} from "./pool-types.ts";
+import type { FinalReport, Outgoing, PoolAttempt, PoolOwner } from "./pool-types.ts";
 
 /** A dispatch that could not be given out is not tried again for this long. */
 export const PAUSE_MS = 1_000;
@@ -40,8 +34,8 @@ export class Assigner {
   readonly #store: PoolStore;
   readonly #connections: Connections;
   readonly #host: AssignerHost;
-  /** Assigned, and not sent yet. */
-  readonly #preparing = new Map<string, number>();
+  /** By attempt, the assignment that has not been sent yet. */
+  readonly #preparing = new Map<string, PoolAttempt>();
   readonly #requests = new Map<string, { readonly epoch: number; readonly wanted: Wanted }>();
   /** When whoever refused a dispatch may be asked again; `*` is everybody. */
   readonly #pauses = new Map<
@@ -56,8 +50,14 @@ export class Assigner {
   }
 
   /** Whether the runner cannot have it yet. */
-  isPreparing({ attempt, epoch }: PoolAttempt): boolean {
-    return this.#preparing.get(attempt) === epoch;
+  isPreparing({ attempt, epoch, task_type }: PoolAttempt): boolean {
+    const preparing = this.#preparing.get(attempt);
+    return preparing?.epoch === epoch && preparing.task_type === task_type;
+  }
+
+  /** What is being prepared is not sent. */
+  recall(attempt: string): void {
+    this.#preparing.delete(attempt);
   }
 
   /** Keeps a claim's request for the assignment that follows it. */
@@ -93,6 +93,7 @@ export class Assigner {
 
   /** Forgets what is kept of a dispatch. */
   drop(attempt: string): void {
+    this.recall(attempt);
     this.#requests.delete(attempt);
     this.#pauses.delete(attempt);
   }
@@ -113,7 +114,7 @@ export class Assigner {
       this.#store.assign(attempt, runner_id, now + this.#host.leaseMs);
       const row = this.#store.find(attempt);
       if (row === null) continue;
-      this.#preparing.set(attempt, row.epoch);
+      this.#preparing.set(attempt, row);
       void this.#deliver(row);
     }
     this.#host.arm();
@@ -131,9 +132,10 @@ export class Assigner {
       logWarning("attempt_not_prepared", error, { attempt: row.attempt, epoch: row.epoch });
       return "failed" as const;
     });
-    if (this.isPreparing(row)) this.#preparing.delete(row.attempt);
+    // It may have been stopped, recalled or dispatched anew meanwhile.
+    if (this.#preparing.get(row.attempt) !== row) return;
+    this.recall(row.attempt);
     const current = this.#store.find(row.attempt);
-    // It may have been stopped, or dispatched anew, meanwhile.
     if (current?.epoch !== row.epoch || current.state !== "assigned") return;
     if (prepared === "fenced") return this.#host.forget(current);
     if (prepared === "failed") {
@@ -142,11 +144,14 @@ export class Assigner {
       return;
     }
     if (prepared.type === "ended") return this.#host.end(current, prepared);
-    const connection = this.#connections.of(row.runner_id ?? "");
     this.#store.send(row.attempt, Date.now() + this.#host.leaseMs, prepared.work);
-    this.drop(row.attempt);
-    if (connection?.send(prepared) === true) return this.#host.arm();
+    const runner = row.runner_id ?? "";
+    if (this.#connections.of(runner)?.send(prepared) === true) {
+      this.drop(row.attempt);
+      return this.#host.arm();
+    }
     this.#store.requeue(row.attempt);
+    this.pause(row.attempt, runner, "The connection of the runner that was to have it has ended.");
     this.assign();
   }
 
@@ -160,7 +165,7 @@ export class Assigner {
     const claim =
       kept?.epoch === row.epoch
         ? kept.wanted
-        : await this.#host.owner(row).claimAttempt(refOf(row));
+        : await this.#host.owner(row).claimAttempt(refOf(row), row.task_type);
     if (claim.status === "fenced") return "fenced";
     const { work, project_id, ref } = claim.request;
     try {

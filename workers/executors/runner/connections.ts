@@ -6,41 +6,63 @@ import type { Connection, Outgoing } from "./pool-types.ts";
 /** Closing codes, for the runner's log: it learns all it has to know from frames. */
 export const CLOSE_REPLACED = 4001;
 export const CLOSE_REFUSED = 4003;
+const CLOSE_BROKEN = 4004;
+const CLOSE_GONE = 1000;
 
-const attachmentSchema = z.object({ runner_id: z.string(), is_ready: z.boolean() });
+/** Kept with each socket: it outlives the object's memory. */
+const attachmentSchema = z.object({
+  runner_id: z.string(),
+  is_ready: z.boolean(),
+  is_closed: z.boolean().default(false),
+});
+type Attachment = Readonly<z.output<typeof attachmentSchema>>;
 
 class SocketConnection implements Connection {
-  readonly runner_id: string;
   readonly socket: WebSocket;
-  #isReady: boolean;
+  #state: Attachment;
 
-  constructor(socket: WebSocket, runnerId: string, isReady: boolean) {
+  constructor(socket: WebSocket, state: Attachment) {
     this.socket = socket;
-    this.runner_id = runnerId;
-    this.#isReady = isReady;
+    this.#state = state;
+  }
+
+  get runner_id(): string {
+    return this.#state.runner_id;
   }
 
   get isReady(): boolean {
-    return this.#isReady;
+    return this.#state.is_ready;
   }
 
-  /** Kept with the socket: it outlives the object's memory. */
   set isReady(value: boolean) {
-    this.#isReady = value;
-    this.socket.serializeAttachment({ runner_id: this.runner_id, is_ready: value });
+    if (!this.isClosed) this.#keep({ ...this.#state, is_ready: value });
+  }
+
+  get isClosed(): boolean {
+    return this.#state.is_closed;
+  }
+
+  #keep(state: Attachment): void {
+    this.#state = state;
+    this.socket.serializeAttachment(state);
   }
 
   send(frame: Outgoing): boolean {
+    if (this.isClosed) return false;
     try {
       this.socket.send(JSON.stringify(frame));
       return true;
     } catch {
+      // Nothing can be given to it any more, even before its end is reported.
+      this.close(CLOSE_BROKEN, "broken");
       return false;
     }
   }
 
   close(code: number, reason: string): void {
+    if (this.isClosed) return;
     try {
+      this.#keep({ ...this.#state, is_ready: false, is_closed: true });
       this.socket.close(code, reason);
     } catch {
       // It is closed already.
@@ -65,9 +87,9 @@ export class Connections {
   accept(runnerId: string): Response {
     const { 0: client, 1: server } = new WebSocketPair();
     this.#context.acceptWebSocket(server, [runnerId]);
-    const connection = new SocketConnection(server, runnerId, false);
-    connection.isReady = false;
-    this.#sockets.set(server, connection);
+    const state = { runner_id: runnerId, is_ready: false, is_closed: false };
+    server.serializeAttachment(state);
+    this.#sockets.set(server, new SocketConnection(server, state));
     return new Response(null, { status: 101, webSocket: client });
   }
 
@@ -76,13 +98,14 @@ export class Connections {
     if (known) return known;
     const attached = attachmentSchema.safeParse(socket.deserializeAttachment());
     if (!attached.success) return null;
-    const { runner_id, is_ready } = attached.data;
-    const connection = new SocketConnection(socket, runner_id, is_ready);
+    const connection = new SocketConnection(socket, attached.data);
     this.#sockets.set(socket, connection);
     return connection;
   }
 
+  /** The socket has ended. */
   release(socket: WebSocket): void {
+    this.ofSocket(socket)?.close(CLOSE_GONE, "closed");
     this.#sockets.delete(socket);
   }
 
@@ -111,8 +134,7 @@ export class Connections {
     for (const connection of [...this.#all(runnerId)]) {
       if (connection === keep) continue;
       connection.close(code, reason);
-      if (connection instanceof SocketConnection) this.#sockets.delete(connection.socket);
-      else this.#sessions.delete(runnerId);
+      if (connection instanceof PollSession) this.#sessions.delete(runnerId);
     }
   }
 
@@ -123,7 +145,7 @@ export class Connections {
 
   *#all(runnerId: string): Generator<Connection> {
     for (const connection of this.#sockets.values()) {
-      if (connection.runner_id === runnerId) yield connection;
+      if (connection.runner_id === runnerId && !connection.isClosed) yield connection;
     }
     const session = this.#sessions.get(runnerId);
     if (session?.isAlive(Date.now(), this.#leaseMs)) yield session;

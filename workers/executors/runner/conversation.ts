@@ -4,8 +4,10 @@ import type { Assigner } from "./assigner.ts";
 import { CLOSE_REFUSED, CLOSE_REPLACED, type Connections } from "./connections.ts";
 import type { Dispatches } from "./dispatches.ts";
 import type { PoolStore } from "./pool-store.ts";
-import { type Connection, isActive, type PoolAttempt } from "./pool-types.ts";
+import { type Connection, isActive, type PoolAttempt, REVOKED } from "./pool-types.ts";
 import {
+  type Dispatched,
+  dispatchedKey,
   type FromRunner,
   fromRunnerSchema,
   HEARTBEAT_MS,
@@ -21,7 +23,6 @@ import type { Tracker } from "./tracker.ts";
 const MAX_FRAME_CHARS = 2 * MAX_LOG_FRAME_CHARS;
 
 type Frame<Type extends FromRunner["type"]> = Extract<FromRunner, { type: Type }>;
-type Dispatched = { readonly attempt: string; readonly epoch: number };
 
 export interface ConversationDeps {
   readonly store: PoolStore;
@@ -46,7 +47,12 @@ export class Conversation {
 
   /** Hears a message of a WebSocket. */
   hearText(connection: Connection, text: string): Promise<void> {
-    const frame = fromRunnerSchema.safeParse(parse(text));
+    return this.hearValue(connection, parseJson(text));
+  }
+
+  /** Hears what should be a frame; what is none is refused. */
+  hearValue(connection: Connection, value: unknown): Promise<void> {
+    const frame = fromRunnerSchema.safeParse(value);
     if (frame.success) return this.hear(connection, frame.data);
     const [issue] = frame.error.issues;
     const where = issue?.path.join(".") ?? "";
@@ -70,6 +76,8 @@ export class Conversation {
   }
 
   #take(connection: Connection, frame: FromRunner): Promise<void> | void {
+    // What it has is known to the connection that took its place.
+    if (connection.isClosed) return;
     if (frame.type === "hello") return this.#hello(connection, frame);
     if (!connection.isReady) {
       this.#refuse(connection, "hello_missing", "The first frame of a connection is a hello.");
@@ -106,6 +114,8 @@ export class Conversation {
     const before = roster.greet(runner_id, hello, Date.now());
     const isSameLife = before.boot_id === hello.boot_id;
     const resumed = await Promise.all(this.#sort(runner_id, hello.running, isSameLife));
+    // Another connection of the runner may have said hello meanwhile.
+    if (connection.isClosed) return;
     if (roster.find(runner_id)?.is_revoked === true) return this.#refuseRevoked(connection);
     connection.isReady = true;
     connection.send({
@@ -123,22 +133,21 @@ export class Conversation {
   }
 
   #refuseRevoked(connection: Connection): void {
-    const message = "This runner has been revoked. Register it anew with POST /api/v1/runners.";
-    this.#refuse(connection, "revoked", message);
+    this.#refuse(connection, REVOKED.code, REVOKED.message);
   }
 
   /** Of what the runner should have: what it goes on with, what it never got, what is lost. */
   #sort(runnerId: string, running: readonly Held[], isSameLife: boolean): Promise<Held | null>[] {
     const { store, dispatches, assigner, leaseMs } = this.#deps;
-    const named = new Set(running.map(keyOf));
+    const named = new Set(running.map(dispatchedKey));
     const mine = store.activeOf(runnerId).filter((row) => !assigner.isPreparing(row));
-    const kept = mine.filter((row) => named.has(keyOf(row)));
+    const kept = mine.filter((row) => named.has(dispatchedKey(row)));
     store.renew(
       runnerId,
       kept.map(({ attempt }) => attempt),
       Date.now() + leaseMs,
     );
-    for (const row of mine.filter((row) => !named.has(keyOf(row)))) {
+    for (const row of mine.filter((row) => !named.has(dispatchedKey(row)))) {
       // The same process that does not have it, and never said that it started, did not get it.
       if (isSameLife && row.state === "assigned") dispatches.requeue(row);
       else dispatches.lose(row);
@@ -162,10 +171,10 @@ export class Conversation {
     const { runner_id } = connection;
     const now = Date.now();
     roster.hear(runner_id, heartbeat, now);
-    const mine = new Map(store.activeOf(runner_id).map((row) => [keyOf(row), row]));
+    const mine = new Map(store.activeOf(runner_id).map((row) => [dispatchedKey(row), row]));
     const kept: string[] = [];
     for (const held of heartbeat.running) {
-      const row = mine.get(keyOf(held));
+      const row = mine.get(dispatchedKey(held));
       if (row === undefined) {
         this.#answerOver(connection, held);
         continue;
@@ -272,11 +281,8 @@ export class Conversation {
   }
 }
 
-function keyOf({ attempt, epoch }: Dispatched): string {
-  return `${attempt}/${epoch}`;
-}
-
-function parse(text: string): unknown {
+/** Undefined for what is no JSON. */
+export function parseJson(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch {

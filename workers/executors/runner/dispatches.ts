@@ -2,25 +2,22 @@
 import { logWarning } from "../../http/log.ts";
 import {
   attemptKey,
-  type Claim,
+  DETACHED_TYPES,
   type DetachedRef,
   type Dispatch,
+  dispatchKey,
   type OfferAnswer,
+  refOf,
   type Waiting,
 } from "../detached.ts";
 import type { StopReason } from "../port.ts";
 import type { Assigner } from "./assigner.ts";
 import type { Connections } from "./connections.ts";
-import { retryDelay } from "./leases.ts";
+import type { Failover } from "./failover.ts";
 import { fits, whyNone } from "./matching.ts";
 import type { PoolStore } from "./pool-store.ts";
-import {
-  type FinalReport,
-  isActive,
-  type PoolAttempt,
-  type PoolOwner,
-  refOf,
-} from "./pool-types.ts";
+import { type FinalReport, isActive, type PoolAttempt, type PoolOwner } from "./pool-types.ts";
+import { backendNameOf } from "./pools.ts";
 import { GRACE_MS } from "./protocol.ts";
 import type { Reporter } from "./reporter.ts";
 import type { Roster } from "./roster.ts";
@@ -28,8 +25,6 @@ import type { Roster } from "./roster.ts";
 /** Dispatches that wait in one pool. */
 export const MAX_QUEUED = 1_000;
 const FULL_RETRY_SECONDS = 5;
-/** Tries at a claim before whoever offers is to offer again. */
-const CLAIM_TRIES = 4;
 /** A dispatch that is over is recognised for this long. */
 export const REMEMBERED_MS = 10 * 60_000;
 
@@ -39,6 +34,7 @@ export interface DispatchesDeps {
   readonly connections: Connections;
   readonly reporter: Reporter;
   readonly assigner: Assigner;
+  readonly failover: Failover;
   /** The pool's own name. */
   readonly pool: string;
   /** Dispatches that may wait. */
@@ -54,7 +50,7 @@ interface Claiming {
 
 export class Dispatches {
   readonly #deps: DispatchesDeps;
-  /** Claims under way, by attempt and epoch. */
+  /** Claims under way, by dispatch and type: one that goes to another type is claimed anew. */
   readonly #claiming = new Map<string, Claiming>();
 
   constructor(deps: DispatchesDeps) {
@@ -62,17 +58,17 @@ export class Dispatches {
   }
 
   /** Takes a dispatch; offered again while its claim is under way, it is the same offer. */
-  async offer(dispatch: Dispatch, patient: boolean): Promise<OfferAnswer> {
-    const place = placeOf(dispatch);
+  async offer(dispatch: Dispatch): Promise<OfferAnswer> {
+    const place = claimKey(dispatch, dispatch.task_type);
     const under = this.#claiming.get(place);
     if (under) return under.answer;
     const known = this.#deps.store.find(attemptKey(dispatch));
     if (known !== null && known.epoch > dispatch.epoch) return { status: "taken" };
-    if (known?.epoch === dispatch.epoch) return this.#known(known);
-    const refused = this.#refusal(dispatch, patient);
+    if (known !== null && isOf(known, dispatch)) return this.#known(known, dispatch);
+    const refused = this.#refusal(dispatch);
     if (refused !== null) return refused;
     const claiming: Claiming = {
-      answer: Promise.resolve().then(() => this.#claim(dispatch, patient, claiming)),
+      answer: Promise.resolve().then(() => this.#claim(dispatch, claiming)),
       isStopped: false,
     };
     this.#claiming.set(place, claiming);
@@ -83,7 +79,18 @@ export class Dispatches {
     }
   }
 
-  async #known(row: PoolAttempt): Promise<OfferAnswer> {
+  async #known(row: PoolAttempt, { patient }: Dispatch): Promise<OfferAnswer> {
+    const { store, failover, pool, arm } = this.#deps;
+    // A dispatch that no executor could have comes back to the first, and waits there.
+    if (patient && !row.patient) store.setPatient(row.attempt);
+    else if (row.state === "queued") {
+      const reason = failover.reason(row, Date.now());
+      if (reason !== null) {
+        this.forget(row);
+        return { status: "unavailable", reason, by: backendNameOf(pool) };
+      }
+      arm();
+    }
     if (row.state === "queued" || isActive(row)) {
       const answer = await this.#deps.owner(row).reportAttempt(refOf(row), [{ type: "alive" }]);
       if (answer.status === "fenced") this.fenced(row);
@@ -92,33 +99,34 @@ export class Dispatches {
   }
 
   /** What can be refused before it is claimed. */
-  #refusal({ task_type }: Dispatch, patient: boolean): OfferAnswer | null {
+  #refusal({ task_type, patient }: Dispatch): OfferAnswer | null {
     const { store, pool, roster, maxQueued } = this.#deps;
     if (!patient) {
       const reason = whyNone(pool, roster.offerings(), { task_type, runs_on: [] });
-      if (reason !== null) return { status: "unavailable", reason };
+      if (reason !== null) return { status: "unavailable", reason, by: backendNameOf(pool) };
     }
     return store.queueLength() + this.#claiming.size >= maxQueued
       ? { status: "full", retry_after_seconds: FULL_RETRY_SECONDS }
       : null;
   }
 
-  async #claim(dispatch: Dispatch, patient: boolean, claiming: Claiming): Promise<OfferAnswer> {
+  async #claim(dispatch: Dispatch, claiming: Claiming): Promise<OfferAnswer> {
     const { store, pool, roster, assigner } = this.#deps;
-    const claim = await this.#claimOf(dispatch);
+    const { epoch, resource_id, run, step, placement, project_id, task_type, patient } = dispatch;
+    const claim = await this.#deps.owner(dispatch).claimAttempt(refOf(dispatch), task_type);
     if (claim.status === "fenced" || claiming.isStopped) return { status: "taken" };
-    const { epoch, resource_id, run, step, placement, project_id, task_type } = dispatch;
     const attempt = attemptKey(dispatch);
     const { runs_on, priority, timeout_ms } = claim;
     if (!patient) {
       const reason = whyNone(pool, roster.offerings(), { task_type, runs_on });
-      if (reason !== null) return { status: "unavailable", reason };
+      if (reason !== null) return { status: "unavailable", reason, by: backendNameOf(pool) };
     }
     const before = store.find(attempt);
-    if (before !== null && before.epoch >= epoch) return { status: "taken" };
+    if (before !== null && before.epoch > epoch) return { status: "taken" };
+    if (before?.epoch === epoch && !this.#replace(before, task_type)) return { status: "taken" };
     if (before !== null) this.fenced(before);
     store.queue({
-      ...{ attempt, epoch, resource_id, run, step, placement, project_id, task_type },
+      ...{ attempt, epoch, resource_id, run, step, placement, project_id, task_type, patient },
       ...{ runs_on, priority, timeout_ms, queued_at: Date.now() },
     });
     assigner.keep(attempt, epoch, claim);
@@ -126,24 +134,25 @@ export class Dispatches {
     return { status: "taken" };
   }
 
-  async #claimOf(dispatch: Dispatch): Promise<Claim> {
-    const { resource_id, run, step, epoch } = dispatch;
-    for (let tries = 1; ; tries += 1) {
-      try {
-        return await this.#deps.owner(dispatch).claimAttempt({ resource_id, run, step, epoch });
-      } catch (error) {
-        logWarning("claim_failed", error, { resource_id, run, step, epoch, tries });
-        if (tries >= CLAIM_TRIES) throw error;
-        await scheduler.wait(retryDelay(tries));
-      }
-    }
+  /**
+   * Whether a dispatch that was claimed for another type may take the place of what is known of it.
+   * What a runner may have had of it under this epoch is lost first: frames name no type, so that the
+   * runner would take the one for the other. Its owner then dispatches the step anew.
+   */
+  #replace(before: PoolAttempt, type: Dispatch["task_type"]): boolean {
+    if (before.task_type === type) return false;
+    if (before.state === "queued" || this.#deps.assigner.isPreparing(before)) return true;
+    if (before.state !== "ending") this.lose(before);
+    return false;
   }
 
   stop(ref: DetachedRef, reason: StopReason): { status: "stopping" | "unknown" } {
     const { store, assigner } = this.#deps;
-    const claiming = this.#claiming.get(placeOf(ref));
-    // Its claim may have been granted already; it is not carried out.
-    if (claiming) claiming.isStopped = true;
+    for (const type of DETACHED_TYPES) {
+      const claiming = this.#claiming.get(claimKey(ref, type));
+      // Its claim may have been granted already; it is not carried out.
+      if (claiming) claiming.isStopped = true;
+    }
     const row = store.find(attemptKey(ref));
     if (row === null || row.epoch > ref.epoch) return { status: "unknown" };
     if (row.epoch < ref.epoch) {
@@ -191,8 +200,35 @@ export class Dispatches {
       this.end(row, { type: "ended", outcome: { status: "cancelled" } });
       return;
     }
-    this.#deps.reporter.drop(row.attempt);
-    this.#deps.store.requeue(row.attempt);
+    const { reporter, assigner, store } = this.#deps;
+    reporter.drop(row.attempt);
+    assigner.recall(row.attempt);
+    store.requeue(row.attempt);
+  }
+
+  /** The runner is gone for good: what it never got is for others, and the rest of its is lost. */
+  leave(runnerId: string): void {
+    const { store, assigner } = this.#deps;
+    for (const row of store.activeOf(runnerId)) {
+      if (assigner.isPreparing(row)) this.requeue(row);
+      else this.lose(row);
+    }
+    assigner.assign();
+  }
+
+  /** Sends away what does not wait for a runner and has had none that fits for a lease. */
+  failOver(now: number): void {
+    const { failover, owner } = this.#deps;
+    for (const row of failover.due(now)) {
+      // Before its owner hears of it, so that no runner is given what goes elsewhere. An owner that
+      // does not hear sends it again, and it is claimed and refused anew.
+      this.forget(row);
+      void owner(row)
+        .attemptUnavailable(refOf(row), row.task_type)
+        .catch((error: unknown) =>
+          logWarning("owner_not_told", error, { attempt: row.attempt, epoch: row.epoch }),
+        );
+    }
   }
 
   /** Nobody knows what became of it. */
@@ -261,13 +297,19 @@ export class Dispatches {
   forget(row: PoolAttempt): void {
     const { store, reporter, assigner } = this.#deps;
     const current = store.find(row.attempt);
-    if (current?.epoch === row.epoch) store.remove(row.attempt);
+    if (current === null || !isOf(current, row)) return;
+    store.remove(row.attempt);
     reporter.drop(row.attempt);
     assigner.drop(row.attempt);
     assigner.assign();
   }
 }
 
-function placeOf(ref: DetachedRef): string {
-  return `${attemptKey(ref)}/${ref.epoch}`;
+/** Whether a row is of a dispatch: one that goes to another executor keeps its epoch. */
+function isOf(row: PoolAttempt, dispatch: Pick<Dispatch, "epoch" | "task_type">): boolean {
+  return row.epoch === dispatch.epoch && row.task_type === dispatch.task_type;
+}
+
+function claimKey(ref: DetachedRef, type: Dispatch["task_type"]): string {
+  return `${dispatchKey(ref)} ${type}`;
 }

@@ -23,6 +23,7 @@ export class PollSession implements Connection {
   }
 
   close(): void {
+    this.isReady = false;
     this.isClosed = true;
     this.#wake();
   }

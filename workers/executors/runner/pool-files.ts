@@ -1,7 +1,8 @@
 /** Which files a runner may read and write for its attempts. */
+import { refOf } from "../detached.ts";
 import { MAX_ARTIFACT_BYTES } from "../port.ts";
 import type { PoolStore } from "./pool-store.ts";
-import { isActive, type PoolAttempt, type PoolOwner, refOf } from "./pool-types.ts";
+import { isActive, type PoolAttempt, type PoolOwner } from "./pool-types.ts";
 
 /** An attempt as its runner names it. */
 export interface AttemptName {

@@ -11,7 +11,8 @@ CREATE TABLE IF NOT EXISTS attempts (
   state TEXT NOT NULL, priority INTEGER NOT NULL, queued_at INTEGER NOT NULL, runs_on TEXT NOT NULL,
   timeout_ms INTEGER NOT NULL, runner_id TEXT, lease_until INTEGER NOT NULL DEFAULT 0,
   is_graced INTEGER NOT NULL DEFAULT 0, is_started_told INTEGER NOT NULL DEFAULT 0,
-  output INTEGER NOT NULL DEFAULT 0, stop TEXT, final TEXT, blob_keys TEXT NOT NULL DEFAULT '[]'
+  output INTEGER NOT NULL DEFAULT 0, stop TEXT, final TEXT, blob_keys TEXT NOT NULL DEFAULT '[]',
+  patient INTEGER NOT NULL DEFAULT 1
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS attempts_queue ON attempts (priority DESC, queued_at, attempt)
   WHERE state = 'queued';
@@ -34,6 +35,14 @@ CREATE TABLE IF NOT EXISTS kept (
 ) WITHOUT ROWID;
 `;
 
+/**
+ * Columns that came after the first version of a table, which CREATE TABLE leaves as it is. Rows of
+ * before are given the default: a dispatch that was queued then waits on, as it was to.
+ */
+export const LATER_COLUMNS = [
+  { table: "attempts", column: "patient", definition: "INTEGER NOT NULL DEFAULT 1" },
+] as const;
+
 const flag = z.number().transform((value) => value !== 0);
 const json = <Schema extends z.ZodType>(schema: Schema) =>
   z
@@ -53,6 +62,7 @@ export const attemptRow = z.object({
   placement: z.enum(["shared", "own"]),
   project_id: z.string(),
   task_type: z.enum(DETACHED_TYPES),
+  patient: flag,
   state: z.enum(POOL_STATES),
   priority: z.number(),
   queued_at: z.number(),
@@ -75,6 +85,9 @@ export const queuedRow = z.object({
   priority: z.number(),
   queued_at: z.number(),
 });
+
+/** What waiting dispatches ask of a runner, each once. */
+export const demandRow = z.object({ task_type: z.enum(DETACHED_TYPES), runs_on: strings });
 
 export const runnerRow = z.object({
   runner_id: z.string(),

@@ -2,8 +2,15 @@
 import { z } from "zod";
 import type { AttemptRequest, StopReason } from "../port.ts";
 import type { Lease } from "./leases.ts";
-import type { Queued } from "./matching.ts";
-import { attemptRow, queuedRow, runnerRow, SCHEMA } from "./pool-schema.ts";
+import type { Demand, Queued } from "./matching.ts";
+import {
+  attemptRow,
+  demandRow,
+  LATER_COLUMNS,
+  queuedRow,
+  runnerRow,
+  SCHEMA,
+} from "./pool-schema.ts";
 import type { FinalReport, PoolAttempt, PoolRunner } from "./pool-types.ts";
 
 /** Rows of the queue that one read takes. */
@@ -22,6 +29,7 @@ export type NewAttempt = Pick<
   | "placement"
   | "project_id"
   | "task_type"
+  | "patient"
   | "priority"
   | "queued_at"
   | "runs_on"
@@ -34,6 +42,11 @@ export class PoolStore {
   constructor(sql: SqlStorage) {
     this.#sql = sql;
     sql.exec(SCHEMA);
+    for (const { table, column, definition } of LATER_COLUMNS) {
+      const known = sql.exec("SELECT 1 FROM pragma_table_info(?) WHERE name = ?", table, column);
+      if (known.toArray().length > 0) continue;
+      sql.exec(`ALTER TABLE ${table} ADD COLUMN ${column} ${definition}`);
+    }
   }
 
   find(attempt: string): PoolAttempt | null {
@@ -45,8 +58,8 @@ export class PoolStore {
     this.#sql.exec("DELETE FROM kept WHERE attempt = ?", row.attempt);
     this.#sql.exec(
       `INSERT OR REPLACE INTO attempts (attempt, epoch, resource_id, run, step, placement, project_id,
-         task_type, state, priority, queued_at, runs_on, timeout_ms)
-       VALUES (?, ?, ?, ?, ?, ?, ?, ?, 'queued', ?, ?, ?, ?)`,
+         task_type, patient, state, priority, queued_at, runs_on, timeout_ms)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 'queued', ?, ?, ?, ?)`,
       row.attempt,
       row.epoch,
       row.resource_id,
@@ -55,6 +68,7 @@ export class PoolStore {
       row.placement,
       row.project_id,
       row.task_type,
+      row.patient ? 1 : 0,
       row.priority,
       row.queued_at,
       JSON.stringify(row.runs_on),
@@ -86,6 +100,30 @@ export class PoolStore {
 
   queueLength(): number {
     return this.#count("SELECT COUNT(*) AS count FROM attempts WHERE state = 'queued'");
+  }
+
+  /** What queued dispatches that do not wait for a runner ask of one. */
+  impatientDemands(): Demand[] {
+    return this.#sql
+      .exec(
+        "SELECT DISTINCT task_type, runs_on FROM attempts WHERE state = 'queued' AND patient = 0",
+      )
+      .toArray()
+      .map((row) => demandRow.parse(row));
+  }
+
+  /** Queued dispatches that do not wait for a runner and ask this of one. */
+  impatient({ task_type, runs_on }: Demand): PoolAttempt[] {
+    return this.#attempts(
+      "SELECT * FROM attempts WHERE state = 'queued' AND patient = 0 AND task_type = ? AND runs_on = ?",
+      task_type,
+      JSON.stringify(runs_on),
+    );
+  }
+
+  /** It waits for a runner from now on. */
+  setPatient(attempt: string): void {
+    this.#sql.exec("UPDATE attempts SET patient = 1 WHERE attempt = ?", attempt);
   }
 
   /** Dispatches of the same type that stand before this one in the queue. */
@@ -224,9 +262,9 @@ export class PoolStore {
     return new Map(rows.map((row) => usage.parse(row)).map((row) => [row.runner_id, row.count]));
   }
 
+  /** Forgets what is over and need not be recognised any more. */
   purge(now: number): void {
     this.#sql.exec("DELETE FROM attempts WHERE state = 'done' AND lease_until <= ?", now);
-    this.#sql.exec("DELETE FROM nonces WHERE expires_at <= ?", now);
   }
 
   runner(runnerId: string): PoolRunner | null {
@@ -257,8 +295,9 @@ export class PoolStore {
     );
   }
 
-  /** False when the runner has used the nonce already. */
-  useNonce(runnerId: string, nonce: string, expiresAt: number): boolean {
+  /** False when the runner has used the nonce already. Expired ones are forgotten. */
+  useNonce(runnerId: string, nonce: string, expiresAt: number, now: number): boolean {
+    this.#sql.exec("DELETE FROM nonces WHERE expires_at <= ?", now);
     return (
       this.#sql
         .exec(

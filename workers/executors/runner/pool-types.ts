@@ -6,14 +6,16 @@ import type {
   DetachedReport,
   DetachedType,
   Dispatch,
+  DispatchOwner,
 } from "../detached.ts";
 import type { AttemptRef, SecretResolver, StopReason, TaskType, Work } from "../port.ts";
 import type { Lease } from "./leases.ts";
 import type { ToRunner } from "./protocol.ts";
 
-/** The owner of attempts as one pool calls it: its claims are in the pool's name. */
+/** The owner of attempts as one pool calls it: what it says is in the pool's name. */
 export interface PoolOwner extends Omit<AttemptOwner, "claimAttempt"> {
-  claimAttempt(ref: DetachedRef): Promise<Claim>;
+  claimAttempt(ref: DetachedRef, type: DetachedType): Promise<Claim>;
+  attemptUnavailable(ref: DetachedRef, type: DetachedType): Promise<void>;
 }
 
 /** What the coordinator is told last of a dispatch. */
@@ -34,6 +36,8 @@ export interface PoolAttempt extends Lease, DetachedRef {
   readonly placement: Dispatch["placement"];
   readonly project_id: string;
   readonly task_type: DetachedType;
+  /** Whether it waits for a runner; else another type is tried when none that fits is connected. */
+  readonly patient: boolean;
   readonly state: PoolState;
   readonly priority: number;
   readonly queued_at: number;
@@ -52,10 +56,6 @@ export interface PoolAttempt extends Lease, DetachedRef {
 
 export function isActive({ state }: PoolAttempt): boolean {
   return state === "assigned" || state === "running";
-}
-
-export function refOf({ resource_id, run, step, epoch }: PoolAttempt): DetachedRef {
-  return { resource_id, run, step, epoch };
 }
 
 /** A runner of the pool, connected or not. */
@@ -87,11 +87,20 @@ export type Outgoing =
   | Exclude<ToRunner, Assign>
   | (Omit<Assign, "work" | "ref"> & { readonly work: Work; readonly ref: AttemptRef });
 
+/** What a runner is told that was revoked, by its connection or by its requests. */
+export const REVOKED = {
+  type: "refused",
+  code: "revoked",
+  message: "This runner has been revoked. Register it anew with POST /api/v1/runners.",
+} as const satisfies ToRunner;
+
 /** One connection of a runner, by whichever transport. */
 export interface Connection {
   readonly runner_id: string;
-  /** Whether its hello has been answered. */
+  /** Whether its hello has been answered; false for good once it is closed. */
   isReady: boolean;
+  /** What it still says is not heard. */
+  readonly isClosed: boolean;
   /** False when it is known to be gone. */
   send(frame: Outgoing): boolean;
   close(code: number, reason: string): void;
@@ -99,7 +108,11 @@ export interface Connection {
 
 export interface PoolPorts {
   /** The coordinator of a resource. */
-  owner(env: Env, placement: Dispatch["placement"], resourceId: string): AttemptOwner;
+  owner(
+    env: Env,
+    placement: Dispatch["placement"],
+    resourceId: string,
+  ): AttemptOwner & Pick<DispatchOwner, "attemptUnavailable">;
   secrets(env: Env): SecretResolver;
   /** How long a runner may be silent; LEASE_MS unless set. */
   readonly lease_ms?: number;

@@ -4,44 +4,43 @@
  */
 import { DurableObject } from "cloudflare:workers";
 import { z } from "zod";
-import type {
-  AttemptBackend,
-  AttemptOwner,
-  DetachedRef,
-  Dispatch,
-  OfferAnswer,
-  Waiting,
-} from "../detached.ts";
+import type { AttemptBackend, DetachedRef, Dispatch, OfferAnswer, Waiting } from "../detached.ts";
 import type { StopReason, TaskType } from "../port.ts";
 import { Assigner } from "./assigner.ts";
 import { CLOSE_REFUSED, Connections } from "./connections.ts";
-import { Conversation } from "./conversation.ts";
+import { Conversation, parseJson } from "./conversation.ts";
 import { Dispatches, MAX_QUEUED } from "./dispatches.ts";
+import { Failover } from "./failover.ts";
 import { afterRestart } from "./leases.ts";
 import { type ArtifactPlace, type AttemptName, type KeptFile, PoolFiles } from "./pool-files.ts";
 import { PoolStore } from "./pool-store.ts";
-import type { Admission, PoolOwner, PoolPorts, RunnerStatus } from "./pool-types.ts";
+import {
+  type Admission,
+  type PoolOwner,
+  type PoolPorts,
+  REVOKED,
+  type RunnerStatus,
+} from "./pool-types.ts";
 import { backendNameOf } from "./pools.ts";
-import { fromRunnerSchema, LEASE_MS } from "./protocol.ts";
+import { exchangeRequestSchema, LEASE_MS } from "./protocol.ts";
 import { Reporter } from "./reporter.ts";
 import { Roster } from "./roster.ts";
 import { readSignature } from "./signature.ts";
 
-/** `frames` is the JSON of a list of them, here and in the answer. */
-export interface Exchange {
-  readonly session: string;
-  readonly frames: string;
-  readonly wait_ms: number;
-}
-
-/** A session that the object does not know has to begin with a hello. */
 export type ExchangeAnswer =
+  /** JSON of a list of frames. */
   | { readonly status: "frames"; readonly frames: string }
-  | { readonly status: "unknown" };
+  /** A session that the object does not know has to begin with a hello. */
+  | { readonly status: "unknown" }
+  /** The body is no exchange. */
+  | { readonly status: "invalid"; readonly message: string };
 
-function claimingAs(owner: AttemptOwner, by: string): PoolOwner {
+const helloSchema = z.looseObject({ type: z.literal("hello") });
+
+function inNameOf(by: string, owner: ReturnType<PoolPorts["owner"]>): PoolOwner {
   return {
-    claimAttempt: (ref) => owner.claimAttempt(ref, by),
+    claimAttempt: (ref, type) => owner.claimAttempt(ref, by, type),
+    attemptUnavailable: (ref, type) => owner.attemptUnavailable(ref, type, by),
     reportAttempt: (ref, reports) => owner.reportAttempt(ref, reports),
     artifactPlace: (ref, path) => owner.artifactPlace(ref, path),
   };
@@ -55,6 +54,7 @@ export abstract class RunnerPoolBase extends DurableObject<Env> implements Attem
   readonly #reporter: Reporter;
   readonly #assigner: Assigner;
   readonly #dispatches: Dispatches;
+  readonly #failover: Failover;
   readonly #conversation: Conversation;
   readonly #files: PoolFiles;
   #armedAt: number | null = null;
@@ -68,7 +68,7 @@ export abstract class RunnerPoolBase extends DurableObject<Env> implements Attem
     const roster = new Roster(store, connections);
     const pool = context.id.name ?? "unnamed";
     const owner = ({ placement, resource_id }: Pick<Dispatch, "placement" | "resource_id">) =>
-      claimingAs(ports.owner(env, placement, resource_id), backendNameOf(pool));
+      inNameOf(backendNameOf(pool), ports.owner(env, placement, resource_id));
     const arm = () => this.#arm();
     this.#reporter = new Reporter({
       owner,
@@ -96,7 +96,10 @@ export abstract class RunnerPoolBase extends DurableObject<Env> implements Attem
       arm,
     };
     const maxQueued = ports.max_queued ?? MAX_QUEUED;
-    this.#dispatches = new Dispatches({ ...shared, owner, maxQueued });
+    const offerings = () => roster.offerings();
+    const failover = new Failover({ store, pool, leaseMs, offerings });
+    this.#dispatches = new Dispatches({ ...shared, owner, maxQueued, failover });
+    this.#failover = failover;
     this.#conversation = new Conversation({ ...shared, dispatches: this.#dispatches, leaseMs });
     this.#files = new PoolFiles({ store, owner, fenced: (row) => this.#dispatches.fenced(row) });
     this.#leaseMs = leaseMs;
@@ -105,9 +108,9 @@ export abstract class RunnerPoolBase extends DurableObject<Env> implements Attem
     this.#roster = roster;
   }
 
-  async offer(dispatch: Dispatch, patient: boolean): Promise<OfferAnswer> {
+  async offer(dispatch: Dispatch): Promise<OfferAnswer> {
     this.#open();
-    return this.#dispatches.offer(dispatch, patient);
+    return this.#dispatches.offer(dispatch);
   }
 
   async stop(ref: DetachedRef, reason: StopReason): Promise<{ status: "stopping" | "unknown" }> {
@@ -134,10 +137,9 @@ export abstract class RunnerPoolBase extends DurableObject<Env> implements Attem
   revoke(runnerId: string): void {
     this.#open();
     this.#roster.revoke(runnerId);
-    const message = "This runner has been revoked. Register it anew with POST /api/v1/runners.";
-    this.#connections.tellAll(runnerId, { type: "refused", code: "revoked", message });
-    this.#connections.closeOthers(runnerId, null, CLOSE_REFUSED, "revoked");
-    for (const row of this.#store.activeOf(runnerId)) this.#dispatches.lose(row);
+    this.#connections.tellAll(runnerId, REVOKED);
+    this.#connections.closeOthers(runnerId, null, CLOSE_REFUSED, REVOKED.code);
+    this.#dispatches.leave(runnerId);
   }
 
   /** Those of the runners that the pool knows. */
@@ -148,18 +150,22 @@ export abstract class RunnerPoolBase extends DurableObject<Env> implements Attem
   /** Lets a signed request in once, unless its runner is revoked. */
   admit(runnerId: string, nonce: string, expiresAt: number): Admission {
     if (this.#roster.find(runnerId)?.is_revoked === true) return "revoked";
-    return this.#store.useNonce(runnerId, nonce, expiresAt) ? "admitted" : "replayed";
+    return this.#store.useNonce(runnerId, nonce, expiresAt, Date.now()) ? "admitted" : "replayed";
   }
 
-  /** The long-poll: hears the frames, and answers with those for the runner. */
-  async exchange(runnerId: string, exchange: Exchange): Promise<ExchangeAnswer> {
+  /** The long-poll: hears the frames of a body, and answers with those for the runner. */
+  async exchange(runnerId: string, body: Uint8Array): Promise<ExchangeAnswer> {
     this.#open();
-    const known = this.#connections.session(runnerId, exchange.session);
-    const frames = z.array(fromRunnerSchema).parse(JSON.parse(exchange.frames));
-    if (known === null && frames[0]?.type !== "hello") return { status: "unknown" };
-    const session = known ?? this.#connections.begin(runnerId, exchange.session);
-    for (const frame of frames) await this.#conversation.hear(session, frame);
-    return { status: "frames", frames: JSON.stringify(await session.take(exchange.wait_ms)) };
+    const exchange = exchangeRequestSchema.safeParse(parseJson(new TextDecoder().decode(body)));
+    if (!exchange.success) {
+      return { status: "invalid", message: exchange.error.issues[0]?.message ?? "" };
+    }
+    const { session: name, frames, wait_ms } = exchange.data;
+    const known = this.#connections.session(runnerId, name);
+    if (known === null && !helloSchema.safeParse(frames[0]).success) return { status: "unknown" };
+    const session = known ?? this.#connections.begin(runnerId, name);
+    for (const frame of frames) await this.#conversation.hearValue(session, frame);
+    return { status: "frames", frames: JSON.stringify(await session.take(wait_ms)) };
   }
 
   mayRead(name: AttemptName, key: string): "allowed" | "fenced" | "foreign" {
@@ -194,11 +200,17 @@ export abstract class RunnerPoolBase extends DurableObject<Env> implements Attem
   }
 
   override webSocketClose(socket: WebSocket): void {
-    this.#connections.release(socket);
+    this.#release(socket);
   }
 
   override webSocketError(socket: WebSocket): void {
+    this.#release(socket);
+  }
+
+  #release(socket: WebSocket): void {
+    this.#open();
     this.#connections.release(socket);
+    this.#arm();
   }
 
   override async alarm(): Promise<void> {
@@ -212,6 +224,7 @@ export abstract class RunnerPoolBase extends DurableObject<Env> implements Attem
       else this.#dispatches.lose(row);
     }
     this.#store.purge(now);
+    this.#dispatches.failOver(now);
     this.#dispatches.tellEnding();
     this.#assigner.assign();
     this.#arm();
@@ -238,6 +251,7 @@ export abstract class RunnerPoolBase extends DurableObject<Env> implements Attem
       this.#store.nextLease(),
       this.#store.ending().length > 0 ? now + this.#leaseMs : null,
       this.#assigner.nextTry(),
+      this.#failover.next(now),
     ].filter((at) => at !== null);
     if (times.length === 0) return;
     const at = Math.max(now + 1, Math.min(...times));

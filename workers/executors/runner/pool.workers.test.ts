@@ -20,7 +20,7 @@ describe("an offer", () => {
     const pool = newPool();
     const runner = await ScriptedRunner.join(pool, "r1");
     const dispatch = owner.dispatch({ timeout_ms: 1_234, work: { command: "echo hi" } });
-    expect(await pool.offer(dispatch, true)).toEqual({ status: "taken" });
+    expect(await pool.offer(dispatch)).toEqual({ status: "taken" });
     const name = await runner.assigned(dispatch);
     expect(runner.all("assign")[0]).toMatchObject({
       timeout_ms: 1_234,
@@ -46,18 +46,20 @@ describe("an offer", () => {
   it("waits for a runner when it is patient, and is refused with the reason when it is not", async () => {
     const pool = newPool("project:waiting");
     const dispatch = owner.dispatch({ runs_on: ["gpu"] });
-    expect(await pool.offer(dispatch, false)).toEqual({
+    expect(await pool.offer({ ...dispatch, patient: false })).toEqual({
       status: "unavailable",
+      by: "runners/project:waiting",
       reason: expect.stringContaining("No runner is registered"),
     });
     expect(owner.claims).toBe(0);
     const plain = await ScriptedRunner.join(pool, "plain");
-    expect(await pool.offer(dispatch, false)).toEqual({
+    expect(await pool.offer({ ...dispatch, patient: false })).toEqual({
       status: "unavailable",
+      by: "runners/project:waiting",
       reason: expect.stringContaining('"gpu"'),
     });
     expect(await pool.waiting(dispatch)).toBeNull();
-    expect(await pool.offer(dispatch, true)).toEqual({ status: "taken" });
+    expect(await pool.offer(dispatch)).toEqual({ status: "taken" });
     expect(await pool.waiting(dispatch)).toMatchObject({ position: null });
     const fitting = await ScriptedRunner.join(pool, "gpu", { labels: ["gpu", "linux"] });
     await fitting.assigned(dispatch);
@@ -72,11 +74,12 @@ describe("an offer", () => {
       unavailable: { subprocess: "Switched off by its owner." },
     });
     const dispatch = owner.dispatch();
-    expect(await pool.offer(dispatch, false)).toEqual({
+    expect(await pool.offer({ ...dispatch, patient: false })).toEqual({
       status: "unavailable",
+      by: `runners/${pool.name}`,
       reason: expect.stringContaining("Switched off by its owner."),
     });
-    await pool.offer(dispatch, true);
+    await pool.offer(dispatch);
     expect(runner.all("assign")).toEqual([]);
     runner.heartbeat();
     await runner.assigned(dispatch);
@@ -86,14 +89,14 @@ describe("an offer", () => {
     const pool = newPool();
     const runner = await ScriptedRunner.join(pool, "r1", { slots: 1 });
     const first = owner.dispatch();
-    await pool.offer(first, true);
+    await pool.offer(first);
     const name = await runner.assigned(first);
     const [low, old, young] = [
       owner.dispatch({ priority: -5 }),
       owner.dispatch({ priority: 5 }),
       owner.dispatch({ priority: 5 }),
     ];
-    for (const dispatch of [low, old, young]) await pool.offer(dispatch, true);
+    for (const dispatch of [low, old, young]) await pool.offer(dispatch);
     expect((await pool.waiting(old))?.position).toBe(1);
     expect((await pool.waiting(young))?.position).toBe(2);
     expect(await pool.waiting(low)).toMatchObject({
@@ -112,7 +115,7 @@ describe("an offer", () => {
     const pool = newPool();
     const runners = await Promise.all(["a", "b"].map((id) => ScriptedRunner.join(pool, id)));
     const dispatches = Array.from({ length: 4 }, () => owner.dispatch());
-    await Promise.all(dispatches.map((dispatch) => pool.offer(dispatch, true)));
+    await Promise.all(dispatches.map((dispatch) => pool.offer(dispatch)));
     await eventually(() => {
       expect(runners.map((runner) => runner.all("assign").length)).toEqual([2, 2]);
     });
@@ -129,25 +132,26 @@ describe("an offer", () => {
     const runner = await ScriptedRunner.join(pool, "r1");
     const dispatch = owner.dispatch();
     owner.held = "claim";
-    const both = [pool.offer(dispatch, true), pool.offer(dispatch, true)];
+    const both = [pool.offer(dispatch), pool.offer(dispatch)];
     await eventually(() => expect(owner.waiting).toBe(1));
     owner.held = null;
     expect(await Promise.all(both)).toEqual([{ status: "taken" }, { status: "taken" }]);
     await runner.assigned(dispatch);
-    await pool.offer(dispatch, true);
+    await pool.offer(dispatch);
     expect(owner.types(dispatch)).toEqual(["alive"]);
     expect(owner.claims).toBe(1);
     expect(runner.all("assign")).toHaveLength(1);
   });
 
-  it("is taken again when its claim fails for a while, and thrown back when it fails on", async () => {
+  it("whose claim fails is thrown back at once, and taken when it is offered again", async () => {
     const pool = newPool();
     const dispatch = owner.dispatch();
     owner.isDown = true;
-    const failed = await pool.offer(dispatch, true).catch((error: unknown) => String(error));
+    const failed = await pool.offer(dispatch).catch((error: unknown) => String(error));
     expect(failed).toContain("reset");
+    expect(owner.failures).toBe(1);
     owner.isDown = false;
-    expect(await pool.offer(dispatch, true)).toEqual({ status: "taken" });
+    expect(await pool.offer(dispatch)).toEqual({ status: "taken" });
     expect(await pool.waiting(dispatch)).not.toBeNull();
   });
 
@@ -155,12 +159,12 @@ describe("an offer", () => {
     const pool = newPool();
     const runner = await ScriptedRunner.join(pool, "r1", { slots: 1 });
     const old = owner.dispatch();
-    await pool.offer(old, true);
+    await pool.offer(old);
     const name = await runner.assigned(old);
     const fresh = owner.again(old);
-    expect(await pool.offer(fresh, true)).toEqual({ status: "taken" });
+    expect(await pool.offer(fresh)).toEqual({ status: "taken" });
     expect(await runner.next("fenced")).toMatchObject(name);
-    expect(await pool.offer(old, true)).toEqual({ status: "taken" });
+    expect(await pool.offer(old)).toEqual({ status: "taken" });
     // The old one takes its slot until the runner says that it has it no more.
     expect(runner.all("assign")).toHaveLength(1);
     runner.heartbeat();
@@ -175,17 +179,23 @@ describe("an offer", () => {
     const runner = await ScriptedRunner.join(pool, "r1");
     const old = owner.dispatch();
     owner.again(old);
-    expect(await pool.offer(old, true)).toEqual({ status: "taken" });
-    expect(await pool.waiting(old)).toBeNull();
+    const stopping = owner.dispatch();
+    owner.step(stopping).isStopping = true;
+    const claimed = owner.dispatch();
+    owner.step(claimed).claimed_by = "runners/another";
+    for (const dispatch of [old, stopping, claimed]) {
+      expect(await pool.offer(dispatch)).toEqual({ status: "taken" });
+      expect(await pool.waiting(dispatch)).toBeNull();
+    }
     expect(runner.all("assign")).toEqual([]);
   });
 
   it("is refused when too much is queued", async () => {
     Object.assign(poolPorts, { max_queued: 3 });
     const pool = newPool();
-    const offers = Array.from({ length: 3 }, () => pool.offer(owner.dispatch(), true));
+    const offers = Array.from({ length: 3 }, () => pool.offer(owner.dispatch()));
     await Promise.all(offers);
-    const answer = await pool.offer(owner.dispatch(), true);
+    const answer = await pool.offer(owner.dispatch());
     expect(answer).toEqual({ status: "full", retry_after_seconds: expect.any(Number) });
   });
 
@@ -193,7 +203,7 @@ describe("an offer", () => {
     const pool = newPool();
     const first = await ScriptedRunner.join(pool, "a");
     const dispatch = owner.dispatch();
-    await pool.offer(dispatch, true);
+    await pool.offer(dispatch);
     const name = await first.assigned(dispatch);
     first.send({ type: "rejected", ...name, reason: "The disk is full." });
     await eventually(async () => {
@@ -215,7 +225,7 @@ describe("an offer", () => {
     await eventually(async () => {
       expect((await pool.status(["r1"]))[0]).toMatchObject({ is_draining: true });
     });
-    const answer = await pool.offer(owner.dispatch(), false);
+    const answer = await pool.offer({ ...owner.dispatch(), patient: false });
     expect(answer).toMatchObject({
       status: "unavailable",
       reason: expect.stringContaining("draining"),
@@ -227,7 +237,7 @@ describe("a stop", () => {
   it("of what is queued leaves nothing of it", async () => {
     const pool = newPool();
     const dispatch = owner.dispatch();
-    await pool.offer(dispatch, true);
+    await pool.offer(dispatch);
     expect(await pool.stop(dispatch, "cancel")).toEqual({ status: "unknown" });
     const runner = await ScriptedRunner.join(pool, "r1");
     expect(await pool.waiting(dispatch)).toBeNull();
@@ -239,7 +249,7 @@ describe("a stop", () => {
     const runner = await ScriptedRunner.join(pool, "r1");
     const dispatch = owner.dispatch();
     owner.held = "claim";
-    const offered = pool.offer(dispatch, true);
+    const offered = pool.offer(dispatch);
     await eventually(() => expect(owner.waiting).toBe(1));
     expect(await pool.stop(dispatch, "cancel")).toEqual({ status: "unknown" });
     owner.held = null;
@@ -252,7 +262,7 @@ describe("a stop", () => {
     const pool = newPool();
     // More than the pool keeps the requests of: the first is asked for again when it is assigned.
     const dispatches = Array.from({ length: 40 }, () => owner.dispatch());
-    for (const dispatch of dispatches) await pool.offer(dispatch, true);
+    for (const dispatch of dispatches) await pool.offer(dispatch);
     const [dispatch] = dispatches;
     if (!dispatch) throw new Error("no dispatch");
     owner.held = "claim";
@@ -268,7 +278,7 @@ describe("a stop", () => {
     const pool = newPool();
     const runner = await ScriptedRunner.join(pool, "r1");
     const dispatch = owner.dispatch();
-    await pool.offer(dispatch, true);
+    await pool.offer(dispatch);
     const name = await runner.assigned(dispatch);
     expect(await pool.stop(dispatch, "timeout")).toEqual({ status: "stopping" });
     expect(await runner.next("cancel")).toMatchObject({ ...name, reason: "timeout" });
@@ -287,7 +297,7 @@ describe("a stop", () => {
     const pool = newPool();
     const runner = await ScriptedRunner.join(pool, "r1");
     const dispatch = owner.dispatch();
-    await pool.offer(dispatch, true);
+    await pool.offer(dispatch);
     const name = await runner.assigned(dispatch);
     await pool.stop(dispatch, "cancel");
     runner.send({ type: "rejected", ...name, reason: "busy" });
@@ -303,7 +313,7 @@ describe("a stop", () => {
     const runner = await ScriptedRunner.join(pool, "r1");
     expect(await pool.stop(owner.dispatch(), "cancel")).toEqual({ status: "unknown" });
     const dispatch = owner.dispatch();
-    await pool.offer(dispatch, true);
+    await pool.offer(dispatch);
     const name = await runner.assigned(dispatch);
     expect(await pool.stop(owner.again(dispatch), "cancel")).toEqual({ status: "unknown" });
     expect(await runner.next("fenced")).toMatchObject(name);
@@ -319,7 +329,7 @@ describe("secrets", () => {
       "INSERT INTO secrets (id, project_id, name, key_id, nonce, ciphertext, version, created_by, created_at, updated_at) VALUES ('s', 'pool-tests', 'TOKEN', 'gone', 'bm9uY2U=', 'eA==', 1, 'test', 1, 1)",
     ).run();
     const dispatch = owner.dispatch({ work: { environment: { T: "${{ secrets.TOKEN }}" } } });
-    await pool.offer(dispatch, true);
+    await pool.offer(dispatch);
     await eventually(() => {
       expect(owner.step(dispatch).reports).toEqual([
         {

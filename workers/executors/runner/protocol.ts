@@ -4,7 +4,7 @@
  * `PROTOCOL_VERSION`, and the pool refuses a hello of another version with the reason.
  */
 import { z } from "zod";
-import { FAILURE_REASONS, type Json, LANGUAGES, TASK_TYPES } from "../port.ts";
+import { FAILURE_REASONS, type Json, LANGUAGES, MAX_RESULT_BYTES, TASK_TYPES } from "../port.ts";
 
 export const PROTOCOL_VERSION = 1;
 /** How often a runner says what it has under way. */
@@ -17,11 +17,22 @@ export const LOG_FLUSH_MS = 25;
 export const GRACE_MS = 1_000;
 /** The most text of one frame of output. */
 export const MAX_LOG_FRAME_CHARS = 64 * 1024;
+/**
+ * The most that one exchange by long-poll may hold: any one frame, the largest being the end of an
+ * attempt with its result, and the rest of what a runner says in the meantime.
+ */
+export const MAX_EXCHANGE_BYTES = MAX_RESULT_BYTES + 8 * 1024 * 1024;
 /** How long an exchange by long-poll waits for frames. */
 export const POLL_WAIT_MS = 25_000;
 
 /** One dispatch: `attempt` names the step of a run, `epoch` its dispatch. */
 const dispatched = { attempt: z.string().min(1).max(200), epoch: z.int().positive() };
+export type Dispatched = z.output<z.ZodObject<typeof dispatched>>;
+/** Names a dispatch; the same as `dispatchKey` does where there is its reference. */
+export function dispatchedKey({ attempt, epoch }: Dispatched): string {
+  return `${attempt}/${epoch}`;
+}
+
 /** Entries of output of the dispatch. */
 const count = z.int().nonnegative();
 
@@ -165,7 +176,8 @@ export type ToRunner = z.output<typeof toRunnerSchema>;
 export const exchangeRequestSchema = z.object({
   /** Names one connection; another one takes its place. */
   session: z.string().min(8).max(100),
-  frames: z.array(fromRunnerSchema),
+  /** Each is a frame; one that is none is refused as over a WebSocket. */
+  frames: z.array(z.unknown()),
   /** Waits for frames for up to this long when there are none. */
   wait_ms: z.int().nonnegative().max(POLL_WAIT_MS),
 });

@@ -3,9 +3,9 @@
  * each takes along what piled up during the one before. A call that fails is repeated.
  */
 import { logWarning } from "../../http/log.ts";
-import type { ReportAnswer } from "../detached.ts";
+import { type ReportAnswer, refOf } from "../detached.ts";
 import { retryDelay } from "./leases.ts";
-import { type FinalReport, type PoolAttempt, type PoolOwner, refOf } from "./pool-types.ts";
+import type { FinalReport, PoolAttempt, PoolOwner } from "./pool-types.ts";
 import { type Telling, Tracker } from "./tracker.ts";
 
 /** Output of all dispatches that waits for its owners; past it, runners keep theirs. */

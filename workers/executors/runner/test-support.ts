@@ -8,7 +8,10 @@ import {
   type Claim,
   type DetachedRef,
   type DetachedReport,
+  type DetachedType,
   type Dispatch,
+  type DispatchOwner,
+  type Fenced,
   type OutputEntry,
   type ReportAnswer,
 } from "../detached.ts";
@@ -38,6 +41,14 @@ export const WORK: Work = {
 interface Step {
   /** The newest epoch. */
   epoch: number;
+  /** The executor that the dispatch was last sent to. */
+  type: DetachedType;
+  claimed_by: string | null;
+  /** It is being stopped: what has not been claimed will not be, while reports still count. */
+  isStopping: boolean;
+  isStarted: boolean;
+  /** It has ended, or was lost. */
+  isOver: boolean;
   readonly wanted: Partial<Extract<Claim, { status: "wanted" }>> & {
     readonly work?: Partial<Work>;
   };
@@ -46,7 +57,9 @@ interface Step {
 }
 
 /** Coordinators of every resource, as a pool sees them. */
-export class FakeOwner implements AttemptOwner {
+export class FakeOwner implements AttemptOwner, Pick<DispatchOwner, "attemptUnavailable"> {
+  /** Dispatches that nothing connected to a backend can run, as they were told. */
+  readonly unavailable: (readonly [attempt: string, type: DetachedType, by: string])[] = [];
   readonly steps = new Map<string, Step>();
   claims = 0;
   /** Every call fails while it is set. */
@@ -83,10 +96,12 @@ export class FakeOwner implements AttemptOwner {
       task_type: "subprocess",
       patient: true,
       claimed_by: null,
+      expires_at: Date.now() + 30_000,
       ...place,
     };
-    const step = { epoch: dispatch.epoch, wanted, output: [], reports: [] };
-    this.steps.set(attemptKey(dispatch), step);
+    const { epoch, task_type: type, claimed_by } = dispatch;
+    const fresh = { isStopping: false, isStarted: false, isOver: false, output: [], reports: [] };
+    this.steps.set(attemptKey(dispatch), { ...fresh, epoch, type, claimed_by, wanted });
     return dispatch;
   }
 
@@ -94,7 +109,14 @@ export class FakeOwner implements AttemptOwner {
   again(dispatch: Dispatch): Dispatch {
     const step = this.step(dispatch);
     step.epoch += 1;
+    Object.assign(step, { claimed_by: null, isStopping: false, isStarted: false, isOver: false });
     return { ...dispatch, epoch: step.epoch };
+  }
+
+  /** The coordinator sends the dispatch to another of its executors. */
+  elsewhere(dispatch: Dispatch, type: DetachedType): Dispatch {
+    Object.assign(this.step(dispatch), { type, claimed_by: null });
+    return { ...dispatch, task_type: type };
   }
 
   types(ref: DetachedRef): string[] {
@@ -107,11 +129,13 @@ export class FakeOwner implements AttemptOwner {
       .join("");
   }
 
-  async claimAttempt(ref: DetachedRef): Promise<Claim> {
+  async claimAttempt(ref: DetachedRef, by: string, type: DetachedType): Promise<Claim> {
     await this.#pass("claim");
     this.claims += 1;
     const step = this.steps.get(attemptKey(ref));
-    if (step?.epoch !== ref.epoch) return { status: "fenced", epoch: step?.epoch ?? 0 };
+    if (step?.epoch !== ref.epoch || step.isOver || step.isStopping) return fencedBy(step);
+    if (step.type !== type || (step.claimed_by ?? by) !== by) return fencedBy(step);
+    step.claimed_by = by;
     const { work, ...wanted } = step.wanted;
     const { resource_id, run, epoch } = ref;
     return {
@@ -132,9 +156,11 @@ export class FakeOwner implements AttemptOwner {
   async reportAttempt(ref: DetachedRef, reports: readonly DetachedReport[]): Promise<ReportAnswer> {
     await this.#pass("report");
     const step = this.steps.get(attemptKey(ref));
-    if (step?.epoch !== ref.epoch) return { status: "fenced", epoch: step?.epoch ?? 0 };
+    if (step?.epoch !== ref.epoch || step.isOver) return fencedBy(step);
     for (const report of reports) {
       step.reports.push(report);
+      if (report.type === "started") step.isStarted = true;
+      if (report.type === "ended" || report.type === "lost") step.isOver = true;
       if (report.type !== "output") continue;
       if (report.from > step.output.length) throw new Error("A gap was reported.");
       step.output.push(...report.entries.slice(step.output.length - report.from));
@@ -145,8 +171,16 @@ export class FakeOwner implements AttemptOwner {
   async artifactPlace(ref: DetachedRef, path: string) {
     await this.#pass("report");
     const step = this.steps.get(attemptKey(ref));
-    if (step?.epoch !== ref.epoch) return { status: "fenced", epoch: step?.epoch ?? 0 } as const;
+    if (step?.epoch !== ref.epoch || step.isOver) return fencedBy(step);
     return { status: "wanted", key: `pool-tests/${attemptKey(ref)}/${path}` } as const;
+  }
+
+  async attemptUnavailable(ref: DetachedRef, type: DetachedType, by: string): Promise<void> {
+    await this.#pass("report");
+    const step = this.steps.get(attemptKey(ref));
+    if (step?.epoch !== ref.epoch || step.isStopping || step.isStarted) return;
+    if (step.type !== type || (step.claimed_by ?? by) !== by) return;
+    this.unavailable.push([attemptKey(ref), type, by]);
   }
 
   async #pass(kind: "claim" | "report"): Promise<void> {
@@ -158,6 +192,10 @@ export class FakeOwner implements AttemptOwner {
     this.failures += 1;
     throw new Error("The owner was reset.");
   }
+}
+
+function fencedBy(step: Step | undefined): Fenced {
+  return { status: "fenced", epoch: step?.epoch ?? 0 };
 }
 
 export function newPool(name = `project:${crypto.randomUUID()}`) {

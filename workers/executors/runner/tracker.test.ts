@@ -11,6 +11,7 @@ const row: PoolAttempt = {
   placement: "own",
   project_id: "p",
   task_type: "subprocess",
+  patient: true,
   state: "assigned",
   priority: 0,
   queued_at: 0,

@@ -1,4 +1,5 @@
 /** The life of one dispatch: sent, started, stopped, lost or finished, and tried again. */
+import type { Usage } from "../../executors/detached.ts";
 import { fraction, retryDelayMs } from "../retry.ts";
 import {
   DURABLE_SILENCE_MS,
@@ -58,12 +59,15 @@ export function report(change: Change, event: Report): void {
       if (earnsProbation(step)) step.alone = false;
       change.touched.add(event.step);
       break;
+    case "attempt_moved":
+      moved(change, event.step, step);
+      break;
     case "attempt_lost":
-      lost(change, event.step, step, "backend");
+      lost(change, event.step, step, "backend", event.usage);
       break;
     case "attempt_finished":
       if (event.result.status !== "cancelled" || !step.stopping) started(change, event.step, step);
-      finished(change, event.step, step, event.result);
+      finished(change, event.step, step, event.result, event.usage);
       break;
   }
 }
@@ -88,6 +92,13 @@ export function send(change: Change, index: number, step: StepState): void {
   change.effects.push({ type: "dispatch", ...dispatchOf(index, step), alone: step.alone });
 }
 
+/** Dispatches anew what has not begun: whoever had it, or may yet take it up, is fenced. */
+function moved(change: Change, index: number, step: StepState): void {
+  if (step.status !== "queued" || step.stopping) return;
+  step.epoch += 1;
+  send(change, index, step);
+}
+
 /** Notes that an attempt runs; its first report says so when the one of its start was lost. */
 function started(change: Change, index: number, step: StepState): void {
   if (step.status !== "queued") return;
@@ -107,13 +118,23 @@ function renew(change: Change, index: number, step: StepState): void {
   change.touch(index, step);
 }
 
-function finished(change: Change, index: number, step: StepState, result: AttemptResult): void {
+function finished(
+  change: Change,
+  index: number,
+  step: StepState,
+  result: AttemptResult,
+  usage?: Usage,
+): void {
   const { stopping } = step;
   const hadStarted = step.status === "running";
-  if (hadStarted) change.emit({ type: "attempt.finished", ...dispatchOf(index, step), result });
+  if (hadStarted) {
+    const used = usage ? { usage } : {};
+    change.emit({ type: "attempt.finished", ...dispatchOf(index, step), result, ...used });
+  }
   land(change, index, step);
   step.losses = 0;
-  if (result.status === "cancelled" && result.unconfirmed) step.error = UNCONFIRMED;
+  // What an earlier dispatch came to is told by its own events.
+  if (result.status === "cancelled") step.error = result.unconfirmed ? UNCONFIRMED : null;
   if (result.status === "completed") {
     step.exit_code = result.exit_code;
     step.error = null;
@@ -223,10 +244,19 @@ export function died(change: Change, index: number, step: StepState, wasSole: bo
 }
 
 /** A loss of the infrastructure: the epoch rises with the next dispatch, the attempt does not. */
-function lost(change: Change, index: number, step: StepState, cause: LossCause): void {
+function lost(
+  change: Change,
+  index: number,
+  step: StepState,
+  cause: LossCause,
+  usage?: Usage,
+): void {
   const { stopping } = step;
   const hadStarted = step.status === "running";
-  if (hadStarted) change.emit({ type: "attempt.lost", ...dispatchOf(index, step), cause });
+  if (hadStarted) {
+    const used = usage ? { usage } : {};
+    change.emit({ type: "attempt.lost", ...dispatchOf(index, step), cause, ...used });
+  }
   land(change, index, step);
   if (cause !== "process_died") step.error = UNCONFIRMED;
   if (stopping && stopping.reason !== "pause") {

@@ -1,34 +1,21 @@
 /** The folder of one attempt on the runner's disk, and the trees that the engine makes of its files. */
-import { chmod, mkdir, writeFile } from "node:fs/promises";
-import { dirname, join } from "node:path";
+import { mkdir, realpath } from "node:fs/promises";
+import { join } from "node:path";
 import type { Files } from "../../../../workers/executors/file-set.ts";
-import { AttemptFailed } from "../../../../workers/executors/outcome.ts";
+import { bothFileAndFolder, makeDirectory, modeOf, writeFiles } from "../write-files.ts";
 import { ARTIFACTS_FOLDER, LEFT_FOLDER } from "./places.ts";
 import type { Tree } from "./protocol.ts";
 
-const DEFAULT_MODE = 0o644;
 /** More or larger files than this are uploaded from the disk; they would make an unwieldy query. */
 const MAX_INLINE_FILES = 32;
 const MAX_INLINE_CHARS = 64 * 1024;
 
-/** Makes the folder of the execution of this id. */
+/** Makes the folder of the execution of this id; there are no links in its path. */
 export async function makeAttemptFolder(attempts: string, id: string): Promise<string> {
-  const folder = join(attempts, id);
-  await mkdir(folder, { recursive: true, mode: 0o700 });
+  const folder = join(await realpath(attempts), id);
+  await mkdir(folder, { mode: 0o700 });
   for (const name of [ARTIFACTS_FOLDER, LEFT_FOLDER]) await mkdir(join(folder, name));
   return folder;
-}
-
-function modeOf(mode: string | undefined): number {
-  return mode === undefined ? DEFAULT_MODE : Number.parseInt(mode, 8);
-}
-
-function invalid(path: string, why: string): AttemptFailed {
-  return new AttemptFailed(
-    "error",
-    "file_path_invalid",
-    `The path "${path}" ${why}. Give each file a path of its own.`,
-  );
 }
 
 /** Throws AttemptFailed for a path that is also a folder of another. */
@@ -38,7 +25,7 @@ function checkPaths(files: Files, directory: string): void {
     const parts = path.split("/");
     for (let count = 1; count < parts.length; count += 1) {
       const parent = parts.slice(0, count).join("/");
-      if (paths.has(parent)) throw invalid(parent, "is both a file and a folder");
+      if (paths.has(parent)) throw bothFileAndFolder(parent);
     }
   }
 }
@@ -59,18 +46,7 @@ export async function makeTree(files: Files, directory: string, folder: string):
       folders: directory === "" ? [] : [directory],
     };
   }
-  await mkdir(join(folder, directory), { recursive: true });
-  for (const [path, { content, encoding, mode }] of entries) {
-    const target = join(folder, path);
-    try {
-      await mkdir(dirname(target), { recursive: true });
-      await writeFile(target, content, { encoding });
-    } catch (error) {
-      const isLong = error instanceof Error && "code" in error && error.code === "ENAMETOOLONG";
-      throw isLong ? invalid(path, "is too long") : error;
-    }
-    // Not by writeFile, whose mode is subject to the umask.
-    await chmod(target, modeOf(mode));
-  }
+  await makeDirectory(folder, directory);
+  await writeFiles(folder, files);
   return { kind: "host", path: folder };
 }

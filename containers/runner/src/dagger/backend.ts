@@ -6,18 +6,14 @@ import type { AttemptDeps, Backend } from "../backend.ts";
 import { markPrefix } from "../leftovers.ts";
 import { DaggerExecutor, type DaggerSettings } from "./executor.ts";
 import { makeHarnessFolder } from "./harness-folder.ts";
+import { DEFAULT_IMAGE } from "./places.ts";
 import { probeEngine } from "./probe.ts";
 
-/**
- * The image of tasks that name none: of the official ones the one that has bash, Node.js, Python and
- * git, so that a task in any language runs in it.
- */
-export const DEFAULT_IMAGE = "node:24-bookworm";
 /** The CLI tries again and again to reach an engine whose address it was given. */
 const CONNECT_MS = 20_000;
 /** An engine that the CLI starts itself may have to be fetched first. */
 const PROVISION_MS = 120_000;
-/** A probe says soon that an engine does not answer; it is asked again and again. */
+/** A probe says soon that an engine at a known address does not answer; it is asked again and again. */
 const PROBE_MS = 10_000;
 
 /** An engine that answered is not asked again before this, unless an attempt found it gone: it costs a session. */
@@ -67,7 +63,12 @@ export function createDaggerBackend(options: DaggerOptions): Backend {
     NODE_COMPILE_CACHE: join(stateFolder, "compile-cache"),
     ...options.environment,
   };
-  const probeTimeoutMs = options.probeTimeoutMs ?? PROBE_MS;
+  // Given up before, it would never come about: each probe would begin anew.
+  const probeTimeoutMs = options.probeTimeoutMs ?? (engine === null ? PROVISION_MS : PROBE_MS);
+  const beginning =
+    engine === null
+      ? `The Dagger CLI starts an engine, and may have to fetch it first. This can take ${Math.round(probeTimeoutMs / 1000)} s; name one that runs with --engine to do without.`
+      : `The runner asks the Dagger engine at ${engine}.`;
   let harness: Promise<string> | null = null;
   let usableUntil = 0;
   const settings: DaggerSettings = {
@@ -90,6 +91,7 @@ export function createDaggerBackend(options: DaggerOptions): Backend {
   };
   return {
     type: "dagger",
+    beginning,
     probe: async () => {
       if (performance.now() < usableUntil) return null;
       const problem = await probeEngine({ cli, engine, environment, timeoutMs: probeTimeoutMs });

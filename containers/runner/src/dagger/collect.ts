@@ -3,7 +3,6 @@ import { truncate, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Container, Directory } from "@dagger.io/dagger";
 import { ArtifactsTooLarge } from "../../../../workers/executors/attempt-output.ts";
-import { isWorkspacePath } from "../../../../workers/executors/file-set.ts";
 import { matcher } from "../../../../workers/executors/local/child/artifacts.ts";
 import { AttemptFailed } from "../../../../workers/executors/outcome.ts";
 import {
@@ -12,6 +11,7 @@ import {
   MAX_LOG_BYTES,
   MAX_RESULT_BYTES,
 } from "../../../../workers/executors/port.ts";
+import { checkArtifactPath } from "../artifact-errors.ts";
 import { refusal } from "./engine-errors.ts";
 import { ARTIFACTS_FOLDER, CONTROL, FILES, LEFT_FOLDER } from "./places.ts";
 import type { Report } from "./protocol.ts";
@@ -140,14 +140,7 @@ export async function exportArtifacts(
   if (globs.length === 0) return [];
   const directory = container.directory(path);
   const matches = await findMatches(directory, globs);
-  const bad = matches.find((match) => !isWorkspacePath(match));
-  if (bad !== undefined) {
-    throw new AttemptFailed(
-      "error",
-      "artifact_path_invalid",
-      `The artifact ${JSON.stringify(bad)} cannot be kept under that name. Name it without a backslash.`,
-    );
-  }
+  for (const match of matches) checkArtifactPath(match);
   let total = 0;
   const sizes = await inTurns(matches, async (match) => {
     const size = total > MAX_ARTIFACT_BYTES ? null : await sizeOf(directory, match, enums);

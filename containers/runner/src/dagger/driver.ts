@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { AttemptFailed } from "../../../../workers/executors/outcome.ts";
 import type { LogStream } from "../../../../workers/executors/port.ts";
-import { forgetProcess, rememberProcess } from "../leftovers.ts";
+import { rememberProcess } from "../leftovers.ts";
 import { MARK, ProcessTree } from "../processes.ts";
 import { graceOf } from "../stop-grace.ts";
 import { fromChildSchema, type Job, type Report, type ToChild } from "./protocol.ts";
@@ -15,6 +15,8 @@ const STDERR_TAIL_CHARS = 2_000;
 const POLL_MS = 20;
 /** Between the last word of the process and its end, which closes the session. */
 const CLOSE_MS = 5_000;
+/** Between the end of a process and the news of it. */
+const EXIT_MS = 1_000;
 
 export interface DriverOptions {
   /** Of the process and its CLI; nothing else of the runner's environment reaches them. */
@@ -50,9 +52,11 @@ export async function drive(
   });
   const { pid } = child;
   if (pid === undefined) throw crash(`it did not start, ${await exited}`);
-  rememberProcess(job.folder, pid);
   const tree = new ProcessTree(pid, mark, false);
+  let isHeard = false;
   try {
+    rememberProcess(job.folder, pid);
+    isHeard = true;
     return await Promise.race([
       heard(child, job, log),
       crashed(child, exited),
@@ -60,10 +64,11 @@ export async function drive(
     ]);
   } finally {
     if (signal.aborted) tree.terminate();
-    await ended(tree, signal.aborted ? graceOf(signal) : CLOSE_MS);
-    await exited;
+    // One that was never given its job would not end by itself.
+    await ended(tree, signal.aborted ? graceOf(signal) : isHeard ? CLOSE_MS : 0);
+    // What the kernel cannot end does not exit, and its attempt must not hold a slot for good.
+    await Promise.race([exited, delay(EXIT_MS, undefined, { ref: false })]);
     child.removeAllListeners("message");
-    forgetProcess(job.folder);
   }
 }
 

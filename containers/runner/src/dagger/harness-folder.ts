@@ -3,7 +3,7 @@
  * them as processes of this machine, its types removed, with the modules that it imports.
  */
 import { createHash, randomUUID } from "node:crypto";
-import { cp, mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { cp, mkdir, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { dirname, join, relative, resolve } from "node:path";
 import { rootPath } from "../../../../scripts/lib/paths.ts";
@@ -42,7 +42,13 @@ async function collectModule(path: string, modules: Modules): Promise<void> {
   }
 }
 
-/** Makes the folder below `parent`, named by its content; one that is there already stays. */
+/** Folders that this process is making. */
+const drafts = new Set<string>();
+
+/**
+ * Makes the folder below `parent`, named by its content; one that is there already stays. Whatever else
+ * lies there is of an earlier version of the runner, or was not finished, and is removed.
+ */
 export async function makeHarnessFolder(parent: string): Promise<string> {
   const modules: Modules = { sources: new Map(), packages: new Set() };
   await collectModule(ENTRY, modules);
@@ -53,6 +59,7 @@ export async function makeHarnessFolder(parent: string): Promise<string> {
   for (const path of packages) hash.update(await readFile(path));
   const folder = join(parent, hash.digest("hex").slice(0, 16));
   const draft = `${folder}.${randomUUID()}`;
+  drafts.add(draft);
   for (const [name, code] of modules.sources) {
     const target = join(draft, `${name}${SUFFIX}`);
     await mkdir(dirname(target), { recursive: true });
@@ -68,6 +75,11 @@ export async function makeHarnessFolder(parent: string): Promise<string> {
     const isThere = error instanceof Error && "code" in error;
     if (!isThere || (error.code !== "ENOTEMPTY" && error.code !== "EEXIST")) throw error;
     await rm(draft, { recursive: true, force: true });
+  }
+  drafts.delete(draft);
+  for (const name of await readdir(parent)) {
+    const path = join(parent, name);
+    if (path !== folder && !drafts.has(path)) await rm(path, { recursive: true, force: true });
   }
   return folder;
 }

@@ -11,6 +11,7 @@ import {
   workingDirectory,
 } from "../../../../workers/executors/file-set.ts";
 import type { AttemptRequest } from "../../../../workers/executors/port.ts";
+import { pythonVariables, reservedVariables } from "../executing.ts";
 import type { HarnessRequest } from "../subprocess/harness-request.ts";
 import { type Program, programOf } from "../subprocess/program.ts";
 import { makeTree } from "./attempt-folder.ts";
@@ -33,15 +34,6 @@ export interface JobSettings {
 
 const text = (content: string) => ({ content, encoding: "utf8" }) as const;
 
-function reserved({ ref }: AttemptRequest): Record<string, string> {
-  return {
-    PIPELZR_INPUT: `${CONTROL}/${FILES.input}`,
-    PIPELZR_OUTPUT: `${CONTROL}/${FILES.output}`,
-    PIPELZR_ATTEMPT: String(ref.attempt),
-    PIPELZR_IDEMPOTENCY_KEY: `${ref.resource_id}:${ref.run}:${ref.step}`,
-  };
-}
-
 /** The variables of the task: secret values apart, so that they travel to the container as secrets. */
 function variables(
   request: AttemptRequest,
@@ -49,7 +41,10 @@ function variables(
   directory: string,
 ): Pick<Job, "environment" | "secrets"> {
   const { work } = request;
-  const own = reserved(request);
+  const own = reservedVariables(request.ref, {
+    input: `${CONTROL}/${FILES.input}`,
+    output: `${CONTROL}/${FILES.output}`,
+  });
   const secret = new Set(work.secrets);
   for (const [name, value] of Object.entries(work.environment)) {
     if (referencedSecret(value) !== null) secret.add(name);
@@ -60,11 +55,7 @@ function variables(
   );
   return {
     environment: {
-      // Output arrives while Python runs, modules are found beside its script, and none is compiled
-      // into the workspace.
-      PYTHONUNBUFFERED: "1",
-      PYTHONPATH: join(WORKSPACE, directory),
-      PYTHONDONTWRITEBYTECODE: "1",
+      ...pythonVariables(join(WORKSPACE, directory)),
       ...Object.fromEntries(plain),
       ...own,
     },
@@ -104,7 +95,7 @@ function controlFiles(
 }
 
 function isArgument({ kind, text }: Program): boolean {
-  return kind === "shell" && text.length <= MAX_LINE_CHARS && !text.includes("\0");
+  return kind === "shell" && text.length <= MAX_LINE_CHARS;
 }
 
 /** Checks and gathers what the attempt needs; throws AttemptFailed. */

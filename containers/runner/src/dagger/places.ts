@@ -1,6 +1,12 @@
 /** Where things are inside a task's container, and in the attempt's folder on the runner's disk. */
 import { FRAME_FILE, REQUEST_FILE, SCRIPT_FILE } from "../subprocess/harness-request.ts";
 
+/**
+ * The image of tasks that name none: of the official ones the one that has bash, Node.js, Python and
+ * git, so that a task in any language runs in it.
+ */
+export const DEFAULT_IMAGE = "node:24-bookworm";
+
 export const WORKSPACE = "/workspace";
 /** What the runner and the code leave for each other. */
 export const CONTROL = "/run/pipelzr";

@@ -72,7 +72,9 @@ describe("a crash", () => {
     const { line, mark } = sleeper();
     const running = startWork({ command: line });
     await running.logged("ready\n");
-    expect(await clearLeftovers(attempts, markPrefix(stateFolder))).toBeGreaterThan(0);
+    expect(await clearLeftovers(attempts, markPrefix(stateFolder), console.warn)).toBeGreaterThan(
+      0,
+    );
     await vi.waitUntil(() => countProcesses(mark) + marked().length === 0, { timeout: 5_000 });
     expect((await running.ended).outcome).toMatchObject({ reason: "lost" });
     expect(readdirSync(attempts)).toEqual([]);

@@ -1,6 +1,7 @@
 /** JavaScript, TypeScript and Python in containers: what `local` promises of scripts holds here. */
 import { afterAll, describe, expect, it } from "vitest";
 import type { Work } from "../../../../workers/executors/port.ts";
+import { PYTHON_OUTCOME, PYTHON_STDOUT, PYTHON_WORK } from "../../test/python.ts";
 import { removeState, startWork } from "./test-support.ts";
 
 afterAll(removeState);
@@ -96,22 +97,9 @@ export default ({ n }: Input): number => {
 
 describe("Python", () => {
   it("reads its inputs, streams, and leaves its result in $PIPELZR_OUTPUT", async () => {
-    const { outcome, stdout } = await run(
-      [
-        "import json, os, neighbor",
-        'inputs = json.load(open(os.environ["PIPELZR_INPUT"]))',
-        'print("grün", neighbor.NAME)',
-        'json.dump({"doubled": inputs["n"] * 2}, open(os.environ["PIPELZR_OUTPUT"], "w"))',
-      ].join("\n"),
-      {
-        ...{ language: "python", inputs: { n: 21 }, image: "python:3" },
-        files: {
-          kind: "inline",
-          entries: { "neighbor.py": { content: 'NAME = "here"', encoding: "utf8" } },
-        },
-      },
-    );
-    expect(stdout).toBe("grün here\n");
-    expect(outcome).toEqual({ status: "completed", exit_code: 0, result: { doubled: 42 } });
+    const work = { ...PYTHON_WORK, image: "python:3" };
+    const { outcome, stdout } = await startWork(work).ended;
+    expect(stdout).toBe(PYTHON_STDOUT);
+    expect(outcome).toEqual(PYTHON_OUTCOME);
   });
 });

@@ -14,6 +14,8 @@ import { SDK_VERSION } from "./version.ts";
 const STDERR_TAIL_CHARS = 4_000;
 /** The CLI tells the engine and waits for its answer; a session ends with its CLI in any case. */
 const CLOSE_MS = 2_000;
+/** Between a kill and the end; what waits for a dead disk does not end at all. */
+const EXIT_MS = 1_000;
 
 const connectSchema = z.object({ port: z.int().positive(), session_token: z.string().min(1) });
 
@@ -88,7 +90,7 @@ export async function openSession(options: SessionOptions): Promise<Session> {
     process.kill("SIGTERM");
     await Promise.race([exited, delay(CLOSE_MS, undefined, { ref: false })]);
     process.kill("SIGKILL");
-    await exited;
+    await Promise.race([exited, delay(EXIT_MS, undefined, { ref: false })]);
   };
   const waiting = new AbortController();
   try {

@@ -33,7 +33,7 @@ const buffer = Buffer.alloc(READ_BYTES);
 
 /** Written where output was dropped. */
 export function overflowMarker(limitBytes: number): string {
-  return `\n… output is missing here: the service took none for too long, and the runner keeps ${limitBytes / MEBIBYTE} MiB of it …\n`;
+  return `\n… output is missing here: the service took none for too long, and the runner keeps ${limitBytes / MEBIBYTE} MiB of it, or less where its disk is full …\n`;
 }
 
 function isEntry(value: unknown): value is OutputEntry {
@@ -55,9 +55,10 @@ export class EntryLog {
   #pending: { readonly stream: LogStream; text: string } | null = null;
   #timer: NodeJS.Timeout | null = null;
   #end: Place = { entry: 0, offset: 0 };
+  /** Nothing more is taken until there is room; the last entry is a marker that says so. */
   #isFull = false;
-  /** Output was dropped and nothing says so yet. */
-  #isMarkerDue = false;
+  /** A marker that the disk did not take. It is the last entry, and read from here. */
+  #unwritten: OutputEntry | null = null;
 
   /** `onEntry` is called when there are more entries to be read. */
   constructor(path: string, limitBytes: number, onEntry: () => void) {
@@ -95,12 +96,14 @@ export class EntryLog {
 
   /** Entries from a place on that fit a frame, at most `limit`; null when there are none. */
   read(from: Place, limit = MAX_CHUNK_ENTRIES): Chunk | null {
-    if (from.entry >= this.#end.entry) return null;
+    const inFile = this.#end.entry - (this.#unwritten === null ? 0 : 1);
+    if (from.entry >= inFile) return this.#readUnwritten(from);
     const length = readSync(this.#file, buffer, 0, READ_BYTES, from.offset);
     const entries: OutputEntry[] = [];
     let chars = 0;
     let offset = 0;
-    while (entries.length < Math.min(limit, MAX_CHUNK_ENTRIES)) {
+    const most = Math.min(limit, MAX_CHUNK_ENTRIES, inFile - from.entry);
+    while (entries.length < most) {
       const end = buffer.subarray(0, length).indexOf(NEWLINE, offset);
       if (end < 0) break;
       const entry: unknown = JSON.parse(buffer.toString("utf8", offset, end));
@@ -116,12 +119,18 @@ export class EntryLog {
     return { from: from.entry, entries, next };
   }
 
+  #readUnwritten(from: Place): Chunk | null {
+    if (this.#unwritten === null || from.entry >= this.#end.entry) return null;
+    return { from: from.entry, entries: [this.#unwritten], next: this.#end };
+  }
+
   /** Makes room, when the service has every entry; the places of entries before are void. */
   clear(): void {
     if (this.#end.offset === 0 && !this.#isFull) return;
     ftruncateSync(this.#file, 0);
     this.#end = { entry: this.#end.entry, offset: 0 };
     this.#isFull = false;
+    this.#unwritten = null;
   }
 
   close(): void {
@@ -136,32 +145,35 @@ export class EntryLog {
     const pending = this.#pending;
     this.#pending = null;
     if (pending === null) return false;
+    // The marker stands where output begins to be missing; what follows is missing like it.
+    if (this.#isFull) return false;
     const { stream, text } = pending;
-    if (this.#isFull) return this.#isMarkerDue && this.#append(stream, this.#marker);
-    return this.#append(stream, text) || this.#append(stream, this.#marker);
+    if (this.#write([stream, text], this.#limitBytes)) return true;
+    this.#isFull = true;
+    const marker: OutputEntry = [stream, overflowMarker(this.#limitBytes)];
+    // For the marker there is room beyond the limit.
+    if (this.#write(marker, Number.POSITIVE_INFINITY)) return true;
+    this.#unwritten = marker;
+    this.#end = { entry: this.#end.entry + 1, offset: this.#end.offset };
+    return true;
   }
 
-  get #marker(): string {
-    return overflowMarker(this.#limitBytes);
-  }
-
-  /** Returns false when there is no room; for the marker, beyond the limit, there always is. */
-  #append(stream: LogStream, text: string): boolean {
-    const isMarker = this.#isFull;
-    const line = Buffer.from(`${JSON.stringify([stream, text])}\n`);
-    const { entry, offset } = this.#end;
-    this.#isFull = isMarker || offset + line.byteLength > this.#limitBytes;
-    if (this.#isFull && !isMarker) return false;
+  /** Writes an entry whole or not at all; the file ends at `limitBytes`. */
+  #write(entry: OutputEntry, limitBytes: number): boolean {
+    const line = Buffer.from(`${JSON.stringify(entry)}\n`);
+    const { entry: count, offset } = this.#end;
+    if (offset + line.byteLength > limitBytes) return false;
     try {
-      writeSync(this.#file, line, 0, line.byteLength, offset);
+      // A disk that fills up takes a part, and refuses only the rest.
+      for (let done = 0; done < line.byteLength; ) {
+        const written = writeSync(this.#file, line, done, line.byteLength - done, offset + done);
+        if (written === 0) return false;
+        done += written;
+      }
     } catch {
-      // The disk is full: output is dropped like beyond the limit, and told of when there is room.
-      this.#isFull = true;
-      this.#isMarkerDue = true;
       return false;
     }
-    this.#isMarkerDue = false;
-    this.#end = { entry: entry + 1, offset: offset + line.byteLength };
+    this.#end = { entry: count + 1, offset: offset + line.byteLength };
     return true;
   }
 }

@@ -1,95 +1,93 @@
 /** Finds and keeps the files that a task's artifact globs match, without following links outside. */
-import { readdir, readFile, realpath, stat } from "node:fs/promises";
-import { join, sep } from "node:path";
+import { readdir, realpath } from "node:fs/promises";
+import { join } from "node:path";
 import { ArtifactsTooLarge } from "../../../../workers/executors/attempt-output.ts";
-import { isWorkspacePath } from "../../../../workers/executors/file-set.ts";
 import { matcher } from "../../../../workers/executors/local/child/artifacts.ts";
 import { AttemptFailed } from "../../../../workers/executors/outcome.ts";
 import { MAX_ARTIFACT_BYTES } from "../../../../workers/executors/port.ts";
-import type { Workspace } from "./workspace.ts";
-
-interface Match {
-  /** Relative to the working directory. */
-  readonly path: string;
-  /** Where its content is, links resolved. */
-  readonly source: string;
-}
-
-/** Stores one artifact; rejects when it cannot be kept. */
-export type Keep = (path: string, body: Uint8Array) => Promise<void>;
+import { checkArtifactPath, type Keep, keepArtifact } from "../artifact-errors.ts";
+import { liesIn, readLeftFile } from "../left-files.ts";
+import { type Workspace, workspaceReplaced } from "./workspace.ts";
 
 /** Keeps all matches in order of their paths; throws AttemptFailed. */
 export async function keepArtifacts(
   globs: readonly string[],
   workspace: Workspace,
+  exitCode: number,
   keep: Keep,
 ): Promise<void> {
   if (globs.length === 0) return;
+  const { root } = workspace;
   let total = 0;
-  for (const { path, source } of await findMatches(workspace, matcher(globs))) {
-    if (!isWorkspacePath(path)) {
-      throw new AttemptFailed(
-        "error",
-        "artifact_path_invalid",
-        `The artifact ${JSON.stringify(path)} cannot be kept under that name. Name it without a backslash.`,
-      );
-    }
-    total += (await stat(source)).size;
-    if (total > MAX_ARTIFACT_BYTES) throw tooLarge(new ArtifactsTooLarge(path));
-    await keepOne(path, source, keep);
+  for (const { path, full } of await findMatches(workspace, matcher(globs), exitCode)) {
+    await keepArtifact(path, async () => {
+      const source = await realPath(full);
+      if (source === null || !liesIn(source, root)) return;
+      const body = await readLeftFile(source, root, MAX_ARTIFACT_BYTES - total);
+      if (body === null) return;
+      checkArtifactPath(path);
+      if (body === "large") throw new ArtifactsTooLarge(path);
+      total += body.byteLength;
+      await keep(path, body);
+    });
   }
 }
 
-async function keepOne(path: string, source: string, keep: Keep): Promise<void> {
-  try {
-    await keep(path, await readFile(source));
-  } catch (error) {
-    if (error instanceof AttemptFailed) throw error;
-    if (error instanceof ArtifactsTooLarge) throw tooLarge(error);
-    const why = error instanceof Error ? error.message : String(error);
-    throw new AttemptFailed(
-      "error",
-      "artifact_not_stored",
-      `The artifact "${path}" could not be stored: ${why}. Retry the task.`,
-    );
-  }
-}
-
-function tooLarge(error: ArtifactsTooLarge): AttemptFailed {
-  return new AttemptFailed("error", "artifacts_too_large", error.message);
+interface Match {
+  /** Relative to the working directory. */
+  readonly path: string;
+  /** Not necessarily a file. */
+  readonly full: string;
 }
 
 async function findMatches(
   { directory, root }: Workspace,
   isMatch: (path: string) => boolean,
+  exitCode: number,
 ): Promise<Match[]> {
-  const inside = `${await realpath(root)}${sep}`;
+  const start = await realPath(directory);
+  // The code may have removed its own working directory.
+  if (start === null) return [];
+  if (!liesIn(start, root)) throw workspaceReplaced(exitCode);
   const matches: Match[] = [];
   const visit = async (folder: string, prefix: string): Promise<void> => {
-    for (const entry of await readdir(folder, { withFileTypes: true })) {
+    const entries = await readdir(folder, { withFileTypes: true }).catch((error: unknown) => {
+      throw notSearched(prefix, error);
+    });
+    for (const entry of entries) {
       const path = `${prefix}${entry.name}`;
       const full = join(folder, entry.name);
-      if (entry.isDirectory()) {
-        await visit(full, `${path}/`);
-      } else if (isMatch(path)) {
-        const source = await fileBehind(full);
-        if (source?.startsWith(inside) === true) matches.push({ path, source });
-      }
+      if (entry.isDirectory()) await visit(full, `${path}/`);
+      else if (isMatch(path)) matches.push({ path, full });
     }
   };
-  // The code may have removed its own working directory.
-  await visit(directory, "").catch((error: unknown) => {
-    if (!(error instanceof Error && "code" in error && error.code === "ENOENT")) throw error;
-  });
+  await visit(start, "");
   return matches.sort((a, b) => (a.path < b.path ? -1 : 1));
 }
 
-/** The real path of a file, through links; null for what is none, and for a link that leads nowhere. */
-async function fileBehind(path: string): Promise<string | null> {
+/** Through links; null for what is not there, and for a link that leads nowhere. */
+async function realPath(path: string): Promise<string | null> {
   try {
-    const source = await realpath(path);
-    return (await stat(source)).isFile() ? source : null;
+    return await realpath(path);
   } catch {
     return null;
   }
+}
+
+const SHOWN_CHARS = 200;
+const REASONS: Readonly<Record<string, string>> = {
+  ENAMETOOLONG: "it lies deeper than a path can be long. Make fewer folders in one another",
+  EACCES: "the code took the permission to read it away. Leave it readable",
+};
+
+function notSearched(prefix: string, error: unknown): unknown {
+  const code = error instanceof Error && "code" in error ? String(error.code) : "";
+  const why = REASONS[code];
+  if (why === undefined) return error;
+  const shown = prefix.length > SHOWN_CHARS ? `${prefix.slice(0, SHOWN_CHARS)}…` : prefix || ".";
+  return new AttemptFailed(
+    "error",
+    "artifacts_not_searched",
+    `The folder "${shown}" cannot be searched for artifacts: ${why}.`,
+  );
 }

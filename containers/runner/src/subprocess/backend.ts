@@ -5,7 +5,8 @@ import { rootPath } from "../../../../scripts/lib/paths.ts";
 import type { Backend } from "../backend.ts";
 import { markPrefix } from "../leftovers.ts";
 import { SubprocessExecutor, type SubprocessSettings } from "./executor.ts";
-import { findExecutable, hiddenFolders, type Isolation, shownPaths } from "./isolation.ts";
+import { neededPaths } from "./hiding.ts";
+import { findExecutable, type Isolation } from "./isolation.ts";
 import { DEFAULT_LIMITS, type Limits } from "./limits.ts";
 
 export const DEFAULT_TASK_PATH = "/usr/local/bin:/usr/bin:/bin";
@@ -14,6 +15,8 @@ export interface SubprocessOptions {
   readonly stateFolder: string;
   readonly attempts: string;
   readonly isolation: Isolation;
+  /** Addresses of engines, whose sockets a sandbox does not show. */
+  readonly engines?: readonly string[];
   readonly limits?: Limits;
   readonly bash?: string;
   readonly path?: string;
@@ -28,8 +31,7 @@ export function createSubprocessBackend(options: SubprocessOptions): Backend {
     attempts,
     markPrefix: markPrefix(stateFolder),
     isolation,
-    hidden: hiddenFolders(stateFolder),
-    shown: shownPaths(rootPath()),
+    hiding: { stateFolder, engines: options.engines ?? [], needed: neededPaths(rootPath()) },
     limits: options.limits ?? DEFAULT_LIMITS,
     bash: options.bash ?? found ?? join("/bin", "bash"),
     path: options.path ?? DEFAULT_TASK_PATH,
@@ -37,6 +39,7 @@ export function createSubprocessBackend(options: SubprocessOptions): Backend {
   };
   return {
     type: "subprocess",
+    beginning: "The runner looks for bash.",
     probe: async () => {
       try {
         accessSync(settings.bash, constants.X_OK);

@@ -2,31 +2,27 @@
 import { randomUUID } from "node:crypto";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { AttemptOutput } from "../../../../workers/executors/attempt-output.ts";
-import {
-  type ResolvedEnvironment,
-  resolveEnvironment,
-} from "../../../../workers/executors/environment.ts";
+import type { ResolvedEnvironment } from "../../../../workers/executors/environment.ts";
 import { loadFiles, workingDirectory } from "../../../../workers/executors/file-set.ts";
-import { AttemptFailed, failed, stopped } from "../../../../workers/executors/outcome.ts";
 import type {
   AttemptRequest,
   AttemptSink,
   Executor,
   Outcome,
 } from "../../../../workers/executors/port.ts";
-import { SecretsTooLargeError } from "../../../../workers/security/masking.ts";
 import type { AttemptDeps } from "../backend.ts";
-import { forgetProcess, rememberProcess } from "../leftovers.ts";
+import { type Execution, execute, pythonVariables, reservedVariables } from "../executing.ts";
+import { rememberProcess } from "../leftovers.ts";
 import { MARK } from "../processes.ts";
 import { keepArtifacts } from "./artifacts.ts";
 import { FRAME_FILE } from "./harness-request.ts";
+import { type HidingOptions, planHiding } from "./hiding.ts";
 import { type Isolation, sandboxArguments } from "./isolation.ts";
 import { type Limits, withLimits } from "./limits.ts";
 import { type Program, prepareProgram, programOf } from "./program.ts";
 import { outcomeOfProcess, outcomeOfScript } from "./result.ts";
 import { runProcess } from "./run-process.ts";
-import { fillWorkspace, makeWorkspace, removeTree, type Workspace } from "./workspace.ts";
+import { checkWorkspace, fillWorkspace, makeWorkspace, type Workspace } from "./workspace.ts";
 
 export interface SubprocessSettings {
   /** Where attempts have their folders. */
@@ -34,9 +30,7 @@ export interface SubprocessSettings {
   /** Begins the mark of every process. */
   readonly markPrefix: string;
   readonly isolation: Isolation;
-  /** Folders that a sandbox does not show, and what it shows of them nevertheless. */
-  readonly hidden: readonly string[];
-  readonly shown: readonly string[];
+  readonly hiding: HidingOptions;
   readonly limits: Limits;
   readonly bash: string;
   /** PATH of tasks. */
@@ -48,7 +42,6 @@ export interface SubprocessSettings {
 interface Prepared {
   readonly program: Program;
   readonly directory: string;
-  readonly environment: ResolvedEnvironment;
   readonly workspace: Workspace;
 }
 
@@ -62,41 +55,31 @@ export class SubprocessExecutor implements Executor {
     this.#deps = deps;
   }
 
-  async run(request: AttemptRequest, sink: AttemptSink, signal: AbortSignal): Promise<Outcome> {
-    const startedAt = Date.now();
-    const { work, project_id } = request;
-    let output = new AttemptOutput(sink, []);
-    let workspace: Workspace | null = null;
-    let outcome: Outcome;
-    try {
-      const environment = await resolveEnvironment(work, project_id, this.#deps.secrets);
-      if (environment.secretValues.length > 0) {
-        output = new AttemptOutput(sink, environment.secretValues);
-      }
-      const program = programOf(work);
-      const directory = workingDirectory(work.working_directory);
-      const files = await loadFiles(work, this.#deps.blobs);
-      workspace = await makeWorkspace(this.#settings.attempts, directory);
-      await fillWorkspace(workspace, files);
-      const prepared = { program, directory, environment, workspace };
-      outcome = signal.aborted
-        ? stopped(signal, request, startedAt)
-        : await this.#attempt(prepared, request, output, signal);
-    } catch (error) {
-      outcome = failureOf(error);
-    }
-    if (signal.aborted) outcome = stopped(signal, request, startedAt);
-    if (workspace !== null) await this.#remove(workspace);
-    return output.settle(outcome, work.outputs);
+  run(request: AttemptRequest, sink: AttemptSink, signal: AbortSignal): Promise<Outcome> {
+    return execute(request, sink, signal, {
+      secrets: this.#deps.secrets,
+      warn: this.#settings.warn,
+      carryOut: (execution) => this.#carryOut(execution),
+    });
+  }
+
+  async #carryOut(execution: Execution): Promise<Outcome | null> {
+    const { request, signal, use } = execution;
+    const { work } = request;
+    const program = programOf(work);
+    const directory = workingDirectory(work.working_directory);
+    const files = await loadFiles(work, this.#deps.blobs);
+    const workspace = await makeWorkspace(this.#settings.attempts, directory);
+    use(workspace.folder);
+    await fillWorkspace(workspace, files, directory);
+    return signal.aborted ? null : this.#attempt({ program, directory, workspace }, execution);
   }
 
   async #attempt(
-    { program, directory, environment, workspace }: Prepared,
-    request: AttemptRequest,
-    output: AttemptOutput,
-    signal: AbortSignal,
-  ): Promise<Outcome> {
-    const { bash, limits, isolation, path } = this.#settings;
+    { program, directory, workspace }: Prepared,
+    { request, environment, output, signal }: Execution,
+  ): Promise<Outcome | null> {
+    const { bash, limits, isolation, path, warn } = this.#settings;
     const { work } = request;
     const outputPath = join(workspace.control, "output");
     await writeFile(join(workspace.control, "input.json"), JSON.stringify(work.inputs));
@@ -117,7 +100,7 @@ export class SubprocessExecutor implements Executor {
       : command;
     const exitCode = await runProcess(
       {
-        command: withLimits(bash, limits, wrapped),
+        command: withLimits(bash, limits, mark, wrapped),
         directory: workspace.directory,
         environment: variables,
         mark,
@@ -125,21 +108,29 @@ export class SubprocessExecutor implements Executor {
       },
       {
         started: (pid) => rememberProcess(workspace.folder, pid),
-        output: (stream, text) => output.log(stream, text),
+        output: (stream, text) => {
+          if (!output.isCut) output.log(stream, text);
+        },
+        warn,
       },
       signal,
     );
-    if (signal.aborted) return { status: "cancelled" };
-    await keepArtifacts(work.artifacts, workspace, (name, body) => output.artifact(name, body));
+    if (signal.aborted) return null;
+    await checkWorkspace(workspace, exitCode);
+    await keepArtifacts(work.artifacts, workspace, exitCode, (name, body) =>
+      output.artifact(name, body),
+    );
     return program.kind === "script"
       ? outcomeOfScript(exitCode, join(workspace.control, FRAME_FILE), output.stderrTail)
       : outcomeOfProcess(exitCode, outputPath, output.stderrTail);
   }
 
   #sandbox(workspace: Workspace, hasNetwork: boolean): string[] {
-    const { folder, directory, temporary } = workspace;
-    const { hidden, shown } = this.#settings;
-    return sandboxArguments({ folder, directory, temporary, hidden, shown, hasNetwork });
+    const { root, home, control, directory, temporary } = workspace;
+    return sandboxArguments({
+      ...planHiding(this.#settings.hiding),
+      ...{ writable: [root, home, control], directory, temporary, hasNetwork },
+    });
   }
 
   /** The whole environment of the task: nothing of the runner's own is in it. */
@@ -155,38 +146,13 @@ export class SubprocessExecutor implements Executor {
       PATH: this.#settings.path,
       TMPDIR: isSandboxed ? "/tmp" : workspace.temporary,
       LANG: "C.UTF-8",
-      // Output arrives while Python runs, modules are found beside its script, and none is compiled
-      // into the workspace.
-      PYTHONUNBUFFERED: "1",
-      PYTHONPATH: workspace.directory,
-      PYTHONDONTWRITEBYTECODE: "1",
+      ...pythonVariables(workspace.directory),
       ...environment.variables,
-      PIPELZR_INPUT: join(workspace.control, "input.json"),
-      PIPELZR_OUTPUT: join(workspace.control, "output"),
-      PIPELZR_ATTEMPT: String(ref.attempt),
-      PIPELZR_IDEMPOTENCY_KEY: `${ref.resource_id}:${ref.run}:${ref.step}`,
+      ...reservedVariables(ref, {
+        input: join(workspace.control, "input.json"),
+        output: join(workspace.control, "output"),
+      }),
       [MARK]: mark,
     };
   }
-
-  async #remove({ folder }: Workspace): Promise<void> {
-    try {
-      await removeTree(folder);
-      forgetProcess(folder);
-    } catch (error) {
-      const why = error instanceof Error ? error.message : String(error);
-      this.#settings.warn(`${folder} could not be removed: ${why}. Remove it by hand.`);
-    }
-  }
-}
-
-function failureOf(error: unknown): Outcome {
-  if (error instanceof AttemptFailed) return error.outcome;
-  if (error instanceof SecretsTooLargeError) return failed("error", error.code, error.message);
-  const why = error instanceof Error ? error.message : String(error);
-  return failed(
-    "error",
-    "attempt_not_prepared",
-    `The attempt could not be prepared: ${why}. Retry it; if it repeats, see the runner's log.`,
-  );
 }

@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { FatalError } from "../errors.ts";
 import {
   chooseIsolation,
   describeIsolation,
@@ -7,11 +8,12 @@ import {
 } from "./isolation.ts";
 
 const PLAN = {
-  folder: "/state/attempts/1",
+  writable: ["/state/attempts/1/workspace", "/state/attempts/1/control"],
   directory: "/state/attempts/1/workspace/sub",
   temporary: "/state/attempts/1/tmp",
   hidden: ["/home/me", "/state"],
-  shown: ["/home/me/node"],
+  masked: ["/engine.sock"],
+  shown: [{ source: "/opt/node", place: "/home/me/node" }],
   hasNetwork: false,
 };
 
@@ -20,7 +22,7 @@ describe("isolation", () => {
     const args = sandboxArguments(PLAN).join(" ");
     expect(args).toContain("--unshare-net");
     expect(args).toMatch(
-      /--ro-bind \/ \/ .*--bind \S+tmp \/tmp --tmpfs \/home\/me --tmpfs \/state --ro-bind-try \/home\/me\/node \S+ --bind \/state\/attempts\/1 \S+ --chdir \/state\/attempts\/1\/workspace\/sub$/,
+      /--ro-bind \/ \/ .*--bind \S+tmp \/tmp --tmpfs \/home\/me --tmpfs \/state --ro-bind \/dev\/null \/engine.sock --ro-bind-try \/opt\/node \/home\/me\/node --bind \/state\/attempts\/1\/workspace \S+ --bind \/state\/attempts\/1\/control \S+ --chdir \/state\/attempts\/1\/workspace\/sub$/,
     );
     expect(sandboxArguments({ ...PLAN, hasNetwork: true })).not.toContain("--unshare-net");
   });
@@ -37,7 +39,10 @@ describe("isolation", () => {
   });
 
   it("that is asked for and cannot be had is an error", async () => {
-    await expect(chooseIsolation("bubblewrap", "/bin/false")).rejects.toThrow("--isolation none");
+    const chosen = chooseIsolation("bubblewrap", "/bin/false");
+    await expect(chosen).rejects.toThrow("--isolation none");
+    // Anything else would be told with a stack, and started again and again.
+    await expect(chosen).rejects.toBeInstanceOf(FatalError);
   });
 
   it("finds executables in the order of the path", () => {

@@ -1,8 +1,10 @@
 /** What keeps a task's processes from the rest of the machine: bubblewrap where it works, else nothing. */
 import { execFile } from "node:child_process";
 import { accessSync, constants } from "node:fs";
-import { homedir, userInfo } from "node:os";
-import { delimiter, dirname, join } from "node:path";
+import { userInfo } from "node:os";
+import { delimiter, join } from "node:path";
+import { FatalError } from "../errors.ts";
+import type { ShownPath } from "./hiding.ts";
 
 export const ISOLATION_CHOICES = ["auto", "bubblewrap", "none"] as const;
 export type IsolationChoice = (typeof ISOLATION_CHOICES)[number];
@@ -13,15 +15,20 @@ export type Isolation =
   | { readonly kind: "none"; readonly why: string };
 
 export interface SandboxPlan {
-  /** The attempt's own folder, the one place that can be written. */
-  readonly folder: string;
+  /**
+   * The attempt's own folders, the only ones that can be written. Each is mounted by itself, so that
+   * the code can neither rename one nor put a link in its place.
+   */
+  readonly writable: readonly string[];
   readonly directory: string;
   /** Stands at /tmp. */
   readonly temporary: string;
   /** Folders of the machine that are not shown: the runner's key is in one. */
   readonly hidden: readonly string[];
-  /** Paths that are shown although they lie in a hidden folder. */
-  readonly shown: readonly string[];
+  /** Files that are not shown, and whose folder has to be. */
+  readonly masked: readonly string[];
+  /** What is shown although its place lies in a hidden folder. */
+  readonly shown: readonly ShownPath[];
   readonly hasNetwork: boolean;
 }
 
@@ -39,38 +46,11 @@ export function sandboxArguments(plan: SandboxPlan): string[] {
     // Later mounts stand over earlier ones: the folder may lie in what is hidden, or in /tmp.
     ...["--bind", plan.temporary, "/tmp"],
     ...plan.hidden.flatMap((path) => ["--tmpfs", path]),
-    ...plan.shown.flatMap((path) => ["--ro-bind-try", path, path]),
-    ...["--bind", plan.folder, plan.folder],
+    ...plan.masked.flatMap((path) => ["--ro-bind", "/dev/null", path]),
+    ...plan.shown.flatMap(({ source, place }) => ["--ro-bind-try", source, place]),
+    ...plan.writable.flatMap((path) => ["--bind", path, path]),
     ...["--chdir", plan.directory],
   ];
-}
-
-/** The user's own files, the sockets of services, and the state folder. */
-export function hiddenFolders(stateFolder: string): string[] {
-  const home = homedir();
-  const folders = [...(home === "/" ? [] : [home]), "/run", stateFolder];
-  return folders.filter(isFolder);
-}
-
-/** What tasks need of folders that are hidden: Node.js, and the module that runs a script. */
-export function shownPaths(root: string): string[] {
-  return [
-    dirname(process.execPath),
-    // How names of hosts are resolved, on many machines.
-    "/run/systemd/resolve",
-    ...["containers/runner/src", "workers/executors", "node_modules/picomatch"].map((path) =>
-      join(root, path),
-    ),
-  ];
-}
-
-function isFolder(path: string): boolean {
-  try {
-    accessSync(join(path, "."), constants.R_OK);
-    return true;
-  } catch {
-    return false;
-  }
 }
 
 /** Where an executable is in a list of folders such as $PATH; null when it is in none. */
@@ -98,7 +78,7 @@ function sandboxProblem(path: string): Promise<string | null> {
   });
 }
 
-/** Finds out what isolation there is; throws when the choice asks for one that there is not. */
+/** Finds out what isolation there is; throws FatalError when the choice asks for one that there is not. */
 export async function chooseIsolation(
   choice: IsolationChoice,
   path: string | null,
@@ -109,7 +89,7 @@ export async function chooseIsolation(
   if (found !== null && problem === null) return { kind: "bubblewrap", path: found };
   const why = found === null ? "bubblewrap is not installed" : `${found} does not work: ${problem}`;
   if (choice === "auto") return { kind: "none", why };
-  throw new Error(
+  throw new FatalError(
     `Subprocess tasks cannot be isolated, as ${why}. Install bubblewrap and allow user namespaces, or choose --isolation none.`,
   );
 }

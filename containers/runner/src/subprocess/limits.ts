@@ -1,5 +1,7 @@
 /** What one process of a task may use; set by the shell that starts it, inherited by all it starts. */
 
+import { limitOfMark } from "../processes.ts";
+
 const MEBIBYTE = 1024 * 1024;
 
 export interface Limits {
@@ -13,12 +15,20 @@ export interface Limits {
 export const DEFAULT_LIMITS: Limits = { memoryMib: 4_096, processes: 4_096, fileMib: 8_192 };
 
 /** Bash counts memory and files in KiB. Where a stricter limit is set already, that one stays. */
-const LIMITED =
-  'ulimit -c 0; ulimit -d "$1" 2>/dev/null; ulimit -u "$2" 2>/dev/null; ulimit -f "$3" 2>/dev/null; shift 3; exec "$@"';
+const LIMITED = [
+  "ulimit -c 0",
+  ...["d", "u", "f", "x"].map((limit, index) => `ulimit -${limit} "$${index + 1}" 2>/dev/null`),
+  'shift 4; exec "$@"',
+].join("; ");
 
-/** The command that runs `command` within the limits. */
-export function withLimits(bash: string, limits: Limits, command: readonly string[]): string[] {
+/** The command that runs `command` within the limits, and carries the mark in that on file locks. */
+export function withLimits(
+  bash: string,
+  { memoryMib, processes, fileMib }: Limits,
+  mark: string,
+  command: readonly string[],
+): string[] {
   const kib = (mib: number) => String((mib * MEBIBYTE) / 1024);
-  const { memoryMib, processes, fileMib } = limits;
-  return [bash, "-c", LIMITED, "bash", kib(memoryMib), String(processes), kib(fileMib), ...command];
+  const values = [kib(memoryMib), String(processes), kib(fileMib), limitOfMark(mark)];
+  return [bash, "-c", LIMITED, "bash", ...values, ...command];
 }

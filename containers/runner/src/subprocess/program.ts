@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { stripTypes } from "../../../../workers/executors/local/typescript.ts";
 import { AttemptFailed } from "../../../../workers/executors/outcome.ts";
 import type { AttemptRequest, Work } from "../../../../workers/executors/port.ts";
+import { checkCommand } from "../zero-bytes.ts";
 import { type HarnessRequest, REQUEST_FILE, SCRIPT_FILE } from "./harness-request.ts";
 import { findExecutable } from "./isolation.ts";
 import type { Workspace } from "./workspace.ts";
@@ -19,9 +20,14 @@ export type Program =
   /** JavaScript, its types removed. */
   | { readonly kind: "script"; readonly text: string };
 
+function shell(text: string): Program {
+  checkCommand(text);
+  return { kind: "shell", text };
+}
+
 /** Decides before anything is written; throws AttemptFailed for what cannot be run. */
 export function programOf({ command, script, language }: Work): Program {
-  if (command !== null) return { kind: "shell", text: command };
+  if (command !== null) return shell(command);
   if (script === null) {
     throw new AttemptFailed(
       "error",
@@ -31,7 +37,7 @@ export function programOf({ command, script, language }: Work): Program {
   }
   switch (language) {
     case "bash":
-      return { kind: "shell", text: script };
+      return shell(script);
     case "python":
       return { kind: "python", text: script };
     case "javascript":

@@ -1,10 +1,10 @@
 /** What an attempt comes to, from its exit code and from what its code left in files. */
-import { constants } from "node:fs";
-import { type FileHandle, open } from "node:fs/promises";
+import { dirname } from "node:path";
 import { type Frame, isFrame, type LastFrame } from "../../../../workers/executors/local/frames.ts";
-import { exitFailure, failed } from "../../../../workers/executors/outcome.ts";
+import { AttemptFailed, exitFailure, failed } from "../../../../workers/executors/outcome.ts";
 import { parseOutputFile } from "../../../../workers/executors/output-file.ts";
 import { MAX_RESULT_BYTES, type Outcome } from "../../../../workers/executors/port.ts";
+import { readLeftFile } from "../left-files.ts";
 
 const MEBIBYTE = 1024 * 1024;
 /** JSON escapes can double a text that is within its limit; nothing legitimate is longer. */
@@ -12,20 +12,18 @@ const MAX_FRAME_BYTES = 2 * MAX_RESULT_BYTES + MEBIBYTE;
 
 /**
  * The text of a file that the code may have written, removed or replaced; null when it is not there,
- * `"large"` beyond `limit`. Links and devices are not followed: they could lead to the runner's key.
+ * `"large"` beyond `limitBytes`. Its folder is known to be the one that the runner made.
  */
-async function readOwnFile(path: string, limit: number): Promise<string | "large" | null> {
-  let file: FileHandle | null = null;
-  try {
-    file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
-    const about = await file.stat();
-    if (!about.isFile()) return null;
-    return about.size > limit ? "large" : await file.readFile("utf8");
-  } catch {
-    return null;
-  } finally {
-    await file?.close();
-  }
+async function readOwnFile(path: string, limitBytes: number): Promise<string | "large" | null> {
+  const body = await readLeftFile(path, dirname(path), limitBytes).catch((error: unknown) => {
+    const why = error instanceof Error ? error.message : String(error);
+    throw new AttemptFailed(
+      "error",
+      "output_unreadable",
+      `What the task returned cannot be read: ${why}. Leave $PIPELZR_OUTPUT readable.`,
+    );
+  });
+  return body === null || body === "large" ? body : body.toString("utf8");
 }
 
 /** Of a shell or Python task: `$PIPELZR_OUTPUT` is its result. */

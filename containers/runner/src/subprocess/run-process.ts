@@ -23,9 +23,13 @@ export interface ProcessEvents {
   /** The process runs. */
   started(pid: number): void;
   output(stream: LogStream, text: string): void;
+  /** Tells whoever runs the runner. */
+  warn(message: string): void;
 }
 
 const POLL_MS = 20;
+/** The exit code of what SIGKILL ended. */
+const KILLED = 137;
 /** What is still in the pipes when all processes are gone is read at once. */
 const DRAIN_MS = 2_000;
 
@@ -83,17 +87,25 @@ export async function runProcess(
   }
   follow(child.stdout, (text) => events.output("stdout", text));
   follow(child.stderr, (text) => events.output("stderr", text));
-  let stopping: Promise<void> | null = null;
+  const stopping = Promise.withResolvers<void>();
+  let isStopping = false;
   const stop = () => {
-    stopping ??= endGracefully(tree, graceOf(signal));
+    if (isStopping) return;
+    isStopping = true;
+    stopping.resolve(endGracefully(tree, graceOf(signal)));
   };
   if (signal.aborted) stop();
   else signal.addEventListener("abort", stop, { once: true });
-  const exitCode = await exited;
+  // What the kernel cannot end does not exit either: then the end of the attempts to kill it counts.
+  const exitCode = await Promise.race([exited, stopping.promise.then(() => KILLED)]);
   signal.removeEventListener("abort", stop);
-  await stopping;
+  if (isStopping) await stopping.promise;
   // The attempt ends with its first process: what that left behind is killed.
-  await tree.destroy();
+  if (!(await tree.destroy())) {
+    events.warn(
+      `processes ${tree.remaining().join(", ")} of a task cannot be ended: they are another user's, or wait for a device. End them by hand.`,
+    );
+  }
   await Promise.race([closed, delay(DRAIN_MS, undefined, { ref: false })]);
   child.stdout.destroy();
   child.stderr.destroy();

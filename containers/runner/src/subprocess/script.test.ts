@@ -1,6 +1,7 @@
 /** JavaScript, TypeScript and Python as processes: what `local` promises of scripts holds here. */
 import { afterAll, describe, expect, it } from "vitest";
 import { MAX_RESULT_BYTES, type Work } from "../../../../workers/executors/port.ts";
+import { PYTHON_OUTCOME, PYTHON_STDOUT, PYTHON_WORK } from "../../test/python.ts";
 import { removeState, startWork } from "./test-support.ts";
 
 afterAll(removeState);
@@ -217,23 +218,9 @@ describe("Python", { concurrent: true }, () => {
     startWork({ language: "python", script, ...work });
 
   it("reads its inputs, and its result from $PIPELZR_OUTPUT", async () => {
-    const { outcome, stdout } = await python(
-      [
-        "import json, os, neighbor",
-        'inputs = json.load(open(os.environ["PIPELZR_INPUT"]))',
-        'print("grün", neighbor.NAME)',
-        'json.dump({"doubled": inputs["n"] * 2}, open(os.environ["PIPELZR_OUTPUT"], "w"))',
-      ].join("\n"),
-      {
-        inputs: { n: 21 },
-        files: {
-          kind: "inline",
-          entries: { "neighbor.py": { content: 'NAME = "here"', encoding: "utf8" } },
-        },
-      },
-    ).ended;
-    expect(stdout).toBe("grün here\n");
-    expect(outcome).toEqual({ status: "completed", exit_code: 0, result: { doubled: 42 } });
+    const { outcome, stdout } = await startWork(PYTHON_WORK).ended;
+    expect(stdout).toBe(PYTHON_STDOUT);
+    expect(outcome).toEqual(PYTHON_OUTCOME);
   });
 
   it("streams, and fails with its last line", async () => {

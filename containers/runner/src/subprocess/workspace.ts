@@ -1,14 +1,13 @@
 /** The folder of one attempt on the disk: its files, its home, and what the runner gives it. */
 import { randomUUID } from "node:crypto";
-import { chmod, lstat, mkdir, readdir, rm, writeFile } from "node:fs/promises";
-import { dirname, join } from "node:path";
+import { lstat, mkdir, realpath } from "node:fs/promises";
+import { join } from "node:path";
 import type { Files } from "../../../../workers/executors/file-set.ts";
 import { AttemptFailed } from "../../../../workers/executors/outcome.ts";
-
-const DEFAULT_MODE = 0o644;
+import { makeDirectory, writeFiles } from "../write-files.ts";
 
 export interface Workspace {
-  /** Holds all of the following, and is removed with the attempt. */
+  /** Holds all of the following, and is removed with the attempt. Without links in its path. */
   readonly folder: string;
   /** Root of the task's files. */
   readonly root: string;
@@ -18,75 +17,65 @@ export interface Workspace {
   readonly temporary: string;
   /** What the runner and the code exchange. */
   readonly control: string;
+  /** Which folders those are that the runner reads from afterwards, by path. */
+  readonly identities: ReadonlyMap<string, string>;
+}
+
+/** Names one folder for good, wherever it is moved; null for what is no folder. */
+async function identityOf(path: string): Promise<string | null> {
+  const about = await lstat(path, { bigint: true });
+  return about.isDirectory() ? `${about.dev}:${about.ino}` : null;
 }
 
 /** Makes the folder of an attempt; `directory` is relative to the workspace's root. */
 export async function makeWorkspace(parent: string, directory: string): Promise<Workspace> {
-  const folder = join(parent, randomUUID());
+  const folder = join(await realpath(parent), randomUUID());
   const root = join(folder, "workspace");
-  const workspace = {
-    folder,
-    root,
-    directory: join(root, directory),
-    home: join(folder, "home"),
-    temporary: join(folder, "tmp"),
-    control: join(folder, "control"),
-  };
-  await mkdir(folder, { recursive: true, mode: 0o700 });
-  for (const path of [root, workspace.home, workspace.temporary, workspace.control]) {
-    await mkdir(path);
+  const control = join(folder, "control");
+  const home = join(folder, "home");
+  const temporary = join(folder, "tmp");
+  await mkdir(folder, { mode: 0o700 });
+  for (const path of [root, home, temporary, control]) await mkdir(path);
+  const identities = new Map<string, string>();
+  for (const path of [folder, root, control]) {
+    const identity = await identityOf(path);
+    if (identity !== null) identities.set(path, identity);
   }
-  return workspace;
+  return { folder, root, directory: join(root, directory), home, temporary, control, identities };
 }
 
 /** Writes the task's files, whose paths are checked already, and makes the working directory. */
-export async function fillWorkspace(workspace: Workspace, files: Files): Promise<void> {
-  for (const [path, { content, encoding, mode }] of Object.entries(files)) {
-    const target = join(workspace.root, path);
-    try {
-      await mkdir(dirname(target), { recursive: true });
-      await writeFile(target, content, { encoding });
-      // Not by writeFile, whose mode is subject to the umask.
-      await chmod(target, mode === undefined ? DEFAULT_MODE : Number.parseInt(mode, 8));
-    } catch (error) {
-      throw notWritten(path, error);
-    }
-  }
-  try {
-    await mkdir(workspace.directory, { recursive: true });
-  } catch (error) {
-    throw notWritten("working_directory", error);
-  }
+export async function fillWorkspace(
+  { root }: Workspace,
+  files: Files,
+  directory: string,
+): Promise<void> {
+  await writeFiles(root, files);
+  await makeDirectory(root, directory);
 }
 
-const TWICE = new Set(["EEXIST", "ENOTDIR", "EISDIR"]);
-
-function notWritten(path: string, error: unknown): unknown {
-  const code = error instanceof Error && "code" in error ? error.code : null;
-  if (typeof code !== "string" || !(TWICE.has(code) || code === "ENAMETOOLONG")) return error;
-  const why = TWICE.has(code) ? "is both a file and a folder" : "is too long";
+export function workspaceReplaced(exitCode: number): AttemptFailed {
   return new AttemptFailed(
     "error",
-    "file_path_invalid",
-    `The path "${path}" ${why}. Give each file a path of its own.`,
+    "workspace_replaced",
+    "The code put something else in the place of its workspace or of the folder of $PIPELZR_OUTPUT, so nothing is taken from there. Leave both where they are.",
+    { exit_code: exitCode },
   );
 }
 
-/** Removes a folder, also where the code took the permissions away that this needs. */
-export async function removeTree(path: string): Promise<void> {
-  const remove = () => rm(path, { recursive: true, force: true, maxRetries: 3, retryDelay: 20 });
-  try {
-    await remove();
-  } catch {
-    await allowAll(path);
-    await remove();
-  }
-}
-
-async function allowAll(path: string): Promise<void> {
-  await chmod(path, 0o700);
-  for (const entry of await readdir(path)) {
-    const inner = join(path, entry);
-    if ((await lstat(inner)).isDirectory()) await allowAll(inner);
+/**
+ * Throws AttemptFailed when a folder that the runner reads from is not the one it made: through a link
+ * in its place, files of the runner's could be read as the task's. One that is gone holds nothing.
+ */
+export async function checkWorkspace({ identities }: Workspace, exitCode: number): Promise<void> {
+  for (const [path, identity] of identities) {
+    let found: string | null;
+    try {
+      found = await identityOf(path);
+    } catch (error) {
+      if (error instanceof Error && "code" in error && error.code === "ENOENT") continue;
+      throw error;
+    }
+    if (found !== identity) throw workspaceReplaced(exitCode);
   }
 }

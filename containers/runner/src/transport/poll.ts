@@ -6,6 +6,7 @@ import { randomUUID } from "node:crypto";
 import { z } from "zod";
 import {
   type FromRunner,
+  MAX_EXCHANGE_BYTES,
   POLL_WAIT_MS,
   RUNNER_PATHS,
 } from "../../../../workers/executors/runner/protocol.ts";
@@ -23,9 +24,13 @@ import {
 const BUSY_WAIT_MS = 250;
 /** An answer that is this late does not come. */
 const ANSWER_MS = 15_000;
+/** An exchange without its frames. */
+const ENVELOPE_BYTES = 1_000;
 const answerSchema = z.object({ frames: z.array(z.unknown()) });
 
-export function createPollTransport(service: ServiceClient): Transport {
+type Poster = Pick<ServiceClient, "post">;
+
+export function createPollTransport(service: Poster): Transport {
   return {
     name: "poll",
     // The first exchange shows whether the service is there.
@@ -34,7 +39,7 @@ export function createPollTransport(service: ServiceClient): Transport {
 }
 
 class PollConnection implements Connection {
-  readonly #service: ServiceClient;
+  readonly #service: Poster;
   readonly #events: ConnectionEvents;
   readonly #settings: ConnectionSettings;
   readonly #session = randomUUID();
@@ -43,7 +48,7 @@ class PollConnection implements Connection {
   #wake: (() => void) | null = null;
   #flushed: (() => void)[] = [];
 
-  constructor(service: ServiceClient, events: ConnectionEvents, settings: ConnectionSettings) {
+  constructor(service: Poster, events: ConnectionEvents, settings: ConnectionSettings) {
     this.#service = service;
     this.#events = events;
     this.#settings = settings;
@@ -77,10 +82,10 @@ class PollConnection implements Connection {
     }
     try {
       while (!ended.aborted) {
-        const frames = this.#outgoing;
-        this.#outgoing = [];
-        const wait_ms = this.#waitMs();
-        const body = JSON.stringify({ session: this.#session, frames, wait_ms });
+        const frames = this.#next();
+        const wait_ms = this.#outgoing.length > 0 ? 0 : this.#waitMs();
+        const session = JSON.stringify(this.#session);
+        const body = `{"session":${session},"wait_ms":${wait_ms},"frames":[${frames.join()}]}`;
         const signal = AbortSignal.any([ended, AbortSignal.timeout(wait_ms + ANSWER_MS)]);
         const answer = await this.#service.post(RUNNER_PATHS.exchange, body, signal);
         if (this.#outgoing.length === 0) this.#settleFlushed();
@@ -94,6 +99,20 @@ class PollConnection implements Connection {
       this.#settleFlushed();
       this.#events.closed(connectErrorFrom(error));
     }
+  }
+
+  /** Takes the frames of the next exchange, as JSON: as many as it may hold, one at least. */
+  #next(): readonly string[] {
+    const taken: string[] = [];
+    let bytes = ENVELOPE_BYTES;
+    for (const frame of this.#outgoing) {
+      const text = JSON.stringify(frame);
+      bytes += Buffer.byteLength(text) + 1;
+      if (taken.length > 0 && bytes > MAX_EXCHANGE_BYTES) break;
+      taken.push(text);
+    }
+    this.#outgoing = this.#outgoing.slice(taken.length);
+    return taken;
   }
 
   /** Heartbeats go with exchanges, so none may outlast their interval. */

@@ -34,9 +34,15 @@ function chunkEnd(text: string, end: number): number {
 }
 
 function answerOf(lines: string): Response {
-  if (lines.length > MAX_HEADER_CHARS || !FITS_HEADER.test(lines)) return new Reply(lines);
-  const frames = lines.slice(0, -1).replaceAll("\n", FRAMES_SEPARATOR);
-  return new Reply(null, { headers: { [FRAMES_HEADER]: frames } });
+  try {
+    if (lines.length <= MAX_HEADER_CHARS && FITS_HEADER.test(lines)) {
+      const frames = lines.slice(0, -1).replaceAll("\n", FRAMES_SEPARATOR);
+      return new Reply(null, { headers: { [FRAMES_HEADER]: frames } });
+    }
+  } catch {
+    // What the header needs has been replaced by the task's code: the body carries it.
+  }
+  return new Reply(lines);
 }
 
 export class Channel {

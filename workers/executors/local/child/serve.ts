@@ -20,11 +20,14 @@ async function executeInRun(execute: Execute, request: ChildRequest, run: Run): 
 const { parse } = JSON;
 const { apply } = Reflect;
 const { get } = Headers.prototype;
+const json: (this: Request) => Promise<ChildRequest> = Request.prototype.json;
+const headersOf = Reflect.getOwnPropertyDescriptor(Request.prototype, "headers")?.get;
 
 /** By what was captured while the harness started: code that ran before may have replaced the rest. */
 function read(request: Request): ChildRequest | Promise<ChildRequest> {
-  const header = apply(get, request.headers, [REQUEST_HEADER]);
-  return header === null ? request.json() : parse(header);
+  const headers = headersOf === undefined ? request.headers : apply(headersOf, request, []);
+  const header = apply(get, headers, [REQUEST_HEADER]);
+  return header === null ? apply(json, request, []) : parse(header);
 }
 
 export async function serve(

@@ -1,0 +1,68 @@
+/** Splits identifiers into words, for the word index and for questions to it. */
+
+/** Runs of letters and of digits, capitals that begin a word, and acronyms up to the next word's capital. */
+const WORDS = /\p{Lu}+(?=\p{Lu}\p{Ll})|\p{Lu}?\p{Ll}+|\p{Lu}+|[\p{Lo}\p{Lt}\p{Lm}\p{M}]+|\p{N}+/gu;
+const IDENTIFIER = /[\p{L}\p{N}\p{M}_$]+(?:-[\p{L}\p{N}]+)*/gu;
+
+/** `parseHTTPResponse2` is `parse http response 2`; lower case, in order, repetitions kept. */
+export function splitIdentifier(identifier: string): string[] {
+  return (identifier.match(WORDS) ?? []).map((word) => word.toLowerCase());
+}
+
+/** Each identifier of a text whole and in words, as the word index takes it. */
+export function indexableWords(text: string): string[] {
+  const words: string[] = [];
+  for (const [identifier] of text.matchAll(IDENTIFIER)) {
+    const parts = splitIdentifier(identifier);
+    words.push(...parts);
+    const whole = identifier.toLowerCase().replaceAll(/[^\p{L}\p{N}\p{M}]/gu, "");
+    if (parts.length > 1 && whole !== "") words.push(whole);
+  }
+  return words;
+}
+
+/** Words of questions that say nothing about code. */
+const STOP_WORDS: ReadonlySet<string> = new Set(
+  (
+    "a an and are as at be by can could did do does find for from get how i if in into is it me my of on or our please " +
+    "should show so that the their them then there these they this to was we were what when where which who why will with would you your"
+  ).split(" "),
+);
+const QUESTION = /^(?:how|what|where|when|which|who|why|find|show|is|are|does|do|can)\b/i;
+const CODE = /[(){}[\];=<>\\/|*$^]|::|->|=>|\w\.\w|[a-z][A-Z]|\w_\w/;
+
+/** Whether a text reads as a question or a description rather than as code: plain words, with some that only bind. */
+export function isNaturalLanguage(text: string): boolean {
+  const trimmed = text.trim().replace(/[?.!]+$/, "");
+  const words = trimmed.split(/\s+/).filter((word) => word !== "");
+  if (words.length < 3 || CODE.test(trimmed)) return false;
+  const plain = words.filter((word) => /^[\p{L}'’-]+,?$/u.test(word)).length;
+  if (plain / words.length < 0.8) return false;
+  return (
+    QUESTION.test(trimmed) ||
+    words.length >= 4 ||
+    words.some((word) => STOP_WORDS.has(word.toLowerCase()))
+  );
+}
+
+const MAX_QUERY_WORDS = 32;
+
+/** Each word that matters of a question, once, identifiers split; all of them when only stop words are left. */
+export function queryWords(text: string): string[] {
+  const all = [
+    ...new Set([...text.matchAll(IDENTIFIER)].flatMap(([each]) => splitIdentifier(each))),
+  ];
+  const telling = all.filter((word) => !STOP_WORDS.has(word));
+  return (telling.length > 0 ? telling : all).slice(0, MAX_QUERY_WORDS);
+}
+
+/** A string of FTS5: in quotes no character of it is an operator. NUL ends an expression and is left out. */
+export function quoteForFts(text: string): string {
+  return `"${text.replaceAll("\0", "").replaceAll('"', '""')}"`;
+}
+
+/** A MATCH expression for the word index; null when the text has no word. */
+export function wordExpression(text: string, join: "AND" | "OR"): string | null {
+  const words = queryWords(text);
+  return words.length === 0 ? null : words.map(quoteForFts).join(` ${join} `);
+}

@@ -1,0 +1,221 @@
+/** Compiles what a user wants to find. Expressions run on RE2 alone, whose time is linear in the text. */
+import { RE2JS } from "re2js";
+import type { CaseMode, Pattern } from "./query.ts";
+import { type PatternProblem, regexProblem } from "./regex-problem.ts";
+import { scanRegex } from "./regex-scan.ts";
+import { isAscii, type SearchText } from "./search-text.ts";
+
+export const MAX_PATTERN_CHARS = 1_000;
+/**
+ * Time is code units × instructions, at worst some 10 ns for each pair (measured), and mostly far less. A caller bounds
+ * the whole search by `Matcher.instructions`.
+ */
+export const MAX_PROGRAM_INSTRUCTIONS = 2_000;
+
+/** UTF-16 code units of the text, `end` excluded. */
+export interface TextRange {
+  readonly start: number;
+  readonly end: number;
+}
+
+export interface Matcher {
+  readonly pattern: Pattern;
+  readonly caseSensitive: boolean;
+  /** Steps that a code unit of text costs at worst. */
+  readonly instructions: number;
+  test(text: SearchText): boolean;
+  /**
+   * Up to `limit` ranges from left to right, none overlapping. Empty ones are left out, unless the first match is
+   * empty and no other is found: then it alone is returned.
+   */
+  find(text: SearchText, limit: number): TextRange[];
+}
+
+export type CompiledPattern =
+  | { readonly matcher: Matcher; readonly problem: null }
+  | { readonly matcher: null; readonly problem: PatternProblem };
+
+export interface CompileOptions {
+  readonly mode: CaseMode;
+  /** `^` and `$` hold at every line; default true, and pointless for a path or a name. */
+  readonly multiline?: boolean;
+}
+
+export function compilePattern(pattern: Pattern, options: CompileOptions): CompiledPattern {
+  const text = pattern.kind === "literal" ? pattern.text : pattern.source;
+  if (text.length > MAX_PATTERN_CHARS) {
+    return refuse(
+      `A pattern has at most ${MAX_PATTERN_CHARS} characters; this one has ${text.length}.`,
+      "Shorten it, or split it into terms that must all match.",
+      text.length,
+    );
+  }
+  const caseSensitive = mindsCase(pattern, options.mode);
+  if (pattern.kind === "literal") {
+    const matcher = caseSensitive ? new ExactText(pattern) : new FoldedText(pattern);
+    return { matcher, problem: null };
+  }
+  try {
+    const compiled = compileRegex(pattern.source, caseSensitive, options.multiline ?? true);
+    if (compiled.programSize() > MAX_PROGRAM_INSTRUCTIONS) {
+      return refuse(
+        `The regular expression compiles to ${compiled.programSize()} instructions; ${MAX_PROGRAM_INSTRUCTIONS} are allowed.`,
+        "Use smaller counts in {n,m}.",
+        text.length,
+      );
+    }
+    return { matcher: new Expression(pattern, caseSensitive, compiled), problem: null };
+  } catch (error) {
+    return { matcher: null, problem: regexProblem(pattern.source, error) };
+  }
+}
+
+/** What is wrong with an expression; null when RE2 takes it. */
+export function checkRegex(source: string): PatternProblem | null {
+  return compilePattern({ kind: "regex", source }, { mode: "yes" }).problem;
+}
+
+/** Whether case counts: `auto` says so when the pattern has a capital letter, escapes such as \W not among them. */
+export function mindsCase(pattern: Pattern, mode: CaseMode): boolean {
+  if (mode !== "auto") return mode === "yes";
+  if (pattern.kind === "literal") return hasCapital(pattern.text);
+  for (const piece of scanRegex(pattern.source)) {
+    if (piece.kind === "quoted" && hasCapital(piece.literal)) return true;
+    if (piece.kind === "character" && hasCapital(piece.text)) return true;
+    if (piece.kind === "class" && hasCapital(piece.text.replaceAll(/\\p\{[^}]*\}|\\./giu, "")))
+      return true;
+  }
+  return false;
+}
+
+function hasCapital(text: string): boolean {
+  return text !== text.toLowerCase();
+}
+
+function compileRegex(source: string, caseSensitive: boolean, multiline: boolean): RE2JS {
+  const fold = caseSensitive ? 0 : RE2JS.CASE_INSENSITIVE;
+  return RE2JS.compile(source, fold | (multiline ? RE2JS.MULTILINE : 0));
+}
+
+function refuse(message: string, hint: string, end: number): CompiledPattern {
+  return { matcher: null, problem: { message, hint, start: 0, end } };
+}
+
+/** Where `needle` stands in `text`, without overlaps; an empty one at the start alone. */
+function occurrences(text: string, needle: string, limit: number): TextRange[] {
+  if (needle === "") return limit > 0 ? [{ start: 0, end: 0 }] : [];
+  const found: TextRange[] = [];
+  let start = text.indexOf(needle);
+  while (start >= 0 && found.length < limit) {
+    found.push({ start, end: start + needle.length });
+    start = text.indexOf(needle, start + needle.length);
+  }
+  return found;
+}
+
+class ExactText implements Matcher {
+  readonly caseSensitive = true;
+  readonly instructions = 1;
+  readonly pattern: Pattern;
+  readonly #needle: string;
+
+  constructor(pattern: Pattern & { kind: "literal" }) {
+    this.pattern = pattern;
+    this.#needle = pattern.text;
+  }
+
+  test({ text }: SearchText): boolean {
+    return text.includes(this.#needle);
+  }
+
+  find({ text }: SearchText, limit: number): TextRange[] {
+    return occurrences(text, this.#needle, limit);
+  }
+}
+
+/**
+ * A literal in any case. Where lower-casing the text keeps offsets and folds as RE2 does, it is a plain search; that
+ * is so for ASCII needles (K folds to k both ways), but for s where the text has ſ.
+ */
+class FoldedText implements Matcher {
+  readonly caseSensitive = false;
+  readonly instructions: number;
+  readonly pattern: Pattern;
+  readonly #needle: string | null;
+  readonly #source: string;
+  #expression: Expression | undefined;
+
+  constructor(pattern: Pattern & { kind: "literal" }) {
+    this.pattern = pattern;
+    this.#source = RE2JS.quote(pattern.text);
+    this.instructions = pattern.text.length + 1;
+    this.#needle = isAscii(pattern.text) ? pattern.text.toLowerCase() : null;
+  }
+
+  test(text: SearchText): boolean {
+    const lower = this.#plainText(text);
+    if (lower === null) return this.#slow().test(text);
+    return lower.includes(this.#needle ?? "");
+  }
+
+  find(text: SearchText, limit: number): TextRange[] {
+    const lower = this.#plainText(text);
+    if (lower === null) return this.#slow().find(text, limit);
+    return occurrences(lower, this.#needle ?? "", limit);
+  }
+
+  #plainText(text: SearchText): string | null {
+    if (this.#needle === null) return null;
+    return this.#needle.includes("s") && text.hasLongS ? null : text.lower;
+  }
+
+  #slow(): Expression {
+    this.#expression ??= new Expression(
+      this.pattern,
+      false,
+      compileRegex(this.#source, false, false),
+    );
+    return this.#expression;
+  }
+}
+
+class Expression implements Matcher {
+  readonly pattern: Pattern;
+  readonly caseSensitive: boolean;
+  readonly instructions: number;
+  readonly #compiled: RE2JS;
+
+  constructor(pattern: Pattern, caseSensitive: boolean, compiled: RE2JS) {
+    this.pattern = pattern;
+    this.caseSensitive = caseSensitive;
+    this.#compiled = compiled;
+    this.instructions = compiled.programSize();
+  }
+
+  test({ text }: SearchText): boolean {
+    return this.#compiled.test(text);
+  }
+
+  find({ text }: SearchText, limit: number): TextRange[] {
+    // The test runs on an automaton, which is much faster to say no than the search for places.
+    if (!this.#compiled.test(text)) return [];
+    const matcher = this.#compiled.matcher(text);
+    const found: TextRange[] = [];
+    let firstEmpty: TextRange | undefined;
+    let empty = 0;
+    while (found.length < limit && matcher.find()) {
+      const range = { start: matcher.start(), end: matcher.end() };
+      if (range.end > range.start) {
+        found.push(range);
+        continue;
+      }
+      firstEmpty ??= range;
+      empty += 1;
+      // An expression that is empty nearly everywhere has told all that is worth a scan.
+      if (empty > MAX_EMPTY_MATCHES) break;
+    }
+    return found.length === 0 && firstEmpty !== undefined && limit > 0 ? [firstEmpty] : found;
+  }
+}
+
+const MAX_EMPTY_MATCHES = 100_000;

@@ -1,0 +1,243 @@
+/** The object that has the sandbox which steps of one run share; see `lease.ts`. */
+import { DurableObject } from "cloudflare:workers";
+import { logWarning } from "../../http/log.ts";
+import { messageOf } from "../message.ts";
+import { RENEW_MS, slotWaitMs } from "./drive.ts";
+import { leaseLabels } from "./labels.ts";
+import {
+  answerOf,
+  failedWith,
+  isSettled,
+  type JoinAnswer,
+  joined,
+  type Lease,
+  type LeaseAsk,
+  type LeaseStep,
+  leaseAskSchema,
+  leaseKey,
+  leaseSchema,
+  leaseWakeAt,
+  left,
+  newLease,
+  nextStep,
+  restartedLease,
+  type SandboxLeases,
+  settledWith,
+} from "./lease.ts";
+import type { RemotePorts } from "./ports.ts";
+import { CreateRefused, CreateRejected, type SandboxService } from "./sandbox.ts";
+import { usageOf } from "./usage.ts";
+
+const STATE = "lease";
+/** Above what a create may take, during which nothing renews it. */
+const SLOT_LEASE_MS = 120_000;
+
+export class SandboxLeaseBase extends DurableObject<Env> implements SandboxLeases {
+  readonly #ports: RemotePorts;
+  #lease: Lease | null;
+  #isBusy = false;
+
+  constructor(context: DurableObjectState, env: Env, ports: RemotePorts) {
+    super(context, env);
+    this.#ports = ports;
+    const stored = context.storage.kv.get(STATE);
+    this.#lease =
+      stored === undefined ? null : restartedLease(leaseSchema.parse(stored), Date.now());
+  }
+
+  /** See `SandboxLeases`. */
+  async join(member: string, ask: LeaseAsk): Promise<JoinAnswer> {
+    const { service, unavailable } = this.#ports;
+    if (service === null) {
+      const message = unavailable ?? "There are no sandboxes.";
+      return { status: "refused", code: "executor_unavailable", message };
+    }
+    const asked = leaseAskSchema.parse(ask);
+    const lease = joined(this.#lease ?? newLease(asked), member, asked, Date.now());
+    this.#commit(lease);
+    this.#advance();
+    return answerOf(this.#lease ?? lease);
+  }
+
+  /** See `SandboxLeases`. */
+  async leave(member: string): Promise<void> {
+    if (this.#lease === null) return;
+    this.#commit(left(this.#lease, member, Date.now()));
+    this.#advance();
+  }
+
+  /** See `SandboxLeases`. */
+  async gone(sandboxId: string): Promise<void> {
+    const { service } = this.#ports;
+    if (this.#lease?.sandbox_id !== sandboxId || service === null) return;
+    if (await service.exists(sandboxId)) return;
+    if (this.#lease?.sandbox_id !== sandboxId) return;
+    this.#end(this.#lease);
+    this.#advance();
+  }
+
+  /** See `SandboxLeases`. */
+  async holds(sandboxId: string): Promise<boolean> {
+    const lease = this.#lease;
+    return lease !== null && (lease.sandbox_id === sandboxId || lease.create !== "idle");
+  }
+
+  override async alarm(): Promise<void> {
+    this.#advance();
+  }
+
+  #commit(lease: Lease): void {
+    this.#arm(lease);
+    this.ctx.storage.kv.put(STATE, lease);
+    this.#lease = lease;
+  }
+
+  #arm(lease: Lease): void {
+    // An alarm that is set to parts of a millisecond fires before them, and then not again.
+    const at = Math.ceil(leaseWakeAt(lease, this.#ports.shared_idle_ms, Date.now()));
+    this.ctx.waitUntil(this.ctx.storage.setAlarm(at));
+  }
+
+  #advance(): void {
+    if (this.#lease === null || this.#isBusy) return;
+    const { service, shared_idle_ms: idle_ms } = this.#ports;
+    const step = nextStep(this.#lease, { idle_ms, isReachable: service !== null }, Date.now());
+    if (step !== null) this.ctx.waitUntil(this.#perform(step));
+    else this.#arm(this.#lease);
+  }
+
+  async #perform(step: LeaseStep): Promise<void> {
+    this.#isBusy = true;
+    try {
+      await this.#do(step);
+    } catch (error) {
+      logWarning("sandbox_lease_failed", error, { step });
+      this.#tryLater(messageOf(error));
+    } finally {
+      this.#isBusy = false;
+    }
+    this.#advance();
+  }
+
+  #do(step: LeaseStep): Promise<void> {
+    switch (step) {
+      case "take_slot":
+        return this.#takeSlot();
+      case "create":
+        return this.#create();
+      case "find":
+        return this.#find();
+      case "kill":
+        return this.#kill();
+      case "release_slot":
+        return this.#releaseSlot();
+      case "forget":
+        return this.#forget();
+    }
+  }
+
+  #tryLater(trouble: string): void {
+    if (this.#lease !== null) this.#commit(failedWith(this.#lease, trouble, Date.now()));
+  }
+
+  /** Applies to the newest state, which calls may have changed meanwhile. */
+  #settle(change: Partial<Lease>): void {
+    if (this.#lease !== null) this.#commit(settledWith(this.#lease, change));
+  }
+
+  get #service(): SandboxService {
+    const { service, unavailable } = this.#ports;
+    if (service === null) throw new Error(unavailable ?? "There are no sandboxes");
+    return service;
+  }
+
+  get #ask(): LeaseAsk {
+    if (this.#lease === null) throw new Error("Nobody asked for a sandbox");
+    return this.#lease.ask;
+  }
+
+  async #takeSlot(): Promise<void> {
+    const holder = leaseKey(this.#ask);
+    const { limits } = this.#ports;
+    const position = await limits.acquire(holder, this.#ask.priority, SLOT_LEASE_MS);
+    const now = Date.now();
+    if (position === 0) {
+      this.#settle({ slot: "held", position: null, renew_at: now + RENEW_MS });
+    } else this.#settle({ position, retry_at: now + slotWaitMs(position, Math.random()) });
+  }
+
+  async #create(): Promise<void> {
+    const ask = this.#ask;
+    const retryAt = await this.#ports.limits.takeToken();
+    if (retryAt !== null) {
+      this.#settle({ retry_at: retryAt });
+      return;
+    }
+    this.#settle({ create: "asked" });
+    try {
+      const { template, allow, ttl_ms } = ask;
+      const labels = leaseLabels(leaseKey(ask), ask.project_id, this.#ports.deployment);
+      const { id } = await this.#service.create({ template, allow, ttl_ms, labels });
+      this.#settle({ create: "idle", sandbox_id: id, sandbox_since: Date.now() });
+    } catch (error) {
+      if (error instanceof CreateRejected) {
+        const { code, message } = error;
+        this.#settle({ create: "idle", refusal: { code, message } });
+      } else if (error instanceof CreateRefused) {
+        this.#settle({ create: "idle" });
+        throw error;
+      } else {
+        this.#settle({ create: "unclear", unclear_since: Date.now() });
+        throw error;
+      }
+    }
+  }
+
+  async #find(): Promise<void> {
+    const [found] = await this.#listed();
+    if (found !== undefined) {
+      this.#settle({ create: "idle", sandbox_id: found.id, sandbox_since: found.started_at });
+    } else if (this.#lease !== null && isSettled(this.#lease, Date.now())) {
+      this.#settle({ create: "idle" });
+    } else this.#tryLater("nobody knows yet whether E2B created the sandbox");
+  }
+
+  async #listed() {
+    const { project_id } = this.#ask;
+    const labels = leaseLabels(leaseKey(this.#ask), project_id, this.#ports.deployment);
+    const found = [];
+    for await (const page of this.#service.list(labels)) found.push(...page);
+    return found;
+  }
+
+  async #kill(): Promise<void> {
+    const id = this.#lease?.sandbox_id;
+    if (typeof id !== "string") return;
+    // Nobody is to join what is about to end: whoever comes now gets the next one.
+    this.#settle({ is_ending: true });
+    await this.#service.kill(id);
+    for (const other of await this.#listed()) await this.#service.kill(other.id);
+    if (this.#lease !== null) this.#end(this.#lease);
+  }
+
+  async #releaseSlot(): Promise<void> {
+    await this.#ports.limits.release(leaseKey(this.#ask));
+    this.#settle({ slot: "none", position: null });
+  }
+
+  async #forget(): Promise<void> {
+    this.#lease = null;
+    await this.ctx.storage.deleteAll();
+  }
+
+  /** The sandbox is not there any more; the next who joins gets another. */
+  #end(lease: Lease): void {
+    this.#spent(lease);
+    this.#settle({ sandbox_id: null, is_ending: false });
+  }
+
+  #spent({ ask, sandbox_since }: Lease): void {
+    const by = { resource_id: ask.resource_id, run: ask.run, step: null, epoch: null };
+    this.#ports.spent(by, usageOf(Date.now() - sandbox_since, this.#ports.usd_per_hour));
+  }
+}
