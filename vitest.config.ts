@@ -10,8 +10,6 @@ const worker = readWorkerOptions("./wrangler.toml");
 
 /** Vitest takes one less than there are cores, which on two is half of them. */
 const WORKERS = Math.max(2, availableParallelism() - 1);
-/** For files that wait most of their time: for restarts, watchdogs and claims that run out. */
-const WAITING_WORKERS = WORKERS + 1;
 
 /**
  * Four lanes, one after the other, but for `workers`, which `npm test` runs beside the rest: `unit` is
@@ -91,7 +89,7 @@ export default defineConfig({
           include: ["workers/test/**/*.e2e.test.ts", "scripts/**/*.e2e.test.ts"],
           environment: "node",
           globalSetup: ["workers/test/built.ts"],
-          maxWorkers: WAITING_WORKERS,
+          maxWorkers: WORKERS,
           sequence: { groupOrder: 3 },
           testTimeout: 120_000,
           hookTimeout: 120_000,
