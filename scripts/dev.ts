@@ -19,6 +19,7 @@ async function main(): Promise<void> {
   const state = stateFolder(dataPath());
   for (const step of [
     runScript("build-child"),
+    runScript("build-grammars"),
     runTool("wrangler", ["d1", "migrations", "apply", "DB", "--local", "--persist-to", state]),
   ]) {
     const { code, output } = await step;

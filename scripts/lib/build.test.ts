@@ -9,5 +9,7 @@ test("a build reads every module of the Worker, and nothing that it makes itself
     expect(files).toContain(file);
   }
   expect(files).toContain("workers/index.ts");
+  expect(files).toContain("workers/codebases/languages/queries/go.scm");
+  expect(files.filter((file) => file.includes("testdata"))).toEqual([]);
   expect(files.filter((file) => /\.bundle\.txt$|\.generated\.|\.test\.ts$/.test(file))).toEqual([]);
 });

@@ -10,9 +10,10 @@ import { rootPath } from "./paths.ts";
 const DIST = rootPath("dist");
 
 const INPUTS = [
-  "workers/**/*.{ts,js,json,html,css,sql,txt}",
+  "workers/**/*.{ts,js,json,html,css,sql,scm,txt}",
   "migrations/*.sql",
   "scripts/build-child.ts",
+  "scripts/build-grammars.ts",
   "scripts/lib/build.ts",
   "wrangler.toml",
   "package-lock.json",
@@ -22,7 +23,11 @@ const INPUTS = [
 export async function inputFiles(): Promise<string[]> {
   const files: string[] = [];
   for await (const file of glob(INPUTS, { cwd: rootPath() })) {
-    if (!/(\.test\.ts|\.d\.ts|\.generated\.\w+|\.bundle\.txt)$|^workers\/test\//.test(file))
+    if (
+      !/(\.test\.ts|\.d\.ts|\.generated\.\w+|\.bundle\.txt)$|^workers\/test\/|\/testdata\//.test(
+        file,
+      )
+    )
       files.push(file);
   }
   return files.sort();
@@ -50,9 +55,14 @@ export async function build(): Promise<BuildResult> {
   const last = await readDescriptor(DIST).catch(() => null);
   if (last?.inputs === inputs) return { dist: DIST, descriptor: last, built: false };
 
-  const child = await runScript("build-child");
+  const [child, grammars] = await Promise.all([
+    runScript("build-child"),
+    runScript("build-grammars"),
+  ]);
   if (child.code !== 0)
     throw new Error(`The local executor's child did not build:\n${child.output}`);
+  if (grammars.code !== 0)
+    throw new Error(`The parsers of languages did not build:\n${grammars.output}`);
 
   // Built aside and moved into place, so that a service that restarts meanwhile finds a whole build.
   const staging = join(DIST, `staging-${process.pid}`);

@@ -44,8 +44,10 @@ function moduleType(file: string): ModuleType | null {
     case ".txt":
     case ".sql":
     case ".html":
+    case ".scm":
       return "text";
     case ".bin":
+    case ".gz":
       return "data";
     case ".wasm":
       return "wasm";

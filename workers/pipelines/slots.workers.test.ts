@@ -54,6 +54,14 @@ const isQueued = (id: string) =>
   });
 
 describe("slots", () => {
+  it("is not kept by a run that only waits from its beginning", async () => {
+    const id = await begin([HOLD]);
+    await stepIs(id, "hold", "waiting");
+    expect(await isHeld(id)).toBe(false);
+    await runs.approve(id, null, approve);
+    await until(id, "completed");
+  });
+
   it("are given by priority, then by age, and the place is told", async () => {
     const release = await fill();
     const order: string[] = [];

@@ -90,8 +90,8 @@ export class Commands {
     const refusal = resource && repeated === null ? this.#refusesRun(resource, input) : null;
     const isBegun = resource !== null && repeated === null && refusal === null;
     if (isBegun) this.#begin(resource, toRun(input));
-    const isTaken = this.#engine.runs.find(id, run) !== null;
-    await this.#engine.slots.unreserve(id, run, isTaken);
+    const { slot = "none" } = this.#engine.runs.find(id, run)?.live.state ?? {};
+    await this.#engine.slots.unreserve(id, run, slot !== "none");
     if (!resource) return NOT_FOUND;
     return refusal ?? this.#outcome(id, input.wait_ms, repeated ?? resource.run);
   }

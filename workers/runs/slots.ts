@@ -58,7 +58,7 @@ export class Slots {
 
   /**
    * Gives back what was reserved and not claimed. `isTaken` says that a run of this number was begun
-   * meanwhile: the slot, or the place in the queue, is that run's.
+   * meanwhile and wants a slot: what there is, or the place in the queue, is that run's.
    */
   async unreserve(resourceId: string, run: number, isTaken: boolean): Promise<void> {
     const holder = `${resourceId}/${run}`;

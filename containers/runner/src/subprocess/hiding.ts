@@ -27,6 +27,9 @@ export interface HidingOptions {
   readonly needed: readonly string[];
 }
 
+/** Where each attempt has a folder of its own instead. */
+const TEMPORARY = "/tmp";
+
 /** What no sandbox can do without, so that no folder around it is hidden. */
 const ESSENTIAL = ["/usr/bin", "/etc", "/proc", "/dev"];
 
@@ -76,7 +79,8 @@ export function planHiding({ stateFolder, engines, needed }: HidingOptions): Hid
     if (!ESSENTIAL.some((path) => liesIn(path, folder))) hidden.add(folder);
     else if (lstatSync(socket, { throwIfNoEntry: false }) !== undefined) masked.add(socket);
   }
-  const isHidden = (path: string) => [...hidden].some((folder) => liesIn(path, folder));
+  const replaced = [TEMPORARY, ...hidden];
+  const isHidden = (path: string) => replaced.some((folder) => liesIn(path, folder));
   const shown = needed.flatMap((path): ShownPath[] => {
     const source = realPath(path);
     if (source === null) return [];
