@@ -5,7 +5,7 @@ import { mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
-import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
+import { afterAll, beforeAll, describe, expect, inject, it, vi } from "vitest";
 import { z } from "zod";
 import type { FaultsInput } from "./faults.ts";
 import { FAKE_DAGGER_CLI } from "./in-process.ts";
@@ -36,7 +36,7 @@ interface Cli {
 
 function run(args: readonly string[], environment: Readonly<Record<string, string>> = {}): Cli {
   const child = spawn(FAKE_DAGGER_CLI, args, {
-    env: { ...process.env, FAKE_DAGGER_STATE: state, ...environment },
+    env: { ...process.env, ...inject("bundled"), FAKE_DAGGER_STATE: state, ...environment },
   });
   started.add(child);
   const output = { stdout: "", stderr: "" };

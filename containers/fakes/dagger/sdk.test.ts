@@ -16,7 +16,7 @@ import {
   ReturnType,
   UnknownDaggerError,
 } from "@dagger.io/dagger";
-import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from "vitest";
+import { afterAll, afterEach, beforeAll, describe, expect, inject, it, vi } from "vitest";
 import { FAKE_DAGGER_CLI, type FakeDagger, startFakeDagger } from "./in-process.ts";
 import { countProcesses, sleeper } from "./testing.ts";
 
@@ -51,6 +51,7 @@ const collector = () =>
 async function withCli<T>(work: (client: Client) => Promise<T>): Promise<T> {
   vi.stubEnv("_EXPERIMENTAL_DAGGER_CLI_BIN", FAKE_DAGGER_CLI);
   vi.stubEnv("FAKE_DAGGER_STATE", state);
+  for (const [name, value] of Object.entries(inject("bundled"))) vi.stubEnv(name, value);
   return connected(work);
 }
 

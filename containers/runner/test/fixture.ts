@@ -3,7 +3,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { test as base, expect, vi } from "vitest";
+import { test as base, expect, inject, vi } from "vitest";
 import { rootPath } from "../../../scripts/lib/paths.ts";
 import type { Outcome } from "../../../workers/executors/port.ts";
 import type { Assignment } from "../src/agent.ts";
@@ -70,7 +70,7 @@ export class RunnerProcess {
   constructor(args: readonly string[]) {
     const { PATH } = process.env;
     this.child = spawn(process.execPath, [rootPath("containers/runner/src/main.ts"), ...args], {
-      env: { ...process.env, PATH, PIPELZR_RUNNER_TOKEN: "" },
+      env: { ...process.env, ...inject("bundled"), PATH, PIPELZR_RUNNER_TOKEN: "" },
       stdio: ["ignore", "ignore", "pipe"],
     });
     this.child.stderr?.setEncoding("utf8").on("data", (text: string) => {

@@ -2,6 +2,7 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { inject } from "vitest";
 import {
   type ContractDeps,
   type RunningAttempt,
@@ -30,6 +31,7 @@ export function makeBackend(
       FAKE_DAGGER_STATE: engineState,
       FAKE_DAGGER_FAULTS: JSON.stringify(faults),
       FAKE_DAGGER_NODE: process.execPath,
+      ...inject("bundled"),
       ...options.environment,
     },
   });
