@@ -33,6 +33,8 @@ async function runLanes(lanes: readonly string[], folder: string): Promise<strin
 async function runAll(reporting: readonly string[]): Promise<number> {
   const folder = await mkdtemp(join(tmpdir(), "pipelzr-reports-"));
   try {
+    const shown = SIDE_BY_SIDE.map((lanes) => lanes.join(", ")).join("; beside them: ");
+    console.log(`Running ${shown}. All results come together at the end, within some minutes.`);
     const problems = await Promise.all(SIDE_BY_SIDE.map((lanes) => runLanes(lanes, folder)));
     for (const problem of problems) process.stderr.write(problem);
     const merge = ["run", `--merge-reports=${folder}`, ...reporting];
