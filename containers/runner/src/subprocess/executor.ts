@@ -17,12 +17,14 @@ import { MARK } from "../processes.ts";
 import { keepArtifacts } from "./artifacts.ts";
 import { FRAME_FILE } from "./harness-request.ts";
 import { type HidingOptions, planHiding } from "./hiding.ts";
-import { type Isolation, sandboxArguments } from "./isolation.ts";
+import { type Isolation, sandboxArguments, sandboxEnvironment } from "./isolation.ts";
 import { type Limits, withLimits } from "./limits.ts";
 import { type Program, prepareProgram, programOf } from "./program.ts";
 import { outcomeOfProcess, outcomeOfScript } from "./result.ts";
 import { runProcess } from "./run-process.ts";
 import { checkWorkspace, fillWorkspace, makeWorkspace, type Workspace } from "./workspace.ts";
+
+const LANGUAGE = "C.UTF-8";
 
 export interface SubprocessSettings {
   /** Where attempts have their folders. */
@@ -102,7 +104,9 @@ export class SubprocessExecutor implements Executor {
       {
         command: withLimits(bash, limits, mark, wrapped),
         directory: workspace.directory,
-        environment: variables,
+        // Outside of a sandbox nothing that the task says has a say.
+        environment: isWrapped ? { PATH: path, LANG: LANGUAGE, [MARK]: mark } : variables,
+        extraArguments: isWrapped ? sandboxEnvironment(variables) : null,
         mark,
         isWrapped,
       },
@@ -145,7 +149,7 @@ export class SubprocessExecutor implements Executor {
       HOME: workspace.home,
       PATH: this.#settings.path,
       TMPDIR: isSandboxed ? "/tmp" : workspace.temporary,
-      LANG: "C.UTF-8",
+      LANG: LANGUAGE,
       ...pythonVariables(workspace.directory),
       ...environment.variables,
       ...reservedVariables(ref, {

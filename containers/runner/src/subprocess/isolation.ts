@@ -5,6 +5,7 @@ import { userInfo } from "node:os";
 import { delimiter, join } from "node:path";
 import { FatalError } from "../errors.ts";
 import type { ShownPath } from "./hiding.ts";
+import { EXTRA_ARGUMENTS_FD } from "./run-process.ts";
 
 export const ISOLATION_CHOICES = ["auto", "bubblewrap", "none"] as const;
 export type IsolationChoice = (typeof ISOLATION_CHOICES)[number];
@@ -35,9 +36,19 @@ export interface SandboxPlan {
 const NAMESPACES = ["--unshare-user-try", "--unshare-pid", "--unshare-ipc", "--unshare-uts"];
 const PROBE_MS = 10_000;
 
-/** Arguments of bubblewrap for one attempt. The environment is inherited: arguments are public. */
+/**
+ * The environment inside, as arguments that bubblewrap reads from a descriptor: a command line is
+ * public, and what bubblewrap inherits would reach the launcher outside of the sandbox.
+ */
+export function sandboxEnvironment(variables: Readonly<Record<string, string>>): string {
+  const set = Object.entries(variables).flatMap(([name, value]) => ["--setenv", name, value]);
+  return ["--clearenv", ...set].map((argument) => `${argument}\0`).join("");
+}
+
+/** Arguments of bubblewrap for one attempt. */
 export function sandboxArguments(plan: SandboxPlan): string[] {
   return [
+    ...["--args", String(EXTRA_ARGUMENTS_FD)],
     ...NAMESPACES,
     "--unshare-cgroup-try",
     ...(plan.hasNetwork ? [] : ["--unshare-net"]),

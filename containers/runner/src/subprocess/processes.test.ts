@@ -236,6 +236,21 @@ describe.runIf(sandbox.kind === "bubblewrap")("a sandbox", () => {
     expect(stdout).toBe("hidden\nread-only\nhere\nalone\n");
   });
 
+  it("lets no variable of the task reach what starts it", async () => {
+    writeFileSync(join(stateFolder, "runner.json"), '{"key":"private"}');
+    const content = `echo sourced >&2; ls ${stateFolder}/runner.json >&2 && echo escaped >&2`;
+    const { stdout, stderr, outcome } = await inside('echo "in with $WORD"', {
+      files: { kind: "inline", entries: { "e.sh": { content, encoding: "utf8" } } },
+      environment: { BASH_ENV: "./e.sh", SHELLOPTS: "xtrace", LD_PRELOAD: "./x.so", WORD: "a b" },
+    });
+    expect(outcome).toMatchObject({ status: "completed" });
+    expect(stdout).toBe("in with a b\n");
+    // Inside they are as on any machine; outside the same would have found the key.
+    expect(stderr).toContain("sourced");
+    expect(stderr).not.toContain("escaped");
+    expect(stderr).not.toContain("ulimit");
+  });
+
   it("has the network only when it is allowed", async () => {
     const interfaces = "grep -c : /proc/net/dev";
     const without = await inside(interfaces);

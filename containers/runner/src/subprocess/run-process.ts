@@ -2,7 +2,7 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { constants } from "node:os";
-import type { Readable } from "node:stream";
+import { type Readable, Writable } from "node:stream";
 import { setTimeout as delay } from "node:timers/promises";
 import { AttemptFailed } from "../../../../workers/executors/outcome.ts";
 import type { LogStream } from "../../../../workers/executors/port.ts";
@@ -13,6 +13,8 @@ export interface ProcessSpec {
   readonly command: readonly string[];
   readonly directory: string;
   readonly environment: Readonly<Record<string, string>>;
+  /** What the command reads from EXTRA_ARGUMENTS_FD; null for a command that reads nothing there. */
+  readonly extraArguments: string | null;
   /** Value of MARK in the environment. */
   readonly mark: string;
   /** The process is a sandbox around the code. */
@@ -27,6 +29,8 @@ export interface ProcessEvents {
   warn(message: string): void;
 }
 
+/** The descriptor that takes arguments which are nobody else's to read. */
+export const EXTRA_ARGUMENTS_FD = 3;
 const POLL_MS = 20;
 /** The exit code of what SIGKILL ended. */
 const KILLED = 137;
@@ -55,7 +59,7 @@ function exitCodeOf(code: number | null, signal: NodeJS.Signals | null): number 
  * them to end, and kills them after the grace; rejects with AttemptFailed when nothing could start.
  */
 export async function runProcess(
-  { command, directory, environment, mark, isWrapped }: ProcessSpec,
+  { command, directory, environment, extraArguments, mark, isWrapped }: ProcessSpec,
   events: ProcessEvents,
   signal: AbortSignal,
 ): Promise<number> {
@@ -64,9 +68,12 @@ export async function runProcess(
     cwd: directory,
     env: onlyThese(environment),
     detached: true,
-    stdio: ["ignore", "pipe", "pipe"],
+    stdio: ["ignore", "pipe", "pipe", extraArguments === null ? "ignore" : "pipe"],
   });
-  if (child.pid === undefined) {
+  const extra = child.stdio[EXTRA_ARGUMENTS_FD];
+  // A command that ends before it has read all of them says so itself.
+  if (extra instanceof Writable) extra.on("error", () => {}).end(extraArguments);
+  if (child.stdout === null || child.stderr === null || child.pid === undefined) {
     const [error]: unknown[] = await once(child, "error");
     throw new AttemptFailed(
       "error",
