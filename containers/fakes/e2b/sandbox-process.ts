@@ -48,6 +48,9 @@ function endOf(code: number | null, signal: NodeJS.Signals | null): EndEvent {
   return { exitCode: code ?? 0, exited: true, status, ...(code !== 0 && { error: status }) };
 }
 
+/** A process whose time is over is killed after the stream of its request has said so. */
+const AFTER_STREAM_MS = 50;
+
 export class SandboxProcess {
   readonly pid: number;
   readonly tag: string | undefined;
@@ -81,7 +84,8 @@ export class SandboxProcess {
     child.stdout?.on("data", (chunk: Buffer) => this.#output("stdout", chunk));
     child.stderr?.on("data", (chunk: Buffer) => this.#output("stderr", chunk));
     const { timeoutMs, onEnd } = options;
-    this.#timer = timeoutMs > 0 ? setTimeout(() => this.signal("SIGKILL"), timeoutMs) : null;
+    const kill = () => this.signal("SIGKILL");
+    this.#timer = timeoutMs > 0 ? setTimeout(kill, timeoutMs + AFTER_STREAM_MS) : null;
     this.#finish = (event) => {
       if (this.#isOver) return;
       this.#isOver = true;
