@@ -1,4 +1,6 @@
 /** How an attempt ended, told the same way by every executor. */
+import { SecretsTooLargeError } from "../security/masking.ts";
+import { messageOf } from "./message.ts";
 import { outputsSchemaProblem, resultProblems } from "./outputs-schema.ts";
 import {
   type AttemptRequest,
@@ -31,6 +33,14 @@ export class AttemptFailed extends Error {
     this.name = "AttemptFailed";
     this.outcome = failed(...failure);
   }
+}
+
+/** The outcome of an attempt that an error kept from being prepared; `logs` is where more is told. */
+export function failureOf(error: unknown, logs: string): Failure {
+  if (error instanceof AttemptFailed) return error.outcome;
+  if (error instanceof SecretsTooLargeError) return failed("error", error.code, error.message);
+  const message = `The attempt could not be prepared: ${messageOf(error)}. Retry it; if it repeats, see ${logs}.`;
+  return failed("error", "attempt_not_prepared", message);
 }
 
 /** The outcome of a process that ended by itself with a code other than 0. */

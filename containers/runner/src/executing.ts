@@ -4,7 +4,7 @@ import {
   type ResolvedEnvironment,
   resolveEnvironment,
 } from "../../../workers/executors/environment.ts";
-import { AttemptFailed, failed, stopped } from "../../../workers/executors/outcome.ts";
+import { failureOf, stopped } from "../../../workers/executors/outcome.ts";
 import type {
   AttemptRef,
   AttemptRequest,
@@ -12,7 +12,6 @@ import type {
   Outcome,
   SecretResolver,
 } from "../../../workers/executors/port.ts";
-import { SecretsTooLargeError } from "../../../workers/security/masking.ts";
 import { forgetProcess } from "./leftovers.ts";
 import { removeTree } from "./remove-tree.ts";
 import { checkVariables } from "./zero-bytes.ts";
@@ -54,7 +53,7 @@ export async function execute(
     const use = (folder: string) => void folders.push(folder);
     outcome = await carryOut({ request, environment, output, signal, use });
   } catch (error) {
-    outcome = failureOf(error);
+    outcome = failureOf(error, "the runner's log");
   }
   if (outcome === null || signal.aborted) outcome = stopped(signal, request);
   for (const folder of folders) await remove(folder, warn);
@@ -69,17 +68,6 @@ async function remove(folder: string, warn: (message: string) => void): Promise<
     const why = error instanceof Error ? error.message : String(error);
     warn(`${folder} could not be removed: ${why}. Remove it by hand.`);
   }
-}
-
-function failureOf(error: unknown): Outcome {
-  if (error instanceof AttemptFailed) return error.outcome;
-  if (error instanceof SecretsTooLargeError) return failed("error", error.code, error.message);
-  const why = error instanceof Error ? error.message : String(error);
-  return failed(
-    "error",
-    "attempt_not_prepared",
-    `The attempt could not be prepared: ${why}. Retry it; if it repeats, see the runner's log.`,
-  );
 }
 
 /** Variables that a task may set anew: for Python in the working directory `directory`. */

@@ -2,11 +2,10 @@
  * Runs JavaScript and TypeScript modules, and shell scripts by just-bash, inside Dynamic Workers.
  * One `fetch` into the child is one attempt; aborting it stops the code.
  */
-import { SecretsTooLargeError } from "../../security/masking.ts";
 import { AttemptOutput } from "../attempt-output.ts";
 import { type ResolvedEnvironment, resolveEnvironment, usesSecrets } from "../environment.ts";
 import { type FileSetStore, loadFiles, workingDirectory } from "../file-set.ts";
-import { AttemptFailed, exitFailure, failed, stopped } from "../outcome.ts";
+import { AttemptFailed, exitFailure, failed, failureOf, stopped } from "../outcome.ts";
 import type {
   AttemptRequest,
   AttemptSink,
@@ -119,7 +118,7 @@ class LocalExecutor implements Executor {
         ? stopped(signal, request)
         : await this.#attempt(prepared, output, signal);
     } catch (error) {
-      outcome = signal.aborted ? stopped(signal, request) : failureOf(error);
+      outcome = signal.aborted ? stopped(signal, request) : failureOf(error, "the service's logs");
     }
     return output.settle(outcome, work.outputs);
   }
@@ -197,17 +196,6 @@ class LocalExecutor implements Executor {
     }
     return outcomeOf(last.frame, output);
   }
-}
-
-function failureOf(error: unknown): Outcome {
-  if (error instanceof AttemptFailed) return error.outcome;
-  if (error instanceof SecretsTooLargeError) return failed("error", error.code, error.message);
-  const why = error instanceof Error ? error.message : String(error);
-  return failed(
-    "error",
-    "attempt_not_prepared",
-    `The attempt could not be prepared: ${why}. Retry it; if it repeats, see the service's logs.`,
-  );
 }
 
 /** The executor of `task_type: local`. Its caller keeps to 10 distinct children at a time. */
