@@ -5,6 +5,7 @@
 import { describe, expect, it } from "vitest";
 import { LOG_CUT_MARKER } from "./attempt-output.ts";
 import { type AttemptResult, type ContractDeps, startAttempt } from "./contract-support.ts";
+import { describeTrees } from "./contract-trees.ts";
 import {
   type Executor,
   type InlineFile,
@@ -246,6 +247,7 @@ export function describeExecutorContract(
       });
     });
 
+    describeTrees(attempt);
     describe("results", () => {
       it.each([
         ["key=value lines", "echo a=1; echo 'b=two words'", { a: "1", b: "two words" }],
