@@ -6,8 +6,8 @@ import { afterAll, describe, expect, it } from "vitest";
 import {
   ARCHIVE_END,
   linkTarget,
-  type TreeEntry,
   TreeArchiveError,
+  type TreeEntry,
   TreeReader,
   writeEntry,
 } from "./tree-archive.ts";
@@ -46,9 +46,12 @@ function read(whole: Uint8Array, step: number): TreeEntry[] {
 }
 
 describe("the archive of a tree", () => {
-  it.each([1, 7, 511, 512, 513, 1 << 20])("is read as it was written, %i bytes at a time", (step) => {
-    expect(read(archive(TREE), step)).toEqual(TREE);
-  });
+  it.each([1, 7, 511, 512, 513, 1 << 20])(
+    "is read as it was written, %i bytes at a time",
+    (step) => {
+      expect(read(archive(TREE), step)).toEqual(TREE);
+    },
+  );
 
   it("is unpacked by tar, read-only", () => {
     const { status, stderr } = spawnSync("tar", ["-x", "-C", folder], { input: archive(TREE) });

@@ -213,6 +213,9 @@ export function linkTarget(path: string, target: string): string | null {
 }
 
 /** Whether a path of the workspace is a tree's folder, or lies in it. */
-export function isInTree(path: string, tree: { readonly path: string } | null | undefined): boolean {
+export function isInTree(
+  path: string,
+  tree: { readonly path: string } | null | undefined,
+): boolean {
   return tree ? path === tree.path || path.startsWith(`${tree.path}/`) : false;
 }

@@ -4,7 +4,8 @@ import { ArtifactsTooLarge } from "../attempt-output.ts";
 import type { AttemptOwner, DetachedRef } from "../detached.ts";
 import { isWorkspacePath } from "../file-set.ts";
 import { AttemptFailed } from "../outcome.ts";
-import { MAX_ARTIFACT_BYTES } from "../port.ts";
+import { MAX_ARTIFACT_BYTES, type MountedTree } from "../port.ts";
+import { isInTree } from "../tree-archive.ts";
 import { type BlobWriter, copyFile, FileChanged } from "./artifact-copy.ts";
 import { SCRIPT_NAME } from "./node-harness.ts";
 import type { OutputLog } from "./output-log.ts";
@@ -20,6 +21,8 @@ export interface Keeping {
   /** The task's working directory, and its globs. */
   readonly directory: string;
   readonly globs: readonly string[];
+  /** What was mounted, and is not kept. */
+  readonly tree: MountedTree | null;
   /** What was kept before a reset, by shown path. */
   readonly kept: ReadonlySet<string>;
   /** Nothing is kept any more from its abort on. */
@@ -34,13 +37,21 @@ export class NotWanted extends Error {
 }
 
 /** Matches like a shell with `globstar`, dot files included; a folder's name matches all below it. */
-function matches(globs: readonly string[], files: readonly RemoteFile[]): RemoteFile[] {
+function matches(
+  { globs, tree, directory }: Pick<Keeping, "globs" | "tree" | "directory">,
+  files: readonly RemoteFile[],
+): RemoteFile[] {
+  const isMounted = (path: string) =>
+    isInTree(directory === "" ? path : `${directory}/${path}`, tree);
   const patterns = globs
     .map((glob) => glob.replace(/^\.\//, "").replace(/\/+$/, ""))
     .flatMap((glob) => [glob, `${glob}/**`]);
   const isMatch = picomatch(patterns, { dot: true });
   return files
-    .filter(({ path }) => path !== SCRIPT_NAME && isWorkspacePath(path) && isMatch(path))
+    .filter(
+      ({ path }) =>
+        path !== SCRIPT_NAME && isWorkspacePath(path) && isMatch(path) && !isMounted(path),
+    )
     .sort((a, b) => (a.path < b.path ? -1 : 1));
 }
 
@@ -69,7 +80,7 @@ async function keep(keeping: Keeping, { path, bytes }: RemoteFile, shown: string
  * before anything is kept, or one changes meanwhile.
  */
 export async function keepArtifacts(keeping: Keeping, files: readonly RemoteFile[]): Promise<void> {
-  const found = matches(keeping.globs, files);
+  const found = matches(keeping, files);
   if (found.length === 0) return;
   const shown = new Map(found.map(({ path }) => [path, keeping.log.shownPath(path)]));
   let bytesLeft = MAX_ARTIFACT_BYTES;

@@ -1,10 +1,10 @@
 /** What an attempt in a sandbox takes from the rest of the service. */
 import type { AttemptOwner, DetachedRef, Dispatch, Usage } from "../detached.ts";
+import type { FileSetStore } from "../file-set.ts";
 import type { SecretResolver } from "../port.ts";
 import type { BlobWriter } from "./artifact-copy.ts";
 import type { SandboxLeases } from "./lease.ts";
 import type { SandboxService } from "./sandbox.ts";
-import type { BlobReader } from "./workload.ts";
 
 /** The slots and the rate of creates, over the whole deployment. */
 export interface SandboxLimits {
@@ -28,7 +28,7 @@ export interface RemotePorts {
   readonly unavailable: string | null;
   owner(placement: Dispatch["placement"], resourceId: string): AttemptOwner;
   readonly secrets: SecretResolver;
-  readonly blobs: BlobReader & BlobWriter;
+  readonly blobs: FileSetStore & BlobWriter;
   readonly limits: SandboxLimits;
   readonly default_template: string;
   /** Tells the sandboxes of this deployment from those of others on the same account. */

@@ -7,12 +7,15 @@ import { AttemptFailed } from "../../../../workers/executors/outcome.ts";
 import { MAX_ARTIFACT_BYTES } from "../../../../workers/executors/port.ts";
 import { checkArtifactPath, type Keep, keepArtifact } from "../artifact-errors.ts";
 import { liesIn, readLeftFile } from "../left-files.ts";
-import { type Workspace, workspaceReplaced } from "./workspace.ts";
+import { type PlacedTree, type Workspace, workspaceReplaced } from "./workspace.ts";
+
+/** A workspace after its code has run; the files of its tree are not the task's own. */
+type Searched = Workspace & { readonly tree: PlacedTree | null };
 
 /** Keeps all matches in order of their paths; throws AttemptFailed. */
 export async function keepArtifacts(
   globs: readonly string[],
-  workspace: Workspace,
+  workspace: Searched,
   exitCode: number,
   keep: Keep,
 ): Promise<void> {
@@ -41,7 +44,7 @@ interface Match {
 }
 
 async function findMatches(
-  { directory, root }: Workspace,
+  { directory, root, tree }: Searched,
   isMatch: (path: string) => boolean,
   exitCode: number,
 ): Promise<Match[]> {
@@ -50,6 +53,8 @@ async function findMatches(
   if (start === null) return [];
   if (!liesIn(start, root)) throw workspaceReplaced(exitCode);
   const matches: Match[] = [];
+  const mounted = tree === null ? null : join(root, tree.path);
+  if (mounted !== null && liesIn(start, mounted)) return [];
   const visit = async (folder: string, prefix: string): Promise<void> => {
     const entries = await readdir(folder, { withFileTypes: true }).catch((error: unknown) => {
       throw notSearched(prefix, error);
@@ -57,8 +62,11 @@ async function findMatches(
     for (const entry of entries) {
       const path = `${prefix}${entry.name}`;
       const full = join(folder, entry.name);
-      if (entry.isDirectory()) await visit(full, `${path}/`);
-      else if (isMatch(path)) matches.push({ path, full });
+      if (entry.isDirectory()) {
+        if (full !== mounted) await visit(full, `${path}/`);
+        continue;
+      }
+      if (isMatch(path)) matches.push({ path, full });
     }
   };
   await visit(start, "");

@@ -35,7 +35,8 @@ export class TaskFiles implements FileSource {
     this.#directory = request.working_directory;
     this.#tree = request.tree === null ? null : { path: request.tree };
     for (const { path, kind, content } of tree) {
-      const target = kind === "symlink" ? linkTarget(path, new TextDecoder().decode(content)) : null;
+      const target =
+        kind === "symlink" ? linkTarget(path, new TextDecoder().decode(content)) : null;
       if (target !== null) this.#links.set(this.#inTree(path), this.#inTree(target));
       else if (kind === "file" || kind === "executable") {
         this.#fixed.set(this.#inTree(path), content);
