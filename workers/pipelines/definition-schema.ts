@@ -2,7 +2,7 @@
 import { z } from "@hono/zod-openapi";
 import type { TaskType } from "../executors/port.ts";
 import { jsonSchema } from "../http/schemas.ts";
-import { fields, freeObject } from "../tasks/fields.ts";
+import { fields, freeObject, NO_EXECUTORS } from "../tasks/fields.ts";
 import { fileRecordSchema } from "../tasks/files.ts";
 
 export const MAX_STEPS = 10_000;
@@ -94,7 +94,7 @@ const workFields = {
   artifacts: fields.artifacts.nullish(),
   isolation: fields.isolation.nullish(),
   runs_on: fields.runs_on.nullish(),
-  executors: fields.executors.nullish(),
+  executors: fields.executors.min(1, NO_EXECUTORS).nullish(),
   image: fields.image.nullish(),
   template: fields.template.nullish(),
   sandbox: fields.sandbox.nullish(),

@@ -25,6 +25,11 @@ export const MAX_EXCHANGE_BYTES = MAX_RESULT_BYTES + 8 * 1024 * 1024;
 /** How long an exchange by long-poll waits for frames. */
 export const POLL_WAIT_MS = 25_000;
 
+/** A label of a runner, which tasks ask for by `runs_on`; labels are compared as they are, case and all. */
+export const RUNNER_LABEL = /^[\w.:-]{1,63}$/;
+export const RUNNER_LABEL_RULE =
+  "Use 1 to 63 letters (A to Z, a to z), digits, dots, colons, dashes and underscores.";
+
 /** One dispatch: `attempt` names the step of a run, `epoch` its dispatch. */
 const dispatched = { attempt: z.string().min(1).max(200), epoch: z.int().positive() };
 export type Dispatched = z.output<z.ZodObject<typeof dispatched>>;
