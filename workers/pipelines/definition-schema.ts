@@ -88,7 +88,7 @@ const workFields = {
   language: fields.language.nullish(),
   environment: fields.environment.nullish(),
   secrets: fields.secrets.nullish(),
-  files: fileRecordSchema.nullish(),
+  files: fileRecordSchema.nullish().openapi({ type: ["object", "null"] }),
   working_directory: fields.working_directory.nullish(),
   network: fields.network.nullish(),
   artifacts: fields.artifacts.nullish(),
