@@ -83,8 +83,11 @@ describe("credentials in a request", () => {
   });
 
   it("ask to check the address too when they are unknown here", async () => {
-    const { body: made } = await call("/api/v1/keys", { body: { name: "k", scopes: [] } });
+    const { body: made } = await call("/api/v1/keys", {
+      body: { name: "k", scopes: ["tasks:read"] },
+    });
     const unknown = String(made.key).replace(/.{8}$/, "00000000");
+    expect(unknown).toMatch(/^plz_.*00000000$/);
     for (const key of [unknown, "nonsense"]) {
       const reply = await call("/api/v1/keys", { key });
       expect(reply.status).toBe(401);
