@@ -50,6 +50,15 @@ describe("a member that only some executors use", () => {
     expect(pathsOf({ task_type: "dagger", network: { allow: ["*"] } })).toEqual([]);
   });
 
+  it("names no port that a sandbox cannot be held to", () => {
+    const allow = ["example.com", "example.com:8443", "10.0.0.1:443", "*"];
+    const ports = ["network.allow[1]", "network.allow[2]"];
+    expect(pathsOf({ task_type: "e2b", network: { allow } })).toEqual(ports);
+    expect(pathsOf({ task_type: "local", network: { allow } })).toEqual([]);
+    const executors = ["e2b", "subprocess"];
+    expect(pathsOf({ task_type: "e2b", executors, network: { allow } })).toEqual([]);
+  });
+
   it("does not contradict another", () => {
     const shared = { task_type: "e2b", sandbox: { reuse: "run" } };
     expect(pathsOf({ ...shared, isolation: "fresh" })).toEqual(["isolation"]);

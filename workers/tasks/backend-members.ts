@@ -1,6 +1,7 @@
 /** Members of a task that only some executors use: one that nothing would heed is refused. */
 import type { TaskType } from "../executors/port.ts";
 import type { Issue } from "../http/errors.ts";
+import { parseHostRule } from "../security/outbound-hosts.ts";
 import type { TaskSpec } from "./schemas.ts";
 
 export type BackendSpec = Pick<
@@ -51,13 +52,21 @@ export function backendIssues(spec: BackendSpec): Issue[] {
   return issues;
 }
 
-/** Nothing holds a container to the hosts of a list. */
+/** What a list of hosts says and no executor of the task can hold it to. */
 function networkIssues({ network }: BackendSpec, own: readonly TaskType[]): Issue[] {
-  if (!own.every((type) => type === "dagger")) return [];
-  if (network.allow.every((host) => host === "*")) return [];
-  const message =
-    'A container has the whole network, whatever this names: nothing would hold it to these hosts. Leave network out, or write ["*"]; of the others "local" and "e2b" hold a task to hosts.';
-  return [{ path: "network.allow", message }];
+  const isOnly = (type: TaskType) => own.every((each) => each === type);
+  if (isOnly("dagger") && network.allow.some((host) => host !== "*")) {
+    const message =
+      'A container has the whole network, whatever this names: nothing would hold it to these hosts. Leave network out, or write ["*"]; of the others "local" and "e2b" hold a task to hosts.';
+    return [{ path: "network.allow", message }];
+  }
+  if (!isOnly("e2b")) return [];
+  return network.allow.flatMap((host, at) => {
+    if ((parseHostRule(host)?.port ?? null) === null) return [];
+    const message =
+      "A sandbox is held to hosts, and not to ports: names are reached on 80 and 443, addresses and * on every one. Leave the port out.";
+    return [{ path: `network.allow[${at}]`, message }];
+  });
 }
 
 function isGiven(value: unknown): boolean {
