@@ -15,6 +15,7 @@ import {
 import { EventLog } from "./events.ts";
 import { type Completion, Intake } from "./intake.ts";
 import type { IndexJob } from "./jobs.ts";
+import { type Mountable, type MountArchive, Mounts } from "./mounts.ts";
 import { SCHEMA } from "./schema.ts";
 import { Searcher } from "./search.ts";
 import type { SearchAnswer, SearchRequest } from "./search-types.ts";
@@ -60,6 +61,7 @@ export abstract class CodebaseIndexBase extends DurableObject<Env> {
   readonly #upkeep: Upkeep;
   readonly #searcher: Searcher;
   readonly #browser: Browser;
+  readonly #mounts: Mounts;
   #armedAt: number | null = null;
   #toldAt = 0;
 
@@ -97,6 +99,8 @@ export abstract class CodebaseIndexBase extends DurableObject<Env> {
       },
     });
     this.#browser = new Browser(stores);
+    const yielded = () => scheduler.wait(0);
+    this.#mounts = new Mounts({ ...stores, sql, bucket: env.BLOBS, yielded });
   }
 
   /** Begins a snapshot; the same id again finds it. */
@@ -188,6 +192,22 @@ export abstract class CodebaseIndexBase extends DurableObject<Env> {
     return this.#browser.file(snapshot, path);
   }
 
+  /** What a task that mounts it would see. */
+  mountable(snapshot: string | null, folder: string): Mountable {
+    return this.#mounts.describe(snapshot, folder);
+  }
+
+  /** The archive of a tree of a snapshot, made when it is not there. */
+  async mountArchive(project: string, snapshot: number, root: string): Promise<MountArchive> {
+    const codebase = { id: this.ctx.id.name ?? "unnamed", project_id: project };
+    return this.#mounts.archive(codebase, snapshot, root, Date.now());
+  }
+
+  /** Those of the paths that are files of a tree that is mounted. */
+  mountedFiles(root: string, paths: readonly string[]): string[] {
+    return this.#mounts.known(root, paths);
+  }
+
   search(request: SearchRequest): Promise<SearchAnswer> {
     return this.#searcher.search(request, Date.now());
   }
@@ -229,16 +249,16 @@ export abstract class CodebaseIndexBase extends DurableObject<Env> {
     return this.#events.after(after, snapshot, limit);
   }
 
-  /** Forgets all. */
+  /** Forgets all, its tables too: nothing calls it after that. */
   async destroy(): Promise<void> {
     await this.ctx.storage.deleteAlarm();
     await this.ctx.storage.deleteAll();
-    this.ctx.abort("The codebase is deleted.");
   }
 
   override async alarm(): Promise<void> {
     this.#armedAt = null;
     await this.#upkeep.turn(Date.now());
+    await this.#mounts.collect(Date.now());
     this.#arm();
   }
 

@@ -45,6 +45,9 @@ CREATE TABLE IF NOT EXISTS events (
   seq INTEGER PRIMARY KEY AUTOINCREMENT, snapshot INTEGER, type TEXT NOT NULL, at INTEGER NOT NULL,
   data TEXT NOT NULL
 );
+CREATE TABLE IF NOT EXISTS mount_archives (
+  key TEXT PRIMARY KEY, root TEXT NOT NULL, used_at INTEGER NOT NULL
+) WITHOUT ROWID;
 CREATE VIRTUAL TABLE IF NOT EXISTS tri USING fts5 (
   content, content='', contentless_delete=1, detail=none, tokenize='trigram'
 );

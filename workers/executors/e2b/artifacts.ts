@@ -46,7 +46,7 @@ function matches(
   const patterns = globs
     .map((glob) => glob.replace(/^\.\//, "").replace(/\/+$/, ""))
     .flatMap((glob) => [glob, `${glob}/**`]);
-  const isMatch = picomatch(patterns, { dot: true });
+  const isMatch = picomatch(patterns, { dot: true, posix: true });
   return files
     .filter(
       ({ path }) =>
