@@ -1,5 +1,6 @@
 /** Wires the run engine: which kinds of resource it runs, and by which executors. */
 import { backendNamed } from "./backends.ts";
+import { codebasePorts } from "./codebase-index.ts";
 import { loadConfig } from "./config.ts";
 import { executorStates } from "./executors/availability.ts";
 import { createLocalExecutor } from "./executors/local/executor.ts";
@@ -26,6 +27,7 @@ const ports: EnginePorts = {
     },
     backend: (name) => backendNamed(env, name),
   }),
+  codebases: codebasePorts,
   executors(env, context) {
     const config = loadConfig(env);
     return {

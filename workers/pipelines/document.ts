@@ -1,7 +1,8 @@
 /** The document that a pipeline's coordinator keeps: written and read here alone. */
+import type { NamedCodebase } from "../runs/codebases.ts";
 import type { Resource } from "../runs/store-types.ts";
 import type { KeptFiles } from "../tasks/files.ts";
-import type { PipelineDefinition } from "./definition-schema.ts";
+import { codebasesOf, type PipelineDefinition } from "./definition-schema.ts";
 
 /** Raised when the shape changes; readers of an older one convert it. */
 const FORMAT = 1;
@@ -27,6 +28,8 @@ const parsed = new WeakMap<Resource, { readonly text: string; readonly head: Doc
 export interface DocumentHead extends Omit<PipelineDocument, "definition" | "files" | "format"> {
   readonly definition: Omit<PipelineDefinition, "tasks">;
   readonly steps: number;
+  /** What the steps mount, and where that is said. */
+  readonly codebases: readonly NamedCodebase[];
 }
 
 /** Parses a document once for as long as the resource lives here, and keeps none of its steps. */
@@ -35,7 +38,8 @@ export function headOf(resource: Resource): DocumentHead {
   if (known?.text === resource.document) return known.head;
   const { definition, created_by, triggered_by } = readDocument(resource.document);
   const { tasks, ...shell } = definition;
-  const head = { definition: shell, steps: tasks.length, created_by, triggered_by };
+  const codebases = codebasesOf(definition);
+  const head = { definition: shell, steps: tasks.length, codebases, created_by, triggered_by };
   parsed.set(resource, { text: resource.document, head });
   return head;
 }

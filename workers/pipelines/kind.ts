@@ -32,6 +32,7 @@ export const pipelineKind: ResourceKind = {
     const issues = inputIssues(definition, inputs === null ? {} : JSON.parse(inputs));
     return { issues, concurrent: definition.concurrency === "allow" };
   },
+  codebases: (resource) => headOf(resource).codebases,
   maxRetries: () => MAX_RETRIES,
   priority: (resource) => headOf(resource).definition.priority,
 

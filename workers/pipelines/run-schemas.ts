@@ -3,7 +3,7 @@ import { z } from "@hono/zod-openapi";
 import { listOf, timestampSchema } from "../http/schemas.ts";
 import { TRIGGERS } from "../runs/store-types.ts";
 import { RUN_STATUSES, STEP_STATUSES } from "../runs/types.ts";
-import { artifactSchema, attemptSchema } from "../runs/wire.ts";
+import { artifactSchema, attemptSchema, pinnedCodebaseSchema } from "../runs/wire.ts";
 
 const runState = z.enum(RUN_STATUSES).openapi("RunState");
 const stepState = z.enum(STEP_STATUSES).openapi("StepState");
@@ -53,6 +53,9 @@ export const runDetailSchema = runSchema
     pipeline_id: z.string(),
     inputs: z.unknown().openapi({ description: "What the run was started with; any JSON." }),
     outputs: z.unknown().openapi({ description: "What it came to; any JSON." }),
+    codebases: z.array(pinnedCodebaseSchema).openapi({
+      description: "The trees that its steps mount, as they were found when it began.",
+    }),
   })
   .openapi("PipelineRunDetail");
 

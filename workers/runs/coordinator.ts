@@ -227,6 +227,8 @@ export abstract class RunCoordinatorBase extends DurableObject<Env> implements O
   async beginChild(start: ChildStart): Promise<ChildReport> {
     this.#open();
     const { resource_id: id, project_id, parent, inputs, triggered_by = null } = start;
+    const above = start.pins ?? null;
+    const pinned = await this.#commands.pinned(id, null, requestOf(parent), above);
     const resource = this.#queries.find(id);
     if (!resource || resource.project_id !== project_id) {
       return refusal(
@@ -255,6 +257,11 @@ export abstract class RunCoordinatorBase extends DurableObject<Env> implements O
           `The sub-pipeline's inputs are not what its definition says: ${list}. Correct the step's inputs.`,
         );
       }
+      if (pinned.issues.length > 0) {
+        const list = pinned.issues.map(({ path, message }) => `${path}: ${message}`).join("; ");
+        return refusal(parent, "codebase_unavailable", `The sub-pipeline cannot begin. ${list}`);
+      }
+      const { pins } = pinned;
       this.#engine.slots.lend(id, resource.run + 1, () =>
         this.#engine.commit((now) =>
           this.#engine.beginRun(
@@ -266,6 +273,7 @@ export abstract class RunCoordinatorBase extends DurableObject<Env> implements O
               request_id,
               awaited: true,
               inputs,
+              pins,
               parent,
             },
             now,

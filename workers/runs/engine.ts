@@ -4,6 +4,7 @@
  * resets the object, which then starts again from what is stored.
  */
 import { Attempts, type Ticket } from "./attempts.ts";
+import type { CodebasePorts } from "./codebases.ts";
 import { DetachedAttempts } from "./detached-attempts.ts";
 import { Dispatcher } from "./dispatcher.ts";
 import type { NewEvent } from "./event-log.ts";
@@ -41,6 +42,7 @@ export interface NewRun {
   /** JSON text of the run's inputs. */
   readonly inputs?: string | null;
   readonly step_inputs?: { readonly step: number; readonly json: string } | null;
+  readonly pins?: string | null;
   readonly parent?: ParentRef | null;
   /** Version of the document; the newest unless said. */
   readonly version?: number;
@@ -55,6 +57,7 @@ export class Engine implements RunHost {
   readonly children: RunChildren;
   readonly detached: DetachedAttempts;
   readonly runs = new LiveRuns();
+  readonly codebases: CodebasePorts;
   readonly #context: DurableObjectState;
   readonly #store: RunStore;
   readonly #feed: Feed;
@@ -88,7 +91,9 @@ export class Engine implements RunHost {
     this.#committed = committed;
     this.results = new Results(env.BLOBS, store);
     this.#answers = new RunAnswers(this, this.results);
-    const host = new RunAttempts(this, env, ports.executors(env, context), store);
+    this.codebases = ports.codebases(env);
+    const executors = ports.executors(env, context);
+    const host = new RunAttempts(this, env, { executors, codebases: this.codebases }, store);
     this.attempts = new Attempts(host, suspectsQuarantine(env.LIMITS));
     this.children = new RunChildren(this, env, store);
     this.detached = new DetachedAttempts(this, host, store.detached, ports.detached(env));
@@ -204,6 +209,7 @@ export class Engine implements RunHost {
     const head: RunHead = {
       inputs: null,
       step_inputs: null,
+      pins: null,
       parent: null,
       ...origin,
       version,

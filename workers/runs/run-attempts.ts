@@ -6,8 +6,9 @@ import { logWarning } from "../http/log.ts";
 import { contentDigest } from "../security/hash.ts";
 import type { AttemptHost, CachedOutcome, LogEntry, Ticket } from "./attempts.ts";
 import { artifactDigest, artifactMetadata, artifactPrefix } from "./blobs.ts";
+import { type CodebasePorts, type MountedCodebase, treeOf } from "./codebases.ts";
 import { EndBatch } from "./end-batch.ts";
-import type { CacheRequest, CodeWork, StepWork } from "./ports.ts";
+import { type CacheRequest, type CodeWork, StepNotReady, type StepWork } from "./ports.ts";
 import { ask } from "./questions.ts";
 import { storedRecord } from "./record.ts";
 import { fitsInline, inlineResult } from "./results.ts";
@@ -33,7 +34,10 @@ interface StoredArtifact {
   readonly sha256: string;
 }
 
-type Executors = Partial<Record<TaskType, Executor>>;
+export interface AttemptPorts {
+  readonly executors: Partial<Record<TaskType, Executor>>;
+  readonly codebases: CodebasePorts;
+}
 
 interface Kept {
   readonly result: AttemptResult;
@@ -43,15 +47,15 @@ interface Kept {
 export class RunAttempts implements AttemptHost {
   readonly #host: RunHost;
   readonly #blobs: R2Bucket;
-  readonly #executors: Executors;
+  readonly #ports: AttemptPorts;
   readonly #store: RunStore;
   readonly #cache: StepCache;
   readonly #ends: EndBatch;
 
-  constructor(host: RunHost, env: Env, executors: Executors, store: RunStore) {
+  constructor(host: RunHost, env: Env, ports: AttemptPorts, store: RunStore) {
     this.#host = host;
     this.#blobs = env.BLOBS;
-    this.#executors = executors;
+    this.#ports = ports;
     this.#store = store;
     this.#cache = new StepCache(env.BLOBS);
     this.#ends = new EndBatch(
@@ -74,6 +78,21 @@ export class RunAttempts implements AttemptHost {
   withFiles(live: LiveRun, step: CodeWork): CodeWork | Promise<CodeWork> {
     if (step.artifacts_from.length === 0) return step.cache ? withTaken(step, []) : step;
     return this.#taken(live, step.artifacts_from).then((taken) => withTaken(step, taken));
+  }
+
+  /** The work with the tree of its codebase, made ready to be fetched. Throws `StepNotReady`. */
+  mounted(live: LiveRun, { work, codebase = null }: CodeWork): Work | Promise<Work> {
+    return codebase === null ? work : this.#mount(live, work, codebase);
+  }
+
+  async #mount({ resource }: LiveRun, work: Work, codebase: MountedCodebase): Promise<Work> {
+    const key = await this.#ports.codebases.archive(resource.project_id, codebase);
+    if (key !== null) return { ...work, tree: treeOf(codebase, key) };
+    const { name, snapshot } = codebase;
+    throw new StepNotReady(
+      "codebase_gone",
+      `Snapshot ${snapshot} of the codebase "${name}", which the run is pinned to, was deleted. Push it again and start a new run, or name another snapshot.`,
+    );
   }
 
   async #taken(live: LiveRun, sources: CodeWork["artifacts_from"]): Promise<TakenFiles[]> {
@@ -108,7 +127,7 @@ export class RunAttempts implements AttemptHost {
   }
 
   executor(work: Work): Executor | null {
-    return this.#executors[work.task_type] ?? null;
+    return this.#ports.executors[work.task_type] ?? null;
   }
 
   begin(ticket: Ticket): boolean {

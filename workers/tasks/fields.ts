@@ -59,6 +59,50 @@ const NO_LOCAL =
   '"local" is always there, so that none after it would be tried, and it is no machine that could do what the others do. Set task_type to "local" without executors, or leave it out of the list.';
 export const NO_EXECUTORS = "Name at least one executor, or leave executors out.";
 
+const MOUNT_PATH = /^[\w@+-][\w.@+ -]*(?:\/[\w@+-][\w.@+ -]*)*\/?$/;
+const NO_EXPRESSION = "Name it as it is: expressions are not resolved here.";
+const plain = (text: string) => !text.includes("${{");
+const inCodebase = z
+  .string()
+  .max(1_024)
+  .regex(
+    /^(?!\/)(?!(?:.*\/)?\.{1,2}(?:\/|$))[^\0\\]*$/,
+    'Give a path relative to the top of the codebase, without "." and ".." parts.',
+  );
+
+export const codebaseSpecSchema = z
+  .union([
+    z.string().min(1).max(460).refine(plain, NO_EXPRESSION),
+    z.strictObject({
+      codebase: z.string().min(1).max(200).refine(plain, NO_EXPRESSION).openapi({
+        description: "Id or name of a codebase of the project.",
+      }),
+      snapshot: z
+        .union([z.string().min(1).max(255).refine(plain, NO_EXPRESSION), z.int().positive()])
+        .nullish()
+        .openapi({
+          description: "Number, id, ref, commit or root; the newest that is ready unless said.",
+        }),
+      folder: inCodebase
+        .nullish()
+        .openapi({ description: "Mounts this folder of it alone; all of it unless said." }),
+      path: z
+        .string()
+        .max(200)
+        .regex(
+          MOUNT_PATH,
+          "Give a folder of the workspace, of letters, digits, spaces and _ . @ + -, no part of which begins with a dot.",
+        )
+        .nullish()
+        .openapi({ description: "Folder of the workspace that it stands at; `code` unless said." }),
+    }),
+  ])
+  .openapi("CodebaseMount", {
+    description:
+      "A codebase of the project that stands in the workspace, read-only: `name`, `name@snapshot`, or an object.",
+    example: "acme/shop@main",
+  });
+
 /** What a task is, apart from its files: every member that a caller may set and change. Steps share most of them. */
 export const fields = {
   name: z.string().min(1).max(255).openapi({ example: "greet" }),
@@ -74,6 +118,7 @@ export const fields = {
   environment: z.record(variableName, z.string().max(32 * 1024)),
   secrets: z.array(variableName).max(50),
   working_directory: z.string().min(1).max(512).nullable(),
+  codebase: codebaseSpecSchema.nullable(),
   timeout_seconds: z.number().positive().max(MAX_TIMEOUT_SECONDS),
   retry: retrySchema.nullable(),
   max_retries: z.int().min(0).max(100),

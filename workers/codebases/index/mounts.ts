@@ -13,7 +13,7 @@ import { type CodebaseRef, codebasePrefix, PartedUpload } from "../archives.ts";
 import type { BlobStore } from "./blobs.ts";
 import type { ListedFile } from "./listing.ts";
 import type { SnapshotRow, SnapshotStore } from "./snapshots.ts";
-import type { TreeStore } from "./trees.ts";
+import type { StoredEntry, TreeStore } from "./trees.ts";
 import type { SnapshotState } from "./types.ts";
 
 /** Of a tree that is mounted, unpacked. */
@@ -215,8 +215,8 @@ export class Mounts {
   #folderOf(root: string, folder: string): string | null {
     let oid: string | null = root;
     for (const name of folder.split("/").filter((part) => part !== "")) {
-      const entries = oid === null ? undefined : this.#deps.trees.get(oid);
-      oid = entries?.find((entry) => entry.mode === "tree" && entry.name === name)?.oid ?? null;
+      const entries: StoredEntry[] = oid === null ? [] : (this.#deps.trees.get(oid) ?? []);
+      oid = entries.find((entry) => entry.mode === "tree" && entry.name === name)?.oid ?? null;
     }
     return oid;
   }

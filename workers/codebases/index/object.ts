@@ -15,7 +15,7 @@ import {
 import { EventLog } from "./events.ts";
 import { type Completion, Intake } from "./intake.ts";
 import type { IndexJob } from "./jobs.ts";
-import { type Mountable, type MountArchive, Mounts } from "./mounts.ts";
+import { type MountArchive, type Mountable, Mounts } from "./mounts.ts";
 import { SCHEMA } from "./schema.ts";
 import { Searcher } from "./search.ts";
 import type { SearchAnswer, SearchRequest } from "./search-types.ts";

@@ -50,7 +50,9 @@ async function read(request: Request): Promise<Asked> {
 /** Contents are views of the archive, so that no file is copied before it is read. */
 function entriesOf(archive: Uint8Array): TreeEntry[] {
   const reader = new TreeReader();
-  const entries = [...reader.push(archive)];
+  // Of a plain array: `slice` of a Buffer would copy nothing.
+  const plain = new Uint8Array(archive.buffer, archive.byteOffset, archive.byteLength);
+  const entries = [...reader.push(plain)];
   reader.end();
   return entries;
 }
