@@ -2,6 +2,7 @@
 import type {
   CodebasePorts,
   CodebaseRef,
+  ExecutionReport,
   PinnedCodebase,
   Pinning,
   PinProblem,
@@ -35,11 +36,25 @@ export class MountService implements CodebasePorts {
 
   async archive(projectId: string, pinned: PinnedCodebase): Promise<string | null> {
     const { codebase_id, snapshot, root } = pinned;
-    // One that is deleted has an empty index, which would be made anew by asking it.
-    const row = await this.#deps.repository.find([projectId], codebase_id);
-    if (row === null) return null;
-    const answer = await this.#deps.index(codebase_id).mountArchive(projectId, snapshot, root);
-    return answer.status === "ready" ? answer.key : null;
+    const index = await this.#indexOf(projectId, { codebase_id });
+    const answer = await index?.mountArchive(projectId, snapshot, root);
+    return answer?.status === "ready" ? answer.key : null;
+  }
+
+  async locate(projectId: string, pinned: PinnedCodebase, paths: readonly string[]) {
+    const index = await this.#indexOf(projectId, pinned);
+    return index === null ? {} : index.mountedFiles(pinned.root, paths);
+  }
+
+  async executed(projectId: string, report: ExecutionReport): Promise<void> {
+    const index = await this.#indexOf(projectId, report);
+    await index?.executed(report);
+  }
+
+  /** Null for a codebase that is deleted: asking its index would make it anew. */
+  async #indexOf(projectId: string, { codebase_id: id }: Pick<PinnedCodebase, "codebase_id">) {
+    const { repository, index } = this.#deps;
+    return (await repository.find([projectId], id)) === null ? null : index(id);
   }
 
   async #pin(projectId: string, ref: CodebaseRef): Promise<Pinning> {

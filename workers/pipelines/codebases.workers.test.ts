@@ -33,7 +33,7 @@ async function execute(path: string, body: Record<string, unknown> = {}) {
   return reply;
 }
 
-async function valueOf(path: string, run: number, step: string) {
+async function resultOf(path: string, run: number, step: string) {
   const reply = await call(`${path}/runs/${run}/steps/${step}`);
   expect(reply.body, reply.text).toMatchObject({ state: "completed" });
   return reply.body.result;
@@ -65,9 +65,9 @@ describe("a run of a pipeline with a codebase", () => {
     expect(run.body, run.text).toMatchObject({
       codebases: [{ codebase_id: pushed.id, name, snapshot: first.number, root: first.root }],
     });
-    expect(await valueOf(path, 1, "before")).toEqual({ v: "one" });
-    expect(await valueOf(path, 1, "after")).toEqual({ v: "one" });
-    await valueOf(path, 1, "bare");
+    expect(await resultOf(path, 1, "before")).toEqual({ v: "one" });
+    expect(await resultOf(path, 1, "after")).toEqual({ v: "one" });
+    await resultOf(path, 1, "bare");
     const retried = await call(`${path}/retry`, {
       body: { from: "before" },
       headers: { prefer: "respond-async" },
@@ -77,7 +77,7 @@ describe("a run of a pipeline with a codebase", () => {
     await expect
       .poll(async () => (await call(`${path}/runs/2`)).body.state, { timeout: 10_000 })
       .toBe("failed");
-    expect(await valueOf(path, 2, "after")).toEqual({ v: "one" });
+    expect(await resultOf(path, 2, "after")).toEqual({ v: "one" });
     const anew = await call(`${path}/start`, { method: "POST" });
     expect(anew.status, anew.text).toBe(202);
     await expect

@@ -2,10 +2,11 @@
 import type { ResourceKind } from "../runs/ports.ts";
 import type { Resource, RunSummary } from "../runs/store-types.ts";
 import { compile } from "./compile.ts";
+import { codebaseOf } from "./definition-schema.ts";
 import { headOf, readDocument } from "./document.ts";
 import { approvalMessage, conclude, decide, work } from "./evaluate.ts";
 import { inputIssues } from "./inputs.ts";
-import { stepOf } from "./prepared.ts";
+import { prepare, stepOf } from "./prepared.ts";
 import { DELETE_SQL, UPSERT_SQL } from "./repository.ts";
 import { toSummary } from "./view.ts";
 
@@ -33,6 +34,11 @@ export const pipelineKind: ResourceKind = {
     return { issues, concurrent: definition.concurrency === "allow" };
   },
   codebases: (resource) => headOf(resource).codebases,
+  mounts(view, step) {
+    const definition = stepOf(view, step);
+    return definition !== undefined && codebaseOf(definition, prepare(view).definition) !== null;
+  },
+  nameOf: (resource) => headOf(resource).definition.name,
   maxRetries: () => MAX_RETRIES,
   priority: (resource) => headOf(resource).definition.priority,
 

@@ -32,7 +32,10 @@ export function plannedOf({ state }: Pick<RunView, "state">, step: number): numb
 }
 
 /** The definition that a step, or an item of a group, has. */
-export function stepOf(view: RunView, step: number): StepDefinition | undefined {
+export function stepOf(
+  view: Pick<RunView, "plan" | "document" | "state">,
+  step: number,
+): StepDefinition | undefined {
   return prepare(view).definition.tasks[plannedOf(view, step)];
 }
 

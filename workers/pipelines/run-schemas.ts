@@ -3,7 +3,12 @@ import { z } from "@hono/zod-openapi";
 import { listOf, timestampSchema } from "../http/schemas.ts";
 import { TRIGGERS } from "../runs/store-types.ts";
 import { RUN_STATUSES, STEP_STATUSES } from "../runs/types.ts";
-import { artifactSchema, attemptSchema, pinnedCodebaseSchema } from "../runs/wire.ts";
+import {
+  artifactSchema,
+  attemptSchema,
+  locationsSchema,
+  pinnedCodebaseSchema,
+} from "../runs/wire.ts";
 
 const runState = z.enum(RUN_STATUSES).openapi("RunState");
 const stepState = z.enum(STEP_STATUSES).openapi("StepState");
@@ -94,6 +99,7 @@ export const stepSchema = stepSummarySchema
     stdout_bytes: z.int(),
     stderr_bytes: z.int(),
     artifacts: z.array(artifactSchema),
+    locations: locationsSchema,
     cache: z
       .object({
         hit: z.boolean(),

@@ -59,12 +59,42 @@ export type Pinning =
   | { readonly pinned: PinnedCodebase; readonly problem: null }
   | { readonly pinned: null; readonly problem: PinProblem };
 
+/** What an execution had to do with files of a tree, as lists of the paths that each may be. */
+export interface ExecutionReport {
+  readonly codebase_id: string;
+  readonly snapshot: number;
+  readonly root: string;
+  readonly folder: string;
+  readonly by: {
+    /** Of the task or pipeline. */
+    readonly id: string;
+    readonly name: string;
+    readonly run: number;
+    readonly step: string;
+    readonly epoch: number;
+  };
+  /** ms since 1970. */
+  readonly at: number;
+  /** Named by the command or script. */
+  readonly ran: readonly (readonly string[])[];
+  /** Named by the failure. */
+  readonly failed: readonly (readonly string[])[];
+}
+
 /** What the engine asks of codebases. */
 export interface CodebasePorts {
   /** What the references of a project stand for now, in their order. */
   pin(projectId: string, refs: readonly CodebaseRef[]): Promise<readonly Pinning[]>;
   /** Key of the archive of a tree, made when it is not there; null when its snapshot was deleted. */
   archive(projectId: string, pinned: PinnedCodebase): Promise<string | null>;
+  /** Those of the paths that the tree has, with what each is there: one may be the end of a path. */
+  locate(
+    projectId: string,
+    pinned: PinnedCodebase,
+    paths: readonly string[],
+  ): Promise<Readonly<Record<string, string>>>;
+  /** Takes a report of an execution; a repeated one changes nothing. */
+  executed(projectId: string, report: ExecutionReport): Promise<void>;
 }
 
 /** Where a definition names a codebase. */

@@ -403,7 +403,8 @@ export abstract class RunCoordinatorBase extends DurableObject<Env> implements O
     await this.#engine.slots.renew([...this.#engine.runs.all()]);
     const areTold = await this.#engine.children.reportAll();
     const isProjected = await this.#projector.settle();
-    return isProjected && areTold && (await this.#chores.run());
+    const areHeard = await this.#engine.executions.tellAll();
+    return isProjected && areTold && areHeard && (await this.#chores.run());
   }
 
   /** Takes up unfinished runs once in the life of this instance, before anything else is done. */

@@ -9,6 +9,7 @@ import { DetachedAttempts } from "./detached-attempts.ts";
 import { Dispatcher } from "./dispatcher.ts";
 import type { NewEvent } from "./event-log.ts";
 import { describeEvent } from "./events.ts";
+import { Executions } from "./executions.ts";
 import type { Feed } from "./feed.ts";
 import { LiveRuns } from "./live-runs.ts";
 import { createRun, isTerminal, nextDeadline, reduce } from "./machine.ts";
@@ -58,6 +59,7 @@ export class Engine implements RunHost {
   readonly detached: DetachedAttempts;
   readonly runs = new LiveRuns();
   readonly codebases: CodebasePorts;
+  readonly executions: Executions;
   readonly #context: DurableObjectState;
   readonly #store: RunStore;
   readonly #feed: Feed;
@@ -93,7 +95,9 @@ export class Engine implements RunHost {
     this.#answers = new RunAnswers(this, this.results);
     this.codebases = ports.codebases(env);
     const executors = ports.executors(env, context);
-    const host = new RunAttempts(this, env, { executors, codebases: this.codebases }, store);
+    this.executions = new Executions(this, store, this.codebases);
+    const { codebases, executions } = this;
+    const host = new RunAttempts(this, env, { executors, codebases, executions }, store);
     this.attempts = new Attempts(host, suspectsQuarantine(env.LIMITS));
     this.children = new RunChildren(this, env, store);
     this.detached = new DetachedAttempts(this, host, store.detached, ports.detached(env));

@@ -127,6 +127,10 @@ export interface ResourceKind {
   conclude(view: RunView): Conclusion;
   /** What an approval asks; null for nothing in particular. */
   question(view: RunView, step: number): string | null;
+  /** What the resource is called. */
+  nameOf(resource: Resource): string;
+  /** Whether a step mounts a codebase. */
+  mounts(view: Pick<RunView, "resource" | "document" | "plan" | "state">, step: number): boolean;
   /** The codebases that a run has to be pinned to when it begins. */
   codebases(resource: Resource): readonly NamedCodebase[];
   /** Old documents are kept for the runs that were begun with them. */

@@ -8,6 +8,7 @@ import type { AttemptHost, CachedOutcome, LogEntry, Ticket } from "./attempts.ts
 import { artifactDigest, artifactMetadata, artifactPrefix } from "./blobs.ts";
 import { type CodebasePorts, type MountedCodebase, treeOf } from "./codebases.ts";
 import { EndBatch } from "./end-batch.ts";
+import type { Examined, Executions } from "./executions.ts";
 import { type CacheRequest, type CodeWork, StepNotReady, type StepWork } from "./ports.ts";
 import { ask } from "./questions.ts";
 import { storedRecord } from "./record.ts";
@@ -37,6 +38,7 @@ interface StoredArtifact {
 export interface AttemptPorts {
   readonly executors: Partial<Record<TaskType, Executor>>;
   readonly codebases: CodebasePorts;
+  readonly executions: Executions;
 }
 
 interface Kept {
@@ -193,8 +195,11 @@ export class RunAttempts implements AttemptHost {
     usage?: Usage,
   ): Promise<void> {
     const { step, epoch } = ticket;
+    const mounts = this.#host.kind(ticket.live.resource).mounts(ticket.live, step);
+    const examined = mounts ? await this.#examine(ticket, outcome, entries) : null;
     const kept = this.#keep(ticket, outcome);
-    const { result, stored } = kept instanceof Promise ? await kept : kept;
+    const { result: plain, stored } = kept instanceof Promise ? await kept : kept;
+    const result = withLocations(plain, examined);
     let isDropped = false;
     await this.#ends.add((now) => {
       free();
@@ -205,8 +210,28 @@ export class RunAttempts implements AttemptHost {
       const state = live.state.steps[step];
       if (state?.epoch === epoch && isInFlight(state)) live.results.set(step, stored);
       this.#host.drive(live, { type: "attempt_finished", step, epoch, result, usage }, now);
+      if (examined) this.#ports.executions.note(live.resource.project_id, examined.report);
     });
     if (isDropped) await this.#host.results.discard(stored);
+  }
+
+  /** Null for what did not run, or cannot be made out any more. */
+  async #examine(
+    ticket: Ticket,
+    outcome: CachedOutcome | Outcome,
+    entries: readonly LogEntry[],
+  ): Promise<Examined | null> {
+    if (outcome.status === "cancelled" || "cached_from" in outcome) return null;
+    try {
+      const work = await this.work(ticket);
+      if (work.type !== "work" || !work.codebase) return null;
+      const { codebase } = work;
+      const mounted = { work: work.work, codebase };
+      return await this.#ports.executions.examine(ticket, mounted, outcome, entries);
+    } catch (error) {
+      if (error instanceof StepNotReady) return null;
+      throw error;
+    }
   }
 
   probationPassed(ticket: Ticket): void {
@@ -300,6 +325,11 @@ export function stepName({
   readonly step: number;
 }): string {
   return nameOf(live.plan, live.state, step);
+}
+
+function withLocations(result: AttemptResult, examined: Examined | null): AttemptResult {
+  if (result.status !== "failed" || !examined || examined.locations.length === 0) return result;
+  return { ...result, locations: examined.locations };
 }
 
 /** What quotes a result or comes from a task's code may be as large as that is, and rows are not. */

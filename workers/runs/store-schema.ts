@@ -47,6 +47,9 @@ CREATE TABLE stopped_children (
   PRIMARY KEY (resource_id, request_id)
 ) WITHOUT ROWID;
 CREATE INDEX stopped_children_at ON stopped_children (at);
+CREATE TABLE executions (
+  key TEXT PRIMARY KEY, at INTEGER NOT NULL, project_id TEXT NOT NULL, report TEXT NOT NULL
+) WITHOUT ROWID;
 CREATE TABLE detached (
   resource_id TEXT NOT NULL, run INTEGER NOT NULL, step INTEGER NOT NULL, epoch INTEGER NOT NULL,
   task_type TEXT NOT NULL, patient INTEGER NOT NULL, is_cached INTEGER NOT NULL, claimed_by TEXT,
@@ -97,5 +100,8 @@ ALTER TABLE detached ADD COLUMN is_cached INTEGER NOT NULL DEFAULT 1;
 `,
   `
 ALTER TABLE runs ADD COLUMN pins TEXT;
+CREATE TABLE executions (
+  key TEXT PRIMARY KEY, at INTEGER NOT NULL, project_id TEXT NOT NULL, report TEXT NOT NULL
+) WITHOUT ROWID;
 `,
 ];

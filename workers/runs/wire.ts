@@ -4,6 +4,7 @@ import { usageSchema } from "../executors/detached.ts";
 import { timestamp, timestampOrNull, timestampSchema } from "../http/schemas.ts";
 import type { MountedCodebase, PinnedCodebase } from "./codebases.ts";
 import type { ArtifactSummary } from "./store-types.ts";
+import type { StepError } from "./types.ts";
 import type { AttemptView } from "./views.ts";
 
 /** A query parameter that counts from 1. */
@@ -76,6 +77,26 @@ export function toPinned({
 
 export function toMounted(mounted: MountedCodebase): z.output<typeof mountedCodebaseSchema> {
   return { ...toPinned(mounted), path: mounted.path };
+}
+
+export const locationsSchema = z
+  .array(
+    z
+      .object({
+        path: z.string().openapi({ description: "In the codebase." }),
+        line: z.int(),
+        column: z.int().nullable(),
+        snapshot: z.int(),
+        url: z
+          .string()
+          .openapi({ description: "Of the file's content; the fragment is the line." }),
+      })
+      .openapi("SourceLocation"),
+  )
+  .openapi({ description: "Lines of the mounted codebase that the error points to, 20 at most." });
+
+export function toLocations(error: StepError | null): z.output<typeof locationsSchema> {
+  return (error?.locations ?? []).map((location) => ({ ...location }));
 }
 
 export const attemptSchema = z

@@ -83,6 +83,8 @@ export const taskKind: ResourceKind = {
 
   /** A task is pinned when it is created. */
   codebases: () => [],
+  mounts: ({ resource }) => readDocument(resource).codebase !== null,
+  nameOf: (resource) => readDocument(resource).spec.name,
 
   admit: () => ({ issues: [], concurrent: false }),
 

@@ -8,6 +8,7 @@ import { RUN_STATUSES } from "../runs/types.ts";
 import {
   artifactSchema,
   fileEntrySchema,
+  locationsSchema,
   mountedCodebaseSchema,
   runParameter,
 } from "../runs/wire.ts";
@@ -136,6 +137,7 @@ export const taskSchema = z
     template: fields.template,
     sandbox: fields.sandbox,
     extra_data: fields.extra_data,
+    locations: locationsSchema,
     created_by: z.string(),
     result: z.unknown().openapi({ description: "Any JSON." }),
     stdout: z.string().nullable().openapi({ description: "The last 64 KiB; whole in `/logs`." }),

@@ -3,7 +3,7 @@ import type { Json } from "../executors/port.ts";
 import { timestamp, timestampOrNull } from "../http/schemas.ts";
 import type { Explanation } from "../runs/explain.ts";
 import type { Resource, RunSummary, Snapshot } from "../runs/store-types.ts";
-import { toArtifact, toMounted } from "../runs/wire.ts";
+import { toArtifact, toLocations, toMounted } from "../runs/wire.ts";
 import { readDocument } from "./document.ts";
 import { languageOf } from "./rules.ts";
 import type { Task, TaskSummary } from "./schemas.ts";
@@ -70,6 +70,7 @@ export function toTask(snapshot: Snapshot, result: Json): Task {
     template: spec.template,
     sandbox: spec.sandbox,
     extra_data: spec.extra_data,
+    locations: toLocations(snapshot.run?.error ?? null),
     created_by,
     result,
     stdout: snapshot.stdout?.text ?? null,

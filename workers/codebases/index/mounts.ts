@@ -124,11 +124,28 @@ export class Mounts {
     return { status: "ready", key };
   }
 
-  /** Those of the paths that are files of a tree. */
-  known(root: string, paths: readonly string[]): string[] {
-    if (this.#deps.trees.get(root) === undefined) return [];
+  /**
+   * Those of the paths that are files of a tree, with their paths there: one that begins with a star is
+   * the end of one, of the shortest that there is.
+   */
+  known(root: string, paths: readonly string[]): Record<string, string> {
+    const found: Record<string, string> = {};
+    if (this.#deps.trees.get(root) === undefined) return found;
     const listing = this.#deps.trees.listing(root);
-    return paths.filter((path) => listing.at(path) !== null);
+    for (const path of paths) {
+      if (!path.startsWith("*/")) {
+        if (listing.at(path) !== null) found[path] = path;
+        continue;
+      }
+      const end = path.slice(1);
+      let best: string | null = null;
+      for (const file of listing.files) {
+        const isEnd = file.path.endsWith(end) || file.path === end.slice(1);
+        if (isEnd && (best === null || file.path.length < best.length)) best = file.path;
+      }
+      if (best !== null) found[path] = best;
+    }
+    return found;
   }
 
   /** Deletes archives of trees that no snapshot has, and those that nobody asks for. */

@@ -3,6 +3,7 @@
  * contents are read and parsed elsewhere, and come here in small pieces.
  */
 import { DurableObject } from "cloudflare:workers";
+import type { ExecutionReport } from "../../runs/codebases.ts";
 import type { ParsedFile } from "../languages/parsed-file.ts";
 import { BlobStore } from "./blobs.ts";
 import {
@@ -21,6 +22,7 @@ import { Searcher } from "./search.ts";
 import type { SearchAnswer, SearchRequest } from "./search-types.ts";
 import { type SnapshotRow, SnapshotStore } from "./snapshots.ts";
 import { SymbolStore } from "./symbols.ts";
+import { Touched } from "./touched.ts";
 import { TreeStore } from "./trees.ts";
 import type {
   IndexEvent,
@@ -62,6 +64,7 @@ export abstract class CodebaseIndexBase extends DurableObject<Env> {
   readonly #searcher: Searcher;
   readonly #browser: Browser;
   readonly #mounts: Mounts;
+  readonly #touched: Touched;
   #armedAt: number | null = null;
   #toldAt = 0;
 
@@ -92,7 +95,7 @@ export abstract class CodebaseIndexBase extends DurableObject<Env> {
     });
     this.#searcher = new Searcher({
       ...stores,
-      executed: () => new Set(),
+      executed: (kind, value) => this.#touched.paths(kind, value),
       yielded: async () => {
         await scheduler.wait(0);
         return Date.now();
@@ -101,6 +104,7 @@ export abstract class CodebaseIndexBase extends DurableObject<Env> {
     this.#browser = new Browser(stores);
     const yielded = () => scheduler.wait(0);
     this.#mounts = new Mounts({ ...stores, sql, bucket: env.BLOBS, yielded });
+    this.#touched = new Touched(sql, this.#mounts);
   }
 
   /** Begins a snapshot; the same id again finds it. */
@@ -204,8 +208,13 @@ export abstract class CodebaseIndexBase extends DurableObject<Env> {
   }
 
   /** Those of the paths that are files of a tree that is mounted. */
-  mountedFiles(root: string, paths: readonly string[]): string[] {
+  mountedFiles(root: string, paths: readonly string[]): Record<string, string> {
     return this.#mounts.known(root, paths);
+  }
+
+  /** Takes what an execution had to do with its files. */
+  executed(report: ExecutionReport): void {
+    this.#touched.take(report);
   }
 
   search(request: SearchRequest): Promise<SearchAnswer> {
