@@ -75,6 +75,11 @@ export class BlobStore {
     return row === undefined ? null : blobRow.parse(row);
   }
 
+  count(): number {
+    const [row] = this.#sql.exec("SELECT count(*) AS count FROM blobs").toArray();
+    return z.object({ count: z.number() }).parse(row).count;
+  }
+
   /** The id that the next new blob will be above. */
   lastId(): number {
     const [row] = this.#sql.exec("SELECT coalesce(max(id), 0) AS id FROM blobs").toArray();

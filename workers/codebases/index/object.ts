@@ -23,6 +23,7 @@ import { SymbolStore } from "./symbols.ts";
 import { TreeStore } from "./trees.ts";
 import type {
   IndexEvent,
+  IndexState,
   MissingBlob,
   NewSnapshot,
   Refusal,
@@ -157,6 +158,16 @@ export abstract class CodebaseIndexBase extends DurableObject<Env> {
   snapshot(name: string | null): Snapshot | null {
     const row = name === null ? this.#snapshots.latestReady() : this.#snapshots.named(name);
     return row === null ? null : this.#document(row);
+  }
+
+  state(): IndexState {
+    const row = this.#snapshots.latestReady();
+    return {
+      latest: row === null ? null : this.#document(row),
+      snapshots: this.#snapshots.count(),
+      bytes: this.ctx.storage.sql.databaseSize,
+      contents: this.#blobs.count(),
+    };
   }
 
   /** Newest first, those below a number; one more than a page has. */
