@@ -22,24 +22,38 @@ export async function consume({ queue, messages }: MessageBatch<unknown>, env: E
       },
     });
   } else if (queue === DEAD_LETTER_QUEUE) {
-    const letters = new DeadLetterRepository(env.DB);
-    await buryDispatches(messages, {
-      owner,
-      note: (dispatch, reason) => letters.insert(deadLetterOf(dispatch, reason, Date.now())),
-    });
+    const note = (dispatch: Dispatch, reason: string) =>
+      buryDispatch(env, dispatch, reason, MAX_DELIVERIES);
+    await buryDispatches(messages, { owner, note });
   } else {
     // What returns without a word has acknowledged its messages.
     throw new Error(`The queue "${queue}" has no consumer here. Give it one in workers/queues.ts.`);
   }
 }
 
-function deadLetterOf(dispatch: Dispatch, reason: string, now: number): DeadLetterRow {
+/** Keeps a dispatch that was given up, of which there were so many tries; once. */
+export async function buryDispatch(
+  env: Env,
+  dispatch: Dispatch,
+  reason: string,
+  attempts: number,
+): Promise<void> {
+  const letter = deadLetterOf(dispatch, reason, attempts, Date.now());
+  await new DeadLetterRepository(env.DB).insert(letter);
+}
+
+function deadLetterOf(
+  dispatch: Dispatch,
+  reason: string,
+  attempts: number,
+  now: number,
+): DeadLetterRow {
   const { project_id, resource_id, run, step, epoch, task_type, placement } = dispatch;
   return {
     id: uuidv7(),
     ...{ project_id, resource_id, run, step, epoch, task_type, reason },
     resource_kind: kindPlaced(placement),
-    attempts: MAX_DELIVERIES,
+    attempts,
     dead_at: now,
     redriven_at: null,
     redriven_by: null,

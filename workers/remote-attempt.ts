@@ -11,6 +11,7 @@ import { createE2BService } from "./executors/e2b/sdk.ts";
 import { killStrays, type StrayReport } from "./executors/e2b/strays.ts";
 import { usageOf } from "./executors/e2b/usage.ts";
 import { log } from "./http/log.ts";
+import { buryDispatch } from "./queues.ts";
 import { ownerOf } from "./runs/attempt-owner.ts";
 import { createSecretResolver } from "./secrets/resolver.ts";
 
@@ -29,6 +30,7 @@ export const remoteWiring: RemoteWiring = {
       service,
       unavailable,
       owner: (placement, resourceId) => ownerOf(env.RUN_COORDINATOR, placement, resourceId),
+      bury: (dispatch, reason, tries) => buryDispatch(env, dispatch, reason, tries),
       secrets: createSecretResolver(env.DB, config),
       blobs: env.BLOBS,
       limits: limitsOf(env, config),

@@ -10,6 +10,7 @@ import type {
   DetachedReport,
   DetachedType,
   Dispatch,
+  DispatchOwner,
   OutputEntry,
   ReportAnswer,
   Usage,
@@ -18,7 +19,7 @@ import { failed } from "./outcome.ts";
 import type { AttemptRequest, AttemptSink, Executor, Outcome } from "./port.ts";
 
 /** The owner of one dispatch, which holds its backend to the rules of reports. */
-export class TestOwner implements AttemptOwner {
+export class TestOwner implements AttemptOwner, Pick<DispatchOwner, "attemptUnavailable"> {
   readonly dispatch: Dispatch;
   readonly request: AttemptRequest;
   readonly entries: OutputEntry[] = [];
@@ -33,6 +34,10 @@ export class TestOwner implements AttemptOwner {
   epoch: number;
   timeout_ms: number;
   claims = 0;
+  /** It was told that nothing can run it, and has another executor tried. */
+  isUnavailable = false;
+  /** What was told to have been used after its end. */
+  spent: Usage | null = null;
   /** It is being stopped: what has not been claimed will not be, while reports still count. */
   isStopping = false;
   #claimedBy: string | null = null;
@@ -120,7 +125,10 @@ export class TestOwner implements AttemptOwner {
 
   async reportAttempt(ref: DetachedRef, reports: readonly DetachedReport[]): Promise<ReportAnswer> {
     this.#pass();
-    if (this.#isFenced(ref)) return { status: "fenced", epoch: this.epoch };
+    if (this.#isFenced(ref)) {
+      for (const report of reports) if (report.type === "spent") this.spent = report.usage;
+      return { status: "fenced", epoch: this.epoch };
+    }
     for (const report of reports) this.#take(report);
     for (const check of this.#watchers) check();
     await this.onReport(reports);
@@ -150,6 +158,13 @@ export class TestOwner implements AttemptOwner {
         break;
       default:
     }
+  }
+
+  async attemptUnavailable(ref: DetachedRef): Promise<void> {
+    this.#pass();
+    if (this.#isFenced(ref)) return;
+    this.isUnavailable = true;
+    this.fence();
   }
 
   keyOf(path: string): string {

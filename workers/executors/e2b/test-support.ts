@@ -7,15 +7,10 @@ import { remoteWiring } from "../../remote-attempt.ts";
 import { TestOwner } from "../backend-executor.ts";
 import type { Recorder } from "../contract.ts";
 import type { ContractDeps } from "../contract-support.ts";
-import {
-  type AttemptBackend,
-  type AttemptOwner,
-  type DetachedRef,
-  dispatchKey,
-} from "../detached.ts";
+import { type AttemptBackend, type DetachedRef, dispatchKey } from "../detached.ts";
 import type { AttemptRequest, Work } from "../port.ts";
 import { createRemoteBackend } from "./backend.ts";
-import type { RemotePorts, SandboxLimits } from "./ports.ts";
+import type { RemoteOwner, RemotePorts, SandboxLimits } from "./ports.ts";
 import { createE2BService } from "./sdk.ts";
 import type { AttemptState } from "./state.ts";
 import { AttemptStore } from "./store.ts";
@@ -105,7 +100,7 @@ export const unlimited: SandboxLimits = {
   takeToken: async () => null,
 };
 
-const owners = new Map<string, AttemptOwner>();
+const owners = new Map<string, RemoteOwner>();
 const portsOf = new Map<string, Partial<RemotePorts>>();
 const contexts = new Map<string, DurableObjectState>();
 
@@ -145,6 +140,7 @@ export function registerRun(steps: readonly TestOwner[], ports: Partial<RemotePo
     claimAttempt: async (ref, by, type) => of(ref).claimAttempt(ref, by, type),
     reportAttempt: async (ref, reports) => of(ref).reportAttempt(ref, reports),
     artifactPlace: async (ref, path) => of(ref).artifactPlace(ref, path),
+    attemptUnavailable: async (ref) => of(ref).attemptUnavailable(ref),
   });
   portsOf.set(first.dispatch.resource_id, ports);
 }
@@ -177,6 +173,7 @@ export function installFake(): void {
       deployment: "tests",
       usd_per_hour: 0.1089,
       spent: () => undefined,
+      bury: async () => undefined,
       lease: (key) => env.SANDBOX_LEASE.getByName(key),
       shared_idle_ms: 60_000,
       ...portsOf.get(id),
