@@ -28,6 +28,8 @@ export class TestOwner implements AttemptOwner, Pick<DispatchOwner, "attemptUnav
   readonly reports: string[] = [];
   outcome: Outcome | null = null;
   isLost = false;
+  /** It was lost together with its code. */
+  isCodeDead = false;
   /** What the end, or the loss, was told to have used. */
   usage: Usage | null = null;
   /** The newest epoch; above the dispatch's, everything is fenced. */
@@ -52,7 +54,7 @@ export class TestOwner implements AttemptOwner, Pick<DispatchOwner, "attemptUnav
     type: DetachedType,
     request: AttemptRequest,
     onOutput: (entry: OutputEntry) => void = () => undefined,
-    place: Partial<Pick<Dispatch, "resource_id" | "step">> = {},
+    place: Partial<Pick<Dispatch, "resource_id" | "step" | "patient">> = {},
   ) {
     this.request = request;
     this.timeout_ms = Math.max(1, request.deadline_at - Date.now());
@@ -154,6 +156,7 @@ export class TestOwner implements AttemptOwner, Pick<DispatchOwner, "attemptUnav
         break;
       case "lost":
         this.isLost = true;
+        this.isCodeDead = report.is_code_dead === true;
         this.usage ??= report.usage ?? null;
         break;
       default:

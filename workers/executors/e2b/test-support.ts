@@ -23,6 +23,15 @@ export const service = createE2BService({
   apiUrl: fakes.e2b,
   sandboxUrl: fakes.e2b,
 });
+/** E2B with a key that it does not know. */
+export const strangers = createE2BService({
+  apiKey: `e2b_${"f".repeat(40)}`,
+  apiUrl: fakes.e2b,
+  sandboxUrl: fakes.e2b,
+});
+/** E2B at another address. */
+export const serviceAt = (apiUrl: string) =>
+  createE2BService({ apiKey: fakes.api_key, apiUrl, sandboxUrl: apiUrl });
 export const backend: AttemptBackend = createRemoteBackend(env.REMOTE_ATTEMPT);
 
 const stateSchema = z.object({
@@ -214,9 +223,15 @@ export function attempt(
   work: Partial<Work>,
   ports: Partial<RemotePorts> = {},
   timeoutMs = TIMEOUT_MS,
+  patient = true,
 ): TestOwner {
-  return register(new TestOwner("e2b", requestOf(work, timeoutMs)), ports);
+  const owner = new TestOwner("e2b", requestOf(work, timeoutMs), () => undefined, { patient });
+  return register(owner, ports);
 }
+
+/** As `attempt`, of one that another executor may have. */
+export const movable = (work: Partial<Work>, ports: Partial<RemotePorts> = {}): TestOwner =>
+  attempt(work, ports, TIMEOUT_MS, false);
 
 /** Owners of the steps of one run that share a sandbox, registered and not offered. */
 export function sharing(
