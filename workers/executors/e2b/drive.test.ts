@@ -364,6 +364,10 @@ describe("an attempt that gets no sandbox", () => {
     expect(commands(over, START + 2 * ms)).toContain("report");
     // What the unclear create may have made is looked for all the same.
     expect(commands(over, START + 2 * ms)).toContain("find");
+    expect(commands(over, START + 2 * ms)).toContain("release_slot");
+    const freed = following(over, { type: "slot_released" });
+    const turnedUp = following(freed, found("s1"));
+    expect(commands(turnedUp, START + 2 * ms)).toEqual(["kill", "report"]);
   });
 
   it("has all of its time anew once there was one", () => {

@@ -379,7 +379,9 @@ function isBilled(state: AttemptState): boolean {
 function nextForSlot(state: AttemptState, now: number): Command | null {
   const isOver = state.phase === "ending" || (state.phase === "queued" && state.stop !== null);
   if (isOver) {
-    if (isSandboxDone(state) && isBilled(state)) {
+    // What an E2B out of reach may yet have made must not keep others from finding that out.
+    const isUnmade = state.unmade !== null && state.sandbox_id === null;
+    if ((isUnmade || isSandboxDone(state)) && isBilled(state)) {
       const isKept = state.slot === "held" || state.slot_position !== null;
       return isKept ? { lane: "slot", do: "release_slot" } : null;
     }

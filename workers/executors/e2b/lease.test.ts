@@ -21,6 +21,7 @@ import {
   restartedLease,
   settledWith,
 } from "./lease.ts";
+import { CREATE_LIMIT_MS } from "./sandbox.ts";
 
 const NOW = 1_000_000;
 const IDLE_MS = 5_000;
@@ -91,6 +92,18 @@ describe("a shared sandbox", () => {
     const asked = settledWith(held(), { create: "asked" });
     expect(step(asked)).toBeNull();
     expect(step(restartedLease(asked, NOW))).toBe("find");
+  });
+
+  it("keeps no slot for what may have been made out of reach, and not itself for ever", () => {
+    const unclear = settledWith(held(), { create: "unclear", unclear_since: NOW });
+    const failed = settledWith(failedWith(unclear, "no network", true, NOW), {});
+    expect(step(failed)).toBe("find");
+    const alone = left(failed, "a", NOW);
+    expect(step(alone)).toBe("release_slot");
+    const free = settledWith(alone, { slot: "none" });
+    const endsAt = NOW + CREATE_LIMIT_MS + ASK.ttl_ms;
+    expect(step(free, endsAt - 1)).toBe("find");
+    expect(step(free, endsAt)).toBe("forget");
   });
 
   it("that is refused is asked for again only by who comes after", () => {

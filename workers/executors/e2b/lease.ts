@@ -266,13 +266,21 @@ export function nextStep(lease: Lease, facts: LeaseFacts, now: number): LeaseSte
   if (now < lease.retry_at || (lease.create === "asked" && facts.isReachable)) return null;
   const end = lease.slot === "held" || lease.position !== null ? "release_slot" : "forget";
   if (!facts.isReachable) return end;
-  if (lease.create === "unclear") return "find";
+  if (lease.create === "unclear") return afterUnclear(lease, now);
   const isThere = lease.sandbox_id !== null;
   if (isThere && (lease.is_ending || isToEnd(lease, facts.idle_ms, now))) return "kill";
   const isUsed = lease.over_since === null && usersOf(lease, now).length > 0;
   if (!isThere && !isUsed) return end === "forget" && hasMembers(lease, now) ? null : end;
   if (lease.slot === "none" || now >= lease.renew_at) return "take_slot";
   return !isThere && lease.refusal === null ? "create" : null;
+}
+
+/** What an E2B out of reach may yet have made neither keeps a slot nor outlives its own time. */
+function afterUnclear(lease: Lease, now: number): LeaseStep {
+  if (usersOf(lease, now).length > 0) return "find";
+  if (lease.unmade !== null && lease.slot === "held") return "release_slot";
+  const endsAt = lease.unclear_since + CREATE_LIMIT_MS + lease.ask.ttl_ms;
+  return now >= endsAt && lease.slot === "none" && lease.position === null ? "forget" : "find";
 }
 
 function isToEnd(lease: Lease, idleMs: number, now: number): boolean {

@@ -198,8 +198,7 @@ export class RemoteAttemptBase extends DurableObject<Env> {
   /** Of failures in a row the first is logged, the second, the fourth, and so on. */
   #warn({ lane, do: command }: Command, event: Event): void {
     const state = this.#state;
-    const isFailure = event.type === "failed" || event.type === "create_unclear";
-    if (state === null || !(isFailure || (event.type === "create_refused" && event.isDown))) return;
+    if (state === null || !isFailure(event)) return;
     const failures = (lane === "sandbox" && state.unmade?.tries) || state.lanes[lane].failures;
     if (!isPowerOfTwo(failures)) return;
     const { resource_id, run, step, epoch } = state.dispatch;
@@ -234,6 +233,17 @@ export class RemoteAttemptBase extends DurableObject<Env> {
     this.#alarmAt = 0;
     this.#isForgetting = false;
   }
+}
+
+type Failure = Extract<
+  Event,
+  { type: "failed" | "create_unclear" | "create_refused" | "unusable" }
+>;
+
+/** Whether somebody has to mend something; a lack of room is none of it. */
+function isFailure(event: Event): event is Failure {
+  if (event.type === "create_refused") return event.isDown === true;
+  return event.type === "failed" || event.type === "create_unclear" || event.type === "unusable";
 }
 
 const isPowerOfTwo = (count: number) => count > 0 && (count & (count - 1)) === 0;
