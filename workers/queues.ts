@@ -1,14 +1,18 @@
 /** The consumers of the Worker's queues. */
-import { uuidv7 } from "uuidv7";
 import { backendFor } from "./backends.ts";
-import { DeadLetterRepository, type DeadLetterRow } from "./dead-letters/repository.ts";
+import { buryDispatch } from "./bury.ts";
+import { indexWork } from "./codebase-index.ts";
+import { jobSchema } from "./codebases/index/jobs.ts";
 import type { Dispatch } from "./executors/detached.ts";
 import { buryDispatches, consumeDispatches, MAX_DELIVERIES } from "./executors/dispatch.ts";
-import { kindPlaced } from "./run-coordinator.ts";
+import { logWarning } from "./http/log.ts";
 import { ownerOf } from "./runs/attempt-owner.ts";
 
 const DISPATCH_QUEUE = "pipelzr-dispatch";
 const DEAD_LETTER_QUEUE = "pipelzr-dead-letters";
+const INDEXING_QUEUE = "pipelzr-indexing";
+/** Before a job that failed is tried again; what it was for sends another after a while. */
+const RETRY_SECONDS = 5;
 
 export async function consume({ queue, messages }: MessageBatch<unknown>, env: Env): Promise<void> {
   const owner = ({ placement, resource_id }: Dispatch) =>
@@ -25,37 +29,25 @@ export async function consume({ queue, messages }: MessageBatch<unknown>, env: E
     const note = (dispatch: Dispatch, reason: string) =>
       buryDispatch(env, dispatch, reason, MAX_DELIVERIES);
     await buryDispatches(messages, { owner, note });
+  } else if (queue === INDEXING_QUEUE) {
+    await performJobs(messages, env);
   } else {
     // What returns without a word has acknowledged its messages.
     throw new Error(`The queue "${queue}" has no consumer here. Give it one in workers/queues.ts.`);
   }
 }
 
-/** Keeps a dispatch that was given up, of which there were so many tries; once. */
-export async function buryDispatch(
-  env: Env,
-  dispatch: Dispatch,
-  reason: string,
-  attempts: number,
-): Promise<void> {
-  const letter = deadLetterOf(dispatch, reason, attempts, Date.now());
-  await new DeadLetterRepository(env.DB).insert(letter);
-}
-
-function deadLetterOf(
-  dispatch: Dispatch,
-  reason: string,
-  attempts: number,
-  now: number,
-): DeadLetterRow {
-  const { project_id, resource_id, run, step, epoch, task_type, placement } = dispatch;
-  return {
-    id: uuidv7(),
-    ...{ project_id, resource_id, run, step, epoch, task_type, reason },
-    resource_kind: kindPlaced(placement),
-    attempts,
-    dead_at: now,
-    redriven_at: null,
-    redriven_by: null,
-  };
+/** Side by side: parsers run in isolates of their own. */
+async function performJobs(messages: readonly Message<unknown>[], env: Env): Promise<void> {
+  const work = indexWork(env);
+  const jobs = messages.map(async (message) => {
+    try {
+      await work.perform(jobSchema.parse(message.body));
+      message.ack();
+    } catch (error) {
+      logWarning("index_job_failed", error, { id: message.id });
+      message.retry({ delaySeconds: RETRY_SECONDS });
+    }
+  });
+  await Promise.all(jobs);
 }

@@ -1,5 +1,6 @@
 /** Wires attempts in sandboxes: how they reach E2B, coordinators, secrets and limits. */
 import { createHash } from "node:crypto";
+import { buryDispatch } from "./bury.ts";
 import { type Config, loadConfig } from "./config.ts";
 import { executorStates } from "./executors/availability.ts";
 import { readLabels } from "./executors/e2b/labels.ts";
@@ -11,7 +12,6 @@ import { createE2BService } from "./executors/e2b/sdk.ts";
 import { killStrays, type StrayReport } from "./executors/e2b/strays.ts";
 import { usageOf } from "./executors/e2b/usage.ts";
 import { log } from "./http/log.ts";
-import { buryDispatch } from "./queues.ts";
 import { ownerOf } from "./runs/attempt-owner.ts";
 import { createSecretResolver } from "./secrets/resolver.ts";
 

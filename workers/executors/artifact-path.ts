@@ -15,7 +15,7 @@ export function matcher(globs: readonly string[]): (path: string) => boolean {
     .map((glob) => glob.replace(/^\.\//, "").replace(/\/+$/, ""))
     .flatMap((glob) => [glob, `${glob}/**`]);
   // Without the flag a name with a line break would match nothing.
-  return picomatch(patterns, { dot: true, flags: "s" });
+  return picomatch(patterns, { dot: true, posix: true, flags: "s" });
 }
 
 export interface FileName {
