@@ -209,6 +209,14 @@ describe("the cost of a shared sandbox", () => {
     expect(parts.reduce((sum = 0, part = 0) => sum + part, 0)).toBe(1_500);
   });
 
+  it("holds up no end of the sandbox by who has been told", () => {
+    const told = billed(settledWith(ready(), { renew_at: NOW + 99_000 }), "a", NOW + 100);
+    const renewed = join(told, "a", { sandbox_id: "s1", at: NOW + 200 });
+    expect(step(renewed, NOW + 99 + IDLE_MS)).toBeNull();
+    expect(step(renewed, NOW + 100 + IDLE_MS)).toBe("kill");
+    expect(partOf(renewed, "a", NOW + 900)).toBe(100);
+  });
+
   it("ends with the sandbox, also when that is lost", () => {
     const lost = lostSandbox(join(ready(), "b", { at: NOW }), NOW + 500);
     expect(partOf(lost, "a", NOW + 9_000)).toBe(250);

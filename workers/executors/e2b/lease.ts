@@ -135,7 +135,10 @@ export function newLease(ask: LeaseAsk): Lease {
   };
 }
 
-const lastUse = ({ members, left_at }: Lease) => Math.max(left_at, ...Object.values(members));
+const lastUse = ({ members, parts, left_at }: Lease) =>
+  Object.entries(members)
+    .filter(([member]) => parts[member]?.is_settled !== true)
+    .reduce((last, [, until]) => Math.max(last, until), left_at);
 
 const hasMembers = (lease: Lease, now: number) =>
   Object.values(lease.members).some((until) => until > now);
@@ -202,8 +205,9 @@ export function left(before: Lease, member: string, now: number): Lease {
 export function billed(before: Lease, member: string, now: number): Lease {
   const lease = divided(before, now);
   const part = lease.parts[member];
-  if (part === undefined) return lease;
-  return { ...lease, parts: { ...lease.parts, [member]: { ...part, is_settled: true } } };
+  if (part === undefined || part.is_settled) return lease;
+  const parts = { ...lease.parts, [member]: { ...part, is_settled: true } };
+  return { ...lease, parts, left_at: now };
 }
 
 /** The sandbox is not there any more, nor does anybody who was in it need another. */
