@@ -9,7 +9,6 @@ import { dirname, join } from "node:path";
 import { Readable } from "node:stream";
 import { setTimeout as delay } from "node:timers/promises";
 import { createGunzip } from "node:zlib";
-import { isWorkspacePath } from "../../../workers/executors/file-set.ts";
 import { AttemptFailed } from "../../../workers/executors/outcome.ts";
 import type { MountedTree } from "../../../workers/executors/port.ts";
 import {
@@ -17,6 +16,7 @@ import {
   type TreeEntry,
   TreeReader,
 } from "../../../workers/executors/tree-archive.ts";
+import { isWorkspacePath } from "../../../workers/executors/workspace-path.ts";
 import { removeTree } from "./remove-tree.ts";
 import { notWritten } from "./write-files.ts";
 

@@ -1,7 +1,8 @@
 /** `ctx.files`: the workspace of a JavaScript task, in memory. */
+import { matcher } from "../../artifact-path.ts";
 import { isInTree, linkTarget, type TreeEntry } from "../../tree-archive.ts";
 import type { ChildRequest } from "../frames.ts";
-import { type FileSource, matcher } from "./artifacts.ts";
+import type { FileSource } from "./artifacts.ts";
 
 /** Links that lead to one another, as far as a kernel follows them. */
 const MAX_LINKS = 40;
