@@ -14,7 +14,7 @@ import type { CodebaseRepository, CodebaseRow } from "./repository.ts";
 const GIBIBYTE = 1024 * 1024 * 1024;
 
 export interface MountDeps {
-  readonly repository: Pick<CodebaseRepository, "find" | "named">;
+  readonly repository: Pick<CodebaseRepository, "called">;
   readonly index: (codebaseId: string) => Index;
 }
 
@@ -36,25 +36,33 @@ export class MountService implements CodebasePorts {
 
   async archive(projectId: string, pinned: PinnedCodebase): Promise<string | null> {
     const { codebase_id, snapshot, root } = pinned;
-    const index = await this.#indexOf(projectId, { codebase_id });
-    const answer = await index?.mountArchive(projectId, snapshot, root);
+    const answer = await this.#ask(projectId, codebase_id, async (index) =>
+      index.mountArchive(projectId, snapshot, root),
+    );
     return answer?.status === "ready" ? answer.key : null;
   }
 
-  async locate(projectId: string, pinned: PinnedCodebase, paths: readonly string[]) {
-    const index = await this.#indexOf(projectId, pinned);
-    return index === null ? {} : index.mountedFiles(pinned.root, paths);
+  async locate({ codebase_id, root }: PinnedCodebase, paths: readonly string[]) {
+    return this.#deps.index(codebase_id).mountedFiles(root, paths);
   }
 
   async executed(projectId: string, report: ExecutionReport): Promise<void> {
-    const index = await this.#indexOf(projectId, report);
-    await index?.executed(report);
+    await this.#ask(projectId, report.codebase_id, async (index) => index.executed(report));
   }
 
-  /** Null for a codebase that is deleted: asking its index would make it anew. */
-  async #indexOf(projectId: string, { codebase_id: id }: Pick<PinnedCodebase, "codebase_id">) {
-    const { repository, index } = this.#deps;
-    return (await repository.find([projectId], id)) === null ? null : index(id);
+  /** Null of a codebase that was deleted, whose index may fail, or know of nothing. */
+  async #ask<T>(
+    projectId: string,
+    id: string,
+    question: (index: Index) => Promise<T>,
+  ): Promise<T | null> {
+    try {
+      return await question(this.#deps.index(id));
+    } catch (error) {
+      const [found] = await this.#deps.repository.called(projectId, [id]);
+      if (found === undefined) return null;
+      throw error;
+    }
   }
 
   async #pin(projectId: string, ref: CodebaseRef): Promise<Pinning> {
@@ -102,17 +110,16 @@ export class MountService implements CodebasePorts {
 
   /** By id or name; what follows the last `@` of a text that is neither is the snapshot. */
   async #find(projectId: string, { codebase, snapshot }: CodebaseRef): Promise<Found | null> {
-    const row = await this.#lookUp(projectId, codebase);
-    if (row !== null) return { row, snapshot };
-    const at = codebase.lastIndexOf("@");
-    if (snapshot !== null || at <= 0 || at === codebase.length - 1) return null;
-    const named = await this.#lookUp(projectId, codebase.slice(0, at));
-    return named && { row: named, snapshot: codebase.slice(at + 1) };
-  }
-
-  async #lookUp(projectId: string, name: string): Promise<CodebaseRow | null> {
-    const { repository } = this.#deps;
-    return (await repository.find([projectId], name)) ?? (await repository.named(projectId, name));
+    const at = snapshot === null ? codebase.lastIndexOf("@") : -1;
+    const isParted = at > 0 && at < codebase.length - 1;
+    const name = isParted ? codebase.slice(0, at) : codebase;
+    const rows = await this.#deps.repository.called(projectId, [codebase, name]);
+    const called = (text: string) =>
+      rows.find(({ id }) => id === text) ?? rows.find((row) => row.name === text);
+    const whole = called(codebase);
+    if (whole !== undefined) return { row: whole, snapshot };
+    const row = isParted ? called(name) : undefined;
+    return row === undefined ? null : { row, snapshot: codebase.slice(at + 1) };
   }
 }
 

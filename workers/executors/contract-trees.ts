@@ -6,9 +6,10 @@ import {
   type AttemptResult,
   blobsOf,
   type ContractDeps,
+  inline,
   type RunningAttempt,
 } from "./contract-support.ts";
-import type { InlineFile, MountedTree, Work } from "./port.ts";
+import type { MountedTree, Work } from "./port.ts";
 import { ARCHIVE_END, type TreeEntry, writeEntry } from "./tree-archive.ts";
 
 const bytes = (content: string) => new TextEncoder().encode(content);
@@ -71,8 +72,6 @@ export function describeTrees(
   const blobs = blobsOf({ "trees/1": archiveOf(TREE) });
   const run = (command: string, work: Partial<Work> = {}): Promise<AttemptResult> =>
     attempt({ command, tree: treeOf(TREE, "trees/1"), ...work }, { blobs }).ended;
-  const inline = (entries: Record<string, InlineFile>) =>
-    ({ files: { kind: "inline", entries } }) as const;
 
   describe("trees", () => {
     it("arrive whole: every path, byte, permission to execute, and link", async () => {

@@ -61,6 +61,7 @@ export type Pinning =
 
 /** What an execution had to do with files of a tree, as lists of the paths that each may be. */
 export interface ExecutionReport {
+  readonly project_id: string;
   readonly codebase_id: string;
   readonly snapshot: number;
   readonly root: string;
@@ -89,7 +90,6 @@ export interface CodebasePorts {
   archive(projectId: string, pinned: PinnedCodebase): Promise<string | null>;
   /** Those of the paths that the tree has, with what each is there: one may be the end of a path. */
   locate(
-    projectId: string,
     pinned: PinnedCodebase,
     paths: readonly string[],
   ): Promise<Readonly<Record<string, string>>>;

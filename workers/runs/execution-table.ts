@@ -3,7 +3,6 @@ import type { ExecutionReport } from "./codebases.ts";
 
 interface Row extends Record<string, SqlStorageValue> {
   key: string;
-  project_id: string;
   report: string;
 }
 
@@ -14,25 +13,24 @@ export class ExecutionTable {
     this.#sql = sql;
   }
 
-  add(projectId: string, report: ExecutionReport): void {
+  add(report: ExecutionReport): void {
     const { id, run, step, epoch } = report.by;
     this.#sql.exec(
-      "INSERT OR REPLACE INTO executions (key, at, project_id, report) VALUES (?, ?, ?, ?)",
+      "INSERT OR REPLACE INTO executions (key, at, report) VALUES (?, ?, ?)",
       `${id}/${run}/${step}/${epoch}`,
       report.at,
-      projectId,
       JSON.stringify(report),
     );
   }
 
   oldest(limit: number) {
     const rows = this.#sql.exec<Row>(
-      "SELECT key, project_id, report FROM executions ORDER BY at LIMIT ?",
+      "SELECT key, report FROM executions ORDER BY at LIMIT ?",
       limit,
     );
-    return rows.toArray().map(({ key, project_id, report }) => {
+    return rows.toArray().map(({ key, report }) => {
       const parsed: ExecutionReport = JSON.parse(report);
-      return { key, project_id, report: parsed };
+      return { key, report: parsed };
     });
   }
 

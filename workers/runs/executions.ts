@@ -50,6 +50,7 @@ export class Executions {
       candidatesOf(path, stand),
     );
     const report: ExecutionReport = {
+      project_id: resource.project_id,
       codebase_id: codebase.codebase_id,
       root: codebase.root,
       folder: codebase.folder,
@@ -72,8 +73,9 @@ export class Executions {
     );
     const pending = entries.map(({ text }) => text).join("");
     const mentions = findMentions([...tails, pending, outcome.message].join("\n"));
-    const failed = mentions.map(({ path }) => candidatesOf(path, stand));
-    const known = await this.#locate(resource.project_id, codebase, [...new Set(failed.flat())]);
+    const named = mentions.map(({ path }) => candidatesOf(path, stand));
+    const located = await this.#locate(codebase, [...new Set(named.flat())]);
+    const known = located ?? {};
     const locations = locationsOf(
       mentions,
       stand,
@@ -81,21 +83,26 @@ export class Executions {
       (path, line) => placeOf(codebase, path, line),
       codebase.snapshot,
     );
+    // What could not be asked now is left to the codebase.
+    const isKnown = (path: string) => located === null || Object.hasOwn(known, path);
+    const failed = named
+      .map((candidates) => candidates.filter(isKnown))
+      .filter((candidates) => candidates.length > 0);
     return { locations, report: { ...report, failed } };
   }
 
   /** Notes what is to be told; to be called inside a commit. */
-  note(projectId: string, report: ExecutionReport): void {
+  note(report: ExecutionReport): void {
     if (report.ran.length === 0 && report.failed.length === 0) return;
-    this.#store.executions.add(projectId, report);
+    this.#store.executions.add(report);
     this.#host.afterCommit(() => void this.tellAll());
   }
 
   /** Tells what was not told yet; resolves to whether nothing is left. */
   async tellAll(): Promise<boolean> {
-    for (const { key, project_id, report } of this.#store.executions.oldest(REPORTS_PER_TURN)) {
+    for (const { key, report } of this.#store.executions.oldest(REPORTS_PER_TURN)) {
       try {
-        await this.#codebases.executed(project_id, report);
+        await this.#codebases.executed(report.project_id, report);
       } catch (error) {
         logWarning("execution_not_told", error, { codebase_id: report.codebase_id });
         if (Date.now() - report.at < KEPT_MS) return false;
@@ -105,18 +112,18 @@ export class Executions {
     return this.#store.executions.oldest(1).length === 0;
   }
 
+  /** Null when the codebase does not answer. */
   async #locate(
-    projectId: string,
     codebase: MountedCodebase,
     candidates: readonly string[],
-  ): Promise<Readonly<Record<string, string>>> {
+  ): Promise<Readonly<Record<string, string>> | null> {
     if (candidates.length === 0) return {};
-    const late = scheduler.wait(LOCATE_MS).then(() => ({}));
+    const late = scheduler.wait(LOCATE_MS).then(() => null);
     try {
-      return await Promise.race([this.#codebases.locate(projectId, codebase, candidates), late]);
+      return await Promise.race([this.#codebases.locate(codebase, candidates), late]);
     } catch (error) {
       logWarning("locations_not_found", error, { codebase_id: codebase.codebase_id });
-      return {};
+      return null;
     }
   }
 }

@@ -210,7 +210,7 @@ export class RunAttempts implements AttemptHost {
       const state = live.state.steps[step];
       if (state?.epoch === epoch && isInFlight(state)) live.results.set(step, stored);
       this.#host.drive(live, { type: "attempt_finished", step, epoch, result, usage }, now);
-      if (examined) this.#ports.executions.note(live.resource.project_id, examined.report);
+      if (examined) this.#ports.executions.note(examined.report);
     });
     if (isDropped) await this.#host.results.discard(stored);
   }

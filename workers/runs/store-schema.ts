@@ -48,7 +48,7 @@ CREATE TABLE stopped_children (
 ) WITHOUT ROWID;
 CREATE INDEX stopped_children_at ON stopped_children (at);
 CREATE TABLE executions (
-  key TEXT PRIMARY KEY, at INTEGER NOT NULL, project_id TEXT NOT NULL, report TEXT NOT NULL
+  key TEXT PRIMARY KEY, at INTEGER NOT NULL, report TEXT NOT NULL
 ) WITHOUT ROWID;
 CREATE TABLE detached (
   resource_id TEXT NOT NULL, run INTEGER NOT NULL, step INTEGER NOT NULL, epoch INTEGER NOT NULL,
@@ -105,7 +105,7 @@ ALTER TABLE detached ADD COLUMN shares TEXT;
   `
 ALTER TABLE runs ADD COLUMN pins TEXT;
 CREATE TABLE executions (
-  key TEXT PRIMARY KEY, at INTEGER NOT NULL, project_id TEXT NOT NULL, report TEXT NOT NULL
+  key TEXT PRIMARY KEY, at INTEGER NOT NULL, report TEXT NOT NULL
 ) WITHOUT ROWID;
 `,
 ];

@@ -133,6 +133,7 @@ describe("a search for what was executed", () => {
     const { codebase: pushed, snapshot } = await codebase();
     const index = env.CODEBASE_INDEX.getByName(pushed.id);
     const report = {
+      project_id: "default",
       codebase_id: pushed.id,
       snapshot: snapshot.number,
       root: snapshot.root ?? "",
