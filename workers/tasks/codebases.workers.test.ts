@@ -2,6 +2,7 @@
 import { env } from "cloudflare:workers";
 import { describe, expect, it } from "vitest";
 import { codebasePrefix } from "../codebases/archives.ts";
+import { blobOid } from "../codebases/intake/git-objects.ts";
 import { TestCodebase, tarballOf } from "../codebases/test-support.ts";
 import { isolate, type Reply } from "../test/app.ts";
 
@@ -163,16 +164,24 @@ describe("a task with a codebase", () => {
     expect((await execute()).body).toMatchObject(expected);
   });
 
-  it("leaves out what it cannot hold, and says so", async () => {
+  it("leaves out what it cannot hold and links that lead outside, and says so", async () => {
     const { codebase: pushed, name } = await codebase();
-    await pushed.push({ "a.txt": "a\n" });
-    const large = [["large.bin", "b".repeat(40), 9_000_000] as const];
-    const oid = "78981922613b2afb6025042ff6bd878ac1994e85";
-    const begun = await pushed.post("/manifest", { files: [["a.txt", oid, 2], ...large] });
+    const contents = { "a.txt": "a\n", inside: "a.txt", outside: "../secret", away: "/etc/passwd" };
+    const links = Object.entries(contents).map(([path, content]) => {
+      const oid = blobOid(Buffer.from(content));
+      return path === "a.txt" ? [path, oid, 2] : [path, oid, content.length, "symlink"];
+    });
+    const files = [...links, ["large.bin", "b".repeat(40), 9_000_000]];
+    const begun = await pushed.post("/manifest", { files });
     expect(begun.status, begun.text).toBe(201);
-    const { body } = await run({ command: "ls code", codebase: name });
-    expect(body.stdout).toBe("a.txt\n");
-    expect(body.codebase).toMatchObject({ files: 1, left_out: { files: 1, paths: ["large.bin"] } });
+    const blobs = await pushed.post("/snapshots/1/blobs", tarballOf(contents));
+    expect(blobs.body, blobs.text).toMatchObject({ snapshot: { state: "ready" } });
+    const { body } = await run({ command: "ls code; cat code/inside", codebase: name });
+    expect(body.stdout).toBe("a.txt\ninside\na\n");
+    expect(body.codebase).toMatchObject({
+      files: 2,
+      left_out: { files: 3, paths: ["away", "large.bin", "outside"] },
+    });
   });
 });
 
