@@ -136,6 +136,47 @@ describe("a run of a pipeline with a codebase", () => {
     expect(await cached(whole, 3)).toMatchObject({ hit: true, run: 2 });
   });
 
+  it("mounts what its inputs say", async () => {
+    const { codebase: pushed, name } = await codebase();
+    await pushed.push({ version: "one", "lib/a": "k=1" }, { ref: "v1" });
+    await pushed.push({ version: "two" }, { ref: "v2" });
+    const path = await created(
+      [
+        { name: "read", ...READ },
+        {
+          name: "part",
+          codebase: {
+            codebase: name,
+            snapshot: "${{ inputs.number }}",
+            folder: "${{ inputs.folder }}",
+          },
+          command: "cat code/a >> $PIPELZR_OUTPUT",
+        },
+      ],
+      { codebase: `${name}@\${{ inputs.ref }}` },
+    );
+    const inputs = { ref: "v1", number: 1, folder: "lib" };
+    await execute(path, { inputs });
+    expect(await resultOf(path, 1, "read")).toEqual({ v: "one" });
+    expect(await resultOf(path, 1, "part")).toEqual({ k: "1" });
+    const shown = await call(`${path}/runs/1`);
+    expect(shown.body.codebases).toMatchObject([{ ref: "v1" }, { snapshot: 1, folder: "lib" }]);
+    const refused = async (given: object) => {
+      const reply = await call(`${path}/execute`, { body: { inputs: given } });
+      expect(reply.status, reply.text).toBe(422);
+      return reply.body.errors;
+    };
+    expect(await refused({ ...inputs, ref: "v9" })).toMatchObject([
+      { path: "codebase", message: expect.stringContaining('no snapshot "v9"') },
+    ]);
+    expect(await refused({ number: 1, folder: "lib", ref: null })).toMatchObject([
+      { path: "codebase" },
+    ]);
+    expect(await refused({ ...inputs, folder: null })).toMatchObject([
+      { path: "tasks[1].codebase", message: expect.stringContaining("comes to no text") },
+    ]);
+  });
+
   it("does not begin when what it mounts is not there, and says where it is named", async () => {
     const { codebase: pushed, name } = await codebase();
     const path = await created([{ name: "read", ...READ, codebase: name }]);
@@ -188,6 +229,17 @@ describe("a definition is refused with", () => {
     expect(reply.status, reply.text).toBe(422);
     const paths = (reply.body.errors as { path: string }[]).map(({ path }) => path);
     expect(paths.sort()).toEqual(["codebase", "tasks[1].codebase", "tasks[2].files.src/x"]);
+  });
+
+  it("expressions that are not of the inputs", async () => {
+    const reply = await create([
+      { name: "a", command: "true" },
+      { name: "b", needs: "a", command: "true", codebase: "shop@${{ tasks.a.result }}" },
+    ]);
+    expect(reply.status, reply.text).toBe(422);
+    expect(reply.body.errors).toMatchObject([
+      { path: "tasks[1].codebase", message: expect.stringContaining("use inputs") },
+    ]);
   });
 
   it("a codebase of a step that runs no code", async () => {

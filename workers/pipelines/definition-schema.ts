@@ -2,8 +2,7 @@
 import { z } from "@hono/zod-openapi";
 import type { TaskType } from "../executors/port.ts";
 import { jsonSchema } from "../http/schemas.ts";
-import { type CodebaseSpec, type NamedCodebase, refOf } from "../runs/codebases.ts";
-import { fields, freeObject, NO_EXECUTORS } from "../tasks/fields.ts";
+import { fields, freeObject, NO_EXECUTORS, openCodebaseSchema } from "../tasks/fields.ts";
 import { fileRecordSchema } from "../tasks/files.ts";
 
 export const MAX_STEPS = 10_000;
@@ -92,7 +91,7 @@ const workFields = {
   secrets: fields.secrets.nullish(),
   files: fileRecordSchema.nullish().openapi({ type: ["object", "null"] }),
   working_directory: fields.working_directory.nullish(),
-  codebase: fields.codebase.optional().openapi({
+  codebase: openCodebaseSchema.nullable().optional().openapi({
     description: "In place of the pipeline's; null for none.",
   }),
   network: fields.network.nullish(),
@@ -158,7 +157,7 @@ export const shellFields = {
     .default(null)
     .openapi({ description: "What a run's result is made of: name to JSON with expressions." }),
   environment: fields.environment.default({}),
-  codebase: fields.codebase.default(null).openapi({
+  codebase: openCodebaseSchema.nullable().default(null).openapi({
     description: "What every step of code mounts that names none itself.",
   }),
   dependencies: z
@@ -206,30 +205,6 @@ export function kindsOf(step: StepDefinition): StepKind[] {
 /** What a checked step is. */
 export function kindOf(step: StepDefinition): StepKind {
   return kindsOf(step)[0] ?? "work";
-}
-
-/** What a step of code mounts; null for nothing. */
-export function codebaseOf(
-  step: Pick<StepDefinition, "codebase">,
-  { codebase = null }: Pick<Partial<PipelineDefinition>, "codebase">,
-): CodebaseSpec | null {
-  return step.codebase === undefined ? codebase : step.codebase;
-}
-
-/** The codebases that the steps of a definition mount, each place once. */
-export function codebasesOf(definition: PipelineDefinition): NamedCodebase[] {
-  const named: NamedCodebase[] = [];
-  let isInherited = false;
-  definition.tasks.forEach((step, index) => {
-    if (kindOf(step) !== "work") return;
-    if (step.codebase === undefined) isInherited = true;
-    else if (step.codebase !== null) {
-      named.push({ place: `tasks[${index}].codebase`, ref: refOf(step.codebase) });
-    }
-  });
-  const { codebase = null } = definition;
-  if (isInherited && codebase !== null) named.unshift({ place: "codebase", ref: refOf(codebase) });
-  return named;
 }
 
 /** The executor of a step that executes code; of several the first. */

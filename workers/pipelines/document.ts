@@ -1,8 +1,8 @@
 /** The document that a pipeline's coordinator keeps: written and read here alone. */
-import type { NamedCodebase } from "../runs/codebases.ts";
 import type { Resource } from "../runs/store-types.ts";
 import type { KeptFiles } from "../tasks/files.ts";
-import { codebasesOf, type PipelineDefinition } from "./definition-schema.ts";
+import type { PipelineDefinition } from "./definition-schema.ts";
+import { type MountPlace, mountPlaces } from "./mounts.ts";
 
 /** Raised when the shape changes; readers of an older one convert it. */
 const FORMAT = 1;
@@ -29,7 +29,7 @@ export interface DocumentHead extends Omit<PipelineDocument, "definition" | "fil
   readonly definition: Omit<PipelineDefinition, "tasks">;
   readonly steps: number;
   /** What the steps mount, and where that is said. */
-  readonly codebases: readonly NamedCodebase[];
+  readonly mounts: readonly MountPlace[];
 }
 
 /** Parses a document once for as long as the resource lives here, and keeps none of its steps. */
@@ -38,8 +38,8 @@ export function headOf(resource: Resource): DocumentHead {
   if (known?.text === resource.document) return known.head;
   const { definition, created_by, triggered_by } = readDocument(resource.document);
   const { tasks, ...shell } = definition;
-  const codebases = codebasesOf(definition);
-  const head = { definition: shell, steps: tasks.length, codebases, created_by, triggered_by };
+  const mounts = mountPlaces(definition);
+  const head = { definition: shell, steps: tasks.length, mounts, created_by, triggered_by };
   parsed.set(resource, { text: resource.document, head });
   return head;
 }

@@ -2,10 +2,10 @@
 import type { ResourceKind } from "../runs/ports.ts";
 import type { Resource, RunSummary } from "../runs/store-types.ts";
 import { compile } from "./compile.ts";
-import { codebaseOf } from "./definition-schema.ts";
 import { headOf, readDocument } from "./document.ts";
 import { approvalMessage, conclude, decide, work } from "./evaluate.ts";
 import { inputIssues } from "./inputs.ts";
+import { codebaseOf, resolvePlace } from "./mounts.ts";
 import { prepare, stepOf } from "./prepared.ts";
 import { DELETE_SQL, UPSERT_SQL } from "./repository.ts";
 import { toSummary } from "./view.ts";
@@ -33,7 +33,8 @@ export const pipelineKind: ResourceKind = {
     const issues = inputIssues(definition, inputs === null ? {} : JSON.parse(inputs));
     return { issues, concurrent: definition.concurrency === "allow" };
   },
-  codebases: (resource) => headOf(resource).codebases,
+  codebases: (resource, inputs) =>
+    headOf(resource).mounts.map((place) => resolvePlace(place, inputs)),
   mounts(view, step) {
     const definition = stepOf(view, step);
     return definition !== undefined && codebaseOf(definition, prepare(view).definition) !== null;

@@ -8,7 +8,7 @@ import { RunAccess } from "../runs/access.ts";
 import { mayBelong, resourceId } from "../runs/address.ts";
 import { filesKey } from "../runs/blobs.ts";
 import { invalidInputs, type RunClient } from "../runs/client.ts";
-import { type CodebasePorts, keyOf, mountPathOf } from "../runs/codebases.ts";
+import { type CodebasePorts, keyOf, mountPathOf, refOf } from "../runs/codebases.ts";
 import type { Snapshot } from "../runs/store-types.ts";
 import {
   callerOf,
@@ -19,11 +19,12 @@ import {
 } from "../security/principal.ts";
 import { blockingFiles } from "../tasks/rules.ts";
 import { type ParsedDefinition, parseDefinition } from "./definition.ts";
-import { codebaseOf, codebasesOf, kindOf, type PipelineDefinition } from "./definition-schema.ts";
+import { kindOf, type PipelineDefinition } from "./definition-schema.ts";
 import { type PipelineDocument, readDocument, writeDocument } from "./document.ts";
 import { separateFiles } from "./files.ts";
 import { inputIssues, type RunInputs } from "./inputs.ts";
 import { PIPELINE_KIND } from "./kind.ts";
+import { codebaseOf, isOpen, mountPlaces } from "./mounts.ts";
 import { listPipelines, type PipelineFilter, type PipelineRow } from "./repository.ts";
 
 export interface CreatePipeline {
@@ -98,11 +99,14 @@ export function createPipelineService({
     projectId: string,
     definition: PipelineDefinition,
   ) => {
-    const named = codebasesOf(definition);
-    if (named.length === 0) return;
+    const places = mountPlaces(definition);
+    if (places.length === 0) return;
     requireScope(principal, "codebases:read");
     const blocked = blockedMounts(definition);
-    const distinct = [...new Map(named.map((each) => [keyOf(each.ref), each])).values()];
+    const known = places
+      .filter(({ spec }) => !isOpen(spec))
+      .map(({ place, spec }) => ({ place, ref: refOf(spec) }));
+    const distinct = [...new Map(known.map((each) => [keyOf(each.ref), each])).values()];
     const found = await codebases.pin(
       projectId,
       distinct.map(({ ref }) => ref),

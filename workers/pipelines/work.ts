@@ -9,7 +9,8 @@ import { toFile } from "../tasks/files.ts";
 import { directoryProblem, languageOf } from "../tasks/rules.ts";
 import { cacheRequest } from "./cache-request.ts";
 import { asText, RunScopes, within } from "./contexts.ts";
-import { codebaseOf, type StepDefinition, taskTypeOf } from "./definition-schema.ts";
+import { type StepDefinition, taskTypeOf } from "./definition-schema.ts";
+import { codebaseOf, resolveMount } from "./mounts.ts";
 import { type Prepared, plannedOf, prepare, stepOf } from "./prepared.ts";
 
 type ArtifactSource = Extract<StepWork, { type: "work" }>["artifacts_from"][number];
@@ -121,13 +122,13 @@ function filesOf(prepared: Prepared, step: StepDefinition): FileSet {
 
 /** What the run is pinned to of what the step mounts. */
 function mountOf(
-  { pins }: RunView,
+  { pins, inputs }: RunView,
   { definition, texts }: Prepared,
   step: StepDefinition,
 ): MountedCodebase | null {
   const spec = codebaseOf(step, definition);
   if (spec === null) return null;
-  const pinned = texts.pins(pins)[keyOf(refOf(spec))];
+  const pinned = texts.pins(pins)[keyOf(refOf(resolveMount(spec, inputs)))];
   if (pinned !== undefined) return { ...pinned, path: mountPathOf(spec) };
   throw new StepNotReady(
     "codebase_not_pinned",

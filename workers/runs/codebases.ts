@@ -101,7 +101,10 @@ export interface CodebasePorts {
 export interface NamedCodebase {
   /** Path of the member, such as `tasks[2].codebase`. */
   readonly place: string;
-  readonly ref: CodebaseRef;
+  /** Null when it comes to none. */
+  readonly ref: CodebaseRef | null;
+  /** Why it comes to none. */
+  readonly problem: string | null;
 }
 
 export function refOf(spec: CodebaseSpec): CodebaseRef {

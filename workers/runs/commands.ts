@@ -57,7 +57,7 @@ export class Commands {
 
   async create(input: CreateInput): Answer {
     const { start } = input;
-    const pinned = start ? await this.pinned(input.id, input, start.request_id) : UNPINNED;
+    const pinned = start ? await this.pinned(input.id, start, { created: input }) : UNPINNED;
     let resource = this.#queries.find(input.id);
     if (!resource?.run && pinned.issues.length > 0) return refusedBy(pinned);
     if (start && !resource?.run && this.#engine.runs.isFull) return BUSY;
@@ -72,7 +72,7 @@ export class Commands {
   }
 
   async execute(id: string, input: StartInput): Answer {
-    const pinned = await this.pinned(id, null, input.request_id);
+    const pinned = await this.pinned(id, input);
     const resource = this.#queries.find(id);
     if (!resource) return NOT_FOUND;
     const repeated = this.#runOf(id, input.request_id);
@@ -315,16 +315,18 @@ export class Commands {
    */
   async pinned(
     id: string,
-    created: CreateInput | null,
-    requestId: string | null,
-    inherited: string | null = null,
+    { request_id, inputs = null }: Pick<StartInput, "request_id" | "inputs">,
+    {
+      created = null,
+      inherited = null,
+    }: { readonly created?: CreateInput | null; readonly inherited?: string | null } = {},
   ): Promise<Pinned> {
     for (;;) {
       const found = this.#queries.find(id);
-      if (found && this.#runOf(id, requestId) !== null) return UNPINNED;
+      if (found && this.#runOf(id, request_id) !== null) return UNPINNED;
       const resource = found ?? (created && newResource(created, Date.now()));
       if (!resource) return UNPINNED;
-      const named = this.#engine.kind(resource).codebases(resource);
+      const named = this.#engine.kind(resource).codebases(resource, inputs);
       const { project_id, version } = resource;
       const pinned = pinCodebases(this.#engine.codebases, project_id, named, inherited);
       if (!(pinned instanceof Promise)) return pinned;

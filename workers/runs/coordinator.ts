@@ -227,8 +227,8 @@ export abstract class RunCoordinatorBase extends DurableObject<Env> implements O
   async beginChild(start: ChildStart): Promise<ChildReport> {
     this.#open();
     const { resource_id: id, project_id, parent, inputs, triggered_by = null } = start;
-    const above = start.pins ?? null;
-    const pinned = await this.#commands.pinned(id, null, requestOf(parent), above);
+    const request = { request_id: requestOf(parent), inputs };
+    const pinned = await this.#commands.pinned(id, request, { inherited: start.pins ?? null });
     const resource = this.#queries.find(id);
     if (!resource || resource.project_id !== project_id) {
       return refusal(

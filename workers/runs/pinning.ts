@@ -2,6 +2,7 @@
 import type { Issue } from "../http/errors.ts";
 import {
   type CodebasePorts,
+  type CodebaseRef,
   keyOf,
   type NamedCodebase,
   type PinnedCodebase,
@@ -34,16 +35,20 @@ async function pinAll(
 ): Promise<Pinned> {
   const known = readPins(inherited);
   const pins: Record<string, PinnedCodebase> = {};
-  const asked = new Map<string, NamedCodebase>();
-  for (const each of named) {
-    const key = keyOf(each.ref);
+  const issues: Issue[] = [];
+  const asked = new Map<string, { readonly place: string; readonly ref: CodebaseRef }>();
+  for (const { place, ref, problem } of named) {
+    if (ref === null) {
+      issues.push({ path: place, message: problem ?? "It names no codebase." });
+      continue;
+    }
+    const key = keyOf(ref);
     const pinned = known[key];
     if (pinned !== undefined) pins[key] = pinned;
-    else if (!asked.has(key)) asked.set(key, each);
+    else if (!asked.has(key)) asked.set(key, { place, ref });
   }
   const refs = [...asked.values()].map(({ ref }) => ref);
   const found = refs.length === 0 ? [] : await codebases.pin(projectId, refs);
-  const issues: Issue[] = [];
   for (const [index, [key, { place }]] of [...asked].entries()) {
     const { pinned = null, problem = null } = found[index] ?? {};
     if (pinned !== null) pins[key] = pinned;

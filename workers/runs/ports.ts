@@ -131,8 +131,8 @@ export interface ResourceKind {
   nameOf(resource: Resource): string;
   /** Whether a step mounts a codebase. */
   mounts(view: Pick<RunView, "resource" | "document" | "plan" | "state">, step: number): boolean;
-  /** The codebases that a run has to be pinned to when it begins. */
-  codebases(resource: Resource): readonly NamedCodebase[];
+  /** The codebases that a run with these inputs, JSON text, has to be pinned to when it begins. */
+  codebases(resource: Resource, inputs: string | null): readonly NamedCodebase[];
   /** Old documents are kept for the runs that were begun with them. */
   readonly versioned: boolean;
   /** Whether what a run comes to is its own outputs, or the result of its only step. */

@@ -61,7 +61,6 @@ export const NO_EXECUTORS = "Name at least one executor, or leave executors out.
 
 const MOUNT_PATH = /^[\w@+-][\w.@+ -]*(?:\/[\w@+-][\w.@+ -]*)*\/?$/;
 const NO_EXPRESSION = "Name it as it is: expressions are not resolved here.";
-const plain = (text: string) => !text.includes("${{");
 const inCodebase = z
   .string()
   .max(1_024)
@@ -70,20 +69,21 @@ const inCodebase = z
     'Give a path relative to the top of the codebase, without "." and ".." parts.',
   );
 
-export const codebaseSpecSchema = z
-  .union([
-    z.string().min(1).max(460).refine(plain, NO_EXPRESSION),
+/** `isLegal` says whether a text may stand where a codebase, or a part of one, is named. */
+const mountSchema = (isLegal: (text: string) => boolean) => {
+  const text = (maxChars: number) => z.string().min(1).max(maxChars).refine(isLegal, NO_EXPRESSION);
+  return z.union([
+    text(460),
     z.strictObject({
-      codebase: z.string().min(1).max(200).refine(plain, NO_EXPRESSION).openapi({
-        description: "Id or name of a codebase of the project.",
-      }),
+      codebase: text(200).openapi({ description: "Id or name of a codebase of the project." }),
       snapshot: z
-        .union([z.string().min(1).max(255).refine(plain, NO_EXPRESSION), z.int().positive()])
+        .union([text(255), z.int().positive()])
         .nullish()
         .openapi({
           description: "Number, id, ref, commit or root; the newest that is ready unless said.",
         }),
       folder: inCodebase
+        .refine(isLegal, NO_EXPRESSION)
         .nullish()
         .openapi({ description: "Mounts this folder of it alone; all of it unless said." }),
       path: z
@@ -96,12 +96,20 @@ export const codebaseSpecSchema = z
         .nullish()
         .openapi({ description: "Folder of the workspace that it stands at; `code` unless said." }),
     }),
-  ])
-  .openapi("CodebaseMount", {
-    description:
-      "A codebase of the project that stands in the workspace, read-only: `name`, `name@snapshot`, or an object.",
-    example: "acme/shop@main",
-  });
+  ]);
+};
+
+const MOUNT =
+  "A codebase of the project that stands in the workspace, read-only: `name`, `name@snapshot`, or an object.";
+export const codebaseSpecSchema = mountSchema((text) => !text.includes("${{")).openapi(
+  "CodebaseMount",
+  { description: MOUNT, example: "acme/shop@main" },
+);
+/** Of a pipeline, whose runs have inputs. */
+export const openCodebaseSchema = mountSchema(() => true).openapi("PipelineCodebaseMount", {
+  description: `${MOUNT} Expressions may read the run's \`inputs\`.`,
+  example: "acme/shop@${{ inputs.ref }}",
+});
 
 /** What a task is, apart from its files: every member that a caller may set and change. Steps share most of them. */
 export const fields = {
