@@ -138,6 +138,8 @@ export const DISPATCH_UNDELIVERABLE = "dispatch_undeliverable";
 export interface DispatchOwner {
   /** Nothing that is connected to the backend `by` can run it: the next of its executors is tried. */
   attemptUnavailable(ref: DetachedRef, type: DetachedType, by: string): Promise<void>;
+  /** The backend `by` has nothing for the type any more: it is dispatched anew, to whoever has. */
+  attemptReturned(ref: DetachedRef, type: DetachedType, by: string): Promise<void>;
   /** Its dispatch could not be delivered, however often it was tried: DISPATCH_UNDELIVERABLE. */
   attemptUndeliverable(ref: DetachedRef, message: string): Promise<void>;
 }
@@ -148,7 +150,9 @@ export type OfferAnswer =
   /** It has too much queued: offer it again later. */
   | { readonly status: "full"; readonly retry_after_seconds: number }
   /** Nothing that is connected to the backend `by` can run it, and nothing of it was kept. */
-  | { readonly status: "unavailable"; readonly reason: string; readonly by: string };
+  | { readonly status: "unavailable"; readonly reason: string; readonly by: string }
+  /** The backend `by` is not the one for the type any more, and nothing of it was kept. */
+  | { readonly status: "returned"; readonly by: string };
 
 /** Why a dispatch has not started, for `why`. */
 export interface Waiting {

@@ -16,7 +16,7 @@ import { failed } from "../executors/outcome.ts";
 import type { Outcome } from "../executors/port.ts";
 import { logWarning } from "../http/log.ts";
 import type { Ticket } from "./attempts.ts";
-import type { DetachedRow, DetachedTable } from "./detached-table.ts";
+import type { DetachedRow, DetachedTable, Sent } from "./detached-table.ts";
 import { patiently } from "./patiently.ts";
 import { type CodeWork, type DetachedPorts, StepNotReady } from "./ports.ts";
 import type { RunAttempts } from "./run-attempts.ts";
@@ -105,20 +105,36 @@ export class DetachedAttempts {
    */
   async unavailable(ref: DetachedRef, type: DetachedType, by: string): Promise<void> {
     const work = await this.#work(ref);
-    const row = this.#table.get(ref);
-    const ticket = this.#ticket(ref);
-    const status = ticket?.live.state.steps[ref.step]?.status;
-    if (!work || !ticket || row?.task_type !== type || (row.claimed_by ?? by) !== by) return;
-    if (status !== "queued" || row.patient) return;
+    const row = this.#unbegun(ref, type, by);
+    if (!work || row === null || row.patient) return;
     const usable = this.#usable(work);
     const next = usable[usable.indexOf(type) + 1];
     const { is_cached } = row;
-    const sent = { task_type: next ?? usable[0], patient: next === undefined, is_cached };
+    this.#move(ref, { task_type: next ?? usable[0], patient: next === undefined, is_cached });
+  }
+
+  /** The backend `by` serves the type no more: it is dispatched as it was, to whoever serves it. */
+  returned(ref: DetachedRef, type: DetachedType, by: string): void {
+    const row = this.#unbegun(ref, type, by);
+    if (row !== null) this.#move(ref, row);
+  }
+
+  /** The row of a dispatch that the backend has, or is to have, and that has not begun. */
+  #unbegun(ref: DetachedRef, type: DetachedType, by: string): DetachedRow | null {
+    const row = this.#table.get(ref);
+    const status = this.#ticket(ref)?.live.state.steps[ref.step]?.status;
+    const isTheirs = row?.task_type === type && (row.claimed_by ?? by) === by;
+    return isTheirs && status === "queued" ? row : null;
+  }
+
+  /** Under a new epoch: the backend that gives it up may have taken a copy since. */
+  #move(ref: DetachedRef, sent: Sent): void {
+    const live = this.#ticket(ref)?.live;
+    if (!live) return;
     const { step, epoch } = ref;
     this.#host.commit((now) => {
-      // Under a new epoch: the backend that has none to run it now may have taken a copy since.
-      this.#host.drive(ticket.live, { type: "attempt_moved", step, epoch }, now);
-      const { epoch: fresh = epoch } = ticket.live.state.steps[step] ?? {};
+      this.#host.drive(live, { type: "attempt_moved", step, epoch }, now);
+      const { epoch: fresh = epoch } = live.state.steps[step] ?? {};
       this.#table.sent({ ...ref, epoch: fresh }, sent);
     });
   }

@@ -197,6 +197,27 @@ describe("a detached attempt", () => {
     ]);
   });
 
+  it("is dispatched anew, as it was, when its backend serves its type no more", async () => {
+    const { id, ref } = await dispatched();
+    expect(await claim(ref)).toMatchObject({ status: "wanted" });
+    const giveBack = (given: DetachedRef, by = "here") =>
+      owner(given).attemptReturned(given, "dagger", by);
+    await giveBack(ref, "elsewhere");
+    expect(await claim(ref)).toMatchObject({ status: "wanted" });
+    await giveBack(ref);
+    await giveBack(ref);
+    expect(await report(ref, { type: "started" })).toEqual({ status: "fenced", epoch: 2 });
+    const moved = refOf(id, 2);
+    expect(await claim(moved, "elsewhere")).toMatchObject({
+      request: { ref: { attempt: 1, epoch: 2 }, work: { task_type: "dagger" } },
+    });
+    await report(moved, { type: "started" });
+    await giveBack(moved, "elsewhere");
+    await report(moved, done);
+    await until(id, "completed", 1);
+    expect(await eventsOfType(id, "attempt.started")).toMatchObject([{ attempt: 1, epoch: 2 }]);
+  });
+
   it("goes over to the next of its executors while none of the first is connected", async () => {
     const { ref } = await dispatched({ task_type: null, executors: ["dagger", "subprocess"] });
     await expect

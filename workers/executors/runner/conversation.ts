@@ -16,6 +16,7 @@ import {
   PROTOCOL_VERSION,
 } from "./protocol.ts";
 import type { Reporter } from "./reporter.ts";
+import type { Returns } from "./returns.ts";
 import type { Roster } from "./roster.ts";
 import type { Tracker } from "./tracker.ts";
 
@@ -31,6 +32,7 @@ export interface ConversationDeps {
   readonly reporter: Reporter;
   readonly assigner: Assigner;
   readonly dispatches: Dispatches;
+  readonly returns: Returns;
   readonly pool: string;
   readonly leaseMs: number;
   arm(): void;
@@ -129,6 +131,8 @@ export class Conversation {
     });
     for (const row of this.#deps.store.activeOf(runner_id)) dispatches.sendStop(row);
     assigner.assign();
+    // It may not run any more what it was meant for.
+    this.#deps.returns.begin(Date.now());
     this.#deps.arm();
   }
 
@@ -193,6 +197,7 @@ export class Conversation {
       dispatches.lose(row);
     }
     assigner.assign();
+    this.#deps.returns.begin(now);
   }
 
   /** What the runner has and should not: it has ended, or is another's. */
