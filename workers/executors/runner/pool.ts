@@ -24,8 +24,8 @@ import { type ArtifactPlace, type AttemptName, type KeptFile, PoolFiles } from "
 import { PoolStore } from "./pool-store.ts";
 import {
   type Admission,
-  type PoolOwner,
   type PoolAttempt,
+  type PoolOwner,
   type PoolPorts,
   REVOKED,
   type RunnerStatus,
@@ -119,7 +119,12 @@ export abstract class RunnerPoolBase extends DurableObject<Env> implements Attem
     this.#dispatches = new Dispatches({ ...shared, owner, maxQueued, failover, returns });
     this.#returns = returns;
     this.#failover = failover;
-    this.#conversation = new Conversation({ ...shared, dispatches: this.#dispatches, returns, leaseMs });
+    this.#conversation = new Conversation({
+      ...shared,
+      dispatches: this.#dispatches,
+      returns,
+      leaseMs,
+    });
     this.#files = new PoolFiles({ store, owner, fenced: (row) => this.#dispatches.fenced(row) });
     this.#isOwn = isOwn;
     this.#sharedPool = ports.sharedPool(env);
@@ -145,9 +150,7 @@ export abstract class RunnerPoolBase extends DurableObject<Env> implements Attem
     const row = this.#store.find(attemptKey(ref));
     if (waiting === null || row === null || !this.#isOwn) return waiting;
     const { task_type, runs_on } = row;
-    const isPassedOver = await this.#sharedPool
-      .couldRun({ task_type, runs_on })
-      .catch(() => false);
+    const isPassedOver = await this.#sharedPool.couldRun({ task_type, runs_on }).catch(() => false);
     if (!isPassedOver) return waiting;
     return { ...waiting, reason: `${waiting.reason} ${whyNotShared(task_type)}` };
   }
