@@ -6,6 +6,7 @@ import type { Dispatches } from "./dispatches.ts";
 import type { PoolStore } from "./pool-store.ts";
 import { type Connection, isActive, type PoolAttempt, REVOKED } from "./pool-types.ts";
 import {
+  CLOSE_ENDED,
   type Dispatched,
   dispatchedKey,
   type FromRunner,
@@ -99,6 +100,24 @@ export class Conversation {
     }
   }
 
+  /** The runner's process ends: it is not there any more, and what it should have it has not. */
+  leave(connection: Connection): void {
+    if (!connection.isReady) return;
+    connection.close(CLOSE_ENDED, "ended");
+    const { runner_id } = connection;
+    for (const row of this.#deps.store.activeOf(runner_id)) this.#giveUp(row, true);
+    this.#deps.assigner.assign();
+    this.#deps.arm();
+  }
+
+  /** What a runner should have and has not: what the same process never began did not get there. */
+  #giveUp(row: PoolAttempt, isSameLife: boolean): void {
+    const { assigner, reporter, dispatches } = this.#deps;
+    if (assigner.isPreparing(row) || reporter.isWhole(row)) return;
+    if (isSameLife && row.state === "assigned") dispatches.requeue(row);
+    else dispatches.lose(row);
+  }
+
   #refuse(connection: Connection, code: string, message: string): void {
     connection.send({ type: "refused", code, message });
     connection.close(CLOSE_REFUSED, code);
@@ -142,7 +161,7 @@ export class Conversation {
 
   /** Of what the runner should have: what it goes on with, what it never got, what is lost. */
   #sort(runnerId: string, running: readonly Held[], isSameLife: boolean): Promise<Held | null>[] {
-    const { store, dispatches, assigner, leaseMs } = this.#deps;
+    const { store, assigner, leaseMs } = this.#deps;
     const named = new Set(running.map(dispatchedKey));
     const mine = store.activeOf(runnerId).filter((row) => !assigner.isPreparing(row));
     const kept = mine.filter((row) => named.has(dispatchedKey(row)));
@@ -152,9 +171,7 @@ export class Conversation {
       Date.now() + leaseMs,
     );
     for (const row of mine.filter((row) => !named.has(dispatchedKey(row)))) {
-      // The same process that does not have it, and never said that it started, did not get it.
-      if (isSameLife && row.state === "assigned") dispatches.requeue(row);
-      else dispatches.lose(row);
+      this.#giveUp(row, isSameLife);
     }
     return kept.map((row) => this.#resume(row));
   }

@@ -32,7 +32,7 @@ import {
   type SharedPool,
 } from "./pool-types.ts";
 import { backendNameOf, isOwnPool } from "./pools.ts";
-import { exchangeRequestSchema, LEASE_MS } from "./protocol.ts";
+import { CLOSE_ENDED, exchangeRequestSchema, LEASE_MS } from "./protocol.ts";
 import { Reporter } from "./reporter.ts";
 import { Returns } from "./returns.ts";
 import { Roster } from "./roster.ts";
@@ -198,11 +198,12 @@ export abstract class RunnerPoolBase extends DurableObject<Env> implements Attem
     if (!exchange.success) {
       return { status: "invalid", message: exchange.error.issues[0]?.message ?? "" };
     }
-    const { session: name, frames, wait_ms } = exchange.data;
+    const { session: name, frames, wait_ms, ends } = exchange.data;
     const known = this.#connections.session(runnerId, name);
     if (known === null && !helloSchema.safeParse(frames[0]).success) return { status: "unknown" };
     const session = known ?? this.#connections.begin(runnerId, name);
     for (const frame of frames) await this.#conversation.hearValue(session, frame);
+    if (ends === true) this.#conversation.leave(session);
     return { status: "frames", frames: JSON.stringify(await session.take(wait_ms)) };
   }
 
@@ -237,7 +238,10 @@ export abstract class RunnerPoolBase extends DurableObject<Env> implements Attem
     else await this.#conversation.hearText(connection, text);
   }
 
-  override webSocketClose(socket: WebSocket): void {
+  override webSocketClose(socket: WebSocket, code: number): void {
+    this.#open();
+    const connection = this.#connections.ofSocket(socket);
+    if (code === CLOSE_ENDED && connection !== null) this.#conversation.leave(connection);
     this.#release(socket);
   }
 
