@@ -10,6 +10,7 @@ import {
   type Outcome,
   type StopReason,
   TASK_TYPES,
+  type TaskType,
 } from "./port.ts";
 
 export const DETACHED_TYPES = TASK_TYPES.filter((type) => type !== "local");
@@ -85,8 +86,15 @@ export const usageSchema = z.object({
 });
 export type Usage = Readonly<z.output<typeof usageSchema>>;
 
+/** What carries an attempt out: an executor and, where one of its runners does, which. */
+export interface Carrier {
+  readonly executor: TaskType;
+  readonly runner_id: string | null;
+}
+
+/** `runner_id` names the runner that had it, since the report of its start may be lost. */
 export type DetachedReport =
-  | { readonly type: "started" }
+  | { readonly type: "started"; readonly runner_id?: string }
   /** It is there, and at work or in a queue: the answer to a dispatch that is known already. */
   | { readonly type: "alive" }
   /** `from` counts the entries of this dispatch before these; entries that were taken are skipped. */
@@ -103,7 +111,12 @@ export type DetachedReport =
       readonly sha256: string;
     }
   /** The code has stopped, and all its output was taken before. */
-  | { readonly type: "ended"; readonly outcome: Outcome; readonly usage?: Usage }
+  | {
+      readonly type: "ended";
+      readonly outcome: Outcome;
+      readonly usage?: Usage;
+      readonly runner_id?: string;
+    }
   /** The backend lost it: nobody knows whether the code still runs. */
   | { readonly type: "lost"; readonly usage?: Usage };
 

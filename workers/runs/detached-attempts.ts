@@ -3,6 +3,7 @@
  * is reported. Everything names the dispatch by its epoch; what names another one is fenced.
  */
 import type {
+  Carrier,
   Claim,
   DetachedRef,
   DetachedReport,
@@ -181,6 +182,12 @@ export class DetachedAttempts {
     }
   }
 
+  /** What carries a dispatch out; null for one that was never sent. */
+  carrier(live: LiveRun, step: number, epoch: number): Carrier | null {
+    const row = this.#table.get(refOf(live, step, epoch));
+    return row && { executor: row.task_type, runner_id: row.runner_id };
+  }
+
   /** What a dispatch waits for that has not started; null when nobody knows. */
   async waiting(live: LiveRun, step: number): Promise<Waiting | null> {
     const epoch = live.state.steps[step]?.epoch ?? 0;
@@ -260,6 +267,7 @@ export class DetachedAttempts {
     const { live } = ticket;
     let output = this.#table.get(ref)?.output ?? 0;
     for (const report of reports) {
+      if ("runner_id" in report) this.#table.hadBy(ref, report.runner_id);
       switch (report.type) {
         case "started":
           this.#host.drive(live, { type: "attempt_started", step, epoch }, now);

@@ -16,6 +16,8 @@ export interface DetachedRow extends Sent {
   readonly claimed_by: string | null;
   /** Entries of output that were taken. */
   readonly output: number;
+  /** The runner that carries it out; null before that is known, and where there are none. */
+  readonly runner_id: string | null;
 }
 
 type Row = Record<string, SqlStorageValue> & {
@@ -25,6 +27,7 @@ type Row = Record<string, SqlStorageValue> & {
   readonly is_cached: number;
   readonly claimed_by: string | null;
   readonly output: number;
+  readonly runner_id: string | null;
 };
 
 export class DetachedTable {
@@ -38,7 +41,7 @@ export class DetachedTable {
   get(ref: DetachedRef): DetachedRow | null {
     const [row] = this.#sql
       .exec<Row>(
-        `SELECT epoch, task_type, patient, is_cached, claimed_by, output FROM detached
+        `SELECT epoch, task_type, patient, is_cached, claimed_by, output, runner_id FROM detached
          WHERE resource_id = ? AND run = ? AND step = ?`,
         ref.resource_id,
         ref.run,
@@ -72,12 +75,20 @@ export class DetachedTable {
     this.#update("output", output, ref);
   }
 
+  hadBy(ref: DetachedRef, runnerId: string): void {
+    this.#update("runner_id", runnerId, ref);
+  }
+
   /** Forgets the dispatches of a run that has ended. */
   forget(resourceId: string, run: number): void {
     this.#sql.exec("DELETE FROM detached WHERE resource_id = ? AND run = ?", resourceId, run);
   }
 
-  #update(column: "claimed_by" | "output", value: string | number, ref: DetachedRef): void {
+  #update(
+    column: "claimed_by" | "output" | "runner_id",
+    value: string | number,
+    ref: DetachedRef,
+  ): void {
     this.#sql.exec(
       `UPDATE detached SET ${column} = ? WHERE resource_id = ? AND run = ? AND step = ? AND epoch = ?`,
       value,

@@ -103,6 +103,26 @@ describe("a detached attempt", () => {
     ]);
   });
 
+  it("tells by which executor and runner each try was carried out", async () => {
+    const { id, ref } = await dispatched();
+    await claim(ref);
+    await report(ref, { type: "started", runner_id: "r1" }, { type: "lost" });
+    await stepIs(id, "far", "queued");
+    const again = refOf(id, 2);
+    await expect.poll(() => claim(again)).toMatchObject({ status: "wanted" });
+    // Its start was not heard of.
+    await report(again, { ...done, runner_id: "r2" });
+    await until(id, "completed", 1);
+    const [first, second] = [
+      { epoch: 1, executor: "dagger", runner_id: "r1" },
+      { epoch: 2, executor: "dagger", runner_id: "r2" },
+    ];
+    expect(await eventsOfType(id, "attempt.started")).toMatchObject([first, second]);
+    expect(await eventsOfType(id, "attempt.lost")).toMatchObject([first]);
+    expect(await eventsOfType(id, "attempt.finished")).toMatchObject([second]);
+    expect(await stubOf(id).attempts(id, 1)).toMatchObject([first, second]);
+  });
+
   it("has each entry of its output once, whatever is sent again or lost", async () => {
     const { id, ref } = await dispatched();
     await claim(ref);

@@ -3,6 +3,7 @@
  * decision is stored in one transaction, and effects follow the commit. An error inside a commit
  * resets the object, which then starts again from what is stored.
  */
+import type { Carrier } from "../executors/detached.ts";
 import { Attempts, type Ticket } from "./attempts.ts";
 import { DetachedAttempts } from "./detached-attempts.ts";
 import { Dispatcher } from "./dispatcher.ts";
@@ -23,11 +24,13 @@ import { RunAttempts } from "./run-attempts.ts";
 import { RunChildren } from "./run-children.ts";
 import type { RunHost } from "./run-host.ts";
 import { Slots } from "./slots.ts";
+import { planOf } from "./state.ts";
 import type { RunStore } from "./store.ts";
 import type { LiveRun, ParentRef, Resource, RunHead, Trigger } from "./store-types.ts";
-import type { Effect, RunEvent, StoredResult } from "./types.ts";
+import type { Effect, MachineEvent, RunEvent, StoredResult } from "./types.ts";
 import { UnitOfWork } from "./unit-of-work.ts";
 
+const IN_PROCESS: Carrier = { executor: "local", runner_id: null };
 /** An alarm that is late by this much will not come. */
 const MISSED_ALARM_MS = 1_000;
 
@@ -337,11 +340,22 @@ export class Engine implements RunHost {
     void this.#context.storage.setAlarm(at);
   }
 
+  #describe(live: LiveRun, event: MachineEvent, now: number): NewEvent {
+    const carrier = "attempt" in event ? this.#carrierOf(live, event) : null;
+    return describeEvent(live, event, now, carrier);
+  }
+
+  #carrierOf(live: LiveRun, { step, epoch }: { step: number; epoch?: number }): Carrier | null {
+    if (epoch === undefined) return null;
+    if (planOf(live.plan, live.state, step).attached) return IN_PROCESS;
+    return this.detached.carrier(live, step, epoch);
+  }
+
   /** Turns an effect into rows and deferred actions; answers the event that follows from it at once. */
   #prepare(live: LiveRun, effect: Effect, now: number): RunEvent | null {
     switch (effect.type) {
       case "emit":
-        this.append(live.resource, live.run, describeEvent(live, effect.event, now));
+        this.append(live.resource, live.run, this.#describe(live, effect.event, now));
         return null;
       case "kill":
         return this.#prepareKill(live, effect);

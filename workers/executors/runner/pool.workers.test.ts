@@ -289,6 +289,7 @@ describe("a stop", () => {
     expect(owner.step(dispatch).reports.at(-1)).toEqual({
       type: "ended",
       outcome: { status: "cancelled" },
+      runner_id: "r1",
     });
     expect(await pool.stop(dispatch, "cancel")).toEqual({ status: "unknown" });
   });
