@@ -1,6 +1,7 @@
 /** The object that has the sandbox which steps of one run share; see `lease.ts`. */
 import { DurableObject } from "cloudflare:workers";
 import { logWarning } from "../../http/log.ts";
+import type { Usage } from "../detached.ts";
 import { messageOf } from "../message.ts";
 import { RENEW_MS, slotWaitMs } from "./drive.ts";
 import { leaseLabels } from "./labels.ts";
@@ -71,6 +72,8 @@ export class SandboxLeaseBase extends DurableObject<Env> implements SandboxLease
     const { service } = this.#ports;
     if (this.#lease?.sandbox_id !== sandboxId || service === null) return;
     if (await service.exists(sandboxId)) return;
+    if (this.#lease?.sandbox_id !== sandboxId) return;
+    await this.#bill(this.#lease);
     if (this.#lease?.sandbox_id !== sandboxId) return;
     this.#end(this.#lease);
     this.#advance();
@@ -217,6 +220,7 @@ export class SandboxLeaseBase extends DurableObject<Env> implements SandboxLease
     this.#settle({ is_ending: true });
     await this.#service.kill(id);
     for (const other of await this.#listed()) await this.#service.kill(other.id);
+    if (this.#lease?.sandbox_id === id) await this.#bill(this.#lease);
     if (this.#lease !== null) this.#end(this.#lease);
   }
 
@@ -236,8 +240,19 @@ export class SandboxLeaseBase extends DurableObject<Env> implements SandboxLease
     this.#settle({ sandbox_id: null, is_ending: false });
   }
 
-  #spent({ ask, sandbox_since }: Lease): void {
-    const by = { resource_id: ask.resource_id, run: ask.run, step: null, epoch: null };
-    this.#ports.spent(by, usageOf(Date.now() - sandbox_since, this.#ports.usd_per_hour));
+  #spent(lease: Lease): void {
+    const { resource_id, run } = lease.ask;
+    this.#ports.spent({ resource_id, run, step: null, epoch: null }, this.#usageOf(lease));
+  }
+
+  /** Before the sandbox is forgotten, so that one that was not billed is ended again. */
+  async #bill(lease: Lease): Promise<void> {
+    const { ask, sandbox_since } = lease;
+    const id = `${leaseKey(ask)}/${sandbox_since}`;
+    await this.#ports.bill({ id, project_id: ask.project_id, ...this.#usageOf(lease) });
+  }
+
+  #usageOf({ sandbox_since }: Lease): Usage {
+    return usageOf(Date.now() - sandbox_since, this.#ports.usd_per_hour);
   }
 }

@@ -8,6 +8,7 @@ import {
   attemptRow,
   demandRow,
   LATER_COLUMNS,
+  queuedCount,
   queuedRow,
   runnerRow,
   SCHEMA,
@@ -110,6 +111,17 @@ export class PoolStore {
       .exec("SELECT DISTINCT task_type FROM attempts WHERE state = 'queued'")
       .toArray()
       .map((row) => typeRow.parse(row).task_type);
+  }
+
+  /** Queued dispatches by project and type. */
+  queuedCounts(): z.output<typeof queuedCount>[] {
+    return this.#sql
+      .exec(
+        `SELECT project_id, task_type, COUNT(*) AS count FROM attempts WHERE state = 'queued'
+         GROUP BY project_id, task_type ORDER BY project_id, task_type`,
+      )
+      .toArray()
+      .map((row) => queuedCount.parse(row));
   }
 
   /** The first of the queued dispatches of a type, in no order. */

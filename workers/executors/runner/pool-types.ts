@@ -108,6 +108,17 @@ export interface Connection {
   close(code: number, reason: string): void;
 }
 
+/** Of one executor in one pool, as a project sees it. */
+export interface PoolFigure {
+  /** Of the runners the pool's project, empty for the shared pool; of what is queued its own. */
+  readonly project_id: string;
+  readonly task_type: TaskType;
+  /** Runners that are connected and can run it now. */
+  readonly connected: number;
+  /** Dispatches that wait for a runner. */
+  readonly queued: number;
+}
+
 /** What a project's own pool asks of the shared one. */
 export interface SharedPool {
   couldRun(demand: Demand): Promise<boolean>;
@@ -122,6 +133,8 @@ export interface PoolPorts {
   ): AttemptOwner & Pick<DispatchOwner, "attemptUnavailable" | "attemptReturned">;
   /** The pool that serves the projects without runners of their own. */
   sharedPool(env: Env): SharedPool;
+  /** Takes what a pool has now, in place of what it had. */
+  publish(env: Env, pool: string, figures: readonly PoolFigure[]): Promise<void>;
   secrets(env: Env): SecretResolver;
   /** How long a runner may be silent; LEASE_MS unless set. */
   readonly lease_ms?: number;

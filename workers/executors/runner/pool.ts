@@ -14,6 +14,7 @@ import {
 } from "../detached.ts";
 import type { StopReason, TaskType } from "../port.ts";
 import { Assigner } from "./assigner.ts";
+import { Census } from "./census.ts";
 import { CLOSE_REFUSED, Connections } from "./connections.ts";
 import { Conversation, parseJson } from "./conversation.ts";
 import { Dispatches, MAX_QUEUED } from "./dispatches.ts";
@@ -31,7 +32,7 @@ import {
   type RunnerStatus,
   type SharedPool,
 } from "./pool-types.ts";
-import { backendNameOf, isOwnPool } from "./pools.ts";
+import { backendNameOf, isOwnPool, projectOfPool } from "./pools.ts";
 import { CLOSE_ENDED, exchangeRequestSchema, LEASE_MS } from "./protocol.ts";
 import { Reporter } from "./reporter.ts";
 import { Returns } from "./returns.ts";
@@ -71,6 +72,7 @@ export abstract class RunnerPoolBase extends DurableObject<Env> implements Attem
   readonly #conversation: Conversation;
   readonly #files: PoolFiles;
   readonly #isOwn: boolean;
+  readonly #census: Census;
   readonly #sharedPool: SharedPool;
   #armedAt: number | null = null;
   #isOpen = false;
@@ -127,6 +129,11 @@ export abstract class RunnerPoolBase extends DurableObject<Env> implements Attem
     });
     this.#files = new PoolFiles({ store, owner, fenced: (row) => this.#dispatches.fenced(row) });
     this.#isOwn = isOwn;
+    this.#census = new Census({
+      ...{ store, roster },
+      projectId: projectOfPool(pool),
+      publish: (figures) => ports.publish(env, pool, figures),
+    });
     this.#sharedPool = ports.sharedPool(env);
     this.#leaseMs = leaseMs;
     this.#store = store;
@@ -290,6 +297,7 @@ export abstract class RunnerPoolBase extends DurableObject<Env> implements Attem
 
   /** Sets the alarm for what is due next, unless it comes earlier anyway. */
   #arm(): void {
+    this.#census.note();
     const now = Date.now();
     const times = [
       this.#store.nextLease(),

@@ -16,6 +16,11 @@ export function isOwnPool(pool: string): boolean {
   return pool.startsWith(OWN_PREFIX);
 }
 
+/** The project whose own pool it is; empty for one of all projects. */
+export function projectOfPool(pool: string): string {
+  return isOwnPool(pool) ? pool.slice(OWN_PREFIX.length) : "";
+}
+
 const BACKEND_PREFIX = "runners/";
 
 /** The name that a pool claims dispatches under. */
