@@ -3,6 +3,7 @@ import { backendNamed } from "./backends.ts";
 import { loadConfig } from "./config.ts";
 import { executorStates } from "./executors/availability.ts";
 import { createLocalExecutor } from "./executors/local/executor.ts";
+import { AttemptTally } from "./operations/attempt-tally.ts";
 import { PIPELINE_KIND, pipelineKind } from "./pipelines/kind.ts";
 import type { Placement } from "./runs/client.ts";
 import { RunCoordinatorBase } from "./runs/coordinator.ts";
@@ -26,6 +27,7 @@ const ports: EnginePorts = {
     },
     backend: (name) => backendNamed(env, name),
   }),
+  counter: (env) => new AttemptTally(env),
   executors(env, context) {
     const config = loadConfig(env);
     return {

@@ -73,6 +73,28 @@ describe("figures of pools", () => {
   });
 });
 
+describe("ended attempts", () => {
+  const countOf = async (labels: string) => {
+    const line = (await figures()).find((each) =>
+      each.startsWith(`pipelzr_attempts_total{${labels}}`),
+    );
+    return Number(line?.split(" ").at(-1) ?? 0);
+  };
+
+  it("are counted by executor and by what they came to", async () => {
+    const completed = 'executor="local",state="completed"';
+    const failed = 'executor="local",state="failed"';
+    const before = [await countOf(completed), await countOf(failed)];
+    for (const command of ["true", "false"]) {
+      await call("/api/v1/tasks", { body: { name: "t", command, execute: true } });
+    }
+    await eventually(async () => {
+      const after = [await countOf(completed), await countOf(failed)];
+      expect(after).toEqual(before.map((count) => count + 1));
+    });
+  });
+});
+
 describe("dead letters", () => {
   const line = (status: string) => `pipelzr_dead_letters{executor="dagger",status="${status}"}`;
   const insert = (id: string, project: string) =>

@@ -1,5 +1,6 @@
 /** Renders figures: Prometheus text (0.0.4) and the JSON of the original service, pure. */
 import { DETACHED_TYPES } from "../executors/detached.ts";
+import type { AttemptFigure } from "./attempt-tally.ts";
 import type { ExecutorFigures } from "./executor-figures.ts";
 import { type Figure, HTTP_BUCKETS_MS, merge, quantile } from "./figures.ts";
 
@@ -30,6 +31,7 @@ export interface Measurements {
   readonly version: string;
   readonly uptime_seconds: number;
   readonly http: readonly Figure[];
+  readonly attempts: readonly AttemptFigure[];
   readonly task_counts: readonly TaskCount[];
   readonly task_durations: readonly TaskDuration[];
   readonly pipeline_counts: readonly StateCount[];
@@ -71,6 +73,10 @@ export function toPrometheus(measured: Measurements): string {
   family(taken, "histogram", "How long ended tasks took.");
   for (const { labels, buckets, sum_ms } of taskHistograms(measured.task_durations)) {
     lines.push(...histogram(taken, labels, TASK_BUCKETS_MS, buckets, sum_ms));
+  }
+  family("pipelzr_attempts_total", "counter", "Ended attempts, of the whole deployment.");
+  for (const { executor, state, total } of measured.attempts) {
+    lines.push(sample("pipelzr_attempts_total", { executor, state }, total));
   }
   lines.push(...executorLines(measured.executors));
   return `${lines.join("\n")}\n`;

@@ -28,13 +28,16 @@ export async function measure(
     const statement = env.DB.prepare(sql);
     return projects === "*" ? statement : statement.bind(JSON.stringify(projects));
   });
-  const [[pipelines, counts, durations, pools, letters, spent], { figures, counted_since }] =
-    await Promise.all([env.DB.batch(statements), metricsObject(env).snapshot()]);
+  const [
+    [pipelines, counts, durations, pools, letters, spent],
+    { figures, attempts, counted_since },
+  ] = await Promise.all([env.DB.batch(statements), metricsObject(env).snapshot()]);
   return {
     service: config.APP_NAME,
     version: config.APP_VERSION,
     uptime_seconds: Math.max(0, (Date.now() - counted_since) / 1000),
     http: figures,
+    attempts,
     pipeline_counts: z.array(stateSchema).parse(pipelines?.results ?? []),
     task_counts: z.array(countSchema).parse(counts?.results ?? []),
     executors: readExecutorFigures(

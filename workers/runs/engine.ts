@@ -8,12 +8,12 @@ import { Attempts, type Ticket } from "./attempts.ts";
 import { DetachedAttempts } from "./detached-attempts.ts";
 import { Dispatcher } from "./dispatcher.ts";
 import type { NewEvent } from "./event-log.ts";
-import { describeEvent } from "./events.ts";
+import { describeEvent, endOf } from "./events.ts";
 import type { Feed } from "./feed.ts";
 import { LiveRuns } from "./live-runs.ts";
 import { createRun, isTerminal, nextDeadline, reduce } from "./machine.ts";
 import { type Planned, Plans } from "./plans.ts";
-import type { EnginePorts, ResourceKind } from "./ports.ts";
+import type { AttemptCounter, EnginePorts, ResourceKind } from "./ports.ts";
 import type { Change } from "./projector.ts";
 import { suspectsQuarantine } from "./quarantine.ts";
 import type { Rerun } from "./rerun.ts";
@@ -62,6 +62,7 @@ export class Engine implements RunHost {
   readonly #store: RunStore;
   readonly #feed: Feed;
   readonly #kinds: EnginePorts["kinds"];
+  readonly #counter: AttemptCounter;
   readonly #plans: Plans;
   readonly #answers: RunAnswers;
   readonly #dispatcher: Dispatcher;
@@ -88,6 +89,7 @@ export class Engine implements RunHost {
     this.#unit = this.#newUnit();
     this.#feed = feed;
     this.#kinds = ports.kinds;
+    this.#counter = ports.counter(env);
     this.#committed = committed;
     this.results = new Results(env.BLOBS, store);
     this.#answers = new RunAnswers(this, this.results);
@@ -342,6 +344,8 @@ export class Engine implements RunHost {
 
   #describe(live: LiveRun, event: MachineEvent, now: number): NewEvent {
     const carrier = "attempt" in event ? this.#carrierOf(live, event) : null;
+    const state = endOf(event);
+    if (carrier !== null && state !== null) this.#counter.count(carrier.executor, state);
     return describeEvent(live, event, now, carrier);
   }
 

@@ -2,6 +2,7 @@
 import type { Carrier } from "../executors/detached.ts";
 import type { Json } from "../executors/port.ts";
 import type { NewEvent } from "./event-log.ts";
+import type { EndedState } from "./ports.ts";
 import { nameOf } from "./state.ts";
 import type { EventRow, LiveRun } from "./store-types.ts";
 import type { MachineEvent } from "./types.ts";
@@ -32,6 +33,14 @@ export function describeEvent(
   const epoch = "epoch" in event ? { epoch: event.epoch } : {};
   const step = typeof data.step === "string" ? { step: data.step } : {};
   return { at, type, ...epoch, ...step, data };
+}
+
+/** What an attempt that was carried out came to; null of any other event. */
+export function endOf(event: MachineEvent): EndedState | null {
+  if (event.type === "attempt.lost") return "lost";
+  if (event.type !== "attempt.finished") return null;
+  const isReused = event.result.status === "completed" && event.result.cached_from !== undefined;
+  return isReused ? null : event.result.status;
 }
 
 function isRecord(value: unknown): value is Readonly<Record<string, Json>> {
