@@ -1,6 +1,7 @@
 /** Puts the service together: the order of middleware, the routers, what no route answers. */
 import { OpenAPIHono } from "@hono/zod-openapi";
 import type { MiddlewareHandler } from "hono";
+import { isArchivePath } from "./codebases/snapshot-routes.ts";
 import type { Config } from "./config.ts";
 import { loadConfig, serviceIdentity } from "./config.ts";
 import { consoleRoutes } from "./console/routes.ts";
@@ -30,7 +31,7 @@ export function createApp(options: AppOptions): Router {
   app.use(crossOrigin);
   app.route("/", healthRoutes);
   app.use(configure(options.services));
-  app.use(bodyLimit([RUNNER_PATHS.artifacts]));
+  app.use(bodyLimit((path) => path === RUNNER_PATHS.artifacts || isArchivePath(path)));
   app.route("/", operationRoutes);
   app.use(closedUntilConfigured);
   app.route(

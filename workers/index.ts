@@ -8,6 +8,7 @@ import { placementOf } from "./run-coordinator.ts";
 import { callOnRun } from "./runs/client.ts";
 import { buildServices, choresOf, featureRouters } from "./services.ts";
 
+export { CodebaseIndex } from "./codebase-index.ts";
 export { Limits } from "./operations/limits.ts";
 export { Metrics } from "./operations/metrics.ts";
 export { RemoteAttempt, SandboxLease } from "./remote-attempt.ts";

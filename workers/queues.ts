@@ -1,14 +1,20 @@
 /** The consumers of the Worker's queues. */
 import { uuidv7 } from "uuidv7";
 import { backendFor } from "./backends.ts";
+import { indexWork } from "./codebase-index.ts";
+import { jobSchema } from "./codebases/index/jobs.ts";
 import { DeadLetterRepository, type DeadLetterRow } from "./dead-letters/repository.ts";
 import type { Dispatch } from "./executors/detached.ts";
 import { buryDispatches, consumeDispatches, MAX_DELIVERIES } from "./executors/dispatch.ts";
+import { logWarning } from "./http/log.ts";
 import { kindPlaced } from "./run-coordinator.ts";
 import { ownerOf } from "./runs/attempt-owner.ts";
 
 const DISPATCH_QUEUE = "pipelzr-dispatch";
 const DEAD_LETTER_QUEUE = "pipelzr-dead-letters";
+const INDEXING_QUEUE = "pipelzr-indexing";
+/** Before a job that failed is tried again; what it was for sends another after a while. */
+const RETRY_SECONDS = 5;
 
 export async function consume({ queue, messages }: MessageBatch<unknown>, env: Env): Promise<void> {
   const owner = ({ placement, resource_id }: Dispatch) =>
@@ -27,10 +33,27 @@ export async function consume({ queue, messages }: MessageBatch<unknown>, env: E
       owner,
       note: (dispatch, reason) => letters.insert(deadLetterOf(dispatch, reason, Date.now())),
     });
+  } else if (queue === INDEXING_QUEUE) {
+    await performJobs(messages, env);
   } else {
     // What returns without a word has acknowledged its messages.
     throw new Error(`The queue "${queue}" has no consumer here. Give it one in workers/queues.ts.`);
   }
+}
+
+/** Side by side: parsers run in isolates of their own. */
+async function performJobs(messages: readonly Message<unknown>[], env: Env): Promise<void> {
+  const work = indexWork(env);
+  const jobs = messages.map(async (message) => {
+    try {
+      await work.perform(jobSchema.parse(message.body));
+      message.ack();
+    } catch (error) {
+      logWarning("index_job_failed", error, { id: message.id });
+      message.retry({ delaySeconds: RETRY_SECONDS });
+    }
+  });
+  await Promise.all(jobs);
 }
 
 function deadLetterOf(dispatch: Dispatch, reason: string, now: number): DeadLetterRow {

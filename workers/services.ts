@@ -1,4 +1,9 @@
 /** The composition root: builds every feature's service from the bindings of an environment. */
+import { ReadingService } from "./codebases/reading-service.ts";
+import { CodebaseRepository } from "./codebases/repository.ts";
+import { codebaseRoutes } from "./codebases/routes.ts";
+import { CodebaseService } from "./codebases/service.ts";
+import { SnapshotService } from "./codebases/snapshot-service.ts";
 import { type Config, loadConfig } from "./config.ts";
 import { DeadLetterRepository } from "./dead-letters/repository.ts";
 import type { RetriesByKind } from "./dead-letters/retries.ts";
@@ -31,6 +36,7 @@ import { createTaskService, type TaskService } from "./tasks/service.ts";
 export const featureRouters: readonly Router[] = [
   taskRoutes(),
   pipelineRoutes(),
+  codebaseRoutes(),
   keyRoutes(),
   secretRoutes(),
   runnerRoutes(),
@@ -48,6 +54,7 @@ export function buildServices(env: Env, config: Config): Services {
     blobs: env.BLOBS,
     runs: createRunClient(env.RUN_COORDINATOR, TASK_KIND),
   });
+  const codebases = codebasesOf(env);
   const runsOfPipelines = new PipelineRunService({ blobs: env.BLOBS, runs: pipelineRuns });
   return {
     tasks,
@@ -58,6 +65,9 @@ export function buildServices(env: Env, config: Config): Services {
       runs: pipelineRuns,
     }),
     pipelineRuns: runsOfPipelines,
+    codebases,
+    snapshots: new SnapshotService(codebases, env.BLOBS),
+    reading: new ReadingService(codebases),
     keys: new KeyService(new KeyRepository(env.DB), (keyId) => forgetKey(config, keyId)),
     secrets: new SecretService(env.DB, config),
     runners: new RunnerService(runners, env.RUNNER_POOL),
@@ -68,6 +78,14 @@ export function buildServices(env: Env, config: Config): Services {
     ),
     runnerWork: new RunnerWork(env.RUNNER_POOL, env.BLOBS),
   };
+}
+
+function codebasesOf(env: Env): CodebaseService {
+  return new CodebaseService({
+    repository: new CodebaseRepository(env.DB),
+    blobs: env.BLOBS,
+    index: (id) => env.CODEBASE_INDEX.getByName(id),
+  });
 }
 
 /** Retries of runs, as those of the features' own routes. */
@@ -102,5 +120,6 @@ export function choresOf(env: Env, now: number): readonly (() => Promise<unknown
   return [
     () => new DeadLetterRepository(env.DB).purge(before()),
     () => purgeBills(env.DB, before()),
+    () => codebasesOf(env).sweep(now),
   ];
 }

@@ -266,6 +266,34 @@ export const sandboxSpending = sqliteTable("sandbox_spending", {
   usd: real("usd").notNull(),
 });
 
+/** What lists say of codebases; `latest` is the newest ready snapshot as its object told it. */
+export const codebases = sqliteTable(
+  "codebases",
+  {
+    id: text("id").primaryKey(),
+    project_id: text("project_id").notNull(),
+    name: text("name").notNull(),
+    description: text("description"),
+    labels: text("labels").notNull(),
+    source_url: text("source_url"),
+    source_ref: text("source_ref"),
+    latest: text("latest"),
+    snapshots: integer("snapshots").notNull(),
+    revision: integer("revision").notNull(),
+    created_by: text("created_by").notNull(),
+    created_at: integer("created_at").notNull(),
+    updated_at: integer("updated_at").notNull(),
+    /** Its index is being deleted. */
+    deleted_at: integer("deleted_at"),
+  },
+  (table) => [
+    uniqueIndex("codebases_by_name").on(table.project_id, table.name),
+    index("codebases_by_project").on(table.project_id, table.created_at, table.id),
+    index("codebases_by_age").on(table.created_at, table.id),
+    index("codebases_deleted").on(table.deleted_at).where(sql`deleted_at IS NOT NULL`),
+  ],
+);
+
 /**
  * One row an Idempotency-Key. `resource_id` is chosen before work starts, so that a request taken
  * over after a crash does its work on the same resource.

@@ -14,7 +14,11 @@ export class AllowedMethods {
       const pattern = path
         .split(/(\{\w+\})/)
         .map((part) =>
-          part.startsWith("{") ? "[^/]+" : part.replaceAll(/[.*+?^$()|[\]\\]/g, "\\$&"),
+          part.endsWith("_path}")
+            ? ".+"
+            : part.startsWith("{")
+              ? "[^/]+"
+              : part.replaceAll(/[.*+?^$()|[\]\\]/g, "\\$&"),
         )
         .join("");
       return [{ pattern: new RegExp(`^${pattern}$`), method: method.toUpperCase() }];

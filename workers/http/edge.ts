@@ -162,17 +162,13 @@ export const crossOrigin: MiddlewareHandler<AppEnv> = async (c, next) => {
 
 /**
  * Refuses a declared length over the limit before anything else is done for the request, but for
- * `streamed` paths, whose bodies are passed on and have a limit of their own.
+ * streamed paths, whose bodies are passed on and have a limit of their own.
  */
-export function bodyLimit(streamed: readonly string[]): MiddlewareHandler<AppEnv> {
+export function bodyLimit(isStreamed: (path: string) => boolean): MiddlewareHandler<AppEnv> {
   return async (c, next) => {
     const declared = c.req.header("content-length");
     const { MAX_BODY_BYTES } = c.get("config");
-    if (
-      declared !== undefined &&
-      Number(declared) > MAX_BODY_BYTES &&
-      !streamed.includes(c.req.path)
-    ) {
+    if (declared !== undefined && Number(declared) > MAX_BODY_BYTES && !isStreamed(c.req.path)) {
       throw new ApiError(
         "payload_too_large",
         `The body is larger than ${MAX_BODY_BYTES} bytes. Send less, or raise MAX_BODY_BYTES.`,

@@ -162,6 +162,9 @@ function enter(c: AppContext): void {
   c.set("route", known);
 }
 
+/** A parameter whose name ends in `_path` takes the rest of the path, slashes included. */
 function honoPath(path: string): string {
-  return path.replaceAll(/{(\w+)}/g, ":$1");
+  return path.replaceAll(/{(\w+)}/g, (_, name: string) =>
+    name.endsWith("_path") ? `:${name}{.+}` : `:${name}`,
+  );
 }

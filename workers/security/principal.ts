@@ -8,6 +8,8 @@ export const SCOPES = [
   "pipelines:read",
   "pipelines:write",
   "pipelines:execute",
+  "codebases:read",
+  "codebases:write",
   "secrets:read",
   "secrets:write",
   "runners:read",

@@ -1,0 +1,160 @@
+/** Reads the files of a snapshot: lists, folders and contents. */
+import picomatch from "picomatch";
+import type { BlobStore } from "./blobs.ts";
+import { type ListedFile, type Listing, traitsOf } from "./listing.ts";
+import type { SnapshotRow, SnapshotStore } from "./snapshots.ts";
+import type { TreeStore } from "./trees.ts";
+import type { FileEntry } from "./types.ts";
+
+export interface FilePageRequest {
+  /** A folder, without the last slash; empty for all. */
+  readonly folder: string;
+  readonly glob: string | null;
+  readonly language: string | null;
+  /** The path that the page comes after; null for the first. */
+  readonly after: string | null;
+  readonly limit: number;
+}
+
+export interface FilePage {
+  readonly snapshot: number;
+  readonly items: readonly FileEntry[];
+  readonly has_more: boolean;
+}
+
+export interface TreeFolder {
+  readonly name: string;
+  readonly path: string;
+  readonly oid: string;
+  /** Files below it, at any depth. */
+  readonly files: number;
+}
+
+export type TreeFound =
+  | {
+      readonly status: "folder";
+      readonly snapshot: number;
+      readonly oid: string;
+      readonly folders: readonly TreeFolder[];
+      readonly files: readonly FileEntry[];
+    }
+  | { readonly status: "no_folder" };
+
+export type FoundFile =
+  | {
+      readonly status: "found";
+      readonly snapshot: number;
+      readonly entry: FileEntry;
+      readonly sha256: string;
+      /** Null for a submodule, and for what is too large to be held. */
+      readonly content: Uint8Array | null;
+    }
+  | { readonly status: "no_file" };
+
+export interface BrowserDeps {
+  readonly blobs: BlobStore;
+  readonly trees: TreeStore;
+  readonly snapshots: SnapshotStore;
+}
+
+export class Browser {
+  readonly #deps: BrowserDeps;
+
+  constructor(deps: BrowserDeps) {
+    this.#deps = deps;
+  }
+
+  /** A page of files in git's order; null when there is no such ready snapshot. */
+  files(name: string | null, request: FilePageRequest): FilePage | null {
+    const found = this.listing(name);
+    if (found === null) return null;
+    const { listing, row } = found;
+    const { folder, glob, language, after, limit } = request;
+    const prefix = folder === "" ? "" : `${folder}/`;
+    const matches = glob === null ? null : picomatch(glob, { dot: true });
+    const start = after === null ? 0 : (listing.indexOf(after) ?? -1) + 1;
+    const items: FileEntry[] = [];
+    for (let at = start; at < listing.files.length; at += 1) {
+      const file = listing.files[at];
+      if (file === undefined || !file.path.startsWith(prefix)) continue;
+      if (language !== null && file.language !== language) continue;
+      if (matches !== null && !matches(file.path)) continue;
+      if (items.length === limit) return { snapshot: row.number, items, has_more: true };
+      items.push(entryOf(file));
+    }
+    return { snapshot: row.number, items, has_more: false };
+  }
+
+  tree(name: string | null, path: string): TreeFound | null {
+    const found = this.listing(name);
+    if (found === null) return null;
+    const { listing, row } = found;
+    const oid = this.#folderOid(row.root, path);
+    if (oid === null) return { status: "no_folder" };
+    const prefix = path === "" ? "" : `${path}/`;
+    const counts = new Map<string, number>();
+    const files: FileEntry[] = [];
+    for (const file of listing.files) {
+      if (!file.path.startsWith(prefix)) continue;
+      const slash = file.path.indexOf("/", prefix.length);
+      if (slash < 0) files.push(entryOf(file));
+      else {
+        const folder = file.path.slice(prefix.length, slash);
+        counts.set(folder, (counts.get(folder) ?? 0) + 1);
+      }
+    }
+    const folders = (this.#deps.trees.get(oid) ?? []).flatMap((entry) =>
+      entry.mode === "tree"
+        ? [
+            {
+              ...{ name: entry.name, path: `${prefix}${entry.name}`, oid: entry.oid },
+              files: counts.get(entry.name) ?? 0,
+            },
+          ]
+        : [],
+    );
+    return { status: "folder", snapshot: row.number, oid, folders, files };
+  }
+
+  file(name: string | null, path: string): FoundFile | null {
+    const found = this.listing(name);
+    if (found === null) return null;
+    const file = found.listing.at(path);
+    if (file === null) return { status: "no_file" };
+    const { blob } = file;
+    return {
+      status: "found",
+      snapshot: found.row.number,
+      entry: entryOf(file),
+      sha256: blob?.sha256 ?? "",
+      content: blob === null ? null : this.#deps.blobs.content(blob.id),
+    };
+  }
+
+  /** The files of a ready snapshot. */
+  listing(name: string | null): { readonly row: SnapshotRow; readonly listing: Listing } | null {
+    const { snapshots, trees } = this.#deps;
+    const row = name === null ? snapshots.latestReady() : snapshots.named(name);
+    if (row === null || row.state !== "ready" || row.root === null) return null;
+    return { row, listing: trees.listing(row.root) };
+  }
+
+  #folderOid(root: string | null, path: string): string | null {
+    let oid = root;
+    for (const name of path.split("/").filter((part) => part !== "")) {
+      const entries = oid === null ? undefined : this.#deps.trees.get(oid);
+      oid = entries?.find((entry) => entry.mode === "tree" && entry.name === name)?.oid ?? null;
+    }
+    return oid;
+  }
+}
+
+export function entryOf(file: ListedFile): FileEntry {
+  const { path, mode, oid, language, blob } = file;
+  return {
+    ...{ path, mode, oid, language },
+    size: blob?.size ?? 0,
+    lines: blob?.lines ?? 0,
+    traits: traitsOf(file),
+  };
+}

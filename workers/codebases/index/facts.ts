@@ -1,0 +1,192 @@
+/** Answers the leaves of a query that are not about one file's text: its symbols, its history. */
+import { diffTrees } from "../intake/trees.ts";
+import { wordExpression } from "../query/identifiers.ts";
+import type { QueryPlan } from "../query/plan.ts";
+import type { QueryProblem } from "../query/problem.ts";
+import { type DiffLeaf, type FactLeaf, isFact, leavesOf } from "../query/query.ts";
+import { compilePattern } from "../query/regex.ts";
+import { SearchText } from "../query/search-text.ts";
+import { planTrigrams } from "../query/trigrams.ts";
+import type { BlobStore } from "./blobs.ts";
+import { blobMask, type FactsOf, type Mask, maskOf } from "./candidates.ts";
+import type { Listing } from "./listing.ts";
+import type { SnapshotStore } from "./snapshots.ts";
+import type { SymbolStore } from "./symbols.ts";
+import type { TreeStore } from "./trees.ts";
+
+/** Files that `near:` finds at most. */
+const MAX_NEAR = 200;
+
+export interface FactDeps {
+  readonly blobs: BlobStore;
+  readonly trees: TreeStore;
+  readonly snapshots: SnapshotStore;
+  readonly symbols: SymbolStore;
+  /** Paths that executions of this snapshot touched, or failed in. */
+  readonly executed: (kind: "ran" | "failed", value: string) => ReadonlySet<string>;
+}
+
+export type PreparedFacts =
+  | { readonly facts: FactsOf; readonly problems: null }
+  | { readonly facts: null; readonly problems: readonly QueryProblem[] };
+
+const NOT_HERE: Readonly<Partial<Record<string, string>>> = {
+  covered: "Coverage is not collected. Use ran: for files that an execution touched.",
+  ast: "Searching by structure is not available. Use sym: for definitions, or a regular expression.",
+};
+
+/** Works each fact of a plan out over a whole listing, so that files only look it up. */
+export function prepareFacts(plan: QueryPlan, listing: Listing, deps: FactDeps): PreparedFacts {
+  const masks = new Map<FactLeaf | DiffLeaf, Mask>();
+  const problems: QueryProblem[] = [];
+  for (const { leaf } of leavesOf(plan.query)) {
+    if (!isFact(leaf) && leaf.kind !== "diff") continue;
+    const outcome =
+      leaf.kind === "diff" ? diffMask(leaf, listing, deps) : factMask(leaf, listing, deps);
+    if (outcome instanceof Uint8Array) masks.set(leaf, outcome);
+    else problems.push({ ...outcome, start: leaf.start, end: leaf.end });
+  }
+  if (problems.length > 0) return { facts: null, problems };
+  return {
+    facts: (leaf) => masks.get(leaf) ?? new Uint8Array(listing.files.length),
+    problems: null,
+  };
+}
+
+type Refused = Pick<QueryProblem, "message" | "hint">;
+
+function factMask(leaf: FactLeaf, listing: Listing, deps: FactDeps): Mask | Refused {
+  const { value } = leaf;
+  const elsewhere = NOT_HERE[leaf.kind];
+  if (elsewhere !== undefined)
+    return { message: `${leaf.kind}: cannot be answered here.`, hint: elsewhere };
+  switch (leaf.kind) {
+    case "ref":
+      return referencing(value, null, listing, deps);
+    case "calls":
+      return referencing(value, "call", listing, deps);
+    case "implements":
+      return referencing(value, "implements", listing, deps);
+    case "calledby":
+      return calledBy(value, listing, deps);
+    case "imports":
+      return importing(value, listing, deps);
+    case "near":
+      return blobMask(nearest(value, deps.symbols).keys(), listing);
+    case "rev":
+      // Which snapshot is searched was decided before; what is left of the leaf always holds.
+      return new Uint8Array(listing.files.length).fill(1);
+    case "ran":
+    case "failed": {
+      const paths = deps.executed(leaf.kind, value);
+      return maskOf(listing, ({ path }) => paths.has(path));
+    }
+    default:
+      return { message: `${leaf.kind}: cannot be answered here.`, hint: "Leave it out." };
+  }
+}
+
+/** The best BM25 of each blob whose symbols have words of a text. */
+function nearest(text: string, symbols: SymbolStore): Map<number, number> {
+  const scores = new Map<number, number>();
+  const words = wordExpression(text, "OR");
+  if (words === null) return scores;
+  for (const { blob, bm25 } of symbols.byWords(words, MAX_NEAR)) {
+    scores.set(blob, Math.max(bm25, scores.get(blob) ?? 0));
+  }
+  return scores;
+}
+
+/** BM25 of the blobs that the `near:` leaves of a plan find. */
+export function nearScores(plan: QueryPlan, symbols: SymbolStore): ReadonlyMap<number, number> {
+  const leaf = plan.facts.find(({ kind }) => kind === "near");
+  return leaf === undefined || !("value" in leaf) ? new Map() : nearest(leaf.value, symbols);
+}
+
+/** Blobs whose text may hold a name, which are those that may refer to it. */
+function* naming(name: string, listing: Listing, { blobs }: FactDeps): Generator<number> {
+  const plan = planTrigrams({ kind: "literal", text: name });
+  const found = plan.kind === "match" ? blobs.matching(plan.expression) : null;
+  for (const { blob } of listing.files) {
+    if (blob === null || blob.encoding === null) continue;
+    if (found === null || found.has(blob.id) || blob.chunks > 1) yield blob.id;
+  }
+}
+
+function referencing(name: string, kind: string | null, listing: Listing, deps: FactDeps): Mask {
+  const holders = new Set<number>();
+  for (const blob of new Set(naming(name, listing, deps))) {
+    const refers = deps.symbols
+      .references(blob)
+      .some((reference) => reference.name === name && (kind === null || reference.kind === kind));
+    if (refers) holders.add(blob);
+  }
+  return blobMask(holders, listing);
+}
+
+/** Files that define what a symbol calls, by name. */
+function calledBy(name: string, listing: Listing, deps: FactDeps): Mask {
+  const called = new Set<string>();
+  for (const blob of defining(name, listing, deps)) {
+    const { symbols } = deps.symbols.definitions(blob);
+    for (const { kind, name: callee, container } of deps.symbols.references(blob)) {
+      if (kind !== "call") continue;
+      for (let at = container; at !== null; at = symbols[at]?.container ?? null) {
+        if (symbols[at]?.name === name) called.add(callee);
+      }
+    }
+  }
+  const definers = new Set<number>();
+  for (const callee of called) {
+    for (const blob of defining(callee, listing, deps)) definers.add(blob);
+  }
+  return blobMask(definers, listing);
+}
+
+/** Blobs of the listing that define a name. */
+export function* defining(
+  name: string,
+  listing: Listing,
+  { symbols }: Pick<FactDeps, "symbols">,
+): Generator<number> {
+  const plan = planTrigrams({ kind: "literal", text: name });
+  const candidates = plan.kind === "match" ? symbols.matching(plan.expression) : listing.blobs;
+  for (const blob of candidates) {
+    if (listing.withBlob(blob).length === 0) continue;
+    if (symbols.definitions(blob).symbols.some((symbol) => symbol.name === name)) yield blob;
+  }
+}
+
+function importing(module: string, listing: Listing, deps: FactDeps): Mask {
+  const { matcher } = compilePattern({ kind: "literal", text: module }, { mode: "no" });
+  const holders = new Set<number>();
+  for (const blob of new Set(naming(module, listing, deps))) {
+    const { imports } = deps.symbols.definitions(blob);
+    if (imports.some(({ module: named }) => matcher?.test(new SearchText(named))))
+      holders.add(blob);
+  }
+  return blobMask(holders, listing);
+}
+
+function diffMask({ base, head }: DiffLeaf, listing: Listing, deps: FactDeps): Mask | Refused {
+  const after = deps.snapshots.named(head);
+  const before = base === null ? previous(after?.number ?? 0, deps) : deps.snapshots.named(base);
+  const unknown = after === null ? head : base !== null && before === null ? base : null;
+  if (unknown !== null) {
+    return {
+      message: `No snapshot is called ${JSON.stringify(unknown)}.`,
+      hint: "Name a snapshot by its number, ref or commit; list them with GET …/snapshots.",
+    };
+  }
+  const paths = new Set<string>();
+  const getTree = (oid: string) => deps.trees.get(oid);
+  for (const change of diffTrees(before?.root ?? null, after?.root ?? null, getTree)) {
+    paths.add(change.path);
+  }
+  return maskOf(listing, ({ path }) => paths.has(path));
+}
+
+/** The ready snapshot before one. */
+function previous(number: number, { snapshots }: FactDeps) {
+  return snapshots.list(number, 50).find(({ state }) => state === "ready") ?? null;
+}

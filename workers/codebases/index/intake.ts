@@ -1,0 +1,220 @@
+/** Takes snapshots in. Until one is complete nothing of it is seen, and then all of it. */
+import { IntakeError } from "../intake/errors.ts";
+import { MAX_INDEXED_BYTES } from "../intake/limits.ts";
+import type { BlobStore } from "./blobs.ts";
+import type { EventLog } from "./events.ts";
+import { describe, grammarFor, has, isSearched, type Listing } from "./listing.ts";
+import type { IncomingFile, SnapshotRow, SnapshotStore } from "./snapshots.ts";
+import type { SymbolStore } from "./symbols.ts";
+import type { DescribedFile, TreeStore } from "./trees.ts";
+import type {
+  MissingBlob,
+  NewSnapshot,
+  Refusal,
+  SnapshotCounts,
+  SnapshotError,
+  TakenBlob,
+  TakenFile,
+} from "./types.ts";
+
+/** Languages that counts name. */
+const MAX_LANGUAGES = 100;
+
+export interface IntakeDeps {
+  readonly blobs: BlobStore;
+  readonly trees: TreeStore;
+  readonly snapshots: SnapshotStore;
+  readonly symbols: SymbolStore;
+  readonly events: EventLog;
+}
+
+export type Completion =
+  | { readonly status: "ready" }
+  | { readonly status: "missing"; readonly missing: number }
+  | { readonly status: "failed"; readonly error: SnapshotError }
+  | Refusal;
+
+export class Intake {
+  readonly #deps: IntakeDeps;
+
+  constructor(deps: IntakeDeps) {
+    this.#deps = deps;
+  }
+
+  /** Begins a snapshot, or finds it when it was begun before; returns its number. */
+  begin(snapshot: NewSnapshot, now: number): number {
+    const { blobs, snapshots, events } = this.#deps;
+    const known = snapshots.withId(snapshot.id);
+    if (known !== null) return known.number;
+    const { manifest, source, ref } = snapshot;
+    const state = manifest === null ? "ingesting" : "receiving";
+    const number = snapshots.insert(snapshot, state, blobs.lastId(), now);
+    if (manifest !== null) this.#addManifest(number, manifest);
+    events.add("snapshot.begun", number, { source: source.kind, url: source.url, ref }, now);
+    return number;
+  }
+
+  /** The OIDs that are not stored. */
+  lacking(oids: readonly string[]): string[] {
+    const known = this.#deps.blobs.known(oids);
+    return oids.filter((oid) => !known.has(oid));
+  }
+
+  /** Those of the OIDs that a snapshot waits for. */
+  wanted(number: number, oids: readonly string[]): string[] {
+    return this.#deps.snapshots.wanted(number, oids);
+  }
+
+  /** Begins to read an archive from its start; what an earlier reading brought is left behind. */
+  read(
+    number: number,
+    now: number,
+  ): { readonly status: "reading"; readonly reading: number } | Refusal {
+    const refusal = this.#refusal(number, null);
+    if (refusal !== null) return refusal;
+    this.#deps.snapshots.touch(number, now);
+    return { status: "reading", reading: this.#deps.snapshots.beginReading(number) };
+  }
+
+  /**
+   * Takes files and contents; those that it has already change nothing. `reading` is of `read`, and 0
+   * for a manifest.
+   */
+  put(
+    number: number,
+    reading: number,
+    files: readonly TakenFile[],
+    contents: readonly TakenBlob[],
+    now: number,
+  ): { readonly status: "taken" } | Refusal {
+    const { blobs, snapshots } = this.#deps;
+    const refusal = this.#refusal(number, reading);
+    if (refusal !== null) return refusal;
+    const texts = new Map<string, string | null>();
+    for (const blob of contents) {
+      blobs.put(blob);
+      texts.set(blob.oid, blob.text);
+    }
+    for (const file of files) {
+      const text = texts.get(file.oid);
+      snapshots.addIncoming(number, file, text === undefined ? null : describe(file.path, text));
+    }
+    for (const [oid, text] of texts) {
+      for (const path of snapshots.undescribed(number, oid)) {
+        snapshots.setDescribed(number, path, describe(path, text));
+      }
+    }
+    snapshots.touch(number, now);
+    return { status: "taken" };
+  }
+
+  missing(number: number, after: string, limit: number): MissingBlob[] {
+    return this.#deps.snapshots.missing(number, after, limit);
+  }
+
+  /** Makes a snapshot ready in one commit, once nothing is missing. */
+  complete(number: number, reading: number, commit: string | null, now: number): Completion {
+    const { snapshots, trees, events } = this.#deps;
+    const row = snapshots.find(number);
+    const refusal = this.#refusal(number, reading);
+    if (refusal !== null || row === null) return refusal ?? { status: "not_found" };
+    const missing = snapshots.missingCount(number);
+    if (missing > 0) return { status: "missing", missing };
+    const files = snapshots.incoming(number);
+    if (files.length === 0) {
+      const message = "It holds no files. Check what was sent, or the folder it was made of.";
+      return this.fail(number, { code: "archive_empty", message, path: null }, now);
+    }
+    try {
+      const root = trees.put(files.map((file) => this.#described(file)));
+      const listing = trees.listing(root);
+      const counts = this.#counts(listing, row);
+      snapshots.setReady(number, { root, commit, counts }, now);
+      const waiting = this.#expectSymbols(listing);
+      events.add("snapshot.ready", number, { root, ...counts, symbols_waiting: waiting }, now);
+      return { status: "ready" };
+    } catch (error) {
+      if (!(error instanceof IntakeError)) throw error;
+      const { code, message, path = null } = error;
+      return this.fail(number, { code, message, path }, now);
+    }
+  }
+
+  fail(number: number, error: SnapshotError, now: number): Completion {
+    const refusal = this.#refusal(number, null);
+    if (refusal !== null) return refusal;
+    this.#deps.snapshots.setFailed(number, error);
+    this.#deps.events.add("snapshot.failed", number, { ...error }, now);
+    return { status: "failed", error };
+  }
+
+  #refusal(number: number, reading: number | null): Refusal | null {
+    const row = this.#deps.snapshots.find(number);
+    if (row === null) return { status: "not_found" };
+    const { state } = row;
+    if (state !== "receiving" && state !== "ingesting") return { status: "wrong_state", state };
+    return reading === null || reading === row.reading ? null : { status: "superseded" };
+  }
+
+  /** What has not changed since the newest snapshot is described as it was. */
+  #addManifest(number: number, manifest: readonly TakenFile[]): void {
+    const { blobs, snapshots, trees } = this.#deps;
+    const root = snapshots.latestReady()?.root ?? null;
+    const before = root === null ? null : trees.listing(root);
+    for (const file of manifest) {
+      const same = before?.at(file.path);
+      snapshots.addIncoming(number, file, same?.oid === file.oid ? same.described : null);
+      if (file.size > MAX_INDEXED_BYTES) blobs.put(tooLarge(file));
+    }
+  }
+
+  #described(file: IncomingFile): DescribedFile {
+    const { path, mode, oid, language, is_generated } = file;
+    if (is_generated !== null) return { path, mode, oid, language, generated: is_generated !== 0 };
+    const blob = this.#deps.blobs.named(oid);
+    const text = blob === null ? null : this.#deps.blobs.text(blob);
+    return { path, mode, oid, ...describe(path, text) };
+  }
+
+  #counts(listing: Listing, { first_blob }: SnapshotRow): SnapshotCounts {
+    const languages = new Map<string, number>();
+    let bytes = 0;
+    for (const { blob, language } of listing.files) {
+      bytes += blob?.size ?? 0;
+      if (language !== null) languages.set(language, (languages.get(language) ?? 0) + 1);
+    }
+    const count = (holds: (file: Listing["files"][number]) => boolean) =>
+      listing.files.filter(holds).length;
+    return {
+      files: listing.files.length,
+      bytes,
+      text_files: count(isSearched),
+      binary_files: count((file) => has(file, "binary")),
+      too_large_files: count((file) => has(file, "too_large")),
+      secret_files: count((file) => has(file, "secret")),
+      languages: [...languages]
+        .sort(([a, left], [b, right]) => right - left || (a < b ? -1 : 1))
+        .slice(0, MAX_LANGUAGES)
+        .map(([language, files]) => ({ language, files })),
+      parsable_files: count((file) => grammarFor(file) !== null),
+      new_blobs: [...listing.blobs].filter((id) => id > first_blob).length,
+    };
+  }
+
+  /** Returns how many blobs a parser is still to see. */
+  #expectSymbols(listing: Listing): number {
+    let waiting = 0;
+    for (const file of listing.files) {
+      const grammar = grammarFor(file);
+      const { blob, path } = file;
+      if (grammar === null || blob === null) continue;
+      if (this.#deps.symbols.expect(blob.id, grammar, path)) waiting += 1;
+    }
+    return waiting;
+  }
+}
+
+function tooLarge({ oid, size }: TakenFile): TakenBlob {
+  const nothing = { text: null, encoding: null, deflated: null, lines: 0, secrets: 0 };
+  return { oid, size, sha256: "", minified: false, ...nothing };
+}

@@ -1,0 +1,288 @@
+/**
+ * The Durable Object of one codebase: RPC surface and alarm. What is behind it decides and stores;
+ * contents are read and parsed elsewhere, and come here in small pieces.
+ */
+import { DurableObject } from "cloudflare:workers";
+import type { ParsedFile } from "../languages/parsed-file.ts";
+import { BlobStore } from "./blobs.ts";
+import {
+  Browser,
+  type FilePage,
+  type FilePageRequest,
+  type FoundFile,
+  type TreeFound,
+} from "./browser.ts";
+import { EventLog } from "./events.ts";
+import { type Completion, Intake } from "./intake.ts";
+import type { IndexJob } from "./jobs.ts";
+import { SCHEMA } from "./schema.ts";
+import { Searcher } from "./search.ts";
+import type { SearchAnswer, SearchRequest } from "./search-types.ts";
+import { type SnapshotRow, SnapshotStore } from "./snapshots.ts";
+import { SymbolStore } from "./symbols.ts";
+import { TreeStore } from "./trees.ts";
+import type {
+  IndexEvent,
+  MissingBlob,
+  NewSnapshot,
+  Refusal,
+  Snapshot,
+  SnapshotError,
+  TakenBlob,
+  TakenFile,
+} from "./types.ts";
+import { Upkeep } from "./upkeep.ts";
+
+export interface IndexPorts {
+  readonly send: (env: Env, jobs: readonly IndexJob[]) => Promise<void>;
+  /** Tells lists of the newest ready snapshot. */
+  readonly project: (env: Env, codebaseId: string, summary: IndexSummary) => Promise<void>;
+}
+
+export interface IndexSummary {
+  /** The newest ready snapshot as JSON. */
+  readonly latest: string | null;
+  readonly snapshots: number;
+  /** ms since 1970. */
+  readonly at: number;
+}
+
+/** How often progress is told at most. */
+const PROGRESS_MS = 500;
+
+export abstract class CodebaseIndexBase extends DurableObject<Env> {
+  readonly #blobs: BlobStore;
+  readonly #trees: TreeStore;
+  readonly #snapshots: SnapshotStore;
+  readonly #symbols: SymbolStore;
+  readonly #events: EventLog;
+  readonly #intake: Intake;
+  readonly #upkeep: Upkeep;
+  readonly #searcher: Searcher;
+  readonly #browser: Browser;
+  #armedAt: number | null = null;
+  #toldAt = 0;
+
+  constructor(context: DurableObjectState, env: Env, ports: IndexPorts) {
+    super(context, env);
+    const { sql } = context.storage;
+    sql.exec(SCHEMA);
+    const blobs = new BlobStore(sql);
+    const trees = new TreeStore(sql, blobs);
+    const snapshots = new SnapshotStore(sql);
+    const symbols = new SymbolStore(sql);
+    const events = new EventLog(sql);
+    const stores = { blobs, trees, snapshots, symbols, events };
+    const codebaseId = context.id.name ?? "unnamed";
+    this.#blobs = blobs;
+    this.#trees = trees;
+    this.#snapshots = snapshots;
+    this.#symbols = symbols;
+    this.#events = events;
+    this.#intake = new Intake(stores);
+    this.#upkeep = new Upkeep({
+      ...stores,
+      sql,
+      codebaseId,
+      intake: this.#intake,
+      send: (jobs) => ports.send(env, jobs),
+      project: () => ports.project(env, codebaseId, this.#summary()),
+    });
+    this.#searcher = new Searcher({
+      ...stores,
+      executed: () => new Set(),
+      yielded: async () => {
+        await scheduler.wait(0);
+        return Date.now();
+      },
+    });
+    this.#browser = new Browser(stores);
+  }
+
+  /** Begins a snapshot; the same id again finds it. */
+  begin(snapshot: NewSnapshot): Snapshot {
+    const number = this.#intake.begin(snapshot, Date.now());
+    this.#arm();
+    return this.#found(number);
+  }
+
+  lacking(oids: readonly string[]): string[] {
+    return this.#intake.lacking(oids);
+  }
+
+  wanted(number: number, oids: readonly string[]): string[] {
+    return this.#intake.wanted(number, oids);
+  }
+
+  read(number: number): { readonly status: "reading"; readonly reading: number } | Refusal {
+    return this.#intake.read(number, Date.now());
+  }
+
+  put(
+    number: number,
+    reading: number,
+    files: readonly TakenFile[],
+    contents: readonly TakenBlob[],
+  ): { readonly status: "taken" } | Refusal {
+    const now = Date.now();
+    const outcome = this.#intake.put(number, reading, files, contents, now);
+    if (outcome.status === "taken" && now - this.#toldAt >= PROGRESS_MS) {
+      this.#toldAt = now;
+      const progress = { files: this.#snapshots.incomingCount(number) };
+      this.#events.add("snapshot.progress", number, progress, now);
+    }
+    this.#upkeep.stored();
+    return outcome;
+  }
+
+  missing(number: number, after: string, limit: number): MissingBlob[] {
+    return this.#intake.missing(number, after, limit);
+  }
+
+  complete(number: number, reading: number, commit: string | null): Completion {
+    const outcome = this.#intake.complete(number, reading, commit, Date.now());
+    this.#upkeep.settled();
+    this.#arm();
+    return outcome;
+  }
+
+  fail(number: number, error: SnapshotError): Completion {
+    const outcome = this.#intake.fail(number, error, Date.now());
+    this.#upkeep.removed();
+    this.#upkeep.settled();
+    this.#arm();
+    return outcome;
+  }
+
+  snapshot(name: string | null): Snapshot | null {
+    const row = name === null ? this.#snapshots.latestReady() : this.#snapshots.named(name);
+    return row === null ? null : this.#document(row);
+  }
+
+  /** Newest first, those below a number; one more than a page has. */
+  snapshotsBelow(before: number | null, limit: number): Snapshot[] {
+    return this.#snapshots.list(before, limit).map((row) => this.#document(row));
+  }
+
+  /** False when there is none of that number. */
+  removeSnapshot(number: number): boolean {
+    if (this.#snapshots.find(number) === null) return false;
+    this.#snapshots.remove(number);
+    this.#trees.forgetListings();
+    this.#events.add("snapshot.deleted", number, {}, Date.now());
+    this.#upkeep.removed();
+    this.#upkeep.settled();
+    this.#arm();
+    return true;
+  }
+
+  files(snapshot: string | null, request: FilePageRequest): FilePage | null {
+    return this.#browser.files(snapshot, request);
+  }
+
+  tree(snapshot: string | null, path: string): TreeFound | null {
+    return this.#browser.tree(snapshot, path);
+  }
+
+  file(snapshot: string | null, path: string): FoundFile | null {
+    return this.#browser.file(snapshot, path);
+  }
+
+  search(request: SearchRequest): Promise<SearchAnswer> {
+    return this.#searcher.search(request, Date.now());
+  }
+
+  /** Texts of those blobs that still wait for a parser. */
+  sources(blobs: readonly number[]): { blob: number; oid: string; path: string; text: string }[] {
+    const rows = this.#blobs.ofIds(blobs);
+    return this.#symbols.waiting(blobs).flatMap(({ blob, path }) => {
+      const row = rows.get(blob);
+      const text = row === undefined ? null : this.#blobs.text(row);
+      return row === undefined || text === null ? [] : [{ blob, oid: row.oid, path, text }];
+    });
+  }
+
+  putParsed(grammar: string, parsed: readonly (readonly [blob: number, file: ParsedFile])[]): void {
+    const now = Date.now();
+    const known = this.#blobs.ofIds(parsed.map(([blob]) => blob));
+    for (const [blob, file] of parsed) {
+      if (known.has(blob)) this.#symbols.put(blob, grammar, file);
+    }
+    const isDone = this.#symbols.due(now, 1).length === 0;
+    if (isDone) {
+      this.#events.add("symbols.ready", null, {}, now);
+      this.#upkeep.settled();
+    }
+    this.#arm();
+  }
+
+  /** Those after a number; waits for the next when there is none. */
+  async events(
+    after: number,
+    snapshot: number | null,
+    limit: number,
+    waitMs: number,
+  ): Promise<IndexEvent[]> {
+    const known = this.#events.after(after, snapshot, limit);
+    if (known.length > 0 || waitMs <= 0) return known;
+    await this.#events.next(waitMs);
+    return this.#events.after(after, snapshot, limit);
+  }
+
+  /** Forgets all, its tables too: nothing calls it after that. */
+  async destroy(): Promise<void> {
+    await this.ctx.storage.deleteAlarm();
+    await this.ctx.storage.deleteAll();
+  }
+
+  override async alarm(): Promise<void> {
+    this.#armedAt = null;
+    await this.#upkeep.turn(Date.now());
+    this.#arm();
+  }
+
+  #arm(): void {
+    const at = this.#upkeep.dueAt(Date.now());
+    if (at === null || (this.#armedAt !== null && this.#armedAt <= at)) return;
+    this.#armedAt = at;
+    this.ctx.waitUntil(this.ctx.storage.setAlarm(Math.ceil(at)));
+  }
+
+  #summary(): IndexSummary {
+    const row = this.#snapshots.latestReady();
+    return {
+      latest: row === null ? null : JSON.stringify(this.#document(row)),
+      snapshots: this.#snapshots.count(),
+      at: Date.now(),
+    };
+  }
+
+  #found(number: number): Snapshot {
+    const row = this.#snapshots.find(number);
+    if (row === null) throw new Error(`Snapshot ${number} is gone.`);
+    return this.#document(row);
+  }
+
+  #document(row: SnapshotRow): Snapshot {
+    const { number, id, state, ref, source, root, counts, error, created_at, ready_at } = row;
+    const isOpen = state === "receiving" || state === "ingesting";
+    return {
+      ...{ number, id, state, ref, source, root, counts, error, created_at, ready_at },
+      commit: row.commit_oid,
+      symbols: this.#symbolsOf(row),
+      received: {
+        files: isOpen ? this.#snapshots.incomingCount(number) : (counts?.files ?? 0),
+        missing: state === "receiving" ? this.#snapshots.missingCount(number) : 0,
+      },
+    };
+  }
+
+  #symbolsOf({ root, counts }: SnapshotRow): Snapshot["symbols"] {
+    const of = counts?.parsable_files ?? 0;
+    const waiting = [...this.#symbols.waitingBlobs()];
+    if (root === null || waiting.length === 0) return { parsed: root === null ? 0 : of, of };
+    const listing = this.#trees.listing(root);
+    const pending = waiting.reduce((sum, blob) => sum + listing.withBlob(blob).length, 0);
+    return { parsed: of - pending, of };
+  }
+}

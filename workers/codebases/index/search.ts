@@ -1,0 +1,260 @@
+/** Answers a search of one snapshot, a page at a time, to the very end of its results. */
+import { parseQuery } from "../query/parse.ts";
+import { explain, planQuery, type QueryPlan } from "../query/plan.ts";
+import { printQuery } from "../query/print.ts";
+import type { QueryNote, QueryProblem } from "../query/problem.ts";
+import { type FactLeaf, leavesOf, type Query, type ResultType } from "../query/query.ts";
+import { blobMask, evaluate, type Mask } from "./candidates.ts";
+import { type Cursor, digest, readCursor, writeCursor } from "./cursor.ts";
+import { type FactDeps, nearScores, prepareFacts } from "./facts.ts";
+import { has, type Listing } from "./listing.ts";
+import type {
+  FileResult,
+  Receipt,
+  SearchAnswer,
+  SearchRequest,
+  SkippedFiles,
+} from "./search-types.ts";
+import type { SnapshotRow } from "./snapshots.ts";
+import { orderOf, Windows } from "./windows.ts";
+
+export interface SearchDeps extends FactDeps {
+  /** Lets others have the object between two windows, and tells the time after. */
+  readonly yielded: () => Promise<number>;
+}
+
+interface Prepared {
+  readonly plan: QueryPlan;
+  readonly notes: readonly QueryNote[];
+  readonly row: SnapshotRow & { readonly root: string };
+}
+
+interface SearchPage {
+  readonly items: readonly FileResult[];
+  /** Where the next page goes on. */
+  readonly cursor: Cursor;
+  /** Files, bytes and skipped files up to the end of the last window. */
+  readonly read: Pick<Cursor, "f" | "b" | "c">;
+}
+
+/** Types that a codebase's files are not. */
+const ELSEWHERE: Readonly<Partial<Record<ResultType, string>>> = {
+  commit: "Commits are not indexed. List the snapshots, or compare two with GET …/diff.",
+  diff: "Compare two snapshots with GET …/diff, or filter by diff:base..head.",
+  repo: "List codebases with GET /api/v1/codebases, or search them all with POST /api/v1/search.",
+};
+
+export class Searcher {
+  readonly #deps: SearchDeps;
+
+  constructor(deps: SearchDeps) {
+    this.#deps = deps;
+  }
+
+  async search(request: SearchRequest, now: number): Promise<SearchAnswer> {
+    const prepared = this.#prepare(request);
+    if ("status" in prepared) return prepared;
+    const { plan, notes, row } = prepared;
+    const listing = this.#deps.trees.listing(row.root);
+    const outcome = prepareFacts(plan, listing, this.#deps);
+    if (outcome.problems !== null) return { status: "invalid", problems: outcome.problems };
+    const { facts } = outcome;
+
+    const asked = digest(printQuery(plan.query), request.syntax, String(request.max_matches));
+    const pending = this.#pendingSymbols(listing);
+    const cursor = request.cursor === null ? null : readCursor(request.cursor, asked);
+    if (request.cursor !== null && cursor?.n !== row.number) return { status: "invalid_cursor" };
+    const from = cursor ?? firstCursor(row, asked, pending === 0);
+
+    const { blobs, symbols } = this.#deps;
+    const candidates = evaluate(plan.candidates, {
+      ...{ listing, blobs, symbols, facts },
+      codebase: request.codebase,
+    });
+    const first = from.s ? this.#definers(plan, listing) : null;
+    const order = orderOf(candidates, first, listing);
+    const windows = new Windows({
+      ...{ listing, blobs, symbols, plan, facts, request },
+      near: nearScores(plan, symbols),
+      usesSymbols: from.s,
+    });
+    const page = await this.#page(windows, order, from, request, now);
+    const next = page.cursor.w < order.length || page.cursor.o > 0 ? page.cursor : null;
+    return {
+      status: "found",
+      type: plan.resultType,
+      items: page.items,
+      next_cursor: next === null ? null : writeCursor(next),
+      receipt: receiptOf(row, listing, {
+        ...{ plan, order, pending, next },
+        last: { ...page.cursor, ...page.read },
+      }),
+      notes,
+      plan: request.explain ? explain(plan) : null,
+    };
+  }
+
+  #prepare(request: SearchRequest): Prepared | SearchAnswer {
+    const { query, problems, notes } = parseQuery(request.query, request.syntax);
+    if (problems !== null) return { status: "invalid", problems };
+    const { plan, problems: faults } = planQuery(query, { syntax: request.syntax });
+    if (faults !== null) return { status: "invalid", problems: faults };
+    const misplaced = placementProblems(query, plan);
+    if (misplaced.length > 0) return { status: "invalid", problems: misplaced };
+    const rev = revOf(query);
+    const { snapshots } = this.#deps;
+    const name = rev?.value ?? request.snapshot;
+    const row = name === null ? snapshots.latestReady() : snapshots.named(name);
+    if (row === null || row.state !== "ready" || row.root === null) {
+      if (rev === null) return { status: "no_snapshot" };
+      const { start, end } = rev;
+      const hint = "Name it by its number, ref or commit; list them with GET …/snapshots.";
+      const message = `No snapshot is called ${JSON.stringify(rev.value)}.`;
+      return { status: "invalid", problems: [{ message, hint, start, end }] };
+    }
+    return { plan, notes, row: { ...row, root: row.root } };
+  }
+
+  /** Windows until the page is full, the candidates are through, or the time is over. */
+  async #page(
+    windows: Windows,
+    order: Uint32Array,
+    from: Cursor,
+    { limit, deadline_ms }: SearchRequest,
+    now: number,
+  ): Promise<SearchPage> {
+    const items: FileResult[] = [];
+    let read = { f: from.f, b: from.b, c: from.c };
+    let cursor = from;
+    let time = now;
+    while (cursor.w < order.length && items.length < limit && time - now < deadline_ms) {
+      const window = windows.at(cursor.w, order);
+      const taken = window.results.slice(cursor.o, cursor.o + limit - items.length);
+      items.push(...taken);
+      const o = cursor.o + taken.length;
+      const d = digest(
+        cursor.d,
+        JSON.stringify(taken.map(({ path, oid, matches }) => [path, oid, matches])),
+      );
+      read = {
+        f: cursor.f + window.searched,
+        b: cursor.b + window.bytes,
+        c: cursor.c + window.too_costly,
+      };
+      // A window that is left in the middle is read again by the next page, and counted once.
+      cursor =
+        o < window.results.length
+          ? { ...cursor, o, d }
+          : { ...cursor, ...read, w: window.end, o: 0, d };
+      if (cursor.w < order.length && items.length < limit) time = await this.#deps.yielded();
+    }
+    return { items, cursor, read };
+  }
+
+  /** Files that define what the query names: they are read first. */
+  #definers(plan: QueryPlan, listing: Listing): Mask | null {
+    const { candidates } = plan;
+    const matches =
+      candidates.kind === "and" || candidates.kind === "or"
+        ? candidates.operands.flatMap((operand) =>
+            operand.kind === "or" ? operand.operands : [operand],
+          )
+        : [candidates];
+    const expressions = matches.flatMap((each) => (each.kind === "match" ? [each.expression] : []));
+    if (expressions.length === 0) return null;
+    const found = expressions.flatMap((each) => [...this.#deps.symbols.matching(each)]);
+    return blobMask(found, listing);
+  }
+
+  /** Files of a language with a grammar that no parser has seen yet. */
+  #pendingSymbols(listing: Listing): number {
+    let pending = 0;
+    for (const blob of this.#deps.symbols.waitingBlobs()) {
+      pending += listing.withBlob(blob).length;
+    }
+    return pending;
+  }
+}
+
+function firstCursor({ number }: SnapshotRow, asked: string, usesSymbols: boolean): Cursor {
+  return { n: number, q: asked, s: usesSymbols, w: 0, o: 0, f: 0, b: 0, c: 0, d: "" };
+}
+
+function placementProblems(query: Query, plan: QueryPlan): QueryProblem[] {
+  const problems: QueryProblem[] = [];
+  const hint = ELSEWHERE[plan.resultType];
+  for (const { leaf, negated } of leavesOf(query)) {
+    const { start, end } = leaf;
+    if (leaf.kind === "type" && hint !== undefined) {
+      problems.push({ message: `type:${leaf.type} cannot be searched here.`, hint, start, end });
+    }
+    if (leaf.kind === "rev" && (negated || revOf(query) !== leaf)) {
+      const message = "rev: says which snapshot the whole query is about.";
+      problems.push({ message, hint: "Write it once, outside of OR and NOT.", start, end });
+    }
+  }
+  return problems;
+}
+
+/** The one leaf that names the snapshot. */
+function revOf(query: Query): FactLeaf | null {
+  const operands = query.kind === "and" ? query.operands : [query];
+  const found = operands.filter((operand): operand is FactLeaf => operand.kind === "rev");
+  return found.length === 1 ? (found[0] ?? null) : null;
+}
+
+interface Searched {
+  readonly plan: QueryPlan;
+  readonly order: Uint32Array;
+  readonly pending: number;
+  readonly next: Cursor | null;
+  readonly last: Cursor;
+}
+
+function receiptOf(
+  row: Prepared["row"],
+  listing: Listing,
+  { plan, order, pending, next, last }: Searched,
+): Receipt {
+  const count = (holds: (file: Listing["files"][number]) => boolean) =>
+    listing.files.filter(holds).length;
+  const asksSymbols = [...leavesOf(plan.query)].some(({ leaf }) =>
+    ["symbol", "ref", "calls", "calledby", "implements", "imports", "near"].includes(leaf.kind),
+  );
+  const skipped: SkippedFiles = {
+    binary: count((file) => has(file, "binary")),
+    too_large: count((file) => has(file, "too_large")),
+    symlink: count((file) => has(file, "symlink")),
+    submodule: count((file) => has(file, "submodule")),
+    too_costly: last.c,
+    symbols_pending: asksSymbols || plan.resultType === "symbol" ? pending : 0,
+  };
+  const reason = reasonOf(next, skipped);
+  return {
+    snapshot: row.number,
+    root: row.root,
+    files: listing.files.length,
+    candidates: order.length,
+    searched: last.f,
+    bytes_searched: last.b,
+    skipped,
+    exhaustive: reason === null,
+    reason,
+    digest: digest(row.root, last.q, last.d),
+  };
+}
+
+/** What is binary, a link or a submodule holds no text to search: it does not make an answer partial. */
+function reasonOf(next: Cursor | null, skipped: SkippedFiles): string | null {
+  if (next !== null) return "There are more files to search: send next_cursor.";
+  if (skipped.too_large > 0) {
+    return `${skipped.too_large} files are larger than 8 MiB, of which only paths are searched.`;
+  }
+  if (skipped.too_costly > 0) {
+    return `The expression would take too long in ${skipped.too_costly} large files. Make it simpler, or narrow it by path.`;
+  }
+  if (skipped.symbols_pending > 0) {
+    return `The symbols of ${skipped.symbols_pending} files are still being read. Ask again in a moment.`;
+  }
+  return null;
+}

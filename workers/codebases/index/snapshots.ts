@@ -1,0 +1,278 @@
+/** Snapshots and what is on its way into them. */
+import { z } from "zod";
+import type { Described } from "./listing.ts";
+import {
+  type MissingBlob,
+  type NewSnapshot,
+  SNAPSHOT_STATES,
+  type SnapshotCounts,
+  type SnapshotError,
+  SOURCE_KINDS,
+  type TakenFile,
+} from "./types.ts";
+
+const json = <Schema extends z.ZodType>(schema: Schema) =>
+  z
+    .string()
+    .transform((text): unknown => JSON.parse(text))
+    .pipe(schema);
+/** Written by this object alone. */
+const counts = json(z.custom<SnapshotCounts>((value) => typeof value === "object"));
+const error = json(z.custom<SnapshotError>((value) => typeof value === "object"));
+
+const snapshotRow = z.object({
+  number: z.number(),
+  id: z.string(),
+  state: z.enum(SNAPSHOT_STATES),
+  ref: z.string().nullable(),
+  commit_oid: z.string().nullable(),
+  source: json(z.object({ kind: z.enum(SOURCE_KINDS), url: z.string().nullable() })),
+  root: z.string().nullable(),
+  counts: counts.nullable(),
+  error: error.nullable(),
+  created_at: z.number(),
+  touched_at: z.number(),
+  ready_at: z.number().nullable(),
+  first_blob: z.number(),
+  tries: z.number(),
+  /** Counts the readings of its archive; only the last one may add to it. */
+  reading: z.number(),
+});
+export type SnapshotRow = z.output<typeof snapshotRow>;
+
+const incomingRow = z.object({
+  path: z.string(),
+  mode: z.enum(["file", "executable", "symlink"]),
+  oid: z.string(),
+  size: z.number(),
+  language: z.string().nullable(),
+  is_generated: z.number().nullable(),
+});
+export type IncomingFile = z.output<typeof incomingRow>;
+
+const count = z.object({ count: z.number() });
+const missingRow = z.object({ oid: z.string(), size: z.number(), path: z.string() });
+
+const MISSING =
+  "FROM incoming AS i WHERE i.snapshot = ? AND NOT EXISTS (SELECT 1 FROM blobs AS b WHERE b.oid = i.oid)";
+
+export class SnapshotStore {
+  readonly #sql: SqlStorage;
+
+  constructor(sql: SqlStorage) {
+    this.#sql = sql;
+  }
+
+  find(number: number): SnapshotRow | null {
+    return this.#rows("WHERE number = ?", number)[0] ?? null;
+  }
+
+  withId(id: string): SnapshotRow | null {
+    return this.#rows("WHERE id = ?", id)[0] ?? null;
+  }
+
+  latestReady(): SnapshotRow | null {
+    return this.#rows("WHERE state = 'ready' ORDER BY number DESC LIMIT 1")[0] ?? null;
+  }
+
+  /** The newest ready one that a name means: a number, a ref, or a commit or the beginning of one. */
+  named(name: string): SnapshotRow | null {
+    if (/^\d{1,9}$/.test(name)) {
+      const found = this.find(Number(name));
+      if (found !== null) return found;
+    }
+    const newest = "AND state = 'ready' ORDER BY number DESC LIMIT 1";
+    const byRef = this.#rows(`WHERE ref = ? ${newest}`, name)[0];
+    if (byRef !== undefined) return byRef;
+    if (!/^[0-9a-f]{4,40}$/.test(name)) return this.withId(name);
+    return (
+      this.#rows(`WHERE commit_oid >= ?1 AND commit_oid < ?1 || 'g' ${newest}`, name)[0] ??
+      this.#rows(`WHERE root >= ?1 AND root < ?1 || 'g' ${newest}`, name)[0] ??
+      null
+    );
+  }
+
+  /** Newest first, those below `before`. */
+  list(before: number | null, limit: number): SnapshotRow[] {
+    return this.#rows(
+      "WHERE number < ? ORDER BY number DESC LIMIT ?",
+      before ?? Number.MAX_SAFE_INTEGER,
+      limit,
+    );
+  }
+
+  count(): number {
+    return this.#count("SELECT count(*) AS count FROM snapshots");
+  }
+
+  inState(state: SnapshotRow["state"]): SnapshotRow[] {
+    return this.#rows("WHERE state = ? ORDER BY number", state);
+  }
+
+  insert(
+    { id, ref, commit, source }: NewSnapshot,
+    state: SnapshotRow["state"],
+    firstBlob: number,
+    now: number,
+  ): number {
+    const [row] = this.#sql
+      .exec(
+        `INSERT INTO snapshots (id, state, ref, commit_oid, source, created_at, touched_at, first_blob)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?) RETURNING number`,
+        id,
+        state,
+        ref,
+        commit,
+        JSON.stringify(source),
+        now,
+        now,
+        firstBlob,
+      )
+      .toArray();
+    return z.object({ number: z.number() }).parse(row).number;
+  }
+
+  setReady(
+    number: number,
+    { root, commit, counts }: { root: string; commit: string | null; counts: SnapshotCounts },
+    now: number,
+  ): void {
+    this.#sql.exec(
+      `UPDATE snapshots SET state = 'ready', root = ?, commit_oid = coalesce(commit_oid, ?),
+         counts = ?, ready_at = ? WHERE number = ?`,
+      root,
+      commit,
+      JSON.stringify(counts),
+      now,
+      number,
+    );
+    this.dropIncoming(number);
+  }
+
+  setFailed(number: number, problem: SnapshotError): void {
+    this.#sql.exec(
+      "UPDATE snapshots SET state = 'failed', error = ? WHERE number = ?",
+      JSON.stringify(problem),
+      number,
+    );
+    this.dropIncoming(number);
+  }
+
+  touch(number: number, now: number): void {
+    this.#sql.exec("UPDATE snapshots SET touched_at = ? WHERE number = ?", now, number);
+  }
+
+  /** Begins to read its archive from the start. */
+  beginReading(number: number): number {
+    this.dropIncoming(number);
+    const row = this.#sql
+      .exec("UPDATE snapshots SET reading = reading + 1 WHERE number = ? RETURNING reading", number)
+      .one();
+    return z.object({ reading: z.number() }).parse(row).reading;
+  }
+
+  /** Counts one more try to read its archive. */
+  setTried(number: number, now: number): void {
+    this.#sql.exec(
+      "UPDATE snapshots SET tries = tries + 1, touched_at = ? WHERE number = ?",
+      now,
+      number,
+    );
+  }
+
+  remove(number: number): void {
+    this.dropIncoming(number);
+    this.#sql.exec("DELETE FROM snapshots WHERE number = ?", number);
+  }
+
+  addIncoming(number: number, file: TakenFile, described: Described | null): void {
+    this.#sql.exec(
+      "INSERT OR REPLACE INTO incoming VALUES (?, ?, ?, ?, ?, ?, ?)",
+      number,
+      file.path,
+      file.mode,
+      file.oid,
+      file.size,
+      described?.language ?? null,
+      described === null ? null : described.generated ? 1 : 0,
+    );
+  }
+
+  /** Paths of one content that are not described yet. */
+  undescribed(number: number, oid: string): string[] {
+    return this.#sql
+      .exec(
+        "SELECT path FROM incoming WHERE snapshot = ? AND oid = ? AND is_generated IS NULL",
+        number,
+        oid,
+      )
+      .toArray()
+      .map((row) => z.object({ path: z.string() }).parse(row).path);
+  }
+
+  setDescribed(number: number, path: string, { language, generated }: Described): void {
+    this.#sql.exec(
+      "UPDATE incoming SET language = ?, is_generated = ? WHERE snapshot = ? AND path = ?",
+      language,
+      generated ? 1 : 0,
+      number,
+      path,
+    );
+  }
+
+  incoming(number: number): IncomingFile[] {
+    const rows = this.#sql.exec(
+      "SELECT path, mode, oid, size, language, is_generated FROM incoming WHERE snapshot = ?",
+      number,
+    );
+    return [...rows].map((row) => incomingRow.parse(row));
+  }
+
+  incomingCount(number: number): number {
+    return this.#count("SELECT count(*) AS count FROM incoming WHERE snapshot = ?", number);
+  }
+
+  missingCount(number: number): number {
+    return this.#count(`SELECT count(DISTINCT i.oid) AS count ${MISSING}`, number);
+  }
+
+  /** In the order of the OIDs, those above `after`. */
+  missing(number: number, after: string, limit: number): MissingBlob[] {
+    return this.#sql
+      .exec(
+        `SELECT i.oid, min(i.size) AS size, min(i.path) AS path ${MISSING} AND i.oid > ?
+         GROUP BY i.oid ORDER BY i.oid LIMIT ?`,
+        number,
+        after,
+        limit,
+      )
+      .toArray()
+      .map((row) => missingRow.parse(row));
+  }
+
+  wanted(number: number, oids: readonly string[]): string[] {
+    return this.#sql
+      .exec(
+        `SELECT DISTINCT i.oid ${MISSING} AND i.oid IN (SELECT value FROM json_each(?))`,
+        number,
+        JSON.stringify(oids),
+      )
+      .toArray()
+      .map((row) => z.object({ oid: z.string() }).parse(row).oid);
+  }
+
+  dropIncoming(number: number): void {
+    this.#sql.exec("DELETE FROM incoming WHERE snapshot = ?", number);
+  }
+
+  #count(query: string, ...parameters: SqlStorageValue[]): number {
+    return count.parse(this.#sql.exec(query, ...parameters).one()).count;
+  }
+
+  #rows(tail: string, ...parameters: SqlStorageValue[]): SnapshotRow[] {
+    return this.#sql
+      .exec(`SELECT * FROM snapshots ${tail}`, ...parameters)
+      .toArray()
+      .map((row) => snapshotRow.parse(row));
+  }
+}

@@ -1,0 +1,166 @@
+/** Trees of snapshots: equal folders are one tree, whatever snapshots they are in. */
+import { z } from "zod";
+import { Attributes, type AttributesFile, isAttributesFile } from "../intake/attributes.ts";
+import { type EntryMode, GIT_MODES, modeOfNumber, type TreeEntry } from "../intake/git-objects.ts";
+import { buildTrees } from "../intake/trees.ts";
+import type { Blob, BlobStore } from "./blobs.ts";
+import { type Described, Listing, listFile } from "./listing.ts";
+import { Parts } from "./parts.ts";
+
+const entriesSchema = z.array(
+  z.tuple([
+    z.string(),
+    z.number(),
+    z.string(),
+    z.string().nullable(),
+    z.union([z.literal(0), z.literal(1)]),
+  ]),
+);
+const idRow = z.object({ id: z.number() });
+
+/** Files that listings in memory have together. */
+const MAX_LISTED_FILES = 250_000;
+
+/** An entry of a tree, with what is known of a file by its name and content. */
+export interface StoredEntry extends TreeEntry, Described {}
+
+export interface DescribedFile extends Described {
+  readonly path: string;
+  readonly mode: Exclude<EntryMode, "tree">;
+  readonly oid: string;
+}
+
+export class TreeStore {
+  readonly #sql: SqlStorage;
+  readonly #blobs: BlobStore;
+  readonly #entries: Parts;
+  readonly #listings = new Map<string, Listing>();
+
+  constructor(sql: SqlStorage, blobs: BlobStore) {
+    this.#sql = sql;
+    this.#blobs = blobs;
+    this.#entries = new Parts(sql, "tree_entries");
+  }
+
+  /** Stores the trees of all files; returns the OID of the top one. */
+  put(files: readonly DescribedFile[]): string {
+    const { root, trees } = buildTrees(files);
+    const described = new Map(files.map((file) => [`${nameOf(file.path)}\n${file.oid}`, file]));
+    for (const [oid, entries] of trees) {
+      if (this.#idOf(oid) !== null) continue;
+      const [row] = this.#sql
+        .exec("INSERT INTO trees (oid) VALUES (?) RETURNING id", oid)
+        .toArray();
+      const packed = entries.map((entry) => {
+        const known = described.get(`${entry.name}\n${entry.oid}`);
+        return [
+          entry.name,
+          GIT_MODES[entry.mode],
+          entry.oid,
+          known?.language ?? null,
+          known?.generated ? 1 : 0,
+        ];
+      });
+      this.#entries.putText(idRow.parse(row).id, JSON.stringify(packed));
+    }
+    return root;
+  }
+
+  /** The entries of a tree in git's order; undefined when it is not stored. */
+  get(oid: string): StoredEntry[] | undefined {
+    const id = this.#idOf(oid);
+    const text = id === null ? null : this.#entries.getText(id);
+    if (text === null) return undefined;
+    return entriesSchema
+      .parse(JSON.parse(text))
+      .flatMap(([name, number, child, language, flag]) => {
+        const mode = modeOfNumber(number);
+        return mode === undefined
+          ? []
+          : [{ name, mode, oid: child, language, generated: flag === 1 }];
+      });
+  }
+
+  /** Every file below a tree; kept in memory for the next search. */
+  listing(root: string): Listing {
+    const known = this.#listings.get(root);
+    if (known !== undefined) {
+      this.#listings.delete(root);
+      this.#listings.set(root, known);
+      return known;
+    }
+    const listing = this.#load(root);
+    this.#listings.set(root, listing);
+    let files = 0;
+    for (const each of this.#listings.values()) files += each.files.length;
+    for (const [oldest, each] of this.#listings) {
+      if (files <= MAX_LISTED_FILES || oldest === root) break;
+      files -= each.files.length;
+      this.#listings.delete(oldest);
+    }
+    return listing;
+  }
+
+  forgetListings(): void {
+    this.#listings.clear();
+  }
+
+  remove(oid: string): void {
+    const id = this.#idOf(oid);
+    if (id === null) return;
+    this.#entries.remove(id);
+    this.#sql.exec("DELETE FROM trees WHERE id = ?", id);
+  }
+
+  /** OIDs of all trees that are stored. */
+  *oids(): Generator<string> {
+    for (const [oid] of this.#sql.exec("SELECT oid FROM trees").raw()) {
+      if (typeof oid === "string") yield oid;
+    }
+  }
+
+  #load(root: string): Listing {
+    const files = [...this.#walk(root, "")];
+    const ids = this.#blobs.known([...new Set(files.map(({ oid }) => oid))]);
+    const blobs = this.#blobs.ofIds([...ids.values()]);
+    const blobOf = (oid: string): Blob | null => {
+      const id = ids.get(oid);
+      return id === undefined ? null : (blobs.get(id) ?? null);
+    };
+    const attributes = new Attributes(this.#attributesFiles(files, blobOf));
+    return new Listing(
+      files.map((file) => {
+        const blob = file.mode === "submodule" ? null : blobOf(file.oid);
+        return listFile(file, file, blob, attributes.linguist(file.path));
+      }),
+    );
+  }
+
+  *#attributesFiles(
+    files: readonly DescribedFile[],
+    blobOf: (oid: string) => Blob | null,
+  ): Generator<AttributesFile> {
+    for (const { path, oid } of files) {
+      const blob = isAttributesFile(path) ? blobOf(oid) : null;
+      const content = blob === null ? null : this.#blobs.text(blob);
+      if (content !== null) yield { path, content };
+    }
+  }
+
+  *#walk(oid: string, prefix: string): Generator<DescribedFile> {
+    for (const { name, mode, oid: child, language, generated } of this.get(oid) ?? []) {
+      const path = `${prefix}${name}`;
+      if (mode === "tree") yield* this.#walk(child, `${path}/`);
+      else yield { path, mode, oid: child, language, generated };
+    }
+  }
+
+  #idOf(oid: string): number | null {
+    const [row] = this.#sql.exec("SELECT id FROM trees WHERE oid = ?", oid).toArray();
+    return row === undefined ? null : idRow.parse(row).id;
+  }
+}
+
+function nameOf(path: string): string {
+  return path.slice(path.lastIndexOf("/") + 1);
+}

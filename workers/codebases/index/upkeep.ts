@@ -1,0 +1,131 @@
+/** What an index does by its alarm: finishes, repeats what was lost, and forgets. */
+import { type CollectorDeps, collect } from "./collector.ts";
+import type { EventLog } from "./events.ts";
+import type { Intake } from "./intake.ts";
+import { type IndexJob, parseJobs } from "./jobs.ts";
+
+/** A job that was not heard of for so long is sent again. */
+export const SILENCE_MS = 60_000;
+const MAX_TRIES = 5;
+/** A push whose blobs do not come is given up. */
+const ABANDONED_MS = 24 * 3_600_000;
+/** Blobs that are handed to parsers by one turn of the alarm. */
+const BLOBS_PER_TURN = 5_000;
+/** Pages of the text index that one turn merges. */
+const MERGE_PAGES = 500;
+
+export interface UpkeepDeps extends CollectorDeps {
+  readonly codebaseId: string;
+  readonly events: EventLog;
+  readonly intake: Intake;
+  readonly send: (jobs: readonly IndexJob[]) => Promise<void>;
+  readonly project: () => Promise<void>;
+}
+
+export class Upkeep {
+  readonly #deps: UpkeepDeps;
+  #collects = true;
+  #merges = true;
+  /** Lists may not know of the newest snapshot. */
+  #projects = true;
+
+  constructor(deps: UpkeepDeps) {
+    this.#deps = deps;
+  }
+
+  /** Contents were stored: there are segments to merge. */
+  stored(): void {
+    this.#merges = true;
+  }
+
+  /** A snapshot is gone: there may be contents that no other has. */
+  removed(): void {
+    this.#collects = true;
+  }
+
+  /** What lists show has changed. */
+  settled(): void {
+    this.#projects = true;
+  }
+
+  /** When the alarm is needed next; null when nothing is under way. */
+  dueAt(now: number): number | null {
+    const { snapshots, symbols } = this.#deps;
+    const times = [
+      ...snapshots.inState("receiving").map(({ touched_at }) => touched_at + SILENCE_MS),
+      ...snapshots
+        .inState("ingesting")
+        .map((row) => (row.tries === 0 ? now : row.touched_at + SILENCE_MS)),
+    ];
+    if (symbols.due(now, 1).length > 0) {
+      times.push(symbols.due(now - SILENCE_MS, 1).length > 0 ? now : now + SILENCE_MS);
+    }
+    if (this.#collects || this.#merges || this.#projects) times.push(now);
+    return times.length === 0 ? null : Math.max(now, Math.min(...times));
+  }
+
+  async turn(now: number): Promise<void> {
+    this.#settlePushes(now);
+    const jobs = [...this.#ingestJobs(now), ...this.#parseJobs(now)];
+    if (jobs.length > 0) await this.#deps.send(jobs);
+    if (this.#projects) {
+      this.#projects = false;
+      await this.#deps.project();
+    }
+    if (this.#collects) this.#collects = collect(this.#deps);
+    if (this.#merges) this.#merges = this.#merge();
+  }
+
+  #settlePushes(now: number): void {
+    const { snapshots, intake } = this.#deps;
+    for (const { number, touched_at } of snapshots.inState("receiving")) {
+      if (now - touched_at < SILENCE_MS) continue;
+      const { status } = intake.complete(number, 0, null, now);
+      if (status === "missing" && now - touched_at > ABANDONED_MS) {
+        const message = "The missing blobs did not come within a day. Push the manifest again.";
+        intake.fail(number, { code: "abandoned", message, path: null }, now);
+      }
+    }
+  }
+
+  #ingestJobs(now: number): IndexJob[] {
+    const { snapshots, intake, codebaseId } = this.#deps;
+    return snapshots.inState("ingesting").flatMap(({ number, tries, touched_at }): IndexJob[] => {
+      if (tries > 0 && now - touched_at < SILENCE_MS) return [];
+      if (tries >= MAX_TRIES) {
+        const message = `Reading the archive was tried ${MAX_TRIES} times and did not come to an end. Send it again.`;
+        intake.fail(number, { code: "ingest_lost", message, path: null }, now);
+        return [];
+      }
+      snapshots.setTried(number, now);
+      return [{ kind: "ingest", codebase_id: codebaseId, snapshot: number }];
+    });
+  }
+
+  #parseJobs(now: number): IndexJob[] {
+    const { symbols, codebaseId } = this.#deps;
+    const due = symbols.due(now - SILENCE_MS, BLOBS_PER_TURN);
+    const hopeless = due.filter(({ tries }) => tries >= MAX_TRIES);
+    for (const { blob, language } of hopeless) symbols.giveUp(blob, language);
+    const waiting = due.filter(({ tries }) => tries < MAX_TRIES);
+    symbols.setSent(
+      waiting.map(({ blob }) => blob),
+      now,
+    );
+    return parseJobs(codebaseId, waiting);
+  }
+
+  /** Merges segments of the text index that searches would have to read one by one. */
+  #merge(): boolean {
+    const { sql } = this.#deps;
+    const before = totalChanges(sql);
+    sql.exec(`INSERT INTO tri (tri, rank) VALUES ('merge', ${MERGE_PAGES})`);
+    // SQLite says that a merge with less than two changes had nothing to do.
+    return totalChanges(sql) - before >= 2;
+  }
+}
+
+function totalChanges(sql: SqlStorage): number {
+  const { changes } = sql.exec("SELECT total_changes() AS changes").one();
+  return typeof changes === "number" ? changes : 0;
+}

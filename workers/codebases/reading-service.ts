@@ -1,0 +1,140 @@
+/** Reads what a snapshot holds: files, folders, contents, and searches of them. */
+import { ApiError } from "../http/errors.ts";
+import type { Principal } from "../security/principal.ts";
+import type { FilePageRequest, FoundFile } from "./index/browser.ts";
+import type { SearchAnswer, SearchRequest } from "./index/search-types.ts";
+import type { IndexEvent, Snapshot } from "./index/types.ts";
+import type { Index } from "./ingest.ts";
+import type { CodebaseService } from "./service.ts";
+
+export type SearchQuery = Omit<SearchRequest, "codebase">;
+
+export class ReadingService {
+  readonly #codebases: CodebaseService;
+
+  constructor(codebases: CodebaseService) {
+    this.#codebases = codebases;
+  }
+
+  async files(principal: Principal, id: string, snapshot: string | null, request: FilePageRequest) {
+    const { index } = await this.#codebases.open(principal, id);
+    return (await index.files(snapshot, request)) ?? this.#noSnapshot(index, snapshot);
+  }
+
+  async tree(principal: Principal, id: string, snapshot: string | null, path: string) {
+    const { index } = await this.#codebases.open(principal, id);
+    const found = (await index.tree(snapshot, path)) ?? (await this.#noSnapshot(index, snapshot));
+    if (found.status === "folder") return found;
+    throw new ApiError("not_found", `The snapshot has no folder "${path.slice(0, 200)}".`);
+  }
+
+  async file(
+    principal: Principal,
+    id: string,
+    snapshot: string | null,
+    path: string,
+  ): Promise<Extract<FoundFile, { status: "found" }>> {
+    const { index } = await this.#codebases.open(principal, id);
+    const found = (await index.file(snapshot, path)) ?? (await this.#noSnapshot(index, snapshot));
+    if (found.status === "found") return found;
+    throw new ApiError(
+      "not_found",
+      `The snapshot has no file "${path.slice(0, 200)}". GET …/files lists those it has.`,
+    );
+  }
+
+  async search(
+    principal: Principal,
+    id: string,
+    query: SearchQuery,
+  ): Promise<Extract<SearchAnswer, { status: "found" }>> {
+    const { index, row } = await this.#codebases.open(principal, id);
+    const answer = await index.search({ ...query, codebase: row.name });
+    switch (answer.status) {
+      case "found":
+        return answer;
+      case "invalid":
+        throw new ApiError(
+          "validation_failed",
+          "The query cannot be searched; correct what is listed.",
+          {
+            issues: answer.problems.map(({ message, hint }) => ({
+              path: "q",
+              message: `${message} ${hint}`,
+            })),
+            members: { problems: answer.problems },
+          },
+        );
+      case "invalid_cursor": {
+        const message =
+          "It is not a cursor of this query and snapshot; send `next_cursor` unchanged, with the same query.";
+        throw new ApiError("validation_failed", message, { issues: [{ path: "cursor", message }] });
+      }
+      case "no_snapshot":
+        return this.#noSnapshot(index, query.snapshot);
+    }
+  }
+
+  /**
+   * Events after one, until the caller is gone; those of one snapshot end when it has failed, or is
+   * ready and all of its symbols are known.
+   */
+  async events(
+    principal: Principal,
+    id: string,
+    after: number,
+    snapshot: string | null,
+  ): Promise<(signal: AbortSignal) => AsyncGenerator<IndexEvent>> {
+    const { index } = await this.#codebases.open(principal, id);
+    const known = snapshot === null ? null : await index.snapshot(snapshot);
+    if (snapshot !== null && known === null) return this.#noSnapshot(index, snapshot);
+    return (signal) => follow(index, after, known?.number ?? null, signal);
+  }
+
+  /** Says whether none is ready yet, or none of that name exists. */
+  async #noSnapshot(index: Index, name: string | null): Promise<never> {
+    const known = name === null ? null : await index.snapshot(name);
+    if (known !== null) {
+      throw new ApiError(
+        "illegal_transition",
+        known.state === "failed"
+          ? `Snapshot ${known.number} failed: ${known.error?.message ?? ""} Push it again.`
+          : `Snapshot ${known.number} is ${known.state}. Wait until it is ready: GET …/events follows it.`,
+        { members: { state: known.state, allowed: ["ready"] } },
+      );
+    }
+    throw new ApiError(
+      "not_found",
+      name === null
+        ? "The codebase has no snapshot that is ready. Push or import one; GET …/events follows it."
+        : `The codebase has no snapshot "${name.slice(0, 100)}". Name it by its number, id, ref or commit; GET …/snapshots lists them.`,
+    );
+  }
+}
+
+async function* follow(
+  index: Index,
+  after: number,
+  snapshot: number | null,
+  signal: AbortSignal,
+): AsyncGenerator<IndexEvent> {
+  let seq = after;
+  while (!signal.aborted) {
+    // Asked before the events are read, so that none of what led to the end is left out.
+    const isOver = snapshot !== null && isSettled(await index.snapshot(String(snapshot)));
+    const events = await index.events(seq, snapshot, EVENTS_PER_READ, isOver ? 0 : WAIT_MS);
+    for (const event of events) {
+      yield event;
+      seq = event.seq;
+    }
+    if (isOver && events.length < EVENTS_PER_READ) return;
+  }
+}
+
+function isSettled(snapshot: Snapshot | null): boolean {
+  if (snapshot === null || snapshot.state === "failed") return true;
+  return snapshot.state === "ready" && snapshot.symbols.parsed >= snapshot.symbols.of;
+}
+
+const EVENTS_PER_READ = 200;
+const WAIT_MS = 10_000;

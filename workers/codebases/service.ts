@@ -1,0 +1,162 @@
+/** Codebases as entities: created, listed, changed, and deleted with all that they hold. */
+
+import type { Match } from "../http/conditional.ts";
+import { ApiError, notFound } from "../http/errors.ts";
+import { type Page, toPage } from "../http/page.ts";
+import { callerOf, type Principal, projectFor, visibleProjects } from "../security/principal.ts";
+import { deleteBlobs } from "./archives.ts";
+import type { Index } from "./ingest.ts";
+import type { CodebaseRepository, CodebaseRow } from "./repository.ts";
+import {
+  type CodebaseDocument,
+  type CreateCodebase,
+  type PatchCodebase,
+  toCodebase,
+} from "./schemas.ts";
+
+export interface CodebaseDeps {
+  readonly repository: CodebaseRepository;
+  readonly blobs: R2Bucket;
+  readonly index: (codebaseId: string) => Index;
+}
+
+/** A codebase that the caller may see, and its index. */
+export interface OpenCodebase {
+  readonly row: CodebaseRow;
+  readonly index: Index;
+}
+
+/** Deletions that one sweep takes up again. */
+const HALF_DELETED = 20;
+const DELETING_MS = 60_000;
+
+export class CodebaseService {
+  readonly #deps: CodebaseDeps;
+
+  constructor(deps: CodebaseDeps) {
+    this.#deps = deps;
+  }
+
+  /** `seed` becomes the id. Throws `conflict` when the project has a codebase of that name. */
+  async create(
+    principal: Principal,
+    seed: string,
+    body: CreateCodebase,
+    now: number,
+  ): Promise<CodebaseRow> {
+    const row: CodebaseRow = {
+      id: seed,
+      project_id: projectFor(principal, body.project_id),
+      name: body.name,
+      description: body.description ?? null,
+      labels: body.labels,
+      source_url: body.source?.url ?? null,
+      source_ref: body.source?.ref ?? null,
+      latest: null,
+      snapshots: 0,
+      revision: 1,
+      created_by: callerOf(principal),
+      created_at: now,
+      updated_at: now,
+      deleted_at: null,
+    };
+    const written = await this.#deps.repository.insert(row);
+    if (written === "name_taken") throw nameTaken(body.name);
+    return written === "written" ? row : (await this.open(principal, seed)).row;
+  }
+
+  /** Throws `not_found`. */
+  async open(principal: Principal, id: string): Promise<OpenCodebase> {
+    const row = await this.#deps.repository.find(visibleProjects(principal), id);
+    if (row === null) throw notFound("codebase", id);
+    return { row, index: this.#deps.index(row.id) };
+  }
+
+  async get(
+    principal: Principal,
+    id: string,
+  ): Promise<{ readonly document: CodebaseDocument; readonly revision: number }> {
+    const { row, index } = await this.open(principal, id);
+    const latest = await index.snapshot(null);
+    return { document: toCodebase(row, latest), revision: row.revision };
+  }
+
+  async list(
+    principal: Principal,
+    { project_id, name }: { project_id?: string | undefined; name?: string | undefined },
+    page: Page,
+    url: string,
+  ) {
+    const projects = visibleProjects(principal, project_id);
+    const rows = await this.#deps.repository.list({ projects, name: name ?? null }, page);
+    return toPage(
+      rows,
+      page,
+      url,
+      (row) => row,
+      (row) => toCodebase(row),
+    );
+  }
+
+  /** Throws `not_found`, `precondition_failed` and `conflict`. */
+  async update(
+    principal: Principal,
+    id: string,
+    { source, ...changes }: PatchCodebase,
+    match: Match | null,
+    now: number,
+  ): Promise<{ readonly document: CodebaseDocument; readonly revision: number }> {
+    const { row, index } = await this.open(principal, id);
+    match?.(row.revision);
+    const { name, description, labels } = changes;
+    const updated = await this.#deps.repository.update(
+      row,
+      {
+        ...(name !== undefined && { name }),
+        ...(description !== undefined && { description }),
+        ...(labels !== undefined && { labels }),
+        ...(source !== undefined && {
+          source_url: source?.url ?? null,
+          source_ref: source?.ref ?? null,
+        }),
+      },
+      now,
+    );
+    if (updated === "name_taken") throw nameTaken(name ?? row.name);
+    if (updated === null) {
+      throw new ApiError(
+        "conflict",
+        "Another change came between. Read it again and repeat yours.",
+      );
+    }
+    const latest = await index.snapshot(null);
+    return { document: toCodebase(updated, latest), revision: updated.revision };
+  }
+
+  /** Hidden first, so that a deletion that is cut off is taken up by the sweeper. */
+  async remove(principal: Principal, id: string, now: number): Promise<void> {
+    const { row } = await this.open(principal, id);
+    await this.#deps.repository.hide(row.id, now);
+    await this.#erase(row);
+  }
+
+  /** Ends deletions that were cut off. */
+  async sweep(now: number): Promise<number> {
+    const rows = await this.#deps.repository.halfDeleted(now - DELETING_MS, HALF_DELETED);
+    for (const row of rows) await this.#erase(row);
+    return rows.length;
+  }
+
+  async #erase(codebase: Pick<CodebaseRow, "id" | "project_id">): Promise<void> {
+    await deleteBlobs(this.#deps.blobs, codebase);
+    await this.#deps.index(codebase.id).destroy();
+    await this.#deps.repository.remove(codebase.id);
+  }
+}
+
+function nameTaken(name: string): ApiError {
+  return new ApiError(
+    "conflict",
+    `The project has a codebase called "${name}" already. Push to that one, or choose another name.`,
+  );
+}
