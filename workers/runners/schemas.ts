@@ -1,8 +1,8 @@
 /** The wire form of runners, and of what runners ask for themselves. */
 import { z } from "@hono/zod-openapi";
-import { isWorkspacePath } from "../executors/file-set.ts";
 import { TASK_TYPES } from "../executors/port.ts";
 import { exchangeRequestSchema } from "../executors/runner/protocol.ts";
+import { isWorkspacePath } from "../executors/workspace-path.ts";
 import { listOf, projectIdSchema, timestampSchema } from "../http/schemas.ts";
 
 const name = z.string().trim().min(1).max(100);
@@ -46,10 +46,10 @@ export const createdRunnerSchema = runnerSchema
         "Registers one runner, once. It is shown once: a repeated request with the same Idempotency-Key is answered with null.",
     }),
     token_expires_at: timestampSchema,
-    command: z
-      .string()
-      .nullable()
-      .openapi({ description: "Starts the runner, in a copy of this repository." }),
+    command: z.string().nullable().openapi({
+      description:
+        "Starts the runner, in a copy of this repository, for the kinds of task that are enabled: with `--allow-subprocess` it runs processes of its machine.",
+    }),
   })
   .openapi("CreatedRunner");
 

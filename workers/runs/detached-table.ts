@@ -8,6 +8,8 @@ export interface Sent {
   readonly patient: boolean;
   /** Its result is kept for later runs, so that its work has to be made out at its end. */
   readonly is_cached: boolean;
+  /** Names what it shares with other steps of its run; null for nothing. */
+  readonly shares: string | null;
 }
 
 export interface DetachedRow extends Sent {
@@ -25,6 +27,7 @@ type Row = Record<string, SqlStorageValue> & {
   readonly task_type: DetachedType;
   readonly patient: number;
   readonly is_cached: number;
+  readonly shares: string | null;
   readonly claimed_by: string | null;
   readonly output: number;
   readonly runner_id: string | null;
@@ -41,8 +44,8 @@ export class DetachedTable {
   get(ref: DetachedRef): DetachedRow | null {
     const [row] = this.#sql
       .exec<Row>(
-        `SELECT epoch, task_type, patient, is_cached, claimed_by, output, runner_id FROM detached
-         WHERE resource_id = ? AND run = ? AND step = ?`,
+        `SELECT epoch, task_type, patient, is_cached, shares, claimed_by, output, runner_id
+         FROM detached WHERE resource_id = ? AND run = ? AND step = ?`,
         ref.resource_id,
         ref.run,
         ref.step,
@@ -53,10 +56,10 @@ export class DetachedTable {
   }
 
   /** Notes where a dispatch is sent, unclaimed, in place of the step's earlier ones. */
-  sent(ref: DetachedRef, { task_type, patient, is_cached }: Sent): void {
+  sent(ref: DetachedRef, { task_type, patient, is_cached, shares }: Sent): void {
     this.#sql.exec(
       `INSERT OR REPLACE INTO detached (resource_id, run, step, epoch, task_type, patient,
-       is_cached, claimed_by, output) VALUES (?, ?, ?, ?, ?, ?, ?, NULL, 0)`,
+       is_cached, shares, claimed_by, output) VALUES (?, ?, ?, ?, ?, ?, ?, ?, NULL, 0)`,
       ref.resource_id,
       ref.run,
       ref.step,
@@ -64,6 +67,7 @@ export class DetachedTable {
       task_type,
       patient ? 1 : 0,
       is_cached ? 1 : 0,
+      shares,
     );
   }
 
@@ -77,6 +81,19 @@ export class DetachedTable {
 
   hadBy(ref: DetachedRef, runnerId: string): void {
     this.#update("runner_id", runnerId, ref);
+  }
+
+  /** What steps of a run share. */
+  shared(resourceId: string, run: number): string[] {
+    return this.#sql
+      .exec<{ shares: string }>(
+        `SELECT DISTINCT shares FROM detached WHERE resource_id = ? AND run = ?
+         AND shares IS NOT NULL`,
+        resourceId,
+        run,
+      )
+      .toArray()
+      .map(({ shares }) => shares);
   }
 
   /** Forgets the dispatches of a run that has ended. */

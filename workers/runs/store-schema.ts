@@ -1,5 +1,5 @@
 /** The coordinator's own SQLite tables, and how those of earlier versions become them. */
-export const SCHEMA_VERSION = 6;
+export const SCHEMA_VERSION = 7;
 
 export const SCHEMA = `
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -49,7 +49,8 @@ CREATE TABLE stopped_children (
 CREATE INDEX stopped_children_at ON stopped_children (at);
 CREATE TABLE detached (
   resource_id TEXT NOT NULL, run INTEGER NOT NULL, step INTEGER NOT NULL, epoch INTEGER NOT NULL,
-  task_type TEXT NOT NULL, patient INTEGER NOT NULL, is_cached INTEGER NOT NULL, claimed_by TEXT,
+  task_type TEXT NOT NULL, patient INTEGER NOT NULL, is_cached INTEGER NOT NULL, shares TEXT,
+  claimed_by TEXT,
   output INTEGER NOT NULL, runner_id TEXT,
   PRIMARY KEY (resource_id, run, step)
 ) WITHOUT ROWID;
@@ -94,6 +95,9 @@ CREATE TABLE detached (
   `
 ALTER TABLE detached ADD COLUMN patient INTEGER NOT NULL DEFAULT 1;
 ALTER TABLE detached ADD COLUMN is_cached INTEGER NOT NULL DEFAULT 1;
+`,
+  `
+ALTER TABLE detached ADD COLUMN shares TEXT;
 `,
   `
 ALTER TABLE detached ADD COLUMN runner_id TEXT;

@@ -63,9 +63,10 @@ export const attemptSchema = z
     runner_id: z.string().nullable().openapi({
       description: "The companion runner that carried it out; null where none did.",
     }),
-    usage: usageSchema
-      .nullable()
-      .openapi({ description: "What sandboxes of the attempt cost, until its end was told." }),
+    usage: usageSchema.nullable().openapi({
+      description:
+        "What sandboxes of the attempt cost until its end was told, of a shared one its part. After a stop that E2B did not confirm it comes once the sandbox is dead.",
+    }),
   })
   .openapi("Attempt");
 

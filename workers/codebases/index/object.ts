@@ -15,7 +15,7 @@ import {
 import { EventLog } from "./events.ts";
 import { type Completion, Intake } from "./intake.ts";
 import type { IndexJob } from "./jobs.ts";
-import { SCHEMA } from "./schema.ts";
+import { openTables } from "./schema.ts";
 import { Searcher } from "./search.ts";
 import type { SearchAnswer, SearchRequest } from "./search-types.ts";
 import { type SnapshotRow, SnapshotStore } from "./snapshots.ts";
@@ -23,6 +23,7 @@ import { SymbolStore } from "./symbols.ts";
 import { TreeStore } from "./trees.ts";
 import type {
   IndexEvent,
+  IndexState,
   MissingBlob,
   NewSnapshot,
   Refusal,
@@ -66,7 +67,7 @@ export abstract class CodebaseIndexBase extends DurableObject<Env> {
   constructor(context: DurableObjectState, env: Env, ports: IndexPorts) {
     super(context, env);
     const { sql } = context.storage;
-    sql.exec(SCHEMA);
+    openTables(sql);
     const blobs = new BlobStore(sql);
     const trees = new TreeStore(sql, blobs);
     const snapshots = new SnapshotStore(sql);
@@ -159,6 +160,16 @@ export abstract class CodebaseIndexBase extends DurableObject<Env> {
     return row === null ? null : this.#document(row);
   }
 
+  state(): IndexState {
+    const row = this.#snapshots.latestReady();
+    return {
+      latest: row === null ? null : this.#document(row),
+      snapshots: this.#snapshots.count(),
+      bytes: this.ctx.storage.sql.databaseSize,
+      contents: this.#blobs.count(),
+    };
+  }
+
   /** Newest first, those below a number; one more than a page has. */
   snapshotsBelow(before: number | null, limit: number): Snapshot[] {
     return this.#snapshots.list(before, limit).map((row) => this.#document(row));
@@ -205,9 +216,10 @@ export abstract class CodebaseIndexBase extends DurableObject<Env> {
   putParsed(grammar: string, parsed: readonly (readonly [blob: number, file: ParsedFile])[]): void {
     const now = Date.now();
     const known = this.#blobs.ofIds(parsed.map(([blob]) => blob));
-    for (const [blob, file] of parsed) {
-      if (known.has(blob)) this.#symbols.put(blob, grammar, file);
-    }
+    this.#symbols.put(
+      grammar,
+      parsed.filter(([blob]) => known.has(blob)),
+    );
     const isDone = this.#symbols.due(now, 1).length === 0;
     if (isDone) {
       this.#events.add("symbols.ready", null, {}, now);
