@@ -13,6 +13,7 @@ import type { Router, Services } from "./http/context.ts";
 import { KeyRepository } from "./keys/repository.ts";
 import { keyRoutes } from "./keys/routes.ts";
 import { KeyService } from "./keys/service.ts";
+import { purgeBills } from "./operations/executor-figures.ts";
 import { PIPELINE_KIND } from "./pipelines/kind.ts";
 import { pipelineRoutes } from "./pipelines/routes.ts";
 import { PipelineRunService } from "./pipelines/run-service.ts";
@@ -115,11 +116,10 @@ function retriesOf(tasks: TaskService, pipelines: PipelineRunService): RetriesBy
 
 /** What a sweep does beside its own; `now` is in ms since 1970. */
 export function choresOf(env: Env, now: number): readonly (() => Promise<unknown>)[] {
+  const before = () => now - loadConfig(env).RUN_RETENTION_SECONDS * 1000;
   return [
-    () => {
-      const keptMs = loadConfig(env).RUN_RETENTION_SECONDS * 1000;
-      return new DeadLetterRepository(env.DB).purge(now - keptMs);
-    },
+    () => new DeadLetterRepository(env.DB).purge(before()),
+    () => purgeBills(env.DB, before()),
     () => codebasesOf(env).sweep(now),
   ];
 }
