@@ -134,48 +134,44 @@ class ExactText implements Matcher {
 }
 
 /**
- * A literal in any case. Where lower-casing the text keeps offsets and folds as RE2 does, it is a plain search; that
- * is so for ASCII needles (K folds to k both ways), but for s where the text has ſ.
+ * A literal in any case. One of ASCII runs on the engine of JavaScript, which folds it as RE2 does (K and ſ too) and
+ * cannot backtrack over it; what else there is runs on RE2.
  */
 class FoldedText implements Matcher {
   readonly caseSensitive = false;
   readonly instructions: number;
   readonly pattern: Pattern;
-  readonly #needle: string | null;
-  readonly #source: string;
-  #expression: Expression | undefined;
+  readonly #places: RegExp | null;
+  readonly #isThere: RegExp | null;
+  readonly #expression: Expression | null;
 
   constructor(pattern: Pattern & { kind: "literal" }) {
     this.pattern = pattern;
-    this.#source = RE2JS.quote(pattern.text);
     this.instructions = pattern.text.length + 1;
-    this.#needle = isAscii(pattern.text) ? pattern.text.toLowerCase() : null;
+    const isPlain = isAscii(pattern.text) && pattern.text !== "";
+    const source = pattern.text.replaceAll(/[\^$\\.*+?()[\]{}|/]/g, "\\$&");
+    this.#isThere = isPlain ? new RegExp(source, "iu") : null;
+    this.#places = isPlain ? new RegExp(source, "giu") : null;
+    this.#expression = isPlain
+      ? null
+      : new Expression(pattern, false, compileRegex(RE2JS.quote(pattern.text), false, false));
   }
 
   test(text: SearchText): boolean {
-    const lower = this.#plainText(text);
-    if (lower === null) return this.#slow().test(text);
-    return lower.includes(this.#needle ?? "");
+    return this.#isThere?.test(text.text) ?? this.#expression?.test(text) ?? false;
   }
 
   find(text: SearchText, limit: number): TextRange[] {
-    const lower = this.#plainText(text);
-    if (lower === null) return this.#slow().find(text, limit);
-    return occurrences(lower, this.#needle ?? "", limit);
-  }
-
-  #plainText(text: SearchText): string | null {
-    if (this.#needle === null) return null;
-    return this.#needle.includes("s") && text.hasLongS ? null : text.lower;
-  }
-
-  #slow(): Expression {
-    this.#expression ??= new Expression(
-      this.pattern,
-      false,
-      compileRegex(this.#source, false, false),
-    );
-    return this.#expression;
+    if (this.#places === null) return this.#expression?.find(text, limit) ?? [];
+    const found: TextRange[] = [];
+    // A search that was left in the middle has left its place behind.
+    this.#places.lastIndex = 0;
+    while (found.length < limit) {
+      const match = this.#places.exec(text.text);
+      if (match === null) break;
+      found.push({ start: match.index, end: match.index + match[0].length });
+    }
+    return found;
   }
 }
 
