@@ -1,4 +1,5 @@
 /** The composition root: builds every feature's service from the bindings of an environment. */
+import { CrossSearchService } from "./codebases/cross-search.ts";
 import { ReadingService } from "./codebases/reading-service.ts";
 import { CodebaseRepository } from "./codebases/repository.ts";
 import { codebaseRoutes } from "./codebases/routes.ts";
@@ -68,6 +69,10 @@ export function buildServices(env: Env, config: Config): Services {
     codebases,
     snapshots: new SnapshotService(codebases, env.BLOBS),
     reading: new ReadingService(codebases),
+    crossSearch: new CrossSearchService({
+      repository: new CodebaseRepository(env.DB),
+      index: (id) => env.CODEBASE_INDEX.getByName(id),
+    }),
     keys: new KeyService(new KeyRepository(env.DB), (keyId) => forgetKey(config, keyId)),
     secrets: new SecretService(env.DB, config),
     runners: new RunnerService(runners, env.RUNNER_POOL, config),
