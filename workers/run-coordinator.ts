@@ -5,6 +5,7 @@ import { loadConfig } from "./config.ts";
 import { executorStates } from "./executors/availability.ts";
 import { leaseKey } from "./executors/e2b/lease.ts";
 import { createLocalExecutor } from "./executors/local/executor.ts";
+import { AttemptTally } from "./operations/attempt-tally.ts";
 import { PIPELINE_KIND, pipelineKind } from "./pipelines/kind.ts";
 import type { Placement } from "./runs/client.ts";
 import { RunCoordinatorBase } from "./runs/coordinator.ts";
@@ -35,6 +36,7 @@ const ports: EnginePorts = {
     backend: (name) => backendNamed(env, name),
   }),
   codebases: codebasePorts,
+  counter: (env) => new AttemptTally(env),
   executors(env, context) {
     const config = loadConfig(env);
     return {

@@ -109,6 +109,7 @@ export const RECIPES: Readonly<Record<string, Recipe>> = {
   listFiles: { query: { folder: "src", limit: "5" } },
   getFileContent: {},
   getTree: { query: { path: "src" } },
+  searchCodebases: { query: { q: "hello repo:shop", codebases: "5" } },
   searchCodebase: { query: { q: "hello lang:typescript" } },
   createKey: { body: { name: "reader", scopes: ["tasks:read"], expires_in_seconds: 3600 } },
   listKeys: { query: { limit: "5" } },

@@ -207,7 +207,7 @@ export class Mounts {
     for (const file of trees.listing(root).files) {
       const { path, blob } = file;
       if (!this.#isMounted(file)) continue;
-      const content = blob === null ? NOTHING : blobs.content(blob.id);
+      const content = blob === null ? NOTHING : blobs.content(blob);
       if (content === null) return false;
       for (const piece of writeEntry({ path, kind: kindOf(file), content })) {
         pieces.push(piece);
@@ -225,7 +225,7 @@ export class Mounts {
     if (mode === "submodule") return true;
     if (blob === null || !blob.is_held) return false;
     if (mode !== "symlink") return true;
-    const content = this.#deps.blobs.content(blob.id);
+    const content = this.#deps.blobs.content(blob);
     return content !== null && linkTarget(path, Buffer.from(content).toString()) !== null;
   }
 

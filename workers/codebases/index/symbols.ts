@@ -1,10 +1,10 @@
 /** What parsers say of blobs: symbols, references and imports, and the words that find symbols. */
 import { z } from "zod";
-import {
-  importSchema,
-  type ParsedFile,
-  referenceSchema,
-  symbolSchema,
+import type {
+  CodeImport,
+  CodeReference,
+  CodeSymbol,
+  ParsedFile,
 } from "../languages/parsed-file.ts";
 import { Parts } from "./parts.ts";
 
@@ -14,12 +14,15 @@ const WORDS = 65_536;
 /** How the rows of the word index weigh: name, path, signature, body. */
 const WEIGHTS = "10.0, 2.0, 4.0, 1.0";
 
-const definitionsSchema = z.object({
-  symbols: z.array(symbolSchema),
-  imports: z.array(importSchema),
-});
-export type Definitions = z.output<typeof definitionsSchema>;
-export type References = z.output<typeof referenceSchema>[];
+export interface Definitions {
+  readonly symbols: readonly CodeSymbol[];
+  readonly imports: readonly CodeImport[];
+}
+export type References = readonly CodeReference[];
+
+/** Written by this store alone, of what a parser's answer was checked to be. */
+const definitionsSchema = z.custom<Definitions>((value) => typeof value === "object");
+const referencesSchema = z.custom<References>((value) => Array.isArray(value));
 
 /** Blobs whose definitions are kept in memory. */
 const RECENT = 500;
@@ -184,7 +187,7 @@ export class SymbolStore {
 
   references(blob: number): References {
     const text = this.#references.getText(blob);
-    return text === null ? [] : z.array(referenceSchema).parse(JSON.parse(text));
+    return text === null ? [] : referencesSchema.parse(JSON.parse(text));
   }
 
   /** Ids of blobs that may define a name with these trigrams. */
