@@ -1,6 +1,6 @@
 /**
  * `npm run demo`: boots the whole service on a state of its own, has it work on this repository's
- * source tree by tasks and by a pipeline, shows what happens, and checks what came of it. With
+ * source tree by tasks, by a pipeline and as a codebase, shows what happens, and checks what came of it. With
  * `--all-executors` a second pipeline does so in isolates, containers, sandboxes and processes.
  */
 import { mkdtemp, rm } from "node:fs/promises";
@@ -8,6 +8,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
 import { parseArgs } from "node:util";
+import { performCodebase } from "./demo/codebase.ts";
 import { allExecutors, LOCAL_ONLY } from "./demo/executors.ts";
 import { performTasks } from "./demo/perform.ts";
 import { performRelay } from "./demo/relay.ts";
@@ -51,6 +52,7 @@ async function demonstrate(data: string, isOnAll: boolean): Promise<boolean> {
     };
     let problems = await performTasks(stage);
     if (!interruption.signal.aborted) problems += await performReview(stage);
+    if (!interruption.signal.aborted) problems += await performCodebase(stage);
     if (isOnAll && !interruption.signal.aborted) problems += await performRelay(stage);
     if (interruption.signal.aborted) return false;
     if (problems > 0) console.error(output);

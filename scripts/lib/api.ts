@@ -9,6 +9,7 @@ export interface Call {
   readonly json?: unknown;
   /** Sent as it is, with the type that its headers say. */
   readonly text?: string;
+  readonly bytes?: Uint8Array<ArrayBuffer>;
   readonly headers?: Readonly<Record<string, string>>;
 }
 
@@ -22,8 +23,12 @@ export class Api {
   }
 
   /** The answer to a call; throws with what it says when that is no success. */
-  async call(method: string, path: string, { json, text, headers }: Call = {}): Promise<Response> {
-    const body = json === undefined ? text : JSON.stringify(json);
+  async call(
+    method: string,
+    path: string,
+    { json, text, bytes, headers }: Call = {},
+  ): Promise<Response> {
+    const body = json === undefined ? (bytes ?? text) : JSON.stringify(json);
     const response = await fetch(`${this.#url}/api/v1${path}`, {
       method,
       headers: {
