@@ -12,14 +12,19 @@ import {
   type FoundFile,
   type TreeFound,
 } from "./browser.ts";
+import type { DiffAnswer, DiffRequest } from "./diff-query.ts";
 import { EventLog } from "./events.ts";
+import type { ImportsAnswer, ImportsRequest } from "./imports-query.ts";
 import { type Completion, Intake } from "./intake.ts";
 import type { IndexJob } from "./jobs.ts";
+import type { MapAnswer, MapRequest } from "./map-query.ts";
+import type { ReferencesAnswer, ReferencesRequest } from "./references-query.ts";
 import { SCHEMA } from "./schema.ts";
 import { Searcher } from "./search.ts";
 import type { SearchAnswer, SearchRequest } from "./search-types.ts";
 import { type SnapshotRow, SnapshotStore } from "./snapshots.ts";
 import { SymbolStore } from "./symbols.ts";
+import type { OutlineAnswer, SymbolsAnswer, SymbolsRequest } from "./symbols-query.ts";
 import { TreeStore } from "./trees.ts";
 import type {
   IndexEvent,
@@ -31,6 +36,7 @@ import type {
   TakenBlob,
   TakenFile,
 } from "./types.ts";
+import { Understanding } from "./understanding.ts";
 import { Upkeep } from "./upkeep.ts";
 
 export interface IndexPorts {
@@ -60,6 +66,7 @@ export abstract class CodebaseIndexBase extends DurableObject<Env> {
   readonly #upkeep: Upkeep;
   readonly #searcher: Searcher;
   readonly #browser: Browser;
+  readonly #understanding: Understanding;
   #armedAt: number | null = null;
   #toldAt = 0;
 
@@ -88,13 +95,15 @@ export abstract class CodebaseIndexBase extends DurableObject<Env> {
       send: (jobs) => ports.send(env, jobs),
       project: () => ports.project(env, codebaseId, this.#summary()),
     });
+    const yielded = async () => {
+      await scheduler.wait(0);
+      return Date.now();
+    };
+    this.#understanding = new Understanding({ ...stores, sql, yielded });
+    const { sources, graphs } = this.#understanding;
     this.#searcher = new Searcher({
-      ...stores,
+      ...{ ...stores, sources, graphs, yielded },
       executed: () => new Set(),
-      yielded: async () => {
-        await scheduler.wait(0);
-        return Date.now();
-      },
     });
     this.#browser = new Browser(stores);
   }
@@ -169,6 +178,7 @@ export abstract class CodebaseIndexBase extends DurableObject<Env> {
     if (this.#snapshots.find(number) === null) return false;
     this.#snapshots.remove(number);
     this.#trees.forgetListings();
+    this.#understanding.graphs.prune();
     this.#events.add("snapshot.deleted", number, {}, Date.now());
     this.#upkeep.removed();
     this.#upkeep.settled();
@@ -192,6 +202,30 @@ export abstract class CodebaseIndexBase extends DurableObject<Env> {
     return this.#searcher.search(request, Date.now());
   }
 
+  symbols(request: SymbolsRequest): Promise<SymbolsAnswer> {
+    return this.#understanding.symbols.symbols(request, Date.now());
+  }
+
+  outline(snapshot: string | null, path: string): OutlineAnswer {
+    return this.#understanding.symbols.outline(snapshot, path);
+  }
+
+  references(request: ReferencesRequest): Promise<ReferencesAnswer> {
+    return this.#understanding.references.references(request, Date.now());
+  }
+
+  imports(request: ImportsRequest): Promise<ImportsAnswer> {
+    return this.#understanding.imports.imports(request, Date.now());
+  }
+
+  map(request: MapRequest): Promise<MapAnswer> {
+    return this.#understanding.map.map(request, Date.now());
+  }
+
+  diff(request: DiffRequest): Promise<DiffAnswer> {
+    return this.#understanding.diff.diff(request, Date.now());
+  }
+
   /** Texts of those blobs that still wait for a parser. */
   sources(blobs: readonly number[]): { blob: number; oid: string; path: string; text: string }[] {
     const rows = this.#blobs.ofIds(blobs);
@@ -208,6 +242,7 @@ export abstract class CodebaseIndexBase extends DurableObject<Env> {
     for (const [blob, file] of parsed) {
       if (known.has(blob)) this.#symbols.put(blob, grammar, file);
     }
+    this.#understanding.sources.forget();
     const isDone = this.#symbols.due(now, 1).length === 0;
     if (isDone) {
       this.#events.add("symbols.ready", null, {}, now);

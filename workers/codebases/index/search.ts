@@ -56,7 +56,7 @@ export class Searcher {
     if ("status" in prepared) return prepared;
     const { plan, notes, row } = prepared;
     const listing = this.#deps.trees.listing(row.root);
-    const outcome = prepareFacts(plan, listing, this.#deps);
+    const outcome = prepareFacts(plan, listing, row.root, this.#deps);
     if (outcome.problems !== null) return { status: "invalid", problems: outcome.problems };
     const { facts } = outcome;
 

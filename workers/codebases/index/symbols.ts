@@ -1,12 +1,14 @@
 /** What parsers say of blobs: symbols, references and imports, and the words that find symbols. */
 import { z } from "zod";
+import type { CodeImport, CodeSymbol, ParsedFile } from "../languages/parsed-file.ts";
+import { NameIndex } from "./names.ts";
 import {
-  importSchema,
-  type ParsedFile,
-  referenceSchema,
-  symbolSchema,
-} from "../languages/parsed-file.ts";
-import { Parts } from "./parts.ts";
+  NO_REFERENCES,
+  type PackedReferences,
+  packReferences,
+  unpackReferences,
+} from "./packed-references.ts";
+import { deflate, Parts } from "./parts.ts";
 
 /** Rows of the word index of one blob are numbered below this: 0 is the file itself, others its symbols. */
 const WORDS = 65_536;
@@ -14,12 +16,12 @@ const WORDS = 65_536;
 /** How the rows of the word index weigh: name, path, signature, body. */
 const WEIGHTS = "10.0, 2.0, 4.0, 1.0";
 
-const definitionsSchema = z.object({
-  symbols: z.array(symbolSchema),
-  imports: z.array(importSchema),
-});
-export type Definitions = z.output<typeof definitionsSchema>;
-export type References = z.output<typeof referenceSchema>[];
+export interface Definitions {
+  readonly symbols: readonly CodeSymbol[];
+  readonly imports: readonly CodeImport[];
+}
+/** Written by this object alone, of what a parser's answer was checked for. */
+const definitionsSchema = z.custom<Definitions>((value) => typeof value === "object");
 
 /** Blobs whose definitions are kept in memory. */
 const RECENT = 500;
@@ -54,6 +56,7 @@ export class SymbolStore {
   readonly #sql: SqlStorage;
   readonly #definitions: Parts;
   readonly #references: Parts;
+  readonly #names: NameIndex;
   /** Definitions read last, since searches come back to the same files. */
   readonly #recent = new Map<number, Definitions>();
 
@@ -61,6 +64,7 @@ export class SymbolStore {
     this.#sql = sql;
     this.#definitions = new Parts(sql, "symbol_data");
     this.#references = new Parts(sql, "reference_data");
+    this.#names = new NameIndex(sql);
   }
 
   /** Notes a blob as one to be parsed, unless it is or was. */
@@ -110,6 +114,14 @@ export class SymbolStore {
       .map((row) => z.object({ blob: z.number(), path: z.string() }).parse(row));
   }
 
+  /** Changes with everything that the index of words says. */
+  wordState(): string {
+    const row = this.#sql
+      .exec("SELECT count(*) || ':' || coalesce(max(blob), 0) AS state FROM parsed")
+      .one();
+    return z.object({ state: z.string() }).parse(row).state;
+  }
+
   *waitingBlobs(): Generator<number> {
     for (const [blob] of this.#sql.exec("SELECT blob FROM unparsed").raw()) {
       if (typeof blob === "number") yield blob;
@@ -120,10 +132,13 @@ export class SymbolStore {
     const { symbols, references, imports, chunks, problem } = parsed;
     this.#forget(blob);
     this.#definitions.putText(blob, JSON.stringify({ symbols, imports }));
-    if (references.length > 0) this.#references.putText(blob, JSON.stringify(references));
-    if (symbols.length > 0) {
-      const names = [...new Set(symbols.map(({ name }) => name))].join("\n");
-      this.#sql.exec("INSERT INTO symtri (rowid, name) VALUES (?, ?)", blob, names);
+    if (references.length > 0) this.#references.put(blob, deflate(packReferences(references)));
+    const names = new Set(symbols.map(({ name }) => name));
+    const referred = new Set(references.map(({ name }) => name));
+    this.#names.put(blob, names, referred);
+    if (names.size > 0) {
+      const text = [...names].join("\n");
+      this.#sql.exec("INSERT INTO symtri (rowid, name) VALUES (?, ?)", blob, text);
     }
     for (const { symbol, name, path, signature, body } of chunks) {
       const index = symbol === null ? 0 : symbol + 1;
@@ -173,9 +188,27 @@ export class SymbolStore {
     return definitions;
   }
 
-  references(blob: number): References {
-    const text = this.#references.getText(blob);
-    return text === null ? [] : z.array(referenceSchema).parse(JSON.parse(text));
+  /** Of a walk through all, which would drive out what searches come back to. */
+  definitionsOnce(blob: number): Definitions {
+    const known = this.#recent.get(blob);
+    if (known !== undefined) return known;
+    const text = this.#definitions.getText(blob);
+    return text === null ? NOTHING : definitionsSchema.parse(JSON.parse(text));
+  }
+
+  references(blob: number): PackedReferences {
+    const packed = this.#references.get(blob);
+    return packed === null ? NO_REFERENCES : unpackReferences(packed);
+  }
+
+  /** Ids of blobs that define a name, and of a few that do not. */
+  defining(name: string): number[] {
+    return this.#names.defining(name);
+  }
+
+  /** Ids of blobs that refer to a name, and of a few that do not. */
+  referring(name: string): number[] {
+    return this.#names.referring(name);
   }
 
   /** Ids of blobs that may define a name with these trigrams. */
@@ -190,14 +223,15 @@ export class SymbolStore {
   }
 
   /** Symbols by their words, the best first. */
-  byWords(expression: string, limit: number): WordHit[] {
+  byWords(expression: string, limit: number, offset = 0): WordHit[] {
     const hit = z.object({ rowid: z.number(), score: z.number() });
     return this.#sql
       .exec(
         `SELECT rowid, bm25(word, ${WEIGHTS}) AS score FROM word WHERE word MATCH ?
-         ORDER BY score LIMIT ?`,
+         ORDER BY score, rowid LIMIT ? OFFSET ?`,
         expression,
         limit,
+        offset,
       )
       .toArray()
       .map((row) => hit.parse(row))
@@ -221,6 +255,7 @@ export class SymbolStore {
       this.#sql.exec("DELETE FROM word WHERE rowid = ?", blob * WORDS + index);
     }
     this.#sql.exec("DELETE FROM symtri WHERE rowid = ?", blob);
+    this.#names.remove(blob);
     this.#sql.exec("DELETE FROM parsed WHERE blob = ?", blob);
     this.#definitions.remove(blob);
     this.#references.remove(blob);

@@ -1,6 +1,11 @@
 import { describe, expect, it } from "vitest";
 import type { CodeReference, CodeSymbol } from "./parsed-file.ts";
-import { MAX_DEFINERS, ReferenceResolver, type ResolvableFile } from "./references.ts";
+import {
+  MAX_DEFINERS,
+  ReferenceResolver,
+  type ResolvableFile,
+  WholeSnapshot,
+} from "./references.ts";
 import { OUTSIDE, type Resolution } from "./resolve/resolution.ts";
 
 type SymbolSpec = Partial<CodeSymbol> & { name: string };
@@ -18,7 +23,11 @@ const to = (path: string, isFolder = false): Resolution => ({
   confidence: "exact",
 });
 
-function file(path: string, spec: FileSpec): ResolvableFile {
+interface TestFile extends ResolvableFile {
+  readonly references: readonly CodeReference[];
+}
+
+function file(path: string, spec: FileSpec): TestFile {
   return {
     path,
     language: spec.language ?? "typescript",
@@ -60,9 +69,9 @@ function file(path: string, spec: FileSpec): ResolvableFile {
 /** What the references of the file `from` mean, as `path#name confidence`. */
 function resolve(files: Record<string, FileSpec>, from = "src/a.ts"): (string | null)[] {
   const all = Object.entries(files).map(([path, spec]) => file(path, spec));
-  const resolver = new ReferenceResolver(all);
-  const resolved = resolver.resolve(from);
+  const resolver = new ReferenceResolver(new WholeSnapshot(all));
   const { references } = all.find(({ path }) => path === from) ?? file(from, {});
+  const resolved = resolver.resolve(from, references);
   return references.map((_, index) => {
     const found = resolved.find(({ reference }) => reference === index);
     if (found === undefined) return null;

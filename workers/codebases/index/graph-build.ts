@@ -1,0 +1,173 @@
+/** Works out who refers to whom in a snapshot, in slices that let others have the object in between. */
+import { MapGraphBuilder, rankGraph } from "../languages/map-graph.ts";
+import {
+  type Definition,
+  type Meaning,
+  ReferenceResolver,
+  WholeSnapshot,
+} from "../languages/references.ts";
+import { folderOf } from "../languages/resolve/paths.ts";
+import type { Confidence } from "../languages/resolve.ts";
+import type { SnapshotGraph } from "./graph-pack.ts";
+import { grammarFor, type Listing } from "./listing.ts";
+import { meaningKey, referenceAt } from "./packed-references.ts";
+import { type SnapshotSource, slimFile } from "./source.ts";
+import type { SymbolStore } from "./symbols.ts";
+
+/** A slice ends after so many files, or references that were resolved. */
+const FILES_PER_SLICE = 60;
+const REFERENCES_PER_SLICE = 6_000;
+
+export interface GraphBuildDeps {
+  readonly symbols: SymbolStore;
+  readonly yielded: () => Promise<number>;
+}
+
+interface Node {
+  readonly path: string;
+  readonly language: string;
+  readonly blob: number;
+}
+
+export async function buildGraph(
+  source: SnapshotSource,
+  { symbols, yielded }: GraphBuildDeps,
+): Promise<SnapshotGraph> {
+  const { listing } = source;
+  const builder = new MapGraphBuilder();
+  const whole = new WholeSnapshot();
+  const imports = new ImportEdges(listing);
+  const files: number[] = [];
+  const nodes: Node[] = [];
+  for (const [index, file] of listing.files.entries()) {
+    const language = grammarFor(file);
+    if (language === null || file.blob === null) continue;
+    const known = symbols.definitionsOnce(file.blob.id);
+    const slim = slimFile(file.path, language, known, source);
+    whole.add(slim);
+    builder.addFile(known.symbols);
+    for (const { resolutions } of slim.imports) imports.add(index, resolutions);
+    files.push(index);
+    nodes.push({ path: file.path, language, blob: file.blob.id });
+    if (files.length % FILES_PER_SLICE === 0) await yielded();
+  }
+
+  const nodeOf = new Map(nodes.map(({ path }, node) => [path, node]));
+  const numberOf = ({ path, symbol }: Definition): number | null => {
+    const node = nodeOf.get(path);
+    return node === undefined ? null : builder.numberOf(node, symbol);
+  };
+  const resolver = new ReferenceResolver(whole);
+  let resolved = 0;
+  for (const [node, file] of nodes.entries()) {
+    resolved += addReferences(node, file, { symbols, resolver, whole, builder, numberOf });
+    if (resolved < REFERENCES_PER_SLICE && node % FILES_PER_SLICE !== 0) continue;
+    resolved = 0;
+    await yielded();
+  }
+  const graph = builder.build();
+  const nothing = { files: new Set<number>(), symbols: new Set<number>() };
+  const { ranks } = rankGraph(graph, nothing);
+  return { ...graph, ...imports.build(), files: Int32Array.from(files), ranks };
+}
+
+interface Parts {
+  readonly symbols: SymbolStore;
+  readonly resolver: ReferenceResolver;
+  readonly whole: WholeSnapshot;
+  readonly builder: MapGraphBuilder;
+  readonly numberOf: (definition: Definition) => number | null;
+}
+
+interface Tally {
+  readonly symbol: number;
+  readonly name: string;
+  readonly confidence: Confidence;
+  count: number;
+}
+
+/** Adds what one file refers to; returns how many references had to be resolved. */
+function addReferences(
+  node: number,
+  { path, language, blob }: Node,
+  { symbols, resolver, whole, builder, numberOf }: Parts,
+): number {
+  const packed = symbols.references(blob);
+  const indexed = whole.file(path);
+  if (indexed === undefined) return 0;
+  const { byName, file } = indexed;
+  const meanings = new Map<number, Meaning>();
+  const tallies = new Map<string, Tally>();
+  const unresolved = new Map<string, number>();
+  for (let row = 0; row < packed.count; row += 1) {
+    const reference = referenceAt(packed, row);
+    const { name, container } = reference;
+    // Where it stands matters only for what the file itself defines.
+    const scope = byName.has(name) && container !== null ? container + 1 : 0;
+    const key = meaningKey(packed, row) * (file.symbols.length + 1) + scope;
+    let meaning = meanings.get(key);
+    if (meaning === undefined) {
+      meaning = resolver.meaning(path, reference);
+      meanings.set(key, meaning);
+    }
+    if (meaning === "outside") continue;
+    if (meaning === null) {
+      unresolved.set(name, (unresolved.get(name) ?? 0) + 1);
+      continue;
+    }
+    const symbol = numberOf(meaning.definition);
+    const meant = resolver.symbol(meaning.definition);
+    if (symbol === null || meant === undefined) continue;
+    const { confidence } = meaning;
+    const tally = tallies.get(`${symbol}${confidence}`);
+    if (tally !== undefined) tally.count += 1;
+    else tallies.set(`${symbol}${confidence}`, { symbol, name: meant.name, confidence, count: 1 });
+  }
+  for (const { symbol, name, count, confidence } of tallies.values()) {
+    builder.refer(node, symbol, name, count, confidence);
+  }
+  for (const [name, count] of unresolved) {
+    const definers = whole.definers(language, name).flatMap((each) => numberOf(each) ?? []);
+    builder.referByName(node, definers, count);
+  }
+  return meanings.size;
+}
+
+/** Collects which files import which, once each. */
+class ImportEdges {
+  readonly #listing: Listing;
+  readonly #firstIn = new Map<string, number>();
+  readonly #importers: number[] = [];
+  readonly #imported: number[] = [];
+
+  constructor(listing: Listing) {
+    this.#listing = listing;
+    for (const [index, { path }] of listing.files.entries()) {
+      const folder = folderOf(path);
+      if (!this.#firstIn.has(folder)) this.#firstIn.set(folder, index);
+    }
+  }
+
+  add(
+    importer: number,
+    resolutions: readonly { readonly path: string | null; readonly isFolder: boolean }[],
+  ): void {
+    const targets = new Set<number>();
+    for (const { path, isFolder } of resolutions) {
+      if (path === null) continue;
+      const index = isFolder ? this.#firstIn.get(path) : this.#listing.indexOf(path);
+      if (index !== undefined && index !== null) targets.add(isFolder ? -1 - index : index);
+    }
+    for (const target of targets) {
+      this.#importers.push(importer);
+      this.#imported.push(target);
+    }
+  }
+
+  build(): Pick<SnapshotGraph, "importers" | "imported"> {
+    return {
+      importers: Int32Array.from(this.#importers),
+      imported: Int32Array.from(this.#imported),
+    };
+  }
+}
