@@ -20,7 +20,7 @@ const shown = (path: string) => {
 };
 
 const USAGE = `usage: npm start -- [--allow-subprocess] [--no-runner]
-  --allow-subprocess  let subprocess tasks run on this machine, as processes of your user
+  --allow-subprocess  let subprocess tasks run on this machine; the runner says how they are isolated
   --no-runner         start no companion runner beside the service`;
 
 interface Flags {
@@ -61,9 +61,9 @@ function localRunner(service: Supervisor, key: string, { allowSubprocess }: Flag
   });
 }
 
+/** What tasks may do on this machine is told by the runner, which finds out how they are isolated. */
 function announceRunner(variables: Variables, { allowSubprocess }: Flags): void {
-  if (allowSubprocess) say("subprocess tasks run on this machine, with what your user may do");
-  else {
+  if (!allowSubprocess) {
     say(
       "a runner starts beside the service; subprocess tasks are off: `npm start -- --allow-subprocess` runs them on this machine",
     );

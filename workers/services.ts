@@ -69,7 +69,7 @@ export function buildServices(env: Env, config: Config): Services {
     reading: new ReadingService(codebases),
     keys: new KeyService(new KeyRepository(env.DB), (keyId) => forgetKey(config, keyId)),
     secrets: new SecretService(env.DB, config),
-    runners: new RunnerService(runners, env.RUNNER_POOL),
+    runners: new RunnerService(runners, env.RUNNER_POOL, config),
     runnerAccess: new RunnerAccess(runners, env.RUNNER_POOL),
     deadLetters: new DeadLetterService(
       new DeadLetterRepository(env.DB),

@@ -34,7 +34,11 @@ export class Api {
       ...(body !== undefined && { body }),
     });
     if (response.ok) return response;
-    throw new Error(`${method} ${path} answered ${response.status}: ${await response.text()}`);
+    const hint =
+      response.status === 401 ? ` Check that the key belongs to the service at ${this.#url}.` : "";
+    throw new Error(
+      `${method} ${path} answered ${response.status}: ${await response.text()}${hint}`,
+    );
   }
 
   /** The events of a run, as they happen, until it ends. */

@@ -131,6 +131,10 @@ test("npm start has a runner beside the service, which ends with it however that
   });
   expect(await reply.json()).toMatchObject({ state: "completed", stdout: "42\n" });
   expect(await runners()).toHaveLength(1);
+  // One line says what tasks may do here, and whether anything holds them.
+  const told = first.output().match(/^.*subprocess tasks.*$/gm);
+  expect(told).toHaveLength(1);
+  expect(told?.[0]).toMatch(/run on this machine, (isolated by bubblewrap|NOT ISOLATED)/);
   const killed = once(first.child, "exit");
   first.child.kill("SIGKILL");
   await killed;

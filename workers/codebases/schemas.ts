@@ -28,7 +28,10 @@ const commitSchema = z
   .string()
   .regex(/^[0-9a-f]{40}$/, "A commit is 40 hexadecimal digits in lower case.");
 const urlSchema = z
-  .url({ protocol: /^https?$/, error: "Send an http or https address." })
+  .url({
+    protocol: /^https?$/,
+    error: ({ code }) => (code === "invalid_format" ? "Send an http or https address." : undefined),
+  })
   .max(2_000);
 const labelsSchema = z
   .record(z.string().min(1).max(63), z.string().max(255))

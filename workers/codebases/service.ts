@@ -2,7 +2,6 @@
 
 import type { Match } from "../http/conditional.ts";
 import { ApiError, notFound } from "../http/errors.ts";
-import { logWarning } from "../http/log.ts";
 import { type Page, toPage } from "../http/page.ts";
 import { callerOf, type Principal, projectFor, visibleProjects } from "../security/principal.ts";
 import { deleteBlobs } from "./archives.ts";
@@ -150,12 +149,7 @@ export class CodebaseService {
 
   async #erase(codebase: Pick<CodebaseRow, "id" | "project_id">): Promise<void> {
     await deleteBlobs(this.#deps.blobs, codebase);
-    try {
-      await this.#deps.index(codebase.id).destroy();
-    } catch (error) {
-      // The object ends itself at the end of it, which its caller sees as a failure.
-      logWarning("index_destroyed", error, { codebase_id: codebase.id });
-    }
+    await this.#deps.index(codebase.id).destroy();
     await this.#deps.repository.remove(codebase.id);
   }
 }

@@ -103,7 +103,7 @@ export class IndexWork {
     grammar,
     blobs,
   }: Extract<IndexJob, { kind: "parse" }>): Promise<void> {
-    if (!isParsed(grammar)) return;
+    if (!isParsed(grammar) || (await this.#deps.codebase(codebase_id)) === null) return;
     const index = this.#deps.index(codebase_id);
     const sources = await index.sources(blobs);
     if (sources.length === 0) return;

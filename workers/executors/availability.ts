@@ -12,9 +12,9 @@ export interface ExecutorState {
 
 const DISABLED = {
   dagger:
-    "Containers of Dagger engines are not enabled. An operator enables them by DAGGER_ENABLED=true.",
+    "Containers of Dagger engines are not enabled. An operator enables them by DAGGER_ENABLED=true; on a machine of your own `npm start` does, once the dagger CLI is installed.",
   subprocess:
-    "Processes on the hosts of runners are not enabled. An operator enables them by SUBPROCESS_ENABLED=true.",
+    "Processes on the hosts of runners are not enabled. An operator enables them by SUBPROCESS_ENABLED=true; on a machine of your own `npm start -- --allow-subprocess` does.",
 } as const;
 
 export function executorStates(config: Config): ExecutorState[] {

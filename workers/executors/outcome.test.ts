@@ -91,6 +91,17 @@ describe("exitFailure", () => {
     );
   });
 
+  it.each([
+    [137, /^Exited with code 137: killed by SIGKILL \(out of memory or a timeout .*\)\. It wrote/],
+    [139, /^Exited with code 139: killed by SIGSEGV/],
+    [143, /^Exited with code 143: killed by SIGTERM\. It wrote/],
+    [128, /^Exited with code 128\. /],
+    [145, /^Exited with code 145\. /],
+    [255, /^Exited with code 255\. /],
+  ])("names the signal behind %i, where one ends processes", (code, message) => {
+    expect(exitFailure(code, "").message).toMatch(message);
+  });
+
   it("says when there is none", () => {
     expect(exitFailure(1, "").message).toBe("Exited with code 1. It wrote nothing to stderr.");
   });

@@ -43,15 +43,49 @@ export function failureOf(error: unknown, logs: string): Failure {
   return failed("error", "attempt_not_prepared", message);
 }
 
+/** Signals that end a process, by their numbers on Linux, which every executor's processes have. */
+const SIGNALS: ReadonlyMap<number, string> = new Map([
+  [1, "SIGHUP"],
+  [2, "SIGINT"],
+  [3, "SIGQUIT"],
+  [4, "SIGILL"],
+  [5, "SIGTRAP"],
+  [6, "SIGABRT"],
+  [7, "SIGBUS"],
+  [8, "SIGFPE"],
+  [9, "SIGKILL (out of memory or a timeout are the usual causes)"],
+  [10, "SIGUSR1"],
+  [11, "SIGSEGV (the program touched memory that is not its own)"],
+  [12, "SIGUSR2"],
+  [13, "SIGPIPE (what it wrote to had ended)"],
+  [14, "SIGALRM"],
+  [15, "SIGTERM"],
+  [24, "SIGXCPU (its time on the processor was up)"],
+  [25, "SIGXFSZ (a file grew past what the machine allows)"],
+  [31, "SIGSYS (it asked the kernel for what is forbidden here)"],
+]);
+/** Shells, and executors alike, give this and the signal's number for a process that one ended. */
+const SIGNAL_BASE = 128;
+
+function codeInWords(exitCode: number): string {
+  const signal = SIGNALS.get(exitCode - SIGNAL_BASE);
+  return signal === undefined ? `${exitCode}` : `${exitCode}: killed by ${signal}`;
+}
+
 /** The outcome of a process that ended by itself with a code other than 0. */
 export function exitFailure(exitCode: number, stderrTail: string, result: Json = null): Failure {
   const lastLine = stderrTail.trimEnd().split("\n").at(-1)?.trim() ?? "";
   const told = lastLine === "" ? "It wrote nothing to stderr" : `Last line of stderr: ${lastLine}`;
   const end = /[.!?]$/.test(told) ? "" : ".";
-  return failed("exit", "exit_nonzero", `Exited with code ${exitCode}. ${told}${end}`, {
-    exit_code: exitCode,
-    result,
-  });
+  return failed(
+    "exit",
+    "exit_nonzero",
+    `Exited with code ${codeInWords(exitCode)}. ${told}${end}`,
+    {
+      exit_code: exitCode,
+      result,
+    },
+  );
 }
 
 /** Reads the reason of the engine's AbortSignal; anything but `"timeout"` is a cancel. */

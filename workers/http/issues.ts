@@ -1,7 +1,7 @@
 /** Turns what zod found into the issues of a problem response: every one, each with its path. */
 import type { z } from "zod";
 import type { Issue } from "./errors.ts";
-import { REQUIRED, UNKNOWN_FIELD } from "./wording.ts";
+import { isMismatch, REQUIRED, UNKNOWN_FIELD } from "./wording.ts";
 
 export const MAX_REPORTED_ISSUES = 100;
 const MAX_SEGMENT_CHARACTERS = 100;
@@ -31,7 +31,7 @@ export function toIssues(
   prefixes: Readonly<Record<string, string>> = {},
 ): readonly Issue[] {
   const issues: Issue[] = [];
-  for (const issue of withoutWiderBounds(error.issues)) {
+  for (const issue of telling(error.issues)) {
     const [first, ...rest] = issue.path;
     const prefix = typeof first === "string" ? prefixes[first] : undefined;
     const path = prefix === undefined ? issue.path : prefix === "" ? rest : [prefix, ...rest];
@@ -51,12 +51,19 @@ function wrongBody(issue: z.core.$ZodIssueInvalidType): string {
     : "Send a JSON object.";
 }
 
-/** A whole number past what can be counted is past its schema's own bound too, which says more. */
-function withoutWiderBounds(issues: readonly z.core.$ZodIssue[]): readonly z.core.$ZodIssue[] {
+/**
+ * Without what is said twice. A value of another type is held against the bounds all the same where it
+ * has a length, and a whole number past what can be counted is past its schema's own bound too, which
+ * says more.
+ */
+function telling(issues: readonly z.core.$ZodIssue[]): readonly z.core.$ZodIssue[] {
+  const mistyped = issues.filter(({ code }) => code === "invalid_type");
   return issues.filter((issue, index) => {
-    const next = issues[index + 1];
     const isBound = issue.code === "too_big" || issue.code === "too_small";
-    return !(isBound && next?.code === issue.code && samePath(issue.path, next.path));
+    if (!isBound) return true;
+    const next = issues[index + 1];
+    if (next?.code === issue.code && samePath(issue.path, next.path)) return false;
+    return !mistyped.some(({ path }) => samePath(path, issue.path));
   });
 }
 
@@ -88,7 +95,7 @@ function collect(issue: z.core.$ZodIssue, prefix: readonly PropertyKey[], issues
   if (issue.code === "invalid_union") {
     const closest = closestBranch(issue.errors);
     if (closest) {
-      for (const inner of withoutWiderBounds(closest)) collect(inner, path, issues);
+      for (const inner of telling(closest)) collect(inner, path, issues);
       return;
     }
   }
@@ -109,8 +116,12 @@ function isAboutField(message: string): boolean {
   return message.startsWith("Unknown field; ");
 }
 
-/** The branch whose problems lie deepest, since its outer shape matched; null if none got inside. */
-function closestBranch(branches: readonly z.core.$ZodIssue[][]): z.core.$ZodIssue[] | null {
+/**
+ * Of the branches that are for the value's type the one whose problems lie deepest, since its outer
+ * shape matched; null when there is none, or none got inside.
+ */
+function closestBranch(all: readonly z.core.$ZodIssue[][]): z.core.$ZodIssue[] | null {
+  const branches = all.filter((branch) => !branch.some(isMismatch));
   let best: z.core.$ZodIssue[] | null = null;
   let bestDepth = 0;
   for (const branch of branches) {

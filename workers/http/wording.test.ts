@@ -10,7 +10,11 @@ const shape = z.object({
     .optional(),
   at: z.iso.datetime().optional(),
   exact: z.string().length(2).optional(),
+  either: z.union([z.literal(true), z.strictObject({ a: z.string() })]).optional(),
   flag: z.boolean().optional(),
+  inner: z
+    .union([z.boolean(), z.union([z.string().max(3), z.array(z.string()).max(1)])])
+    .optional(),
   half: z.number().multipleOf(0.5).optional(),
   hex: z
     .string()
@@ -35,12 +39,21 @@ describe("the service's words", () => {
     [{ any: 0 }, "any", "Not zero."],
     [{ at: "today" }, "at", "Send a date and time such as 2026-11-20T09:30:00Z."],
     [{ exact: "x" }, "exact", "Give exactly 2 characters."],
+    [{ either: "x" }, "either", "Send true or an object."],
+    [{ either: { a: 1 } }, "either.a", "Send a string."],
     [{ flag: "yes" }, "flag", "Send true or false."],
     [{ half: 0.7 }, "half", "Give a multiple of 0.5."],
     [{ hex: "x" }, "hex", "It is not of the form that is wanted."],
     [{ list: [] }, "list", "Give at least 1 item."],
     [{ list: ["a", "b", "c"] }, "list", "Give at most 2 items."],
+    [{ inner: 1 }, "inner", "Send true or false or a string or an array."],
+    [{ inner: "four" }, "inner", "Give at most 3 characters."],
+    [{ inner: ["a", "b"] }, "inner", "Give at most 1 item."],
     [{ list: {} }, "list", "Send an array."],
+    [{ list: "a text" }, "list", "Send an array."],
+    [{ list: "" }, "list", "Send an array."],
+    [{ text: ["a", "b", "c", "d"] }, "text", "Send a string."],
+    [{ whole: "1" }, "whole", "Send a whole number."],
     [{ one: 2 }, "one", "Send 1."],
     [{ positive: 0 }, "positive", "Give more than 0."],
     [{ positive: 9 }, "positive", "Give less than 9."],

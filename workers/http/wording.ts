@@ -68,9 +68,14 @@ export function unknownField(key: string, known: readonly string[]): string {
 
 function wrongType(issue: Raw<"invalid_type">): string {
   if (Array.isArray(issue.input) && issue.path?.[0] === "query") return "Give it once.";
-  // A whole number is asked for as a number of the format of an integer.
-  const expected = issue.format === "safeint" ? "int" : issue.expected;
-  return `Send ${typeName(expected)}.`;
+  return `Send ${typeName(isWhole(issue) ? "int" : issue.expected)}.`;
+}
+
+/** A whole number is asked for as a number of the format of an integer. */
+function isWhole({ format, inst }: Raw<"invalid_type">): boolean {
+  if (format === "safeint") return true;
+  const def = inst?._zod.def;
+  return def !== undefined && "format" in def && def.format === "safeint";
 }
 
 function bound(
@@ -86,12 +91,25 @@ function bound(
 
 /** A union is refused as a whole when the value has the type of none of its branches. */
 function oneOfTypes(issue: Raw<"invalid_union">): string {
-  const types = (issue.errors ?? []).flat().flatMap((inner) => {
-    return inner.code === "invalid_type" && inner.path.length === 0
-      ? [typeName(inner.expected)]
-      : [];
+  const wanted = (issue.errors ?? []).flat().flatMap((inner) => {
+    if (inner.path.length > 0) return [];
+    // A literal, and a union within this one, say it already.
+    const said = /^Send (.*)\.$/.exec(inner.message)?.[1];
+    if (said !== undefined && isMismatch(inner)) return [said];
+    return inner.code === "invalid_type" ? [typeName(inner.expected)] : [];
   });
-  return types.length === 0 ? "It is not valid here." : `Send ${[...new Set(types)].join(" or ")}.`;
+  return wanted.length === 0
+    ? "It is not valid here."
+    : `Send ${[...new Set(wanted)].join(" or ")}.`;
+}
+
+/** Whether an issue says that the value as a whole is of another type, or another one than the only one taken. */
+export function isMismatch(issue: z.core.$ZodIssue): boolean {
+  if (issue.path.length > 0) return false;
+  if (issue.code === "invalid_union") {
+    return issue.errors.length > 0 && issue.errors.every((branch) => branch.some(isMismatch));
+  }
+  return issue.code === "invalid_type" || issue.code === "invalid_value";
 }
 
 function typeName(expected: string): string {

@@ -43,6 +43,11 @@ export class StepGraph {
     return this.#indexes.get(name);
   }
 
+  /** The step of an index; null when its shape is wrong. */
+  stepAt(index: number): StepDraft["step"] {
+    return this.#steps[index]?.step ?? null;
+  }
+
   /** Says that there is no step of this name, and which may have been meant. */
   unknownMessage(name: string): string {
     this.#suggestions += 1;

@@ -4,9 +4,8 @@ import type { Issue } from "../http/errors.ts";
 import { hasExpression } from "../runs/expressions-template.ts";
 import {
   codeSpecIssues,
+  directoryProblem,
   executorIssues,
-  isRelative,
-  RELATIVE_ONLY,
   retryIssues,
   variableProblem,
 } from "../tasks/rules.ts";
@@ -123,10 +122,19 @@ function workIssues(
       retry: step.retry ?? null,
       outputs: step.outputs ?? null,
       working_directory: step.working_directory ?? null,
+      artifacts: step.artifacts ?? [],
+      environment: step.environment ?? {},
+      secrets: step.secrets ?? [],
+      runs_on: step.runs_on ?? [],
+      image: step.image ?? null,
+      template: step.template ?? null,
       sandbox: step.sandbox ?? null,
+      network: step.network ?? { allow: [] },
+      isolation: step.isolation ?? "shared",
       executors: step.executors ?? [],
     },
     config,
+    hasExpression,
   );
   issues.push(...executorIssues(step.task_type ?? null, step.executors ?? [], config));
   issues.push(...environmentIssues(step.environment ?? {}));
@@ -138,10 +146,19 @@ function workIssues(
     } else if (source === index || !graph.isUpstream(source, index)) {
       const message = `"${from}" has not ended when this task begins; add it to needs.`;
       issues.push({ path: `${place}.from`, message });
+    } else if (keepsNothing(graph.stepAt(source))) {
+      const message = `"${from}" keeps no files. Say in its artifacts which it keeps, or take them from another task.`;
+      issues.push({ path: `${place}.from`, message });
     }
-    if (path && !isRelative(path)) issues.push({ path: `${place}.path`, message: RELATIVE_ONLY });
+    const problem = path ? directoryProblem(path.replace(/\/+$/, "")) : null;
+    if (problem !== null) issues.push({ path: `${place}.path`, message: problem });
   });
   return issues;
+}
+
+/** False for a step whose shape is wrong: what it keeps is not known. */
+function keepsNothing(step: StepDefinition | null): boolean {
+  return step !== null && (step.artifacts ?? []).length === 0;
 }
 
 /** Issues of variables, of a step or of the pipeline. */

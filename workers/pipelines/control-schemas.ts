@@ -69,7 +69,12 @@ const MAX_PAYLOAD_CHARS = 64 * 1024;
 
 export const signalSchema = z
   .strictObject({
-    name: z.string().regex(/^[\w.:-]{1,100}$/, "Use letters, digits, dots, colons and dashes."),
+    name: z
+      .string()
+      .regex(
+        /^[\w.:-]{1,100}$/,
+        "Use 1 to 100 letters, digits, dots, colons, dashes and underscores.",
+      ),
     payload: jsonSchema
       .default(null)
       .refine(

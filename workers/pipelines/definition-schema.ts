@@ -2,7 +2,7 @@
 import { z } from "@hono/zod-openapi";
 import type { TaskType } from "../executors/port.ts";
 import { jsonSchema } from "../http/schemas.ts";
-import { fields, freeObject } from "../tasks/fields.ts";
+import { fields, freeObject, NO_EXECUTORS } from "../tasks/fields.ts";
 import { fileRecordSchema } from "../tasks/files.ts";
 
 export const MAX_STEPS = 10_000;
@@ -88,13 +88,13 @@ const workFields = {
   language: fields.language.nullish(),
   environment: fields.environment.nullish(),
   secrets: fields.secrets.nullish(),
-  files: fileRecordSchema.nullish(),
+  files: fileRecordSchema.nullish().openapi({ type: ["object", "null"] }),
   working_directory: fields.working_directory.nullish(),
   network: fields.network.nullish(),
   artifacts: fields.artifacts.nullish(),
   isolation: fields.isolation.nullish(),
   runs_on: fields.runs_on.nullish(),
-  executors: fields.executors.nullish(),
+  executors: fields.executors.min(1, NO_EXECUTORS).nullish(),
   image: fields.image.nullish(),
   template: fields.template.nullish(),
   sandbox: fields.sandbox.nullish(),

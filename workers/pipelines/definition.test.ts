@@ -166,7 +166,10 @@ const MISTAKES: readonly [string, unknown, string, RegExp, object?][] = [
   ],
   [
     "files put outside of the workspace",
-    [a, { ...a, name: "b", needs: "a", use_artifacts: [{ from: "a", path: "../x" }] }],
+    [
+      { ...a, artifacts: ["*"] },
+      { ...a, name: "b", needs: "a", use_artifacts: [{ from: "a", path: "../x" }] },
+    ],
     "tasks[1].use_artifacts[0].path",
     /relative/,
   ],

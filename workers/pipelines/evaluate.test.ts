@@ -166,8 +166,8 @@ describe("the environment of a step", () => {
 describe("the rest of a step's work", () => {
   it("names whose files it uses, each item of a group in a folder", () => {
     const tasks = [
-      { name: "a" },
-      { name: "m", strategy: { matrix: { v: [1, 2] } } },
+      { name: "a", artifacts: ["*"] },
+      { name: "m", artifacts: ["*"], strategy: { matrix: { v: [1, 2] } } },
       { name: "u", needs: ["a", "m"], use_artifacts: [{ from: "a" }, { from: "m", path: "in/" }] },
     ];
     const items = { m: [1, 2].map((v) => ({ matrix: { v }, result: null })) };
@@ -185,11 +185,22 @@ describe("the rest of a step's work", () => {
   });
 
   it.each([
-    ["working_directory", "${{ inputs.x }}"],
-    ["image", "${{ inputs.none }}"],
-  ])("refuses a %s that comes to nothing usable", (member, value) => {
-    const task = { name: "a", [member]: value };
-    expect(() => workOf([task], { inputs: { x: "/etc" } })).toThrow(StepNotReady);
+    ["working_directory", "${{ inputs.x }}", /^working_directory: Give a path relative/],
+    ["image", "${{ inputs.none }}", /^image: It comes to an empty text/],
+    ["image", "${{ inputs.x }}", /^image: It is no reference of an image/],
+    ["artifacts", ["a.txt", "${{ inputs.x }}"], /^artifacts\[1\]: It is absolute/],
+  ])("refuses what comes to nothing usable: %s, %j", (member, value, message) => {
+    const task = { name: "a", task_type: "dagger", [member]: value };
+    const begin = () => workOf([task], { inputs: { x: "/etc" } });
+    expect(begin).toThrow(StepNotReady);
+    expect(begin).toThrow(message);
+  });
+
+  it("refuses a template that comes to none", () => {
+    const task = { name: "a", executors: ["e2b", "dagger"], template: "${{ inputs.x }}" };
+    expect(() => workOf([task], { inputs: { x: "a b" } })).toThrow(
+      /^template: It is neither an id/,
+    );
   });
 
   const cached = (more: Record<string, unknown>, inputs = { x: 1 }) =>

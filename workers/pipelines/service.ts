@@ -95,6 +95,9 @@ export function createPipelineService({
       const projectId = projectFor(principal, input.project_id);
       const accepted = accept(input.definition, projectId);
       const inputs = input.run_inputs ?? {};
+      if (input.execute_wait_ms === null && input.run_inputs !== undefined) {
+        throw invalid([{ path: "run_inputs", message: WITHOUT_RUN }]);
+      }
       const issues = input.execute_wait_ms === null ? [] : inputIssues(accepted, inputs);
       if (issues.length > 0) throw invalidInputs(issues, "run_inputs");
       const id = resourceId(seed, projectId);
@@ -154,6 +157,9 @@ export function createPipelineService({
     },
   };
 }
+
+const WITHOUT_RUN =
+  "They are the inputs of the run that execute starts. Set execute to true, or send them to /start or /execute.";
 
 function invalid(issues: readonly Issue[]): ApiError {
   return new ApiError("validation_failed", "The pipeline is not valid; correct what is listed.", {

@@ -129,3 +129,16 @@ describe("a run of a task", () => {
     expect(stream.text).toContain(`"trigger":"execute","triggered_by":"${DEV}"`);
   });
 });
+
+describe("inputs of a run", () => {
+  it("are refused where none is started, before anything is stored", async () => {
+    const body = { name: "unstarted", tasks: [STEP], run_inputs: { a: 1 } };
+    const reply = await call("/api/v1/pipelines", { body });
+    expect(reply.status).toBe(422);
+    expect(reply.body).toMatchObject({
+      errors: [{ path: "run_inputs", message: expect.stringContaining("Set execute to true") }],
+    });
+    const listed = await call("/api/v1/pipelines?name=unstarted");
+    expect(listed.body).toMatchObject({ items: [] });
+  });
+});

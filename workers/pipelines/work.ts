@@ -2,8 +2,10 @@
 import type { FileSet, Json, Work } from "../executors/port.ts";
 import { EvaluationFailed, resolveJson, resolveText, type Scope } from "../runs/expressions.ts";
 import { type RunView, StepNotReady, type StepWork } from "../runs/ports.ts";
+import { globProblem } from "../tasks/artifact-globs.ts";
+import { imageProblem, templateProblem } from "../tasks/backend-members.ts";
 import { toFile } from "../tasks/files.ts";
-import { isRelative, languageOf, RELATIVE_ONLY } from "../tasks/rules.ts";
+import { directoryProblem, languageOf } from "../tasks/rules.ts";
 import { cacheRequest } from "./cache-request.ts";
 import { asText, RunScopes, within } from "./contexts.ts";
 import { type StepDefinition, taskTypeOf } from "./definition-schema.ts";
@@ -58,13 +60,12 @@ function resolveWork(
   scopes: RunScopes,
   scope: Scope,
 ): Omit<Work, "files"> {
-  const text = (value: string | null | undefined, place: string) =>
-    value ? textOf(value, scope, place) : null;
+  const text = (
+    value: string | null | undefined,
+    place: string,
+    problemOf?: (text: string) => string | null,
+  ) => (value ? textOf(value, scope, place, problemOf) : null);
   const command = text(step.command, "command");
-  const directory = text(step.working_directory, "working_directory");
-  if (directory !== null && !isRelative(directory)) {
-    throw new EvaluationFailed(RELATIVE_ONLY, "working_directory");
-  }
   return {
     task_type: taskTypeOf(step),
     command,
@@ -74,25 +75,34 @@ function resolveWork(
     environment: scopes.variables(step),
     secrets: step.secrets ?? [],
     mounts: [],
-    working_directory: directory,
+    working_directory: text(step.working_directory, "working_directory", directoryProblem),
     network: step.network ?? { allow: [] },
-    artifacts: (step.artifacts ?? []).map((glob, at) => textOf(glob, scope, `artifacts[${at}]`)),
+    artifacts: (step.artifacts ?? []).map((glob, at) =>
+      textOf(glob, scope, `artifacts[${at}]`, globProblem),
+    ),
     isolation: step.isolation ?? "shared",
     outputs: step.outputs ?? null,
-    image: text(step.image, "image"),
-    template: text(step.template, "template"),
+    image: text(step.image, "image", imageProblem),
+    template: text(step.template, "template", templateProblem),
     sandbox: step.sandbox ?? null,
   };
 }
 
-/** A text that may not come to nothing. */
-function textOf(value: string, scope: Scope, place: string): string {
+/** A text that may come neither to nothing nor to what `problemOf` refuses. */
+function textOf(
+  value: string,
+  scope: Scope,
+  place: string,
+  problemOf: (text: string) => string | null = () => null,
+): string {
   const text = asText(
     within(place, () => resolveText(value, scope)),
     place,
   );
-  if (text !== "") return text;
-  throw new EvaluationFailed("It comes to an empty text; correct the values it reads.", place);
+  const problem =
+    text === "" ? "It comes to an empty text; correct the values it reads." : problemOf(text);
+  if (problem === null) return text;
+  throw new EvaluationFailed(problem, place);
 }
 
 /** Files travel as they were written: a file may hold what only looks like an expression. */

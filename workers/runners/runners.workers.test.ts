@@ -36,6 +36,16 @@ describe("a runner", () => {
     expect(JSON.stringify(results)).not.toContain(token);
   });
 
+  it.each([
+    [{ SUBPROCESS_ENABLED: "true", DAGGER_ENABLED: "true" }, " --allow-subprocess"],
+    [{ SUBPROCESS_ENABLED: "true", DAGGER_ENABLED: "false" }, " --allow-subprocess --no-dagger"],
+    [{ SUBPROCESS_ENABLED: "false", DAGGER_ENABLED: "true" }, ""],
+    [{ SUBPROCESS_ENABLED: "false", DAGGER_ENABLED: "false" }, ""],
+  ])("is started for what is enabled: %j", async (variables, flags) => {
+    const { token, command } = await createRunner(isolate([], variables), {});
+    expect(command).toBe(`npm run runner -- --url https://pipelzr.test --token ${token}${flags}`);
+  });
+
   it("that is asked for twice with one Idempotency-Key is one, whose token is shown once", async () => {
     const headers = { "idempotency-key": crypto.randomUUID() };
     const create = () => call("/api/v1/runners", { body: { name: "same" }, headers });

@@ -46,10 +46,10 @@ export const createdRunnerSchema = runnerSchema
         "Registers one runner, once. It is shown once: a repeated request with the same Idempotency-Key is answered with null.",
     }),
     token_expires_at: timestampSchema,
-    command: z
-      .string()
-      .nullable()
-      .openapi({ description: "Starts the runner, in a copy of this repository." }),
+    command: z.string().nullable().openapi({
+      description:
+        "Starts the runner, in a copy of this repository, for the kinds of task that are enabled: with `--allow-subprocess` it runs processes of its machine.",
+    }),
   })
   .openapi("CreatedRunner");
 

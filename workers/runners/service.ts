@@ -1,4 +1,5 @@
 /** Registers, lists and revokes runners. What lives is known by their pools. */
+import type { Config } from "../config.ts";
 import type { RunnerPoolBase } from "../executors/runner/pool.ts";
 import type { RunnerStatus } from "../executors/runner/pool-types.ts";
 import { poolName } from "../executors/runner/pools.ts";
@@ -21,10 +22,12 @@ export type Pools = DurableObjectNamespace<RunnerPoolBase>;
 export class RunnerService {
   readonly #repository: RunnerRepository;
   readonly #pools: Pools;
+  readonly #config: Config;
 
-  constructor(repository: RunnerRepository, pools: Pools) {
+  constructor(repository: RunnerRepository, pools: Pools, config: Config) {
     this.#repository = repository;
     this.#pools = pools;
+    this.#config = config;
   }
 
   /**
@@ -64,7 +67,7 @@ export class RunnerService {
       ...toDocument(stored, undefined),
       token: isNew ? token : null,
       token_expires_at: timestamp(stored.token_expires_at),
-      command: isNew ? startCommand(origin, token) : null,
+      command: isNew ? startCommand(origin, token, this.#config) : null,
     };
   }
 
@@ -147,9 +150,17 @@ export class RunnerService {
   }
 }
 
-/** What a person runs on the machine that is to carry out work. */
-function startCommand(origin: string, token: string): string {
-  return `npm run runner -- --url ${origin} --token ${token}`;
+/** What a person runs on the machine that is to carry out work, of all the kinds that are enabled. */
+function startCommand(
+  origin: string,
+  token: string,
+  { SUBPROCESS_ENABLED, DAGGER_ENABLED }: Config,
+): string {
+  const command = ["npm run runner --", "--url", origin, "--token", token];
+  if (SUBPROCESS_ENABLED) command.push("--allow-subprocess");
+  // A runner without anything to run does not start.
+  if (SUBPROCESS_ENABLED && !DAGGER_ENABLED) command.push("--no-dagger");
+  return command.join(" ");
 }
 
 function toDocument(row: RunnerRow, live: RunnerStatus | null | undefined): RunnerDocument {

@@ -217,4 +217,11 @@ describe("a detached attempt", () => {
     await owner(ref).attemptUnavailable(ref, "dagger", "here");
     expect(await claim(ref)).toMatchObject({ request: { work: { task_type: "dagger" } } });
   });
+
+  it("skips executors that are not enabled, as if they were not in the list", async () => {
+    const { ref } = await dispatched({ task_type: null, executors: ["e2b", "subprocess"] });
+    await expect
+      .poll(() => claim(ref, "here", "subprocess"))
+      .toMatchObject({ request: { work: { task_type: "subprocess" } } });
+  });
 });

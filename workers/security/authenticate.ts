@@ -104,7 +104,9 @@ async function lookUp(credential: string, c: AppContext): Promise<KnownKey> {
       });
     });
     if (key !== null) return key;
-    throw unauthenticated("This API key does not exist; check that it was copied whole.");
+    throw unauthenticated(
+      "This API key does not exist here; check that it was copied whole, and that the URL is of the service that made it.",
+    );
   }
   if (looksLikeJwt(credential)) {
     const settings = authenticationSettings(config);
@@ -126,7 +128,9 @@ async function lookUp(credential: string, c: AppContext): Promise<KnownKey> {
     const { principal, expires_at } = await verifyJwt(credential, settings.jwt, config);
     return { principal, expires_at, revoked_at: null };
   }
-  throw unauthenticated("The credential is neither an API key of this service nor a JWT.");
+  throw unauthenticated(
+    "The credential is neither an API key of this service nor a JWT; check it, and that the URL is of the service that it is for.",
+  );
 }
 
 /** The two keys that live in the configuration. */

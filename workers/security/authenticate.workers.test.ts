@@ -82,6 +82,19 @@ describe("credentials in a request", () => {
     expect((await call("/api/v1/keys", { key: "other", headers: header })).status).toBe(401);
   });
 
+  it("ask to check the address too when they are unknown here", async () => {
+    const { body: made } = await call("/api/v1/keys", {
+      body: { name: "k", scopes: ["tasks:read"] },
+    });
+    const unknown = String(made.key).replace(/.{8}$/, "00000000");
+    expect(unknown).toMatch(/^plz_.*00000000$/);
+    for (const key of [unknown, "nonsense"]) {
+      const reply = await call("/api/v1/keys", { key });
+      expect(reply.status).toBe(401);
+      expect(reply.body.detail, key).toContain("that the URL is of the service");
+    }
+  });
+
   it("takes no credential from the query", async () => {
     expect((await call("/api/v1/keys?token=test-dev-key", { key: null })).status).toBe(401);
   });

@@ -2,6 +2,7 @@
 import { z } from "@hono/zod-openapi";
 import { DETACHED_TYPES } from "../executors/detached.ts";
 import { FAILURE_REASONS, LANGUAGES, TASK_TYPES } from "../executors/port.ts";
+import { RUNNER_LABEL, RUNNER_LABEL_RULE } from "../executors/runner/protocol.ts";
 import { jsonSchema } from "../http/schemas.ts";
 import { BACKOFFS } from "../runs/types.ts";
 import { parseHostRule } from "../security/outbound-hosts.ts";
@@ -53,6 +54,11 @@ export const networkSchema = z.strictObject({
     .openapi({ description: "Hosts, `*.example.com` patterns, or `*`; none by default." }),
 });
 
+/** What executors of a list share is that one may have nothing connected, and that each has a machine. */
+const NO_LOCAL =
+  '"local" is always there, so that none after it would be tried, and it is no machine that could do what the others do. Set task_type to "local" without executors, or leave it out of the list.';
+export const NO_EXECUTORS = "Name at least one executor, or leave executors out.";
+
 /** What a task is, apart from its files: every member that a caller may set and change. Steps share most of them. */
 export const fields = {
   name: z.string().min(1).max(255).openapi({ example: "greet" }),
@@ -87,22 +93,32 @@ export const fields = {
     .openapi({ description: "Globs of files to keep, relative to the working directory." }),
   network: networkSchema,
   isolation: z.enum(["shared", "fresh"]),
-  runs_on: z
-    .array(
-      z.string().regex(/^[\w.:-]{1,63}$/, "Use 1 to 63 letters, digits, dots, colons and dashes."),
-    )
-    .max(20)
-    .openapi({ description: "Labels that the runner has to have, every one of them." }),
+  runs_on: z.array(z.string().regex(RUNNER_LABEL, RUNNER_LABEL_RULE)).max(20).openapi({
+    description:
+      "Labels that the runner has to have, every one of them, in the same case (`dagger` and `subprocess`).",
+  }),
   executors: z
-    .array(z.enum(DETACHED_TYPES))
+    .array(
+      z.enum(DETACHED_TYPES, { error: ({ input }) => (input === "local" ? NO_LOCAL : undefined) }),
+    )
     .max(DETACHED_TYPES.length)
     .refine((types) => new Set(types).size === types.length, "Name each executor once.")
     .openapi({
       description:
-        "Executors in the order of preference: while nothing connected can run the task by one, the next is tried. The first is the `task_type`.",
+        "Executors in the order of preference: while nothing connected can run the task by one, the next is tried, and what is not enabled here is skipped. The first is the `task_type`.",
     }),
-  image: z.string().min(1).max(500).nullable(),
-  template: z.string().min(1).max(200).nullable(),
+  image: z
+    .string()
+    .min(1)
+    .max(500)
+    .nullable()
+    .openapi({ description: "Of the container (`dagger`): `[registry/]name[:tag][@digest]`." }),
+  template: z
+    .string()
+    .min(1)
+    .max(200)
+    .nullable()
+    .openapi({ description: "Of the sandbox (`e2b`): `[team/]name[:tag]`." }),
   sandbox: z
     .strictObject({ reuse: z.literal("run") })
     .nullable()

@@ -71,6 +71,24 @@ describe("a task's rules", () => {
       { command: "ls", outputs: { type: "nonsense" } },
       ["outputs"],
     ],
+    ["labels of a runner where none is asked", { command: "ls", runs_on: ["gpu"] }, ["runs_on"]],
+    ["an image without a container", { command: "ls", image: "alpine" }, ["image"]],
+    ["a template without a sandbox", { command: "ls", template: "base" }, ["template"]],
+    [
+      "a folder that would be refused when the code begins",
+      { command: "ls", working_directory: "a//b" },
+      ["working_directory"],
+    ],
+    [
+      "a variable given twice",
+      { command: "ls", secrets: ["A", "B", "A"], environment: { A: "1", C: "2" } },
+      ["environment.A"],
+    ],
+    [
+      "globs that match nothing, each with its place",
+      { command: "ls", artifacts: ["out/**", "../../etc/passwd", "/etc/passwd", "a[", "./"] },
+      ["artifacts[1]", "artifacts[2]", "artifacts[3]", "artifacts[4]"],
+    ],
   ])("refuse %s", (_, members, paths) => {
     const error = refusal(members);
     expect(error.code).toBe("validation_failed");
@@ -86,6 +104,21 @@ describe("a task's rules", () => {
     const error = refusal({ command: "ls", task_type: "dagger" });
     expect(error.code).toBe("executor_unavailable");
     expect(error.detail).toContain("local");
+  });
+
+  it("tell how the executors of a list can be had when none is, and skip those that are not", () => {
+    const error = refusal({
+      command: "ls",
+      task_type: "dagger",
+      executors: ["dagger", "subprocess"],
+    });
+    expect(error.code).toBe("executor_unavailable");
+    expect(pathsOf(error)).toEqual(["executors"]);
+    expect(error.detail).toContain("DAGGER_ENABLED=true");
+    expect(error.detail).toContain("npm start -- --allow-subprocess");
+    const some = loadConfig({ ENVIRONMENT: "local", SUBPROCESS_ENABLED: "true" });
+    const either = { command: "ls", task_type: "e2b", executors: ["e2b", "subprocess"] };
+    expect(() => checkSpec(spec(either), some)).not.toThrow();
   });
 
   it("take a secret as the whole value", () => {

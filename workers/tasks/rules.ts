@@ -1,9 +1,17 @@
 /** What must hold between the members of a task, beyond the shape of each. */
 import type { Config } from "../config.ts";
 import { executorStates } from "../executors/availability.ts";
+import { isWorkspacePath } from "../executors/file-set.ts";
 import { outputsSchemaProblem } from "../executors/outputs-schema.ts";
 import type { Language, TaskType } from "../executors/port.ts";
 import { ApiError, type Issue } from "../http/errors.ts";
+import { globProblem } from "./artifact-globs.ts";
+import {
+  type BackendSpec,
+  backendIssues,
+  imageProblem,
+  templateProblem,
+} from "./backend-members.ts";
 import { MAX_LOCAL_TIMEOUT_SECONDS } from "./fields.ts";
 import type { TaskSpec } from "./schemas.ts";
 
@@ -11,19 +19,24 @@ const SECRET_REFERENCE = /^\$\{\{\s*secrets\.([A-Za-z_][A-Za-z0-9_]*)\s*\}\}$/;
 const RESERVED_VARIABLE = /^PIPELZR_/;
 
 /** The members of a task, or of a step that executes code, that rules relate to each other. */
-export type CodeSpec = Pick<
-  TaskSpec,
-  | "task_type"
-  | "command"
-  | "script"
-  | "language"
-  | "timeout_seconds"
-  | "retry"
-  | "outputs"
-  | "working_directory"
-  | "sandbox"
-  | "executors"
->;
+export type CodeSpec = BackendSpec &
+  Pick<
+    TaskSpec,
+    | "command"
+    | "script"
+    | "language"
+    | "timeout_seconds"
+    | "retry"
+    | "outputs"
+    | "working_directory"
+    | "artifacts"
+    | "environment"
+    | "secrets"
+  >;
+
+/** Whether a text is not known yet, as one with expressions in a step of a pipeline. */
+export type IsOpen = (text: string) => boolean;
+const ALL_KNOWN: IsOpen = () => false;
 
 /** The language that runs: a command is bash, a script is JavaScript unless said. */
 export function languageOf(spec: Pick<CodeSpec, "command" | "language">): Language {
@@ -37,10 +50,14 @@ export function secretOf(value: string): string | null {
 
 /** Throws `validation_failed` with every problem, or `executor_unavailable` for a type without one. */
 export function checkSpec(spec: TaskSpec, config: Config): void {
-  const issues = [...codeSpecIssues(spec, config), ...environmentIssues(spec)];
   const { task_type, executors } = spec;
-  const unavailable = executorIssues(task_type, executors, config);
-  if (issues.length > 0 || unavailable.some(({ path }) => path === "executors")) {
+  const issues = [
+    ...codeSpecIssues(spec, config),
+    ...environmentIssues(spec),
+    ...orderIssues(task_type, executors),
+  ];
+  const unavailable = unavailableIssues(task_type, executors, config);
+  if (issues.length > 0) {
     throw new ApiError("validation_failed", "The task is not valid; correct what is listed.", {
       issues: [...issues, ...unavailable],
     });
@@ -51,42 +68,84 @@ export function checkSpec(spec: TaskSpec, config: Config): void {
   }
 }
 
-/** Null is what was not given; a list of executors says it by its first. */
+/** What is wrong with where it is to run. Null is what was not given; a list says it by its first. */
 export function executorIssues(
   taskType: TaskType | null,
   executors: readonly TaskType[],
   config: Config,
 ): Issue[] {
-  const [first = taskType ?? "local"] = executors;
-  if (taskType !== null && taskType !== first) {
-    const message = `The first of executors is the task_type, which is "${taskType}". Put it first, or leave task_type out.`;
-    return [{ path: "executors", message }];
-  }
-  const states = executorStates(config);
-  const usable = states.flatMap((state) => (state.usable ? [state.type] : []));
-  const wanted = executors.length > 0 ? executors : [first];
-  if (wanted.some((type) => usable.includes(type))) return [];
-  const reason = states.find((state) => state.type === first)?.reason ?? "";
-  const message = `The executor "${first}" is not to be had here. ${reason} Use one of: ${usable.join(", ")}.`;
-  return [{ path: "task_type", message }];
+  const issues = orderIssues(taskType, executors);
+  return issues.length > 0 ? issues : unavailableIssues(taskType, executors, config);
 }
 
-/** What is wrong between the members of code to execute, its environment apart. */
-export function codeSpecIssues(spec: CodeSpec, config: Config): Issue[] {
+function orderIssues(taskType: TaskType | null, executors: readonly TaskType[]): Issue[] {
+  const [first] = executors;
+  if (taskType === null || first === undefined || taskType === first) return [];
+  const message = `The first of executors is the task_type, which is "${taskType}". Put it first, or leave task_type out.`;
+  return [{ path: "executors", message }];
+}
+
+/** Of a list one is enough: the others are skipped. */
+function unavailableIssues(
+  taskType: TaskType | null,
+  executors: readonly TaskType[],
+  config: Config,
+): Issue[] {
+  const states = executorStates(config);
+  const usable = states.flatMap((state) => (state.usable ? [state.type] : []));
+  const wanted = executors.length > 0 ? executors : [taskType ?? "local"];
+  if (wanted.some((type) => usable.includes(type))) return [];
+  const [path, subject] =
+    executors.length > 1
+      ? ["executors", "None of these executors is to be had here."]
+      : ["task_type", `The executor "${wanted[0]}" is not to be had here.`];
+  const reasons = states.flatMap(({ type, reason }) =>
+    wanted.includes(type) && reason !== null ? [reason] : [],
+  );
+  const message = [subject, ...reasons, `Use one of: ${usable.join(", ")}.`].join(" ");
+  return [{ path, message }];
+}
+
+/**
+ * What is wrong between the members of code to execute, and with texts that a backend reads. Values
+ * of the environment are the caller's to check.
+ */
+export function codeSpecIssues(
+  spec: CodeSpec,
+  config: Config,
+  isOpen: IsOpen = ALL_KNOWN,
+): Issue[] {
   const issues = [...codeIssues(spec), ...localIssues(spec, config)];
   const schemaProblem = spec.outputs === null ? null : outputsSchemaProblem(spec.outputs);
   if (schemaProblem) issues.push({ path: "outputs", message: schemaProblem });
-  issues.push(...retryIssues(spec.retry), ...sandboxIssues(spec));
-  if (spec.working_directory !== null && !isRelative(spec.working_directory)) {
-    issues.push({ path: "working_directory", message: RELATIVE_ONLY });
+  issues.push(...retryIssues(spec.retry), ...backendIssues(spec), ...textIssues(spec, isOpen));
+  const twice = spec.secrets.filter((name) => Object.hasOwn(spec.environment, name));
+  for (const name of new Set(twice)) {
+    const message = `secrets names ${name} too, and a variable has one value. Keep one of the two.`;
+    issues.push({ path: `environment.${name}`, message });
   }
   return issues;
 }
 
-function sandboxIssues({ sandbox, task_type, executors }: CodeSpec): Issue[] {
-  if (sandbox === null || [task_type, ...executors].includes("e2b")) return [];
-  const message = `Only tasks in sandboxes have one to share, and this one is of the type "${task_type}". Set task_type to "e2b", or leave sandbox out.`;
-  return [{ path: "sandbox", message }];
+/** What is wrong with texts of their own form, as far as they are known. */
+function textIssues(spec: CodeSpec, isOpen: IsOpen): Issue[] {
+  const issues: Issue[] = [];
+  const check = (path: string, text: string | null, problemOf: (text: string) => string | null) => {
+    const message = text === null || isOpen(text) ? null : problemOf(text);
+    if (message !== null) issues.push({ path, message });
+  };
+  check("working_directory", spec.working_directory, directoryProblem);
+  check("image", spec.image, imageProblem);
+  check("template", spec.template, templateProblem);
+  spec.artifacts.forEach((glob, at) => {
+    check(`artifacts[${at}]`, glob, globProblem);
+  });
+  return issues;
+}
+
+/** What is wrong with a folder of the workspace; null for one that can be. */
+export function directoryProblem(path: string): string | null {
+  return path === "." || isWorkspacePath(path) ? null : RELATIVE_ONLY;
 }
 
 export function retryIssues(retry: CodeSpec["retry"]): Issue[] {
@@ -149,8 +208,5 @@ export function variableProblem(name: string, value: string): string | null {
   return null;
 }
 
-export const RELATIVE_ONLY = 'Give a path relative to the workspace, without ".." parts.';
-
-export function isRelative(path: string): boolean {
-  return !path.startsWith("/") && !path.includes("\0") && !path.split("/").includes("..");
-}
+const RELATIVE_ONLY =
+  'Give a path relative to the workspace, without slashes at its ends, and without empty, "." and ".." parts.';

@@ -6,7 +6,7 @@ import { listFilter, pageQuery } from "../http/page.ts";
 import { listOf, projectIdSchema, timestampSchema } from "../http/schemas.ts";
 import { RUN_STATUSES } from "../runs/types.ts";
 import { artifactSchema, fileEntrySchema, runParameter } from "../runs/wire.ts";
-import { fields, networkSchema, retrySchema } from "./fields.ts";
+import { fields, NO_EXECUTORS, networkSchema, retrySchema } from "./fields.ts";
 import { filesSchema } from "./files.ts";
 
 export const TASK_STATES = ["pending", ...RUN_STATUSES] as const;
@@ -51,6 +51,7 @@ export const createTaskSchema = z
     task_type: fields.task_type
       .optional()
       .openapi({ description: "The first of `executors` unless said; `local` without any." }),
+    executors: fields.executors.min(1, NO_EXECUTORS).default([]),
     project_id: projectIdSchema.optional(),
     files: filesSchema.prefault({}),
     execute: z

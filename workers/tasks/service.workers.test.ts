@@ -93,6 +93,20 @@ describe("a list of executors", () => {
     );
   });
 
+  it("names at least one, and none that is always there", async () => {
+    const empty = await typeOf({ executors: [] });
+    expect(empty.status).toBe(422);
+    expect(JSON.parse(empty.text)).toMatchObject({
+      errors: [{ path: "executors", message: expect.stringContaining("at least one") }],
+    });
+    const local = await typeOf({ executors: ["subprocess", "local"] });
+    expect(local.status).toBe(422);
+    expect(JSON.parse(local.text)).toMatchObject({
+      errors: [{ path: "executors[1]", message: expect.stringContaining("always there") }],
+    });
+    expect((await typeOf({ executors: ["vm"] })).text).toContain("Use one of: dagger, e2b");
+  });
+
   it("is held against the type by a change too", async () => {
     const { id } = await create({ executors: ["dagger", "subprocess"] });
     const path = `/api/v1/tasks/${id}`;
@@ -102,5 +116,19 @@ describe("a list of executors", () => {
     expect(turned.body).toMatchObject({ task_type: "subprocess" });
     const local = await patch({ executors: [], task_type: "local" });
     expect(local.body).toMatchObject({ task_type: "local", executors: [] });
+  });
+});
+
+describe("a member that nothing would heed", () => {
+  it("is refused when a change of the type leaves it behind, until it is taken away", async () => {
+    const { id } = await create({ task_type: "subprocess", runs_on: ["gpu"] });
+    const patch = (body: Record<string, unknown>) =>
+      call(`/api/v1/tasks/${id}`, { method: "PATCH", body });
+    const refused = await patch({ task_type: "local" });
+    expect(refused.status).toBe(422);
+    expect(refused.body).toMatchObject({
+      errors: [{ path: "runs_on", message: expect.stringContaining("leave runs_on out ([])") }],
+    });
+    expect((await patch({ task_type: "local", runs_on: [] })).status).toBe(200);
   });
 });

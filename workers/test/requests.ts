@@ -2,6 +2,8 @@
 export interface Recipe {
   readonly body?: Readonly<Record<string, unknown>>;
   readonly query?: Readonly<Record<string, string>>;
+  /** A body that is passed on unread. */
+  readonly raw?: string;
 }
 
 /** By operationId. */
@@ -88,6 +90,26 @@ export const RECIPES: Readonly<Record<string, Recipe>> = {
   readRunLogs: {},
   listRunArtifacts: { query: { limit: "5" } },
   downloadRunArtifact: { query: { step: "make", path: "out.txt" } },
+  createCodebase: { body: { name: "acme/shop", description: "Sells.", labels: { team: "alpha" } } },
+  listCodebases: { query: { limit: "5" } },
+  getCodebase: {},
+  updateCodebase: { body: { description: "Changed." } },
+  deleteCodebase: {},
+  pushManifest: {
+    body: { files: [["a.txt", "ce013625030ba8dba906f756967f9e9ca394464a", 6]], ref: "main" },
+  },
+  pushBlobs: { raw: "an archive" },
+  listMissingBlobs: {},
+  pushArchive: { query: { ref: "main" }, raw: "an archive" },
+  importCodebase: { body: { ref: "main" } },
+  listSnapshots: { query: { limit: "5" } },
+  getSnapshot: {},
+  deleteSnapshot: {},
+  streamCodebaseEvents: { query: { snapshot: "1" } },
+  listFiles: { query: { folder: "src", limit: "5" } },
+  getFileContent: {},
+  getTree: { query: { path: "src" } },
+  searchCodebase: { query: { q: "hello lang:typescript" } },
   createKey: { body: { name: "reader", scopes: ["tasks:read"], expires_in_seconds: 3600 } },
   listKeys: { query: { limit: "5" } },
   getKey: {},

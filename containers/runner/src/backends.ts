@@ -41,7 +41,7 @@ function dagger(settings: Settings, state: StateFolder, warn: Say) {
 
 async function subprocess(settings: Settings, state: StateFolder, say: Say) {
   const isolation = await chooseIsolation(settings.isolation, settings.bwrap);
-  say(`subprocess tasks are ${describeIsolation(isolation)}`);
+  say(`subprocess tasks run on this machine, ${describeIsolation(isolation)}`);
   return createSubprocessBackend({
     stateFolder: state.path,
     attempts: state.attempts,

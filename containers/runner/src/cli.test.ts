@@ -49,6 +49,18 @@ describe("the command line", () => {
     expect(() => readInvocation(["--slot", "1"], {})).toThrow(/--slot.*--help/);
   });
 
+  it("takes labels that tasks can ask for, and names those that none can", () => {
+    expect(settingsOf(["--labels", "GPU, a_b-c.d:1"])).toMatchObject({
+      labels: ["GPU", "a_b-c.d:1"],
+    });
+    const long = "x".repeat(64);
+    expect(() => readInvocation(["--labels", `gpu,big disk,café,${long}`], {})).toThrow(
+      new RegExp(`^--labels cannot hold "big disk", "café", "${long}": .*underscores.*commas`),
+    );
+    const many = Array.from({ length: 51 }, (_, at) => `l${at}`).join(",");
+    expect(() => readInvocation(["--labels", many], {})).toThrow(/--labels must be 50 or fewer/);
+  });
+
   it("describes every option in a line that fits a terminal", () => {
     const help = helpText();
     for (const { flag } of Object.values(OPTIONS)) expect(help).toContain(`--${flag}`);

@@ -3,6 +3,11 @@ import { hostname } from "node:os";
 import { resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { z } from "zod";
+import {
+  labelProblem,
+  MAX_LABELS,
+  RUNNER_LABEL,
+} from "../../../workers/executors/runner/protocol.ts";
 import { DEFAULT_IMAGE } from "./dagger/places.ts";
 import { FatalError } from "./errors.ts";
 import { OPTIONS, type Option, type OptionName, variableOf } from "./options.ts";
@@ -45,11 +50,11 @@ const schema = z.object({
         .map((label) => label.trim())
         .filter((label) => label !== ""),
     )
-    .pipe(
-      z
-        .array(z.string().max(63, "must be of 63 characters or less each"))
-        .max(50, "must be 50 or fewer"),
-    ),
+    .superRefine((labels, context) => {
+      if (labels.length > MAX_LABELS) context.addIssue(`must be ${MAX_LABELS} or fewer`);
+      const wrong = labels.filter((label) => !RUNNER_LABEL.test(label));
+      if (wrong.length > 0) context.addIssue(`${labelProblem(wrong)} Part them by commas`);
+    }),
   slots: whole(1, 1_000, 4),
   stateDir: z.string(),
   allowSubprocess: z.boolean(),

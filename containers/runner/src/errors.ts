@@ -53,6 +53,11 @@ export function problemOf(status: number, body: string): Problem {
   return { code: code ?? null, message: detail ?? title ?? `The service answered ${status}.` };
 }
 
+/** Of an answer that is none of PIPELZR's, whose refusals say why. */
+export function strangerRefused(status: number): string {
+  return `It answered ${status} without PIPELZR's reasons: another service is there, or something before it wants credentials.`;
+}
+
 /** The innermost cause, such as ECONNREFUSED: fetch says only that it failed. */
 export function causeOf(error: unknown): string {
   let inner = error;
@@ -64,8 +69,10 @@ export function causeOf(error: unknown): string {
 
 /** What an answer that is no success means for a connection. */
 export function connectErrorOf(status: number, body: string): ConnectError {
-  const { message } = problemOf(status, body);
-  if (status === 401 || status === 403) return new ConnectError("refused", message);
+  const { code, message } = problemOf(status, body);
+  if (status === 401 || status === 403) {
+    return new ConnectError("refused", code === null ? strangerRefused(status) : message);
+  }
   // Too many requests and failures of the service pass; anything else is about this way in.
   const kind = status === 429 || status >= 500 ? "unreachable" : "blocked";
   return new ConnectError(kind, message);

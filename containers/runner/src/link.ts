@@ -86,7 +86,7 @@ export class Link {
       if (this.#stop.signal.aborted) return;
       if (error.kind === "refused") {
         throw new FatalError(
-          `The service at ${this.#settings.url} refuses this runner: ${error.message} ${this.#settings.registerAnew}`,
+          `The service at ${this.#settings.url} refuses this runner: ${error.message} Check that --url names the service that it was registered with. ${this.#settings.registerAnew}`,
         );
       }
       if (wasWelcome) choice.ended(name);

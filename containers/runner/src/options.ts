@@ -18,7 +18,11 @@ export const OPTIONS = {
     about: "one-time token, at the first start only; better in PIPELZR_RUNNER_TOKEN",
   },
   name: { flag: "name", value: "NAME", about: "what the runner is called (the host's name)" },
-  labels: { flag: "labels", value: "A,B", about: "labels that tasks can ask for" },
+  labels: {
+    flag: "labels",
+    value: "A,B",
+    about: "labels that tasks ask for by runs_on, in the same case",
+  },
   slots: { flag: "slots", value: "N", about: "attempts at a time (4)" },
   stateDir: {
     flag: "state-dir",

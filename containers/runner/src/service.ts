@@ -12,6 +12,7 @@ import {
   FatalError,
   FencedError,
   problemOf,
+  strangerRefused,
 } from "./errors.ts";
 import type { Signer } from "./identity.ts";
 
@@ -55,8 +56,10 @@ export async function register(
       `${url} has no runner API (it answered 404). Check --url, and that the service is new enough.`,
     );
   }
+  const { code, message } = problemOf(response.status, text);
+  const why = code === null ? strangerRefused(response.status) : message;
   throw new FatalError(
-    `The service did not register this runner: ${problemOf(response.status, text).message} A token works once and for a limited time: start again with a new --token.`,
+    `The service at ${url} did not register this runner: ${why} A token works once, for a limited time, and at the service that made it: check --url, and start again with a new --token.`,
   );
 }
 

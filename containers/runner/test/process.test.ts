@@ -1,7 +1,10 @@
 /** The runner's process: how it begins, ends, and begins again. */
+import { once } from "node:events";
 import { readFileSync, statSync } from "node:fs";
+import { createServer } from "node:http";
 import { join } from "node:path";
 import { describe, expect } from "vitest";
+import { z } from "zod";
 import { assign, test, until } from "./fixture.ts";
 import { PoolServer } from "./pool-server.ts";
 
@@ -43,6 +46,30 @@ describe("the process", { concurrent: true }, () => {
     const runner = fixture.launch("--url", "http://192.0.2.1", "--token", "");
     expect(await runner.ended()).toBe(1);
     expect(runner.stderr).toMatch(/is not encrypted: the token and secrets.*not registered/s);
+  });
+
+  test("asks whether the address is right when it is refused, by a stranger too", async ({
+    fixture,
+  }) => {
+    const used = fixture.launch("--token", "another");
+    expect(await used.ended()).toBe(1);
+    expect(used.stderr).toContain(
+      `The service at ${fixture.pool.url} did not register this runner: The token has been used.`,
+    );
+    expect(used.stderr).toContain("check --url");
+    const connected = await fixture.connect();
+    await connected.kill();
+    const stranger = createServer((_, response) => response.writeHead(401).end("<html>"));
+    await once(stranger.listen(0, "127.0.0.1"), "listening");
+    const address = z.object({ port: z.int() }).parse(stranger.address());
+    try {
+      const lost = fixture.launch("--url", `http://127.0.0.1:${address.port}`);
+      expect(await lost.ended()).toBe(1);
+      expect(lost.stderr).toContain("It answered 401 without PIPELZR's reasons");
+      expect(lost.stderr).toContain("Check that --url names the service");
+    } finally {
+      stranger.close();
+    }
   });
 
   test("stays when it is refused for good and told to, until it is stopped", async ({

@@ -264,11 +264,10 @@ export abstract class CodebaseIndexBase extends DurableObject<Env> {
     return this.#events.after(after, snapshot, limit);
   }
 
-  /** Forgets all. */
+  /** Forgets all, its tables too: nothing calls it after that. */
   async destroy(): Promise<void> {
     await this.ctx.storage.deleteAlarm();
     await this.ctx.storage.deleteAll();
-    this.ctx.abort("The codebase is deleted.");
   }
 
   override async alarm(): Promise<void> {

@@ -159,6 +159,7 @@ export class Windows {
   /** Of the terms that ask for something, how many this file has. */
   #atoms(file: ListedFile, text: string, symbols: readonly FileSymbol[]) {
     const terms = this.#checks.filter(({ kind }) => kind === "text" || kind === "symbol");
+    if (terms.length === 0) return { total: 1, matched: 1 };
     if (!hasChoice(this.#deps.plan.check)) return { total: terms.length, matched: terms.length };
     const subject = new SearchText(text);
     const path = new SearchText(file.path);

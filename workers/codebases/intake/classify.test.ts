@@ -71,6 +71,8 @@ describe("the language of a file", () => {
     ["a.v", "Theorem x : True.\nProof.\n", "coq"],
     ["a.ts", '<?xml version="1.0"?>\n<!DOCTYPE TS>\n<TS/>\n', "xml"],
     ["unknown.zzz", "", null],
+    ["a.__proto__", "", null],
+    ["a.constructor", "", null],
   ])("%s %j is %s", (path, text, expected) => {
     expect(languageOf(path, text)).toBe(expected);
   });

@@ -49,7 +49,7 @@ function byExtension(filename: string, head: string): Language | null {
   const dot = filename.lastIndexOf(".");
   if (dot < 0) return null;
   const extension = filename.slice(dot + 1).toLowerCase();
-  const told = SHARED[extension]?.(head);
+  const told = Object.hasOwn(SHARED, extension) ? SHARED[extension]?.(head) : null;
   if (told) return languageNamed(told);
   // Templates and examples of a file: config.yml.example, nginx.conf.in.
   if (/^(?:in|example|sample|template|dist|orig)$/.test(extension) && dot > 0) {

@@ -22,20 +22,22 @@ export interface Glob {
   matches(path: string): boolean;
 }
 
-const POSIX_CLASSES: Readonly<Record<string, RegExp>> = {
-  alnum: /[A-Za-z0-9]/,
-  alpha: /[A-Za-z]/,
-  blank: /[ \t]/,
-  cntrl: /\p{Cc}/u,
-  digit: /[0-9]/,
-  graph: /[!-~]/,
-  lower: /[a-z]/,
-  print: /[ -~]/,
-  punct: /[!-/:-@[-`{-~]/,
-  space: /\s/,
-  upper: /[A-Z]/,
-  xdigit: /[0-9A-Fa-f]/,
-};
+const POSIX_CLASSES: ReadonlyMap<string, RegExp> = new Map(
+  Object.entries({
+    alnum: /[A-Za-z0-9]/,
+    alpha: /[A-Za-z]/,
+    blank: /[ \t]/,
+    cntrl: /\p{Cc}/u,
+    digit: /[0-9]/,
+    graph: /[!-~]/,
+    lower: /[a-z]/,
+    print: /[ -~]/,
+    punct: /[!-/:-@[-`{-~]/,
+    space: /\s/,
+    upper: /[A-Z]/,
+    xdigit: /[0-9A-Fa-f]/,
+  }),
+);
 
 const GLOB_SPECIAL = /[*?[\\]/;
 const ANY_FOLDERS = /^\*{2,}$/;
@@ -126,7 +128,7 @@ function parseClass(
     if (char === "[" && chars[at + 1] === ":") {
       const end = chars.indexOf("]", at + 2);
       const name = chars.slice(at + 2, end - 1);
-      const named = chars[end - 1] === ":" ? POSIX_CLASSES[name] : undefined;
+      const named = chars[end - 1] === ":" ? POSIX_CLASSES.get(name) : undefined;
       if (end < 0 || named === undefined) return undefined;
       tests.push((tested) => named.test(tested));
       at = end + 1;

@@ -62,6 +62,10 @@ describe("what a match is worth", () => {
     expect(points("content:parser", { text, symbols: [["ParserFactory", "odd"]] })).toMatchObject({
       symbol_kind: 50,
     });
+    // A kind that objects have a member of as well.
+    expect(points("content:a", { text: "a", symbols: [["a", "constructor"]] })).toMatchObject({
+      symbol_kind: 50,
+    });
   });
 
   it("counts the base name, with or without its extension", () => {

@@ -29,20 +29,22 @@ export const PENALTY: Readonly<Partial<Record<FileTrait, number>>> = {
 const COMMENT_PENALTY = 0.5;
 
 /** Of 100 points; other kinds get half. */
-const KIND_FACTORS: Readonly<Record<string, number>> = {
-  class: 1,
-  interface: 0.95,
-  struct: 0.95,
-  trait: 0.95,
-  type: 0.9,
-  enum: 0.85,
-  function: 0.8,
-  method: 0.75,
-  module: 0.7,
-  constant: 0.6,
-  field: 0.4,
-  variable: 0.3,
-};
+const KIND_FACTORS: ReadonlyMap<string, number> = new Map(
+  Object.entries({
+    class: 1,
+    interface: 0.95,
+    struct: 0.95,
+    trait: 0.95,
+    type: 0.9,
+    enum: 0.85,
+    function: 0.8,
+    method: 0.75,
+    module: 0.7,
+    constant: 0.6,
+    field: 0.4,
+    variable: 0.3,
+  }),
+);
 const OTHER_KIND_FACTOR = 0.5;
 
 export interface RankInput {
@@ -148,7 +150,7 @@ function matchSignals(match: FileMatch, input: RankInput): Signal[] {
   const signals = [wordSignal(input.text, start, end)];
   const symbol = input.symbols?.find((each) => each.start <= start && end <= each.end);
   if (symbol !== undefined) {
-    const factor = KIND_FACTORS[symbol.kind.toLowerCase()] ?? OTHER_KIND_FACTOR;
+    const factor = KIND_FACTORS.get(symbol.kind.toLowerCase()) ?? OTHER_KIND_FACTOR;
     signals.push({ signal: "symbol", points: coverage(start, end, symbol.start, symbol.end) });
     signals.push({ signal: "symbol_kind", points: SCORE.symbolKind * factor });
   }

@@ -38,7 +38,7 @@ function matches(globs: readonly string[], files: readonly RemoteFile[]): Remote
   const patterns = globs
     .map((glob) => glob.replace(/^\.\//, "").replace(/\/+$/, ""))
     .flatMap((glob) => [glob, `${glob}/**`]);
-  const isMatch = picomatch(patterns, { dot: true });
+  const isMatch = picomatch(patterns, { dot: true, posix: true });
   return files
     .filter(({ path }) => path !== SCRIPT_NAME && isWorkspacePath(path) && isMatch(path))
     .sort((a, b) => (a.path < b.path ? -1 : 1));

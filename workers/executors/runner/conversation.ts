@@ -12,8 +12,10 @@ import {
   fromRunnerSchema,
   HEARTBEAT_MS,
   type Held,
+  labelProblem,
   MAX_LOG_FRAME_CHARS,
   PROTOCOL_VERSION,
+  RUNNER_LABEL,
 } from "./protocol.ts";
 import type { Reporter } from "./reporter.ts";
 import type { Roster } from "./roster.ts";
@@ -110,6 +112,14 @@ export class Conversation {
     }
     const { runner_id } = connection;
     if (roster.find(runner_id)?.is_revoked === true) return this.#refuseRevoked(connection);
+    const wrong = hello.labels.filter((label) => !RUNNER_LABEL.test(label));
+    if (wrong.length > 0) {
+      return this.#refuse(
+        connection,
+        "labels_invalid",
+        `Its labels ${labelProblem(wrong)} Start it with other --labels.`,
+      );
+    }
     connections.closeOthers(runner_id, connection, CLOSE_REPLACED, "replaced");
     const before = roster.greet(runner_id, hello, Date.now());
     const isSameLife = before.boot_id === hello.boot_id;

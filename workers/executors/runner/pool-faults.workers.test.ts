@@ -391,6 +391,7 @@ describe("a connection that does not keep to the protocol", () => {
 
   it.each([
     ["another version", helloFrame({ protocol: 99 }), "protocol_unsupported"],
+    ["a label that no task can name", helloFrame({ labels: ["gpu", "a b"] }), "labels_invalid"],
     ["too large a frame", null, "frame_invalid"],
     ["no hello", { type: "started", attempt: "a/1/0", epoch: 1 } as const, "hello_missing"],
   ])("by %s is refused with the reason", async (_, frame, code) => {
@@ -402,6 +403,15 @@ describe("a connection that does not keep to the protocol", () => {
     } else runner.send(frame);
     expect(await runner.next("refused")).toMatchObject({ code });
     await eventually(() => expect(runner.isClosed).toBe(true));
+  });
+
+  it("is told which labels are of no use, and what one is made of", async () => {
+    const runner = await connect();
+    runner.send(helloFrame({ labels: ["gpu", "a b", ""] }));
+    const { message } = await runner.next("refused");
+    expect(message).toContain('"a b", ""');
+    expect(message).not.toContain("gpu");
+    expect(message).toMatch(/underscores.*--labels/);
   });
 
   it.each(["", "{", "null", '{"type":"other"}', '{"type":"log","attempt":"a"}'])(

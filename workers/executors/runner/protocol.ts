@@ -25,6 +25,19 @@ export const MAX_EXCHANGE_BYTES = MAX_RESULT_BYTES + 8 * 1024 * 1024;
 /** How long an exchange by long-poll waits for frames. */
 export const POLL_WAIT_MS = 25_000;
 
+/** A label of a runner, which tasks ask for by `runs_on`; labels are compared as they are, case and all. */
+export const RUNNER_LABEL = /^[\w.:-]{1,63}$/;
+export const RUNNER_LABEL_RULE =
+  "Use 1 to 63 letters (A to Z, a to z), digits, dots, colons, dashes and underscores.";
+
+export const MAX_LABELS = 50;
+
+/** What is said of labels that no task could ask for. */
+export function labelProblem(labels: readonly string[]): string {
+  const named = labels.map((label) => JSON.stringify(label)).join(", ");
+  return `cannot hold ${named}: no task could ask for it. ${RUNNER_LABEL_RULE}`;
+}
+
 /** One dispatch: `attempt` names the step of a run, `epoch` its dispatch. */
 const dispatched = { attempt: z.string().min(1).max(200), epoch: z.int().positive() };
 export type Dispatched = z.output<z.ZodObject<typeof dispatched>>;
@@ -96,7 +109,7 @@ export const fromRunnerSchema = z.discriminatedUnion("type", [
     version: z.string().max(100),
     /** Names one life of the runner's process. */
     boot_id: z.string().max(100),
-    labels: z.array(z.string().max(63)).max(50),
+    labels: z.array(z.string().max(200)).max(MAX_LABELS),
     /** What it can run now; an engine that does not answer takes `dagger` out. */
     task_types: z.array(z.enum(TASK_TYPES)),
     /** Of each type that it was started for and cannot run now, why. */

@@ -17,7 +17,7 @@ export function matcher(globs: readonly string[]): (path: string) => boolean {
   const patterns = globs
     .map((glob) => glob.replace(/^\.\//, "").replace(/\/+$/, ""))
     .flatMap((glob) => [glob, `${glob}/**`]);
-  return picomatch(patterns, { dot: true });
+  return picomatch(patterns, { dot: true, posix: true });
 }
 
 /** Sends all matches in order of their paths; returns why it stopped, or null. */

@@ -1,0 +1,563 @@
+/** Codebases over HTTP: what comes in, what is read, what is refused, and what is left of it after. */
+
+import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
+import { env } from "cloudflare:workers";
+import { createHash } from "node:crypto";
+import { describe, expect, it } from "vitest";
+import { isolate } from "../test/app.ts";
+import { codebasePrefix } from "./archives.ts";
+import { blobOid } from "./intake/git-objects.ts";
+import { tarOf } from "./intake/test-support-archives.ts";
+import { pushedSchema, snapshotListSchema, snapshotSchema } from "./schemas.ts";
+import { manifestOf, TestCodebase, tarballOf, zipballOf } from "./test-support.ts";
+
+const { call } = isolate();
+
+const FILES = {
+  "src/parse.ts": "export function parseQuery(text: string) {\n  return text.split(' ');\n}\n",
+  "src/main.ts": "import { parseQuery } from './parse.ts';\nconsole.log(parseQuery('a b'));\n",
+  "src/main.test.ts": "import { parseQuery } from './parse.ts';\nparseQuery('');\n",
+  "docs/guide.md": "# Guide\n\nCall parseQuery with a text.\n",
+  "logo.png": Buffer.from([0x89, 0x50, 0x4e, 0x47, 0, 1, 2, 3]),
+  "empty.txt": "",
+};
+const TREE = "db3a6bcf4a5d6c5c07b1a0e6a3b8a1f5b9c6d7e8";
+
+const indexOf = (codebase: TestCodebase) => env.CODEBASE_INDEX.getByName(codebase.id);
+
+async function listed(codebase: TestCodebase, query = "") {
+  const reply = await codebase.get(`/files${query}`);
+  expect(reply.status, reply.text).toBe(200);
+  return (reply.body.items as { path: string }[]).map(({ path }) => path);
+}
+
+describe("a push by manifest", () => {
+  it("asks for what is missing, is not seen before it is whole, and then is", async () => {
+    const codebase = await TestCodebase.create(call);
+    const begun = await codebase.post("/manifest", { files: manifestOf(FILES), ref: "main" });
+    expect(begun.status, begun.text).toBe(201);
+    const { snapshot, missing } = pushedSchema.parse(begun.body);
+    expect(begun.headers.get("location")).toBe(`${codebase.path}/snapshots/${snapshot.number}`);
+    expect(missing).toHaveLength(Object.keys(FILES).length);
+    expect(snapshot).toMatchObject({ state: "receiving", received: { files: 6, missing: 6 } });
+
+    const { "logo.png": logo, ...texts } = FILES;
+    const part = await codebase.post(`/snapshots/${snapshot.number}/blobs`, tarballOf(texts));
+    expect(part.body).toMatchObject({
+      taken: 5,
+      missing: [{ path: "logo.png", oid: blobOid(logo), size: 8 }],
+    });
+    expect((await codebase.get("/files")).status).toBe(404);
+    const early = await codebase.get("/search?q=parseQuery&snapshot=main");
+    expect(early, early.text).toMatchObject({ status: 404 });
+
+    const rest = await codebase.post(
+      `/snapshots/${snapshot.number}/blobs`,
+      zipballOf({ "any name": logo }),
+    );
+    expect(rest.body, rest.text).toMatchObject({
+      taken: 1,
+      missing: [],
+      snapshot: { state: "ready" },
+    });
+    expect(await listed(codebase)).toEqual([
+      "docs/guide.md",
+      "empty.txt",
+      "logo.png",
+      "src/main.test.ts",
+      "src/main.ts",
+      "src/parse.ts",
+    ]);
+  });
+
+  it("sends only what changed the next time, and touches nothing else", async () => {
+    const codebase = await TestCodebase.create(call);
+    await codebase.push(FILES);
+    const changed = { ...FILES, "src/main.ts": "console.log('changed');\n" };
+    const begun = await codebase.post("/manifest", { files: manifestOf(changed) });
+    const { missing, snapshot } = pushedSchema.parse(begun.body);
+    expect(missing.map(({ path }) => path)).toEqual(["src/main.ts"]);
+    const reply = await codebase.post(
+      `/snapshots/${snapshot.number}/blobs`,
+      tarballOf({ "src/main.ts": changed["src/main.ts"] }),
+    );
+    expect(reply.body).toMatchObject({ snapshot: { state: "ready", counts: { new_blobs: 1 } } });
+    const { items } = await codebase.search("changed");
+    expect(items.map(({ path }) => path)).toEqual(["src/main.ts"]);
+    expect((await codebase.search("changed", { snapshot: "1" })).items).toEqual([]);
+    // A tree of two levels: the top and src changed, docs did not.
+    const trees = await runInDurableObject(indexOf(codebase), (_, { storage }) =>
+      storage.sql.exec("SELECT count(*) AS count FROM trees").one(),
+    );
+    expect(trees).toEqual({ count: 5 });
+  });
+
+  it("is ready at once when all is known, and says the tree that git would", async () => {
+    const codebase = await TestCodebase.create(call);
+    const first = await codebase.push({ "a.txt": "hello\n" });
+    const again = await codebase.push({ "a.txt": "hello\n" }, { ref: "other" });
+    expect(again).toMatchObject({ state: "ready", number: 2, root: first.root });
+    // Of `git mktree` for a file a.txt with "hello\n".
+    expect(first.root).toBe("2e81171448eb9f2ee3821e3d447aa6b2fe3ddba1");
+  });
+
+  it("ignores contents that nobody asked for", async () => {
+    const codebase = await TestCodebase.create(call);
+    const begun = await codebase.post("/manifest", { files: manifestOf({ "a.txt": "a" }) });
+    const { snapshot } = pushedSchema.parse(begun.body);
+    const reply = await codebase.post(
+      `/snapshots/${snapshot.number}/blobs`,
+      tarballOf({ x: "not asked for", y: "a" }),
+    );
+    expect(reply.body).toMatchObject({ taken: 1, snapshot: { state: "ready" } });
+    const stored = await runInDurableObject(indexOf(codebase), (_, { storage }) =>
+      storage.sql.exec("SELECT oid FROM blobs").toArray(),
+    );
+    expect(stored).toEqual([{ oid: blobOid(Buffer.from("a")) }]);
+  });
+
+  it.each([
+    ["a path that leaves the tree", [["../x", TREE, 1]], "files[0][0]"],
+    ["an absolute path", [["/etc/passwd", TREE, 1]], "files[0][0]"],
+    [
+      "a path twice",
+      [
+        ["a", TREE, 1],
+        ["a", TREE, 1],
+      ],
+      "files[1][0]",
+    ],
+    [
+      "a file in a file",
+      [
+        ["a", TREE, 1],
+        ["a/b", TREE, 1],
+      ],
+      "files[1][0]",
+    ],
+    ["an OID that is none", [["a", "xyz", 1]], "files[0][1]"],
+    ["a negative size", [["a", TREE, -1]], "files[0][2]"],
+  ])("refuses %s", async (_, files, path) => {
+    const codebase = await TestCodebase.create(call);
+    const reply = await codebase.post("/manifest", { files });
+    expect(reply.status, reply.text).toBe(422);
+    expect(reply.body.errors).toEqual(expect.arrayContaining([expect.objectContaining({ path })]));
+    expect((await codebase.get("/snapshots")).body.items).toEqual([]);
+  });
+});
+
+describe("a push of an archive", () => {
+  it.each([
+    ["tar.gz", tarballOf(FILES)],
+    ["zip", zipballOf(FILES)],
+    ["tar", tarOf(Object.entries(FILES).map(([name, content]) => ({ name, content })))],
+  ])("reads a %s, and is the same snapshot as a manifest's", async (_, archive) => {
+    const codebase = await TestCodebase.create(call);
+    const reply = await codebase.post("/archive?ref=main", archive);
+    expect(reply.status, reply.text).toBe(202);
+    const { number } = snapshotSchema.parse(reply.body);
+    const ready = await codebase.settled(number);
+    expect(ready, JSON.stringify(ready.error)).toMatchObject({
+      state: "ready",
+      ref: "main",
+      counts: { files: 6, text_files: 5, binary_files: 1, parsable_files: 3 },
+    });
+    const pushed = await (await TestCodebase.create(call)).push(FILES);
+    expect(ready.root).toBe(pushed.root);
+    const { objects } = await env.BLOBS.list({
+      prefix: codebasePrefix({ id: codebase.id, project_id: "default" }),
+    });
+    expect(objects).toEqual([]);
+  });
+
+  it.each([
+    ["climbs out", [{ name: "../evil", content: "x" }], "path_unsafe"],
+    ["holds nothing", [{ name: "folder/", type: "5" }], "archive_empty"],
+    ["is cut off", null, "archive_truncated"],
+    [
+      "has a path twice",
+      [
+        { name: "a", content: "x" },
+        { name: "a", content: "y" },
+      ],
+      "path_duplicate",
+    ],
+  ])(
+    "fails an archive that %s with %s, and leaves nothing half-indexed",
+    async (_, inputs, code) => {
+      const codebase = await TestCodebase.create(call);
+      await codebase.push({ "kept.txt": "kept\n" });
+      const whole = tarOf(inputs ?? [{ name: "a", content: "x".repeat(5_000) }]);
+      const reply = await codebase.post(
+        "/archive",
+        inputs === null ? whole.subarray(0, 1_500) : whole,
+      );
+      expect(reply.status, reply.text).toBe(202);
+      const { number } = snapshotSchema.parse(reply.body);
+      expect(await codebase.settled(number)).toMatchObject({ state: "failed", error: { code } });
+      expect(await listed(codebase)).toEqual(["kept.txt"]);
+      const refused = await codebase.get(`/files?snapshot=${number}`);
+      expect(refused).toMatchObject({ status: 409, body: { state: "failed" } });
+    },
+  );
+
+  it("refuses what is no archive, and an empty body, when it is read", async () => {
+    const codebase = await TestCodebase.create(call);
+    const empty = await codebase.post("/archive", new Uint8Array());
+    expect(empty.status, empty.text).toBe(422);
+    const reply = await codebase.post("/archive", Buffer.from("no archive at all"));
+    const { number } = snapshotSchema.parse(reply.body);
+    expect(await codebase.settled(number)).toMatchObject({
+      state: "failed",
+      error: { code: "format_unknown" },
+    });
+  });
+
+  it("keeps the paths of git archive without a prefix, which looks as if it had one", async () => {
+    const codebase = await TestCodebase.create(call);
+    const commit = "0123456789abcdef0123456789abcdef01234567";
+    const record = `52 comment=${commit}\n`;
+    const archive = tarOf([
+      { name: "pax_global_header", type: "g", content: record },
+      { name: "src/", type: "5" },
+      { name: "src/a.txt", content: "a" },
+      { name: "top.txt", content: "t" },
+    ]);
+    const reply = await codebase.post("/archive", archive);
+    const { number } = snapshotSchema.parse(reply.body);
+    expect(await codebase.settled(number)).toMatchObject({ state: "ready", commit });
+    expect(await listed(codebase)).toEqual(["src/a.txt", "top.txt"]);
+  });
+});
+
+describe("a job that was lost", () => {
+  it("is sent again, and of two readings the later one counts", async () => {
+    const codebase = await TestCodebase.create(call);
+    const index = indexOf(codebase);
+    const { number } = await index.begin({
+      ...{ id: crypto.randomUUID(), ref: null, commit: null, manifest: null },
+      source: { kind: "archive", url: null },
+    });
+    const [earlier, later] = [await index.read(number), await index.read(number)];
+    if (earlier.status !== "reading" || later.status !== "reading") throw new Error("not reading");
+    const file = { path: "a.txt", mode: "file", oid: blobOid(Buffer.from("a")), size: 1 } as const;
+    expect(await index.put(number, earlier.reading, [file], [])).toEqual({ status: "superseded" });
+    expect(await index.complete(number, earlier.reading, null)).toEqual({ status: "superseded" });
+    expect(await index.put(number, later.reading, [file], [])).toEqual({ status: "taken" });
+    expect(await index.complete(number, later.reading, null)).toEqual({
+      status: "missing",
+      missing: 1,
+    });
+  });
+
+  it("fails the snapshot after some tries", async () => {
+    const codebase = await TestCodebase.create(call);
+    const index = indexOf(codebase);
+    const { number } = await index.begin({
+      ...{ id: crypto.randomUUID(), ref: null, commit: null, manifest: null },
+      source: { kind: "archive", url: null },
+    });
+    await runInDurableObject(index, (_, { storage }) => {
+      storage.sql.exec("UPDATE snapshots SET tries = 5, touched_at = 0");
+      return storage.setAlarm(Date.now());
+    });
+    await runDurableObjectAlarm(index);
+    await expect
+      .poll(async () => (await codebase.snapshot(number)).error?.code)
+      .toBeOneOf(["ingest_lost", "archive_empty"]);
+  });
+
+  it("goes on where it was after the object was evicted", async () => {
+    const codebase = await TestCodebase.create(call);
+    const begun = await codebase.post("/manifest", { files: manifestOf(FILES) });
+    const { snapshot } = pushedSchema.parse(begun.body);
+    const { "logo.png": logo, ...texts } = FILES;
+    await codebase.post(`/snapshots/${snapshot.number}/blobs`, tarballOf(texts));
+    await evictDurableObject(indexOf(codebase));
+    const reply = await codebase.post(
+      `/snapshots/${snapshot.number}/blobs`,
+      tarballOf({ "logo.png": logo }),
+    );
+    expect(reply.body).toMatchObject({ snapshot: { state: "ready" } });
+    await evictDurableObject(indexOf(codebase));
+    expect((await codebase.search("parseQuery")).items).toHaveLength(4);
+  });
+});
+
+describe("files", () => {
+  it("are listed by folder, glob and language, page by page", async () => {
+    const codebase = await TestCodebase.create(call);
+    await codebase.push(FILES);
+    expect(await listed(codebase, "?folder=src")).toHaveLength(3);
+    expect(await listed(codebase, "?glob=**/*.test.ts")).toEqual(["src/main.test.ts"]);
+    expect(await listed(codebase, "?language=markdown")).toEqual(["docs/guide.md"]);
+    const first = await codebase.get("/files?limit=2");
+    expect(first.body.next_cursor).toBe("empty.txt");
+    expect(first.headers.get("link")).toContain('rel="next"');
+    expect(await listed(codebase, "?limit=200&cursor=empty.txt")).toHaveLength(4);
+  });
+
+  it("are read whole, in part, and not at all by who has them", async () => {
+    const codebase = await TestCodebase.create(call);
+    await codebase.push(FILES);
+    const path = `${codebase.path}/files/src/parse.ts`;
+    const whole = await call(path);
+    expect(whole.text).toBe(FILES["src/parse.ts"]);
+    expect(whole.headers.get("content-type")).toBe("application/octet-stream");
+    const part = await call(path, { headers: { range: "bytes=7-14" } });
+    expect(part).toMatchObject({ status: 206, text: "function" });
+    const tag = whole.headers.get("etag") ?? "";
+    expect(tag).toBe(`"${blobOid(Buffer.from(FILES["src/parse.ts"]))}"`);
+    expect((await call(path, { headers: { "if-none-match": tag } })).status).toBe(304);
+    expect((await call(path, { headers: { range: "bytes=9999-" } })).status).toBe(416);
+    expect((await codebase.get("/files/src/none.ts")).status).toBe(404);
+  });
+
+  it("stand in folders, with how many lie below", async () => {
+    const codebase = await TestCodebase.create(call);
+    const { root } = await codebase.push(FILES);
+    const top = await codebase.get("/tree");
+    expect(top.body).toMatchObject({
+      oid: root,
+      folders: [
+        { path: "docs", files: 1 },
+        { path: "src", files: 3 },
+      ],
+      files: [{ path: "empty.txt" }, { path: "logo.png", traits: ["binary"] }],
+    });
+    expect((await codebase.get("/tree?path=src/")).body).toMatchObject({
+      path: "src",
+      folders: [],
+    });
+    expect((await codebase.get("/tree?path=none")).status).toBe(404);
+  });
+});
+
+describe("a search", () => {
+  it("puts the definition first, and says what it searched", async () => {
+    const codebase = await TestCodebase.create(call);
+    const { number, root } = await codebase.push(FILES);
+    await codebase.settled(number);
+    const { items, receipt } = await codebase.search("parseQuery", { context_lines: "1" });
+    expect(items.map(({ path }) => path)).toEqual([
+      "src/parse.ts",
+      "src/main.ts",
+      "docs/guide.md",
+      "src/main.test.ts",
+    ]);
+    expect(items[0]?.matches[0]).toMatchObject({
+      ...{ line: 1, column: 17, kind: "content", match_start: 16, match_end: 26 },
+      after: ["  return text.split(' ');"],
+    });
+    expect(receipt).toMatchObject({
+      ...{ snapshot: number, root, files: 6, searched: 4, exhaustive: true, reason: null },
+      skipped: { binary: 1 },
+    });
+  });
+
+  it("pages to the very end, and all pages are what one is", async () => {
+    const codebase = await TestCodebase.create(call);
+    const files = Object.fromEntries(
+      Array.from({ length: 150 }, (_, index) => [`f/${index}.txt`, `needle ${index}\n`]),
+    );
+    await codebase.push(files);
+    const whole = await codebase.search("needle", { limit: "200" });
+    const pages = await codebase.searchAll("needle", { limit: "7" });
+    expect(pages.items).toEqual(whole.items);
+    expect(new Set(pages.items.map(({ path }) => path)).size).toBe(150);
+    expect(pages.receipt).toMatchObject({ exhaustive: true, searched: 150 });
+    const first = await codebase.search("needle", { limit: "7" });
+    expect(first.receipt).toMatchObject({ exhaustive: false });
+    const foreign = await codebase.get(`/search?q=other&cursor=${first.next_cursor}`);
+    expect(foreign).toMatchObject({ status: 422, body: { errors: [{ path: "cursor" }] } });
+  });
+
+  it("covers what looks like a credential", async () => {
+    const codebase = await TestCodebase.create(call);
+    const token = `ghp_${createHash("sha256").update("secret").digest("hex").slice(0, 36)}`;
+    const { counts } = await codebase.push({ "config.ts": `const token = "${token}";\n` });
+    expect(counts?.secret_files).toBe(1);
+    const { items } = await codebase.search("token");
+    expect(items[0]?.traits).toContain("secret");
+    expect(JSON.stringify(items)).not.toContain(token);
+    expect(items[0]?.matches[0]?.text).toContain("ghp_•");
+  });
+
+  it("obeys .gitattributes, which is not seen in the paths before it", async () => {
+    const codebase = await TestCodebase.create(call);
+    await codebase.push({
+      ".gitattributes":
+        "*.gen linguist-generated\nlib/** linguist-vendored\n*.x linguist-language=Go\n",
+      "a.gen": "word\n",
+      "b.x": "word\n",
+      "lib/c.txt": "word\n",
+    });
+    const paths = async (q: string) => (await codebase.search(q)).items.map(({ path }) => path);
+    expect(await paths("word is:generated")).toEqual(["a.gen"]);
+    expect(await paths("word is:vendored")).toEqual(["lib/c.txt"]);
+    expect(await paths("word lang:go")).toEqual(["b.x"]);
+    expect(await paths("word -is:generated -is:vendored")).toEqual(["b.x"]);
+  });
+
+  it("says where a query is wrong", async () => {
+    const codebase = await TestCodebase.create(call);
+    await codebase.push(FILES);
+    const reply = await codebase.get(`/search?q=${encodeURIComponent("foo (bar")}`);
+    expect(reply.status).toBe(422);
+    expect(reply.body.problems).toEqual([expect.objectContaining({ start: 4, end: 5 })]);
+    for (const q of ["type:commit x", "covered:x", "rev:none x", "a OR rev:1", "diff:none x"]) {
+      const refused = await codebase.get(`/search?q=${encodeURIComponent(q)}`);
+      expect(refused.status, q).toBe(422);
+    }
+  });
+
+  it("looks at history: a revision, and what changed since another", async () => {
+    const codebase = await TestCodebase.create(call);
+    await codebase.push(FILES, { ref: "v1" });
+    await codebase.push({ ...FILES, "new.txt": "parseQuery\n" }, { ref: "v2" });
+    const paths = async (q: string) => (await codebase.search(q)).items.map(({ path }) => path);
+    expect(await paths("parseQuery rev:v1")).toHaveLength(4);
+    expect(await paths("parseQuery rev:v2")).toHaveLength(5);
+    expect(await paths("parseQuery diff:v1..v2")).toEqual(["new.txt"]);
+    expect(await paths("parseQuery diff:v2")).toEqual(["new.txt"]);
+  });
+
+  it("finds by symbols once they are known, and says so until then", async () => {
+    const codebase = await TestCodebase.create(call);
+    const { number } = await codebase.push(FILES);
+    await codebase.settled(number);
+    const paths = async (q: string) => (await codebase.search(q)).items.map(({ path }) => path);
+    expect(await paths("sym:parseQ")).toEqual(["src/parse.ts"]);
+    expect(await paths("calls:parseQuery -is:test")).toEqual(["src/main.ts"]);
+    expect(await paths("imports:./parse.ts")).toEqual(["src/main.ts", "src/main.test.ts"]);
+    expect(await paths('near:"parse a query"')).toContain("src/parse.ts");
+  });
+
+  it("fits an answer to tokens", async () => {
+    const codebase = await TestCodebase.create(call);
+    await codebase.push(FILES);
+    const { text, tokens } = await codebase.search("parseQuery", { max_tokens: "120" });
+    expect(tokens).toBeLessThanOrEqual(120);
+    expect(text).toContain("src/parse.ts");
+  });
+
+  it("reads chunks of a large file as one", async () => {
+    const codebase = await TestCodebase.create(call);
+    const filler = "x".repeat(99);
+    const lines = Array.from({ length: 12_000 }, () => filler);
+    lines[2] = "alphaNeedle";
+    lines[11_990] = "omegaNeedle";
+    await codebase.push({ "big.txt": `${lines.join("\n")}\n`, "small.txt": "alphaNeedle\n" });
+    const { items } = await codebase.search("alphaNeedle omegaNeedle");
+    expect(items.map(({ path }) => path)).toEqual(["big.txt"]);
+  });
+});
+
+describe("what is over", () => {
+  it("frees what no other snapshot has, and nothing else", async () => {
+    const codebase = await TestCodebase.create(call);
+    const { number } = await codebase.push({ "a.txt": "shared\n", "b.ts": "const only = 1;\n" });
+    await codebase.settled(number);
+    await codebase.push({ "a.txt": "shared\n" });
+    const reply = await call(`${codebase.path}/snapshots/${number}`, { method: "DELETE" });
+    expect(reply.status, reply.text).toBe(204);
+    const index = indexOf(codebase);
+    const stored = () =>
+      runInDurableObject(index, (_, { storage }) =>
+        ["blobs", "contents", "parsed", "symbol_data", "trees"].map(
+          (table) => storage.sql.exec(`SELECT count(*) AS n FROM ${table}`).one().n,
+        ),
+      );
+    await expect.poll(stored).toEqual([1, 1, 0, 0, 1]);
+    expect((await codebase.search("shared")).items).toHaveLength(1);
+    expect((await codebase.search("only")).items).toHaveLength(0);
+  });
+
+  it("is gone whole with its codebase", async () => {
+    const codebase = await TestCodebase.create(call);
+    await codebase.push(FILES);
+    const key = `${codebasePrefix({ id: codebase.id, project_id: "default" })}archives/left`;
+    await env.BLOBS.put(key, "left behind");
+    expect((await call(codebase.path, { method: "DELETE" })).status).toBe(204);
+    expect((await call(codebase.path)).status).toBe(404);
+    expect(await env.BLOBS.head(key)).toBeNull();
+    const left = await runInDurableObject(indexOf(codebase), (_, { storage }) =>
+      storage.sql.exec("SELECT name FROM sqlite_master").toArray(),
+    );
+    expect(left).toEqual([]);
+  });
+});
+
+describe("codebases", () => {
+  it("have one name in a project, are changed under If-Match, and are listed", async () => {
+    const name = `n-${crypto.randomUUID()}`;
+    const codebase = await TestCodebase.create(call, { name, labels: { team: "a" } });
+    const twice = await call("/api/v1/codebases", { body: { name } });
+    expect(twice).toMatchObject({ status: 409, body: { code: "conflict" } });
+    const read = await call(codebase.path);
+    const stale = await call(codebase.path, {
+      method: "PATCH",
+      body: { description: "x" },
+      headers: { "if-match": '"v9"' },
+    });
+    expect(stale.status).toBe(412);
+    const changed = await call(codebase.path, {
+      method: "PATCH",
+      body: { description: "about", source: { url: "https://github.com/acme/shop" } },
+      headers: { "if-match": read.headers.get("etag") ?? "" },
+    });
+    expect(changed.body).toMatchObject({
+      ...{ name, description: "about", labels: { team: "a" } },
+      source: { url: "https://github.com/acme/shop", ref: null },
+    });
+    const list = await call(`/api/v1/codebases?name=${name}`);
+    expect(list.body.items).toEqual([expect.objectContaining({ id: codebase.id })]);
+  });
+
+  it("are not seen from other projects, in any of their routes", async () => {
+    const codebase = await TestCodebase.create(call);
+    await codebase.push(FILES);
+    const key = await call("/api/v1/keys", {
+      body: { name: "k", scopes: ["codebases:read", "codebases:write"], projects: ["elsewhere"] },
+    });
+    const other = String(key.body.key);
+    for (const path of [
+      "",
+      "/snapshots",
+      "/snapshots/1",
+      "/files",
+      "/files/empty.txt",
+      "/tree",
+      "/search?q=a",
+      "/events",
+    ]) {
+      expect((await call(`${codebase.path}${path}`, { key: other })).status, path).toBe(404);
+    }
+    const body = { files: [] };
+    expect((await call(`${codebase.path}/manifest`, { body, key: other })).status).toBe(404);
+    expect((await call(codebase.path, { method: "DELETE", key: other })).status).toBe(404);
+  });
+
+  it("list their snapshots, newest first, page by page", async () => {
+    const codebase = await TestCodebase.create(call);
+    for (const ref of ["a", "b", "c"]) await codebase.push({ "a.txt": ref }, { ref });
+    const first = snapshotListSchema.parse((await codebase.get("/snapshots?limit=2")).body);
+    expect(first.items.map(({ ref }) => ref)).toEqual(["c", "b"]);
+    const rest = await codebase.get(`/snapshots?limit=2&cursor=${first.next_cursor}`);
+    expect(snapshotListSchema.parse(rest.body)).toMatchObject({
+      items: [{ ref: "a" }],
+      next_cursor: null,
+    });
+  });
+
+  it("tell what happens to a snapshot, and end when it is over", async () => {
+    const codebase = await TestCodebase.create(call);
+    const reply = await codebase.post("/archive", tarballOf(FILES));
+    const { number } = snapshotSchema.parse(reply.body);
+    const events = await codebase.get(`/events?snapshot=${number}`);
+    const types = [...events.text.matchAll(/^event: (.+)$/gm)].map(([, type]) => type);
+    expect(types[0]).toBe("snapshot.begun");
+    expect(types).toContain("snapshot.ready");
+    expect(types.at(-1)).toBe("symbols.ready");
+  });
+});
