@@ -4,6 +4,7 @@ import { CodebaseRepository } from "./codebases/repository.ts";
 import { codebaseRoutes } from "./codebases/routes.ts";
 import { CodebaseService } from "./codebases/service.ts";
 import { SnapshotService } from "./codebases/snapshot-service.ts";
+import { UnderstandingService } from "./codebases/understanding-service.ts";
 import { type Config, loadConfig } from "./config.ts";
 import { DeadLetterRepository } from "./dead-letters/repository.ts";
 import type { RetriesByKind } from "./dead-letters/retries.ts";
@@ -67,6 +68,7 @@ export function buildServices(env: Env, config: Config): Services {
     codebases,
     snapshots: new SnapshotService(codebases, env.BLOBS),
     reading: new ReadingService(codebases),
+    understanding: new UnderstandingService(codebases),
     keys: new KeyService(new KeyRepository(env.DB), (keyId) => forgetKey(config, keyId)),
     secrets: new SecretService(env.DB, config),
     runners: new RunnerService(runners, env.RUNNER_POOL, config),

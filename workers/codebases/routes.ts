@@ -22,6 +22,7 @@ import {
 } from "./schemas.ts";
 import type { CodebaseService } from "./service.ts";
 import { snapshotRoutes } from "./snapshot-routes.ts";
+import { understandingRoutes } from "./understanding-routes.ts";
 
 declare module "../http/context.ts" {
   interface Services {
@@ -159,5 +160,6 @@ export function codebaseRoutes(): Router {
 
   snapshotRoutes(router);
   readingRoutes(router);
+  understandingRoutes(router);
   return router;
 }

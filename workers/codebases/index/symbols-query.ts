@@ -139,7 +139,7 @@ export class SymbolQueries {
       }),
       receipt: receiptFor(opened, {
         pending: isPending ? 1 : 0,
-        bound: problem === null ? null : (PROBLEMS[problem] ?? PROBLEMS["parse_failed"] ?? null),
+        bound: problem === null ? null : (PROBLEMS.get(problem) ?? UNREAD),
       }),
     };
   }
@@ -267,12 +267,12 @@ function candidates(
 }
 
 /** What a parser stopped at, as receipts say it. */
-const PROBLEMS: Readonly<Record<string, string>> = {
-  too_large_to_parse: "The file is too large to be parsed: its symbols are not known.",
-  parse_timeout: "Parsing the file took too long: its symbols are not known.",
-  parse_failed: "The file could not be parsed: its symbols are not known.",
-  parse_lost: "Parsing the file was tried several times and did not come to an end.",
-};
+const UNREAD = "The file could not be parsed: its symbols are not known.";
+const PROBLEMS: ReadonlyMap<string, string> = new Map([
+  ["too_large_to_parse", "The file is too large to be parsed: its symbols are not known."],
+  ["parse_timeout", "Parsing the file took too long: its symbols are not known."],
+  ["parse_lost", "Parsing the file was tried several times and did not come to an end."],
+]);
 
 function show(
   file: ListedFile,
