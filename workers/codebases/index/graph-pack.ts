@@ -40,7 +40,7 @@ class ColumnReader {
 
   constructor(packed: Uint8Array, columns: number) {
     // A copy of its own begins where wide numbers may.
-    this.#bytes = packed.slice();
+    this.#bytes = new Uint8Array(packed);
     this.#at = WIDE * Math.ceil((columns * 4) / WIDE);
   }
 

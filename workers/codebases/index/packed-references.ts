@@ -53,7 +53,8 @@ export function unpackReferences(packed: Uint8Array): PackedReferences {
   const length = new DataView(packed.buffer, packed.byteOffset).getUint32(0);
   const header = Buffer.from(packed.buffer, packed.byteOffset + INT_BYTES, length).toString();
   const { names, kinds } = headerSchema.parse(JSON.parse(header));
-  const columns = new Int32Array(packed.slice(columnsAt(length)).buffer);
+  // A copy of its own begins where numbers may: what comes from the store may lie anywhere.
+  const columns = new Int32Array(new Uint8Array(packed.subarray(columnsAt(length))).buffer);
   return { names, kinds, columns, count: columns.length / COLUMNS };
 }
 
