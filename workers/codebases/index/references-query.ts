@@ -27,6 +27,7 @@ import {
   writePlace,
 } from "./pages.ts";
 import { definedAs, MAX_DEFINING_FILES, type SnapshotSource, type Sources } from "./source.ts";
+import type { Definitions } from "./symbols.ts";
 
 /** Why it is not known which definition a reference means. */
 export const UNRESOLVED = ["name_only", "outside"] as const;
@@ -88,6 +89,10 @@ export interface ReferenceDeps extends SnapshotDeps {
   readonly sources: Sources;
 }
 
+/** Other names are looked for in so many files, and so many of them are followed. */
+const MAX_RENAMING_FILES = 500;
+const MAX_NAMES = 20;
+const MANY_REFERRERS = `More than ${MAX_RENAMING_FILES} files refer to the name: where another file passes it on under another name, it is not followed.`;
 /** Files that are read before others get a turn. */
 const SLICE = 50;
 const MAX_LINE_CHARS = 300;
@@ -119,12 +124,14 @@ export class ReferenceQueries {
     const targets = this.#targets(request, opened);
     if (targets !== null && "status" in targets) return targets;
 
-    const reader = new Reader(request, targets, source, this.#deps);
+    const { names, isCut } = this.#namesOf(symbol, opened);
+    const reader = new Reader(request, { targets, names }, source, this.#deps);
     const items: ReferenceDocument[] = [];
     const pending = pendingFiles(listing, symbols);
     let next: typeof place | null = null;
     let time = now;
-    const files = filesWith(symbols.referring(symbol), opened);
+    const blobs = new Set([...names].flatMap((name) => symbols.referring(name)));
+    const files = filesWith(blobs, opened);
     for (const [done, index] of files.entries()) {
       if (index < place.f) continue;
       if (done % SLICE === SLICE - 1) time = await yielded();
@@ -141,7 +148,7 @@ export class ReferenceQueries {
         break;
       }
     }
-    const bound = reader.bound();
+    const bound = reader.bound() ?? (isCut ? MANY_REFERRERS : null);
     const missed = place.m || pending > 0 || bound !== null;
     return {
       status: "found",
@@ -153,6 +160,22 @@ export class ReferenceQueries {
         missedBefore: place.m && bound === null,
       }),
     };
+  }
+
+  /** The names that it goes by: those that files import it as, or pass it on as, too. */
+  #namesOf(symbol: string, { listing }: OpenSnapshot) {
+    const { symbols } = this.#deps;
+    const names = new Set([symbol]);
+    let looked = 0;
+    for (const name of names) {
+      const blobs = symbols.referring(name).filter((blob) => listing.withBlob(blob).length > 0);
+      looked += blobs.length;
+      if (looked > MAX_RENAMING_FILES || names.size > MAX_NAMES) return { names, isCut: true };
+      for (const blob of blobs) {
+        for (const alias of aliasesOf(name, symbols.definitions(blob))) names.add(alias);
+      }
+    }
+    return { names, isCut: false };
   }
 
   #targets(
@@ -178,10 +201,25 @@ export class ReferenceQueries {
   }
 }
 
+/** What files call a name that they import or pass on. */
+function aliasesOf(name: string, { imports }: Definitions): string[] {
+  return imports.flatMap(({ names }) =>
+    names.flatMap((each) =>
+      each.name === name && each.alias !== null && each.alias !== "default" ? [each.alias] : [],
+    ),
+  );
+}
+
+interface Wanted {
+  readonly targets: Targets;
+  readonly names: ReadonlySet<string>;
+}
+
 /** Reads the references of one file after the other. */
 class Reader {
   readonly #request: ReferencesRequest;
   readonly #targets: Targets;
+  readonly #names: ReadonlySet<string>;
   readonly #families: ReadonlySet<string>;
   readonly #source: SnapshotSource;
   readonly #resolver: ReferenceResolver;
@@ -189,12 +227,13 @@ class Reader {
 
   constructor(
     request: ReferencesRequest,
-    targets: Targets,
+    { targets, names }: Wanted,
     source: SnapshotSource,
     deps: ReferenceDeps,
   ) {
     this.#request = request;
     this.#targets = targets;
+    this.#names = names;
     this.#source = source;
     this.#deps = deps;
     source.takeCut();
@@ -213,18 +252,11 @@ class Reader {
     const grammar = grammarFor(file);
     if (file.blob === null || grammar === null) return { items: [], next: null };
     const packed = symbols.references(file.blob.id);
-    const { imports } = symbols.definitions(file.blob.id);
     const { symbol, kind } = this.#request;
-    const renamed = new Set(
-      imports.flatMap(({ names }) =>
-        names.flatMap(({ name, alias }) =>
-          name === symbol && alias !== null && alias !== symbol ? [alias] : [],
-        ),
-      ),
-    );
+    const renamed = aliasesOf(symbol, symbols.definitions(file.blob.id));
     let lines: readonly string[] | null = null;
     const items: ReferenceDocument[] = [];
-    for (const row of rowsNamed(packed, new Set([symbol, ...renamed]))) {
+    for (const row of rowsNamed(packed, new Set([...this.#names, ...renamed]))) {
       if (row < from) continue;
       const reference = referenceAt(packed, row);
       if (kind !== null && reference.kind !== kind) continue;

@@ -96,6 +96,8 @@ export interface IndexedFile {
   readonly file: ResolvableFile;
   readonly byName: ReadonlyMap<string, readonly number[]>;
   readonly bindings: ReadonlyMap<string, Bound>;
+  /** What is imported, by its name where it comes from. */
+  readonly imported: ReadonlyMap<string, Bound>;
   /** Modules all of whose names are the file's own. */
   readonly wildcards: readonly Resolution[];
 }
@@ -122,6 +124,7 @@ export function indexFile(file: ResolvableFile): IndexedFile {
     else known.push(index);
   }
   const bindings = new Map<string, Bound>();
+  const imported = new Map<string, Bound>();
   const wildcards: Resolution[] = [];
   for (const { module, names, resolutions } of file.imports) {
     const [whole] = resolutions;
@@ -134,9 +137,10 @@ export function indexFile(file: ResolvableFile): IndexedFile {
       if (resolution === undefined) continue;
       if (name === "*" && alias === null) wildcards.push(resolution);
       else bindings.set(alias ?? name, { resolution, name });
+      if (!imported.has(name)) imported.set(name, { resolution, name });
     }
   }
-  return { file, byName, bindings, wildcards };
+  return { file, byName, bindings, imported, wildcards };
 }
 
 /** All files of a snapshot in memory. */
@@ -208,10 +212,17 @@ export class ReferenceResolver {
   meaning(path: string, reference: CodeReference): Meaning {
     const indexed = this.#source.file(path);
     if (indexed === undefined) return null;
-    const { name, qualifier } = reference;
+    const { name, qualifier, kind } = reference;
+    const bound =
+      (kind === "import" ? indexed.imported.get(name) : undefined) ??
+      indexed.bindings.get(qualifier ?? name);
     // An import that leads out of the snapshot means nothing in it.
-    const outside = indexed.bindings.get(qualifier ?? name)?.resolution;
+    const outside = bound?.resolution;
     if (outside?.path === null && outside.confidence === "exact") return "outside";
+    if (kind === "import" && bound !== undefined && bound.name !== "*") {
+      const found = this.#exportOf(bound.resolution, bound.name, 0);
+      if (found !== null) return found;
+    }
     if (qualifier !== null && !SELF.has(qualifier)) {
       return this.#ofQualifier(indexed, qualifier, name) ?? this.#byName(indexed, reference);
     }
