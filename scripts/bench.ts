@@ -1,7 +1,7 @@
 /**
- * `npm run bench`: measures tasks, pipelines and runners, each beside its yardstick in the same
- * runtime, and says how they compare. `npm run bench -- tasks`, `-- pipelines` or `-- executors`
- * measures one of them;
+ * `npm run bench`: measures tasks, pipelines, runners and codebases, each beside its yardstick in the
+ * same run, and says how they compare. `npm run bench -- tasks`, `-- pipelines`, `-- executors` or
+ * `-- codebases` measures one of them;
  * `--runs N` repeats each measurement N times; `--only TEXT` measures the pipelines whose name
  * contains it, and records nothing.
  */
@@ -9,6 +9,7 @@ import { mkdir, writeFile } from "node:fs/promises";
 import { cpus } from "node:os";
 import process from "node:process";
 import { parseArgs } from "node:util";
+import { codebasesNotes, codebasesTable, measureCodebases } from "../bench/codebases.ts";
 import { executorsNotes, executorsTable, measureExecutors } from "../bench/executors.ts";
 import { measurePipelines } from "../bench/pipelines.ts";
 import { endProgress } from "../bench/progress.ts";
@@ -18,7 +19,8 @@ import { rootPath } from "./lib/paths.ts";
 
 const TASK_RUNS = 5;
 const PIPELINE_RUNS = 10;
-const USAGE = "usage: npm run bench [-- [tasks | pipelines | executors] [--runs N] [--only TEXT]]";
+const USAGE =
+  "usage: npm run bench [-- [tasks | pipelines | executors | codebases] [--runs N] [--only TEXT]]";
 
 const machine = { cpu: cpus()[0]?.model.trim() ?? "unknown", cores: cpus().length };
 
@@ -64,6 +66,14 @@ async function benchExecutors(): Promise<void> {
   if (figures.burst.wrong > 0) process.exitCode = 1;
 }
 
+async function benchCodebases(): Promise<void> {
+  const figures = await measureCodebases();
+  endProgress();
+  console.log(`A codebase\n\n${codebasesTable(figures)}\n`);
+  for (const note of codebasesNotes(figures)) console.log(`  ${note}`);
+  await record("codebases", 1, figures);
+}
+
 interface Arguments {
   readonly what: string | null;
   readonly runs: number | null;
@@ -77,7 +87,7 @@ function readArguments(): Arguments {
   });
   const [what = null, ...more] = positionals;
   const runs = values.runs === undefined ? null : Number(values.runs);
-  const known = what === null || ["tasks", "pipelines", "executors"].includes(what);
+  const known = what === null || ["tasks", "pipelines", "executors", "codebases"].includes(what);
   if (!known || more.length > 0 || (runs !== null && !(Number.isInteger(runs) && runs > 0))) {
     throw new Error(USAGE);
   }
@@ -91,6 +101,7 @@ try {
   if (isAsked("tasks")) await benchTasks(runs ?? TASK_RUNS);
   if (isAsked("pipelines")) await benchPipelines(runs ?? PIPELINE_RUNS, only);
   if (isAsked("executors")) await benchExecutors();
+  if (isAsked("codebases")) await benchCodebases();
 } catch (error) {
   endProgress();
   process.stderr.write(`pipelzr: ${error instanceof Error ? error.message : String(error)}\n`);

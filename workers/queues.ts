@@ -1,13 +1,11 @@
 /** The consumers of the Worker's queues. */
-import { uuidv7 } from "uuidv7";
 import { backendFor } from "./backends.ts";
+import { buryDispatch } from "./bury.ts";
 import { indexWork } from "./codebase-index.ts";
 import { jobSchema } from "./codebases/index/jobs.ts";
-import { DeadLetterRepository, type DeadLetterRow } from "./dead-letters/repository.ts";
 import type { Dispatch } from "./executors/detached.ts";
 import { buryDispatches, consumeDispatches, MAX_DELIVERIES } from "./executors/dispatch.ts";
 import { logWarning } from "./http/log.ts";
-import { kindPlaced } from "./run-coordinator.ts";
 import { ownerOf } from "./runs/attempt-owner.ts";
 
 const DISPATCH_QUEUE = "pipelzr-dispatch";
@@ -28,11 +26,9 @@ export async function consume({ queue, messages }: MessageBatch<unknown>, env: E
       },
     });
   } else if (queue === DEAD_LETTER_QUEUE) {
-    const letters = new DeadLetterRepository(env.DB);
-    await buryDispatches(messages, {
-      owner,
-      note: (dispatch, reason) => letters.insert(deadLetterOf(dispatch, reason, Date.now())),
-    });
+    const note = (dispatch: Dispatch, reason: string) =>
+      buryDispatch(env, dispatch, reason, MAX_DELIVERIES);
+    await buryDispatches(messages, { owner, note });
   } else if (queue === INDEXING_QUEUE) {
     await performJobs(messages, env);
   } else {
@@ -54,17 +50,4 @@ async function performJobs(messages: readonly Message<unknown>[], env: Env): Pro
     }
   });
   await Promise.all(jobs);
-}
-
-function deadLetterOf(dispatch: Dispatch, reason: string, now: number): DeadLetterRow {
-  const { project_id, resource_id, run, step, epoch, task_type, placement } = dispatch;
-  return {
-    id: uuidv7(),
-    ...{ project_id, resource_id, run, step, epoch, task_type, reason },
-    resource_kind: kindPlaced(placement),
-    attempts: MAX_DELIVERIES,
-    dead_at: now,
-    redriven_at: null,
-    redriven_by: null,
-  };
 }

@@ -1,5 +1,6 @@
 /** Wires attempts in sandboxes: how they reach E2B, coordinators, secrets and limits. */
 import { createHash } from "node:crypto";
+import { buryDispatch } from "./bury.ts";
 import { type Config, loadConfig } from "./config.ts";
 import { executorStates } from "./executors/availability.ts";
 import { readLabels } from "./executors/e2b/labels.ts";
@@ -29,6 +30,7 @@ export const remoteWiring: RemoteWiring = {
       service,
       unavailable,
       owner: (placement, resourceId) => ownerOf(env.RUN_COORDINATOR, placement, resourceId),
+      bury: (dispatch, reason, tries) => buryDispatch(env, dispatch, reason, tries),
       secrets: createSecretResolver(env.DB, config),
       blobs: env.BLOBS,
       limits: limitsOf(env, config),

@@ -2,6 +2,7 @@
 import { backendNamed } from "./backends.ts";
 import { loadConfig } from "./config.ts";
 import { executorStates } from "./executors/availability.ts";
+import { leaseKey } from "./executors/e2b/lease.ts";
 import { createLocalExecutor } from "./executors/local/executor.ts";
 import { PIPELINE_KIND, pipelineKind } from "./pipelines/kind.ts";
 import type { Placement } from "./runs/client.ts";
@@ -24,6 +25,12 @@ const ports: EnginePorts = {
     send: async (dispatch) => {
       await env.DISPATCH.send(dispatch, { contentType: "json" });
     },
+    shared({ resource_id, run }, work) {
+      if (work.task_type !== "e2b" || work.sandbox?.reuse !== "run") return null;
+      const template = work.template ?? loadConfig(env).E2B_DEFAULT_TEMPLATE;
+      return leaseKey({ resource_id, run, template, allow: [...work.network.allow] });
+    },
+    endShared: (name) => env.SANDBOX_LEASE.getByName(name).over(),
     backend: (name) => backendNamed(env, name),
   }),
   executors(env, context) {

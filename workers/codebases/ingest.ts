@@ -41,6 +41,8 @@ export async function ingest(
     // The next piece is read while the index takes this one.
     const refusal = await sent;
     if (refusal !== null) return refusal;
+    // Where all share a thread, requests from outside get their turn.
+    await scheduler.wait(0);
     sent = send(index, to, piece);
     // Awaited below; a failure in between is not to be one that nobody handles.
     sent.catch(() => undefined);

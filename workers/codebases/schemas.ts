@@ -9,7 +9,7 @@ import {
   timestampOrNull,
   timestampSchema,
 } from "../http/schemas.ts";
-import { SNAPSHOT_STATES, type Snapshot, SOURCE_KINDS } from "./index/types.ts";
+import { type IndexState, SNAPSHOT_STATES, type Snapshot, SOURCE_KINDS } from "./index/types.ts";
 import { manifestSchema } from "./intake/manifest.ts";
 import type { CodebaseRow } from "./repository.ts";
 
@@ -121,6 +121,10 @@ export const codebaseSchema = z
     source: z.object({ url: z.string(), ref: z.string().nullable() }).nullable(),
     snapshots: z.int().openapi({ description: "How many there are." }),
     latest: snapshotSchema.nullable().openapi({ description: "The newest that is ready." }),
+    index: z
+      .object({ bytes: z.int(), contents: z.int() })
+      .nullable()
+      .openapi({ description: "What it takes to keep; null in lists." }),
     created_by: z.string(),
     created_at: timestampSchema,
     updated_at: timestampSchema,
@@ -193,14 +197,17 @@ export function toSnapshot(snapshot: Snapshot): SnapshotDocument {
   };
 }
 
-/** `latest` is what the object says now; undefined leaves what it said last. */
-export function toCodebase(row: CodebaseRow, latest?: Snapshot | null): CodebaseDocument {
-  const known = latest === undefined ? (row.latest && stored.parse(row.latest)) || null : latest;
+/** `live` is what the object says now; without it, what it said last. */
+export function toCodebase(row: CodebaseRow, live?: IndexState): CodebaseDocument {
+  const told = row.latest === null ? null : stored.parse(row.latest);
+  const known = live === undefined ? told : live.latest;
   const { id, project_id, name, description, labels, snapshots, created_by } = row;
   return {
-    ...{ id, project_id, name, description, labels, snapshots, created_by },
+    ...{ id, project_id, name, description, labels, created_by },
+    snapshots: live?.snapshots ?? snapshots,
     source: row.source_url === null ? null : { url: row.source_url, ref: row.source_ref },
     latest: known === null ? null : toSnapshot(known),
+    index: live === undefined ? null : { bytes: live.bytes, contents: live.contents },
     created_at: timestamp(row.created_at),
     updated_at: timestamp(row.updated_at),
   };

@@ -77,8 +77,7 @@ export class CodebaseService {
     id: string,
   ): Promise<{ readonly document: CodebaseDocument; readonly revision: number }> {
     const { row, index } = await this.open(principal, id);
-    const latest = await index.snapshot(null);
-    return { document: toCodebase(row, latest), revision: row.revision };
+    return { document: toCodebase(row, await index.state()), revision: row.revision };
   }
 
   async list(
@@ -129,8 +128,7 @@ export class CodebaseService {
         "Another change came between. Read it again and repeat yours.",
       );
     }
-    const latest = await index.snapshot(null);
-    return { document: toCodebase(updated, latest), revision: updated.revision };
+    return { document: toCodebase(updated, await index.state()), revision: updated.revision };
   }
 
   /** Hidden first, so that a deletion that is cut off is taken up by the sweeper. */

@@ -10,6 +10,7 @@ import type {
   DetachedReport,
   DetachedType,
   Dispatch,
+  DispatchOwner,
   OutputEntry,
   ReportAnswer,
   Usage,
@@ -18,7 +19,7 @@ import { failed } from "./outcome.ts";
 import type { AttemptRequest, AttemptSink, Executor, Outcome } from "./port.ts";
 
 /** The owner of one dispatch, which holds its backend to the rules of reports. */
-export class TestOwner implements AttemptOwner {
+export class TestOwner implements AttemptOwner, Pick<DispatchOwner, "attemptUnavailable"> {
   readonly dispatch: Dispatch;
   readonly request: AttemptRequest;
   readonly entries: OutputEntry[] = [];
@@ -27,12 +28,18 @@ export class TestOwner implements AttemptOwner {
   readonly reports: string[] = [];
   outcome: Outcome | null = null;
   isLost = false;
+  /** It was lost together with its code. */
+  isCodeDead = false;
   /** What the end, or the loss, was told to have used. */
   usage: Usage | null = null;
   /** The newest epoch; above the dispatch's, everything is fenced. */
   epoch: number;
   timeout_ms: number;
   claims = 0;
+  /** It was told that nothing can run it, and has another executor tried. */
+  isUnavailable = false;
+  /** What was told to have been used after its end. */
+  spent: Usage | null = null;
   /** It is being stopped: what has not been claimed will not be, while reports still count. */
   isStopping = false;
   #claimedBy: string | null = null;
@@ -47,7 +54,7 @@ export class TestOwner implements AttemptOwner {
     type: DetachedType,
     request: AttemptRequest,
     onOutput: (entry: OutputEntry) => void = () => undefined,
-    place: Partial<Pick<Dispatch, "resource_id" | "step">> = {},
+    place: Partial<Pick<Dispatch, "resource_id" | "step" | "patient">> = {},
   ) {
     this.request = request;
     this.timeout_ms = Math.max(1, request.deadline_at - Date.now());
@@ -120,7 +127,10 @@ export class TestOwner implements AttemptOwner {
 
   async reportAttempt(ref: DetachedRef, reports: readonly DetachedReport[]): Promise<ReportAnswer> {
     this.#pass();
-    if (this.#isFenced(ref)) return { status: "fenced", epoch: this.epoch };
+    if (this.#isFenced(ref)) {
+      for (const report of reports) if (report.type === "spent") this.spent = report.usage;
+      return { status: "fenced", epoch: this.epoch };
+    }
     for (const report of reports) this.#take(report);
     for (const check of this.#watchers) check();
     await this.onReport(reports);
@@ -146,10 +156,18 @@ export class TestOwner implements AttemptOwner {
         break;
       case "lost":
         this.isLost = true;
+        this.isCodeDead = report.is_code_dead === true;
         this.usage ??= report.usage ?? null;
         break;
       default:
     }
+  }
+
+  async attemptUnavailable(ref: DetachedRef): Promise<void> {
+    this.#pass();
+    if (this.#isFenced(ref)) return;
+    this.isUnavailable = true;
+    this.fence();
   }
 
   keyOf(path: string): string {

@@ -1,6 +1,14 @@
 /** Runs attempts for the contract suite and collects what they report. */
 import type { FileSetStore } from "./file-set.ts";
-import type { Executor, LogStream, Outcome, SecretResolver, StopReason, Work } from "./port.ts";
+import type {
+  Executor,
+  InlineFile,
+  LogStream,
+  Outcome,
+  SecretResolver,
+  StopReason,
+  Work,
+} from "./port.ts";
 
 /** What an executor under test is given. */
 export interface ContractDeps {
@@ -43,6 +51,12 @@ const DEFAULTS: Work = {
   template: null,
 };
 const TIME_LIMIT_MS = 60_000;
+
+export const text = (content: string): InlineFile => ({ content, encoding: "utf8" });
+
+/** A task's files. */
+export const inline = (entries: Record<string, InlineFile>) =>
+  ({ files: { kind: "inline", entries } }) as const;
 
 export function startAttempt(
   makeExecutor: (deps: ContractDeps) => Executor,

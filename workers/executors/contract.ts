@@ -4,15 +4,15 @@
  */
 import { describe, expect, it } from "vitest";
 import { LOG_CUT_MARKER } from "./attempt-output.ts";
-import { type AttemptResult, type ContractDeps, startAttempt } from "./contract-support.ts";
+import { artifactTests } from "./contract-artifacts.ts";
 import {
-  type Executor,
-  type InlineFile,
-  MAX_ARTIFACT_BYTES,
-  MAX_LOG_BYTES,
-  type TaskType,
-  type Work,
-} from "./port.ts";
+  type AttemptResult,
+  type ContractDeps,
+  inline,
+  startAttempt,
+  text,
+} from "./contract-support.ts";
+import { type Executor, MAX_LOG_BYTES, type TaskType, type Work } from "./port.ts";
 
 /** Something outside the backend that counts requests, to see whether code still runs. */
 export interface Recorder {
@@ -26,6 +26,8 @@ export interface ContractCapabilities {
   readonly task_type: TaskType;
   /** The file mode of an inline file is kept. */
   readonly fileModes: boolean;
+  /** Names of files are bytes, and not text. */
+  readonly byteNames: boolean;
   /** `curl` reaches the recorder. */
   readonly recorder: (() => Promise<Recorder>) | null;
   /** An executor whose backend goes away while an attempt runs. */
@@ -33,7 +35,6 @@ export interface ContractCapabilities {
 }
 
 const TIME_LIMIT_MS = 60_000;
-const text = (content: string): InlineFile => ({ content, encoding: "utf8" });
 
 export function describeExecutorContract(
   name: string,
@@ -44,8 +45,6 @@ export function describeExecutorContract(
     startAttempt(makeExecutor, { task_type: capabilities.task_type, ...work }, deps);
   const run = (command: string, work: Partial<Work> = {}): Promise<AttemptResult> =>
     attempt({ command, ...work }).ended;
-  const inline = (entries: Record<string, InlineFile>) =>
-    ({ files: { kind: "inline", entries } }) as const;
 
   describe(`executor contract: ${name}`, { timeout: TIME_LIMIT_MS }, () => {
     describe("exit codes", () => {
@@ -285,56 +284,7 @@ export function describeExecutorContract(
       });
     });
 
-    describe("artifacts", () => {
-      it("keeps what the globs match, by path relative to the working directory", async () => {
-        const { artifacts } = await run(
-          "mkdir -p out/deep; echo a > out/a.txt; echo b > out/deep/b.txt; echo c > c.log; echo d > d.txt; echo e > .hidden",
-          { working_directory: "w", artifacts: ["out/**", "*.log", ".hidden"] },
-        );
-        expect([...artifacts.keys()].sort()).toEqual([
-          ".hidden",
-          "c.log",
-          "out/a.txt",
-          "out/deep/b.txt",
-        ]);
-        expect(Buffer.from(artifacts.get("out/deep/b.txt") ?? []).toString()).toBe("b\n");
-      });
-
-      it("keeps bytes, also of an empty and of a large file", async () => {
-        const bytes = Uint8Array.from({ length: 2_000_001 }, (_, index) => (index * 31) % 256);
-        const { artifacts } = await run("cp in.bin out.bin; : > empty", {
-          ...inline({
-            "in.bin": { content: Buffer.from(bytes).toString("base64"), encoding: "base64" },
-          }),
-          artifacts: ["out.bin", "empty"],
-        });
-        expect(Buffer.compare(artifacts.get("out.bin") ?? new Uint8Array(), bytes)).toBe(0);
-        expect(artifacts.get("empty")?.byteLength).toBe(0);
-      });
-
-      it("keeps the artifacts of a failed command", async () => {
-        const { artifacts, outcome } = await run("echo report > r.txt; exit 1", {
-          artifacts: ["r.txt"],
-        });
-        expect(outcome).toMatchObject({ status: "failed", exit_code: 1 });
-        expect([...artifacts.keys()]).toEqual(["r.txt"]);
-      });
-
-      it("is content with globs that match nothing", async () => {
-        const { artifacts, outcome } = await run("true", { artifacts: ["none/**"] });
-        expect(outcome).toMatchObject({ status: "completed" });
-        expect(artifacts.size).toBe(0);
-      });
-
-      it("fails when they are too large together", async () => {
-        const count = MAX_ARTIFACT_BYTES / (1024 * 1024) / 4 + 1;
-        const { outcome } = await run(
-          `for i in $(seq ${count}); do cat block block block block > out-$i; done`,
-          { ...inline({ block: text("x".repeat(1024 * 1024)) }), artifacts: ["out-*"] },
-        );
-        expect(outcome).toMatchObject({ status: "failed", code: "artifacts_too_large" });
-      });
-    });
+    describe("artifacts", () => artifactTests(run, capabilities));
 
     describe("secrets", () => {
       const value = 'pl-5ecr3t+value/with"quotes';

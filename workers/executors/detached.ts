@@ -104,8 +104,10 @@ export type DetachedReport =
     }
   /** The code has stopped, and all its output was taken before. */
   | { readonly type: "ended"; readonly outcome: Outcome; readonly usage?: Usage }
-  /** The backend lost it: nobody knows whether the code still runs. */
-  | { readonly type: "lost"; readonly usage?: Usage };
+  /** The backend lost it. Unless `is_code_dead`, nobody knows whether the code still runs. */
+  | { readonly type: "lost"; readonly usage?: Usage; readonly is_code_dead?: boolean }
+  /** What an attempt used that ended for its owner before its backend was done with it. */
+  | { readonly type: "spent"; readonly usage: Usage };
 
 export type ReportAnswer =
   | Fenced

@@ -1,7 +1,8 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { type FileSetStore, isWorkspacePath, loadFiles, workingDirectory } from "./file-set.ts";
+import { type FileSetStore, loadFiles, workingDirectory } from "./file-set.ts";
 import type { FileSet } from "./port.ts";
+import { isWorkspacePath } from "./workspace-path.ts";
 
 const store = (objects: Record<string, string>) => ({
   get: async (key: string) => {

@@ -2,6 +2,7 @@
 import { z } from "zod";
 import { AttemptFailed } from "./outcome.ts";
 import type { FileSet, InlineFile, Mount } from "./port.ts";
+import { isWorkspacePath } from "./workspace-path.ts";
 
 /** What of the blob store a stored file set needs; an R2Bucket is one. */
 export interface FileSetStore {
@@ -23,16 +24,6 @@ const stored = z.record(
       .exactOptional(),
   }),
 );
-
-/** Whether `path` names something below the workspace root: relative, normalised, no `..`. */
-export function isWorkspacePath(path: string): boolean {
-  return (
-    path !== "" &&
-    !path.includes("\0") &&
-    !path.includes("\\") &&
-    path.split("/").every((part) => part !== "" && part !== "." && part !== "..")
-  );
-}
 
 function unsafePath(path: string): AttemptFailed {
   return new AttemptFailed(

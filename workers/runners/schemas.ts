@@ -1,8 +1,8 @@
 /** The wire form of runners, and of what runners ask for themselves. */
 import { z } from "@hono/zod-openapi";
-import { isWorkspacePath } from "../executors/file-set.ts";
 import { TASK_TYPES } from "../executors/port.ts";
 import { exchangeRequestSchema } from "../executors/runner/protocol.ts";
+import { isWorkspacePath } from "../executors/workspace-path.ts";
 import { listOf, projectIdSchema, timestampSchema } from "../http/schemas.ts";
 
 const name = z.string().trim().min(1).max(100);

@@ -10,6 +10,7 @@ import type {
   Dispatch,
   Fenced,
   ReportAnswer,
+  Usage,
   Waiting,
 } from "../executors/detached.ts";
 import { failed } from "../executors/outcome.ts";
@@ -17,6 +18,7 @@ import type { Outcome } from "../executors/port.ts";
 import { logWarning } from "../http/log.ts";
 import type { Ticket } from "./attempts.ts";
 import type { DetachedRow, DetachedTable } from "./detached-table.ts";
+import type { LateUsage } from "./late-usage.ts";
 import { patiently } from "./patiently.ts";
 import { type CodeWork, type DetachedPorts, StepNotReady } from "./ports.ts";
 import type { RunAttempts } from "./run-attempts.ts";
@@ -36,8 +38,16 @@ export class DetachedAttempts {
   readonly #attempts: RunAttempts;
   readonly #table: DetachedTable;
   readonly #ports: DetachedPorts;
+  readonly #late: LateUsage;
 
-  constructor(host: RunHost, attempts: RunAttempts, table: DetachedTable, ports: DetachedPorts) {
+  constructor(
+    host: RunHost,
+    attempts: RunAttempts,
+    table: DetachedTable,
+    ports: DetachedPorts,
+    late: LateUsage,
+  ) {
+    this.#late = late;
     this.#host = host;
     this.#attempts = attempts;
     this.#table = table;
@@ -63,7 +73,9 @@ export class DetachedAttempts {
     if (!this.#ticket(ref)) return;
     const is_cached = work.cache !== null;
     const patient = second === undefined;
-    this.#host.commit(() => this.#table.sent(ref, { task_type: first, patient, is_cached }));
+    const shares = this.#shares(ref, work, first);
+    const sent = { task_type: first, patient, is_cached, shares };
+    this.#host.commit(() => this.#table.sent(ref, sent));
     await this.#send(ref);
   }
 
@@ -113,7 +125,9 @@ export class DetachedAttempts {
     const usable = this.#usable(work);
     const next = usable[usable.indexOf(type) + 1];
     const { is_cached } = row;
-    const sent = { task_type: next ?? usable[0], patient: next === undefined, is_cached };
+    const task_type = next ?? usable[0];
+    const shares = this.#shares(ref, work, task_type);
+    const sent = { task_type, patient: next === undefined, is_cached, shares };
     const { step, epoch } = ref;
     this.#host.commit((now) => {
       // Under a new epoch: the backend that has none to run it now may have taken a copy since.
@@ -129,6 +143,8 @@ export class DetachedAttempts {
     const ended = reports.find((report) => report.type === "ended");
     if (!ticket) {
       if (ended) this.#refuse(ref);
+      const usage = usageIn(reports);
+      if (usage !== null) this.#late.note(ref, usage);
       return this.#fenced(ref);
     }
     const output = this.#host.commit((now) => this.#apply(ref, ticket, reports, now));
@@ -186,6 +202,24 @@ export class DetachedAttempts {
     if (!ticket || this.#table.get(ref)?.claimed_by !== null) return;
     const outcome = failed("error", "dispatch_undeliverable", message);
     await this.#attempts.end(ticket, outcome, [], () => undefined);
+  }
+
+  /** Forgets the dispatches of a run that has ended; to be called inside a commit. */
+  forget(live: LiveRun): void {
+    const { id } = live.resource;
+    for (const key of this.#table.shared(id, live.run)) {
+      // One that does not hear of it ends by itself, when nobody has used it for a while.
+      this.#host.afterCommit(() => {
+        void this.#ports.endShared(key).catch((error: unknown) => {
+          logWarning("shared_not_ended", error, { resource_id: id, run: live.run });
+        });
+      });
+    }
+    this.#table.forget(id, live.run);
+  }
+
+  #shares(ref: DetachedRef, { work }: CodeWork, task_type: DetachedType): string | null {
+    return this.#ports.shared(ref, { ...work, task_type });
   }
 
   async #takeCached(ticket: Ticket, { cache }: CodeWork): Promise<boolean> {
@@ -266,10 +300,14 @@ export class DetachedAttempts {
         case "artifact":
           this.#attempts.noteArtifact(ticket, report, now);
           break;
-        case "lost":
-          this.#host.drive(live, { type: "attempt_lost", step, epoch, usage: report.usage }, now);
+        case "lost": {
+          const { usage, is_code_dead } = report;
+          const event = { type: "attempt_lost", step, epoch, usage, is_code_dead } as const;
+          this.#host.drive(live, event, now);
           break;
+        }
         case "ended":
+        case "spent":
           break;
       }
     }
@@ -317,6 +355,10 @@ export class DetachedAttempts {
     const { attempt } = state;
     return { live, step, attempt, epoch, alone: false, priority, held_back: false };
   }
+}
+
+function usageIn(reports: readonly DetachedReport[]): Usage | null {
+  return reports.flatMap((report) => ("usage" in report ? (report.usage ?? []) : []))[0] ?? null;
 }
 
 function refOf(live: LiveRun, step: number, epoch: number): DetachedRef {

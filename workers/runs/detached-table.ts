@@ -8,9 +8,11 @@ export interface Sent {
   readonly patient: boolean;
   /** Its result is kept for later runs, so that its work has to be made out at its end. */
   readonly is_cached: boolean;
+  /** Names what it shares with other steps of its run; null for nothing. */
+  readonly shares: string | null;
 }
 
-export interface DetachedRow extends Sent {
+export interface DetachedRow extends Omit<Sent, "shares"> {
   readonly epoch: number;
   /** Name of the backend that claimed it; null before that. */
   readonly claimed_by: string | null;
@@ -50,10 +52,10 @@ export class DetachedTable {
   }
 
   /** Notes where a dispatch is sent, unclaimed, in place of the step's earlier ones. */
-  sent(ref: DetachedRef, { task_type, patient, is_cached }: Sent): void {
+  sent(ref: DetachedRef, { task_type, patient, is_cached, shares }: Sent): void {
     this.#sql.exec(
       `INSERT OR REPLACE INTO detached (resource_id, run, step, epoch, task_type, patient,
-       is_cached, claimed_by, output) VALUES (?, ?, ?, ?, ?, ?, ?, NULL, 0)`,
+       is_cached, shares, claimed_by, output) VALUES (?, ?, ?, ?, ?, ?, ?, ?, NULL, 0)`,
       ref.resource_id,
       ref.run,
       ref.step,
@@ -61,6 +63,7 @@ export class DetachedTable {
       task_type,
       patient ? 1 : 0,
       is_cached ? 1 : 0,
+      shares,
     );
   }
 
@@ -70,6 +73,19 @@ export class DetachedTable {
 
   took(ref: DetachedRef, output: number): void {
     this.#update("output", output, ref);
+  }
+
+  /** What steps of a run share. */
+  shared(resourceId: string, run: number): string[] {
+    return this.#sql
+      .exec<{ shares: string }>(
+        `SELECT DISTINCT shares FROM detached WHERE resource_id = ? AND run = ?
+         AND shares IS NOT NULL`,
+        resourceId,
+        run,
+      )
+      .toArray()
+      .map(({ shares }) => shares);
   }
 
   /** Forgets the dispatches of a run that has ended. */

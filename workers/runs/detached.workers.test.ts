@@ -1,5 +1,5 @@
 /** Attempts that live elsewhere, as the coordinator sees them: the test is their backend. */
-import { runInDurableObject } from "cloudflare:test";
+import { runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import type {
@@ -22,6 +22,7 @@ import {
   until,
 } from "../pipelines/test-support-runs.ts";
 import { ownerOf } from "./attempt-owner.ts";
+import { KILL_GRACE_MS } from "./state.ts";
 
 const CODE = { name: "far", task_type: "dagger", command: "make" };
 
@@ -53,7 +54,10 @@ async function logOf(id: string): Promise<string> {
   return events.map(({ text }) => String(text)).join("");
 }
 
-afterEach(() => vi.restoreAllMocks());
+afterEach(() => {
+  vi.useRealTimers();
+  vi.restoreAllMocks();
+});
 
 describe("a detached attempt", () => {
   it("is had by the backend that claims it first", async () => {
@@ -101,6 +105,23 @@ describe("a detached attempt", () => {
       { epoch: 1, state: "lost", usage: lost },
       { epoch: 2, state: "completed", usage: used },
     ]);
+  });
+
+  it("tells what it used also after its stop was given up, once", async () => {
+    const { id, ref } = await dispatched();
+    await claim(ref);
+    await report(ref, { type: "started" });
+    await runs.cancel(id);
+    vi.useFakeTimers({ toFake: ["Date"], now: Date.now() + KILL_GRACE_MS + 1_000 });
+    await runDurableObjectAlarm(stubOf(id));
+    await until(id, "cancelled", 1);
+    const usage = { sandbox_seconds: 12, usd: 0.0004 };
+    expect(await report(ref, { type: "spent", usage })).toMatchObject({ status: "fenced" });
+    const more = { sandbox_seconds: 13, usd: 0.0005 };
+    await report(ref, { type: "spent", usage: more });
+    await report({ ...ref, step: 7 }, { type: "spent", usage: more });
+    expect(await eventsOfType(id, "attempt.spent")).toMatchObject([{ step: "far", usage }]);
+    expect(await stubOf(id).attempts(id, 1)).toMatchObject([{ state: "cancelled", usage }]);
   });
 
   it("has each entry of its output once, whatever is sent again or lost", async () => {

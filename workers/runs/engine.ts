@@ -9,6 +9,7 @@ import { Dispatcher } from "./dispatcher.ts";
 import type { NewEvent } from "./event-log.ts";
 import { describeEvent } from "./events.ts";
 import type { Feed } from "./feed.ts";
+import { LateUsage } from "./late-usage.ts";
 import { LiveRuns } from "./live-runs.ts";
 import { createRun, isTerminal, nextDeadline, reduce } from "./machine.ts";
 import { type Planned, Plans } from "./plans.ts";
@@ -91,7 +92,9 @@ export class Engine implements RunHost {
     const host = new RunAttempts(this, env, ports.executors(env, context), store);
     this.attempts = new Attempts(host, suspectsQuarantine(env.LIMITS));
     this.children = new RunChildren(this, env, store);
-    this.detached = new DetachedAttempts(this, host, store.detached, ports.detached(env));
+    const planOf = (of: Resource, version: number) => this.planned(of, version).plan;
+    const late = new LateUsage(this, store, planOf);
+    this.detached = new DetachedAttempts(this, host, store.detached, ports.detached(env), late);
     this.#dispatcher = new Dispatcher(this, this.children, this.detached);
     this.slots = new Slots(env.LIMITS, ports.slots(env), {
       slotGranted: (live) => this.tell(live, { type: "slot_granted" }),
@@ -252,7 +255,7 @@ export class Engine implements RunHost {
     }
     if (isTerminal(live.state)) {
       if (live.plan.steps.some((step) => !step.attached)) {
-        this.#store.detached.forget(live.resource.id, live.run);
+        this.detached.forget(live);
       }
       this.#retire(live);
     }

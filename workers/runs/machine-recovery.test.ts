@@ -168,6 +168,26 @@ describe("a detached attempt", () => {
     expect(run.step(1)).toMatchObject({ status: "cancelled", error: { code: "stop_unconfirmed" } });
   });
 
+  it.each([
+    [true, null],
+    [false, { code: "stop_unconfirmed" }],
+  ])("that is lost while its run is failing is not done again: code dead %s", (dead, error) => {
+    const steps = [step("a", [], remote), step("b", [], remote)];
+    const run = new Driver(plan(steps, { stop_on_failure: true })).start();
+    run.started(0, 1).started(1, 1).finished(0, 2, FAILED);
+    run.apply({ type: "attempt_lost", step: 1, epoch: 1, is_code_dead: dead }, 3);
+    expect(run.dispatched()).toEqual([]);
+    expect(run.state.status).toBe("failed");
+    expect(run.step(1)).toMatchObject({ status: "skipped", error });
+  });
+
+  it("that is lost with its code while it is stopped is confirmed to have stopped", () => {
+    const run = new Driver(plan([step("a", [], remote)])).start().started(0, 1);
+    run.apply({ type: "cancel" }, 2);
+    run.apply({ type: "attempt_lost", step: 0, epoch: 1, is_code_dead: true }, 3);
+    expect(run.step(0)).toMatchObject({ status: "cancelled", error: null });
+  });
+
   it("fails with reason lost when the infrastructure loses it again and again", () => {
     const retry = { ...ONCE, max_attempts: 2, on: ["lost" as const] };
     const run = new Driver(plan([step("a", [], { ...remote, retry })])).start();

@@ -1,5 +1,5 @@
 /** What the engine takes from above: the kinds of resource it runs, and the executors. */
-import type { AttemptBackend, DetachedType, Dispatch } from "../executors/detached.ts";
+import type { AttemptBackend, DetachedRef, DetachedType, Dispatch } from "../executors/detached.ts";
 import type { Executor, Json, TaskType, Work } from "../executors/port.ts";
 import type { Issue } from "../http/errors.ts";
 import type { Resource, RunSummary } from "./store-types.ts";
@@ -151,6 +151,10 @@ export interface DetachedPorts {
   placement(kind: string): Dispatch["placement"];
   /** Hands a dispatch to the queue. */
   send(dispatch: Dispatch): Promise<void>;
+  /** Names what work shares with other steps of its run, and its backend keeps for them; null for nothing. */
+  shared(run: Pick<DetachedRef, "resource_id" | "run">, work: Work): string | null;
+  /** The run has ended that it was kept for. */
+  endShared(name: string): Promise<void>;
   /** The backend that claimed under this name. */
   backend(name: string): AttemptBackend;
 }

@@ -49,7 +49,8 @@ CREATE TABLE stopped_children (
 CREATE INDEX stopped_children_at ON stopped_children (at);
 CREATE TABLE detached (
   resource_id TEXT NOT NULL, run INTEGER NOT NULL, step INTEGER NOT NULL, epoch INTEGER NOT NULL,
-  task_type TEXT NOT NULL, patient INTEGER NOT NULL, is_cached INTEGER NOT NULL, claimed_by TEXT,
+  task_type TEXT NOT NULL, patient INTEGER NOT NULL, is_cached INTEGER NOT NULL, shares TEXT,
+  claimed_by TEXT,
   output INTEGER NOT NULL,
   PRIMARY KEY (resource_id, run, step)
 ) WITHOUT ROWID;
@@ -94,5 +95,8 @@ CREATE TABLE detached (
   `
 ALTER TABLE detached ADD COLUMN patient INTEGER NOT NULL DEFAULT 1;
 ALTER TABLE detached ADD COLUMN is_cached INTEGER NOT NULL DEFAULT 1;
+`,
+  `
+ALTER TABLE detached ADD COLUMN shares TEXT;
 `,
 ];

@@ -268,6 +268,8 @@ export type RunEvent =
       readonly step: number;
       readonly epoch: number;
       readonly usage?: Usage | undefined;
+      /** What the code ran in is gone, and the code with it. */
+      readonly is_code_dead?: boolean | undefined;
     }
   /** A dispatch that has not begun goes to another backend, under an epoch of its own. */
   | { readonly type: "attempt_moved"; readonly step: number; readonly epoch: number }

@@ -149,10 +149,12 @@ export interface AttemptView {
   readonly usage: Usage | null;
 }
 
+const ATTEMPT_EVENTS = ["attempt.started", "attempt.finished", "attempt.lost", "attempt.spent"];
+
 /** The attempts of a run, oldest first. */
 export function attempts(run: number, record: RunRecord): AttemptView[] {
   const views = new Map<string, AttemptView>();
-  for (const event of record.events(["attempt.started", "attempt.finished", "attempt.lost"])) {
+  for (const event of record.events(ATTEMPT_EVENTS)) {
     const data = readData(event);
     const { step, attempt, epoch } = data;
     if (typeof step !== "string" || typeof attempt !== "number" || typeof epoch !== "number") {
@@ -175,7 +177,8 @@ export function attempts(run: number, record: RunRecord): AttemptView[] {
       });
     } else if (known) {
       const usage = usageSchema.safeParse(data.usage).data ?? null;
-      views.set(key, { ...known, completed_at: event.at, ...ending(event.type, data), usage });
+      if (event.type === "attempt.spent") views.set(key, { ...known, usage });
+      else views.set(key, { ...known, completed_at: event.at, ...ending(event.type, data), usage });
     }
   }
   return [...views.values()];

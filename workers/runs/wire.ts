@@ -56,9 +56,10 @@ export const attemptSchema = z
     exit_code: z.int().nullable(),
     error: z.string().nullable(),
     error_code: z.string().nullable(),
-    usage: usageSchema
-      .nullable()
-      .openapi({ description: "What sandboxes of the attempt cost, until its end was told." }),
+    usage: usageSchema.nullable().openapi({
+      description:
+        "What sandboxes of the attempt cost until its end was told, of a shared one its part. After a stop that E2B did not confirm it comes once the sandbox is dead.",
+    }),
   })
   .openapi("Attempt");
 

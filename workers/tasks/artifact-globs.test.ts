@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { matcher } from "../executors/local/child/artifacts.ts";
+import { matcher } from "../executors/artifact-path.ts";
 import { globProblem } from "./artifact-globs.ts";
 
 describe("a glob of artifacts", () => {

@@ -105,7 +105,7 @@ export const fields = {
     .refine((types) => new Set(types).size === types.length, "Name each executor once.")
     .openapi({
       description:
-        "Executors in the order of preference: while nothing connected can run the task by one, the next is tried, and what is not enabled here is skipped. The first is the `task_type`.",
+        "Executors in the order of preference: while nothing connected can run the task by one, or E2B makes no sandbox, the next is tried, and what is not enabled here is skipped. The first is the `task_type`.",
     }),
   image: z
     .string()
@@ -124,7 +124,7 @@ export const fields = {
     .nullable()
     .openapi({
       description:
-        "With `reuse: run`, the `e2b` steps of one run that say so, with the same template and network, share one sandbox: its home and what was set up there, not the working directory.",
+        "With `reuse: run`, the `e2b` steps of one run that say so, with the same template and network, share one sandbox: its home and what was set up there, not the working directory. A task outside of a pipeline has one of its own.",
     }),
   pipeline_id: reference.nullable().openapi({
     description: "What you say it belongs to; it becomes no step of that pipeline.",

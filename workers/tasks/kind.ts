@@ -68,7 +68,8 @@ export const taskKind: ResourceKind = {
       outputs: spec.outputs,
       image: spec.image,
       template: spec.template,
-      sandbox: spec.sandbox,
+      // The only step of its run has nobody to share one with.
+      sandbox: null,
     };
     return {
       type: "work",

@@ -1,9 +1,9 @@
 /** What must hold between the members of a task, beyond the shape of each. */
 import type { Config } from "../config.ts";
 import { executorStates } from "../executors/availability.ts";
-import { isWorkspacePath } from "../executors/file-set.ts";
 import { outputsSchemaProblem } from "../executors/outputs-schema.ts";
 import type { Language, TaskType } from "../executors/port.ts";
+import { isWorkspacePath } from "../executors/workspace-path.ts";
 import { ApiError, type Issue } from "../http/errors.ts";
 import { globProblem } from "./artifact-globs.ts";
 import {

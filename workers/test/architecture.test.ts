@@ -17,14 +17,14 @@ const LAYERS: readonly (readonly [name: string, pattern: RegExp])[] = [
   ],
   [
     "app",
-    /^workers\/(app|services|run-coordinator|runner-pool|remote-attempt|codebase-index|backends|queues)\.ts/,
+    /^workers\/(app|services|run-coordinator|runner-pool|remote-attempt|codebase-index|backends|bury|queues)\.ts/,
   ],
   ["index", /^workers\/index\.ts/],
 ];
 
 /** Logic without I/O: it runs, and is tested, without a runtime around it. */
 const PURE =
-  /^workers\/(runs\/(machine|machine\/[a-z-]+|rerun|taken-files|state|retry|suspects|types|address|explain|events|graph|rest|expressions|expressions-\w+)|executors\/(port|output-file|detached|e2b\/(drive|state|explain|labels|network|script|node-harness|sandbox|ports)|runner\/(protocol|matching|leases|output-buffer|tracker|accepted-outcome|pool-types))|security\/(masking\w*|masking-\w+|outbound-(url|hosts|addresses))|tasks\/(rules|files|artifact-globs|backend-members)|codebases\/(intake|query|diff)\/[a-z0-9-]+|codebases\/languages\/(child\/[a-z-]+|traits|registry|parsed-file|empty-answer|words|resolve|resolve-\w+|references|repomap|map-graph|pagerank)|pipelines\/(definition|why|why-step|document|draft|places|prepared|contexts|compile|evaluate|work|matrix|cache-request|check|check-\w+))\.ts$/;
+  /^workers\/(runs\/(machine|machine\/[a-z-]+|rerun|taken-files|state|retry|suspects|types|address|explain|events|graph|rest|expressions|expressions-\w+)|executors\/(port|output-file|artifact-path|workspace-path|detached|e2b\/(drive|reach|lease|usage|state|explain|labels|network|script|node-harness|sandbox|ports)|runner\/(protocol|matching|leases|output-buffer|tracker|accepted-outcome|pool-types))|security\/(masking\w*|masking-\w+|outbound-(url|hosts|addresses))|tasks\/(rules|files|artifact-globs|backend-members)|codebases\/(intake|query|diff)\/[a-z0-9-]+|codebases\/languages\/(child\/[a-z-]+|traits|registry|parsed-file|empty-answer|words|resolve|resolve-\w+|references|repomap|map-graph|pagerank)|pipelines\/(definition|why|why-step|document|draft|places|prepared|contexts|compile|evaluate|work|matrix|cache-request|check|check-\w+))\.ts$/;
 const RUNTIME = /^(cloudflare:|hono|drizzle-orm)/;
 
 const sources = globSync("workers/**/*.ts", { cwd: process.cwd() })

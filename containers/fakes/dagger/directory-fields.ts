@@ -45,8 +45,8 @@ export const DIRECTORY_READS: Fields = {
   glob: async (call, args, context) => {
     const { pattern } = z.object({ pattern: z.string() }).parse(args);
     const root = await directoryPath(call, context);
-    // Names that begin with a dot are like any other.
-    const isMatch = picomatch(pattern, { dot: true });
+    // Names that begin with a dot, or hold a line break, are like any other.
+    const isMatch = picomatch(pattern, { dot: true, flags: "s" });
     const paths = (await readdir(root, { recursive: true })).filter((path) => isMatch(path));
     return (await Promise.all(paths.map((path) => withSlash(root, path)))).sort();
   },

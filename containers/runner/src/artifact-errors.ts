@@ -1,19 +1,16 @@
 /** Keeps a task's artifacts, with words for those that cannot be. */
+
+import { type FileName, namingProblem } from "../../../workers/executors/artifact-path.ts";
 import { ArtifactsTooLarge } from "../../../workers/executors/attempt-output.ts";
-import { isWorkspacePath } from "../../../workers/executors/file-set.ts";
 import { AttemptFailed } from "../../../workers/executors/outcome.ts";
 
 /** Stores one artifact; rejects when it cannot be kept. */
 export type Keep = (path: string, body: Uint8Array) => Promise<void>;
 
 /** Throws AttemptFailed for a name that nothing can be kept under. */
-export function checkArtifactPath(path: string): void {
-  if (isWorkspacePath(path)) return;
-  throw new AttemptFailed(
-    "error",
-    "artifact_path_invalid",
-    `The artifact ${JSON.stringify(path)} cannot be kept under that name. Name it without a backslash.`,
-  );
+export function checkArtifactName(name: FileName): void {
+  const problem = namingProblem(name);
+  if (problem !== null) throw new AttemptFailed("error", "artifact_path_invalid", problem);
 }
 
 const UNREADABLE = new Set(["EACCES", "EPERM"]);

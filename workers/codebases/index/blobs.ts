@@ -11,26 +11,36 @@ const OVERLAP_CHARS = 256;
 /** Of one statement's parameter. */
 const IDS_PER_QUERY = 5_000;
 
-const flag = z.number().transform((value) => value !== 0);
-const blobRow = z.object({
-  id: z.number(),
-  oid: z.string(),
-  sha256: z.string(),
-  size: z.number(),
-  encoding: z
-    .string()
-    .nullable()
-    .transform((name): TextEncodingName | null => {
-      if (name === null) return null;
-      return name === "utf-16le" || name === "utf-16be" || name === "windows-1252" ? name : "utf-8";
-    }),
-  lines: z.number(),
-  is_held: flag,
-  is_minified: flag,
-  secrets: z.number(),
-  chunks: z.number(),
-});
-export type Blob = z.output<typeof blobRow>;
+/** A row as this store wrote it: listings read one a file, so that none is checked again. */
+interface BlobRow extends Record<string, SqlStorageValue> {
+  readonly id: number;
+  readonly oid: string;
+  readonly sha256: string;
+  /** Bytes. */
+  readonly size: number;
+  /** Null for what is no text, or not held. */
+  readonly encoding: TextEncodingName | null;
+  readonly lines: number;
+  readonly is_held: number;
+  readonly is_minified: number;
+  readonly secrets: number;
+  readonly chunks: number;
+}
+
+export interface Blob
+  extends Pick<
+    BlobRow,
+    "id" | "oid" | "sha256" | "size" | "encoding" | "lines" | "secrets" | "chunks"
+  > {
+  readonly is_held: boolean;
+  readonly is_minified: boolean;
+}
+
+function blobOf(row: BlobRow): Blob {
+  const { id, oid, sha256, size, encoding, lines, secrets, chunks } = row;
+  const flags = { is_held: row.is_held !== 0, is_minified: row.is_minified !== 0 };
+  return { id, oid, sha256, size, encoding, lines, secrets, chunks, ...flags };
+}
 
 const decoders = new Map<TextEncodingName, TextDecoder>();
 
@@ -54,25 +64,29 @@ export class BlobStore {
 
   /** Those of the OIDs that are stored. */
   known(oids: readonly string[]): Map<string, number> {
-    const rows = this.#each(
+    const rows = this.#each<{ oid: string; id: number }>(
       oids,
-      "SELECT b.oid, b.id FROM json_each(?) AS j JOIN blobs AS b ON b.oid = j.value",
+      "SELECT b.oid, b.id FROM json_each(?) AS j CROSS JOIN blobs AS b WHERE b.oid = j.value",
     );
-    const pair = z.object({ oid: z.string(), id: z.number() });
-    return new Map(rows.map((row) => pair.parse(row)).map(({ oid, id }) => [oid, id]));
+    return new Map(rows.map(({ oid, id }) => [oid, id]));
   }
 
   ofIds(ids: readonly number[]): Map<number, Blob> {
-    const rows = this.#each(
+    const rows = this.#each<BlobRow>(
       ids,
-      "SELECT b.* FROM json_each(?) AS j JOIN blobs AS b ON b.id = j.value",
+      "SELECT b.* FROM json_each(?) AS j CROSS JOIN blobs AS b WHERE b.id = j.value",
     );
-    return new Map(rows.map((row) => blobRow.parse(row)).map((blob) => [blob.id, blob]));
+    return new Map(rows.map((row) => [row.id, blobOf(row)]));
   }
 
   named(oid: string): Blob | null {
-    const [row] = this.#sql.exec("SELECT * FROM blobs WHERE oid = ?", oid).toArray();
-    return row === undefined ? null : blobRow.parse(row);
+    const [row] = this.#sql.exec<BlobRow>("SELECT * FROM blobs WHERE oid = ?", oid).toArray();
+    return row === undefined ? null : blobOf(row);
+  }
+
+  count(): number {
+    const [row] = this.#sql.exec("SELECT count(*) AS count FROM blobs").toArray();
+    return z.object({ count: z.number() }).parse(row).count;
   }
 
   /** The id that the next new blob will be above. */
@@ -81,10 +95,20 @@ export class BlobStore {
     return z.object({ id: z.number() }).parse(row).id;
   }
 
-  /** Stores a blob unless it is there; returns its id. */
-  put(blob: TakenBlob): number {
-    const known = this.named(blob.oid);
-    if (known !== null) return known.id;
+  /**
+   * Stores those that are not there. Texts go into the index after all rows: a statement on another
+   * table in between makes FTS5 write out what it has gathered, which takes five times as long.
+   */
+  put(blobs: readonly TakenBlob[]): void {
+    const rows = blobs.flatMap((blob) => this.#insert(blob));
+    for (const { rowid, content } of rows) {
+      this.#sql.exec("INSERT INTO tri (rowid, content) VALUES (?, ?)", rowid, content);
+    }
+  }
+
+  /** Returns the rows of the text index. */
+  #insert(blob: TakenBlob): { readonly rowid: number; readonly content: string }[] {
+    if (this.named(blob.oid) !== null) return [];
     const { oid, sha256, size, encoding, lines, secrets, text, deflated } = blob;
     const chunks = text === null ? [] : chunksOf(text);
     const [row] = this.#sql
@@ -104,10 +128,7 @@ export class BlobStore {
       .toArray();
     const { id } = z.object({ id: z.number() }).parse(row);
     if (deflated !== null) this.#contents.put(id, deflated);
-    for (const [chunk, content] of chunks.entries()) {
-      this.#sql.exec("INSERT INTO tri (rowid, content) VALUES (?, ?)", id * PARTS + chunk, content);
-    }
-    return id;
+    return chunks.map((content, chunk) => ({ rowid: id * PARTS + chunk, content }));
   }
 
   /** Null when it is not held. */
@@ -141,11 +162,14 @@ export class BlobStore {
     this.#sql.exec("DELETE FROM blobs WHERE id = ?", id);
   }
 
-  #each(keys: readonly (string | number)[], query: string): unknown[] {
-    const rows: unknown[] = [];
+  #each<Row extends Record<string, SqlStorageValue>>(
+    keys: readonly (string | number)[],
+    query: string,
+  ): Row[] {
+    const rows: Row[] = [];
     for (let at = 0; at < keys.length; at += IDS_PER_QUERY) {
       const page = JSON.stringify(keys.slice(at, at + IDS_PER_QUERY));
-      for (const row of this.#sql.exec(query, page)) rows.push(row);
+      rows.push(...this.#sql.exec<Row>(query, page).toArray());
     }
     return rows;
   }

@@ -3,7 +3,7 @@ import { IntakeError } from "../intake/errors.ts";
 import { MAX_INDEXED_BYTES } from "../intake/limits.ts";
 import type { BlobStore } from "./blobs.ts";
 import type { EventLog } from "./events.ts";
-import { describe, grammarFor, has, isSearched, type Listing } from "./listing.ts";
+import { type Described, describe, grammarFor, has, isSearched, type Listing } from "./listing.ts";
 import type { IncomingFile, SnapshotRow, SnapshotStore } from "./snapshots.ts";
 import type { SymbolStore } from "./symbols.ts";
 import type { DescribedFile, TreeStore } from "./trees.ts";
@@ -90,21 +90,20 @@ export class Intake {
     const { blobs, snapshots } = this.#deps;
     const refusal = this.#refusal(number, reading);
     if (refusal !== null) return refusal;
-    const texts = new Map<string, string | null>();
-    for (const blob of contents) {
-      blobs.put(blob);
-      texts.set(blob.oid, blob.text);
-    }
+    const texts = new Map(contents.map(({ oid, text }) => [oid, text]));
     for (const file of files) {
       const text = texts.get(file.oid);
       snapshots.addIncoming(number, file, text === undefined ? null : describe(file.path, text));
     }
-    for (const [oid, text] of texts) {
+    // A manifest has named its files before.
+    const named = files.length === 0 ? texts : [];
+    for (const [oid, text] of named) {
       for (const path of snapshots.undescribed(number, oid)) {
         snapshots.setDescribed(number, path, describe(path, text));
       }
     }
     snapshots.touch(number, now);
+    blobs.put(contents);
     return { status: "taken" };
   }
 
@@ -120,13 +119,14 @@ export class Intake {
     if (refusal !== null || row === null) return refusal ?? { status: "not_found" };
     const missing = snapshots.missingCount(number);
     if (missing > 0) return { status: "missing", missing };
+    // What is described stands before its copies that are not.
     const files = snapshots.incoming(number);
     if (files.length === 0) {
       const message = "It holds no files. Check what was sent, or the folder it was made of.";
       return this.fail(number, { code: "archive_empty", message, path: null }, now);
     }
     try {
-      const root = trees.put(files.map((file) => this.#described(file)));
+      const root = trees.put(this.#described(files));
       const listing = trees.listing(root);
       const counts = this.#counts(listing, row);
       snapshots.setReady(number, { root, commit, counts }, now);
@@ -164,16 +164,30 @@ export class Intake {
     for (const file of manifest) {
       const same = before?.at(file.path);
       snapshots.addIncoming(number, file, same?.oid === file.oid ? same.described : null);
-      if (file.size > MAX_INDEXED_BYTES) blobs.put(tooLarge(file));
     }
+    blobs.put(manifest.filter(({ size }) => size > MAX_INDEXED_BYTES).map(tooLarge));
   }
 
-  #described(file: IncomingFile): DescribedFile {
-    const { path, mode, oid, language, is_generated } = file;
-    if (is_generated !== null) return { path, mode, oid, language, generated: is_generated !== 0 };
+  /** A name and a content say the same wherever they are, so that copies are read once. */
+  #described(files: readonly IncomingFile[]): DescribedFile[] {
+    const known = new Map<string, Described>();
+    return files.map(({ path, mode, oid, language, is_generated }) => {
+      const key = `${path.slice(path.lastIndexOf("/") + 1)}\n${oid}`;
+      let described = known.get(key);
+      if (described === undefined) {
+        described =
+          is_generated === null
+            ? this.#describe(path, oid)
+            : { language, generated: is_generated !== 0 };
+        known.set(key, described);
+      }
+      return { path, mode, oid, ...described };
+    });
+  }
+
+  #describe(path: string, oid: string): Described {
     const blob = this.#deps.blobs.named(oid);
-    const text = blob === null ? null : this.#deps.blobs.text(blob);
-    return { path, mode, oid, ...describe(path, text) };
+    return describe(path, blob === null ? null : this.#deps.blobs.text(blob));
   }
 
   #counts(listing: Listing, { first_blob }: SnapshotRow): SnapshotCounts {

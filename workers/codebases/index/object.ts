@@ -19,7 +19,7 @@ import { type Completion, Intake } from "./intake.ts";
 import type { IndexJob } from "./jobs.ts";
 import type { MapAnswer, MapRequest } from "./map-query.ts";
 import type { ReferencesAnswer, ReferencesRequest } from "./references-query.ts";
-import { SCHEMA } from "./schema.ts";
+import { openTables } from "./schema.ts";
 import { Searcher } from "./search.ts";
 import type { SearchAnswer, SearchRequest } from "./search-types.ts";
 import { type SnapshotRow, SnapshotStore } from "./snapshots.ts";
@@ -28,6 +28,7 @@ import type { OutlineAnswer, SymbolsAnswer, SymbolsRequest } from "./symbols-que
 import { TreeStore } from "./trees.ts";
 import type {
   IndexEvent,
+  IndexState,
   MissingBlob,
   NewSnapshot,
   Refusal,
@@ -73,7 +74,7 @@ export abstract class CodebaseIndexBase extends DurableObject<Env> {
   constructor(context: DurableObjectState, env: Env, ports: IndexPorts) {
     super(context, env);
     const { sql } = context.storage;
-    sql.exec(SCHEMA);
+    openTables(sql);
     const blobs = new BlobStore(sql);
     const trees = new TreeStore(sql, blobs);
     const snapshots = new SnapshotStore(sql);
@@ -168,6 +169,16 @@ export abstract class CodebaseIndexBase extends DurableObject<Env> {
     return row === null ? null : this.#document(row);
   }
 
+  state(): IndexState {
+    const row = this.#snapshots.latestReady();
+    return {
+      latest: row === null ? null : this.#document(row),
+      snapshots: this.#snapshots.count(),
+      bytes: this.ctx.storage.sql.databaseSize,
+      contents: this.#blobs.count(),
+    };
+  }
+
   /** Newest first, those below a number; one more than a page has. */
   snapshotsBelow(before: number | null, limit: number): Snapshot[] {
     return this.#snapshots.list(before, limit).map((row) => this.#document(row));
@@ -239,9 +250,10 @@ export abstract class CodebaseIndexBase extends DurableObject<Env> {
   putParsed(grammar: string, parsed: readonly (readonly [blob: number, file: ParsedFile])[]): void {
     const now = Date.now();
     const known = this.#blobs.ofIds(parsed.map(([blob]) => blob));
-    for (const [blob, file] of parsed) {
-      if (known.has(blob)) this.#symbols.put(blob, grammar, file);
-    }
+    this.#symbols.put(
+      grammar,
+      parsed.filter(([blob]) => known.has(blob)),
+    );
     this.#understanding.sources.forget();
     const isDone = this.#symbols.due(now, 1).length === 0;
     if (isDone) {

@@ -1,5 +1,6 @@
 /** Snapshots and what is on its way into them. */
 import { z } from "zod";
+import type { FileMode } from "../intake/git-objects.ts";
 import type { Described } from "./listing.ts";
 import {
   type MissingBlob,
@@ -40,15 +41,15 @@ const snapshotRow = z.object({
 });
 export type SnapshotRow = z.output<typeof snapshotRow>;
 
-const incomingRow = z.object({
-  path: z.string(),
-  mode: z.enum(["file", "executable", "symlink"]),
-  oid: z.string(),
-  size: z.number(),
-  language: z.string().nullable(),
-  is_generated: z.number().nullable(),
-});
-export type IncomingFile = z.output<typeof incomingRow>;
+/** A row as this store wrote it: there can be 200,000, so that none is checked again. */
+export interface IncomingFile extends Record<string, SqlStorageValue> {
+  readonly path: string;
+  readonly mode: FileMode;
+  readonly oid: string;
+  readonly size: number;
+  readonly language: string | null;
+  readonly is_generated: number | null;
+}
 
 const count = z.object({ count: z.number() });
 const missingRow = z.object({ oid: z.string(), size: z.number(), path: z.string() });
@@ -210,7 +211,8 @@ export class SnapshotStore {
   undescribed(number: number, oid: string): string[] {
     return this.#sql
       .exec(
-        "SELECT path FROM incoming WHERE snapshot = ? AND oid = ? AND is_generated IS NULL",
+        `SELECT path FROM incoming INDEXED BY incoming_by_oid
+         WHERE snapshot = ? AND oid = ? AND is_generated IS NULL`,
         number,
         oid,
       )
@@ -229,11 +231,12 @@ export class SnapshotStore {
   }
 
   incoming(number: number): IncomingFile[] {
-    const rows = this.#sql.exec(
-      "SELECT path, mode, oid, size, language, is_generated FROM incoming WHERE snapshot = ?",
+    const rows = this.#sql.exec<IncomingFile>(
+      `SELECT path, mode, oid, size, language, is_generated FROM incoming WHERE snapshot = ?
+       ORDER BY is_generated IS NULL`,
       number,
     );
-    return [...rows].map((row) => incomingRow.parse(row));
+    return rows.toArray();
   }
 
   incomingCount(number: number): number {

@@ -128,18 +128,23 @@ export class SymbolStore {
     }
   }
 
-  put(blob: number, language: string, parsed: ParsedFile): void {
-    const { symbols, references, imports, chunks, problem } = parsed;
-    this.#forget(blob);
-    this.#definitions.putText(blob, JSON.stringify({ symbols, imports }));
-    if (references.length > 0) this.#references.put(blob, deflate(packReferences(references)));
-    const names = new Set(symbols.map(({ name }) => name));
-    const referred = new Set(references.map(({ name }) => name));
-    this.#names.put(blob, names, referred);
-    if (names.size > 0) {
-      const text = [...names].join("\n");
-      this.#sql.exec("INSERT INTO symtri (rowid, name) VALUES (?, ?)", blob, text);
+  /** Stores what a parser said of blobs; see `BlobStore.put` for the order. */
+  put(language: string, parsed: readonly (readonly [blob: number, file: ParsedFile])[]): void {
+    for (const [blob, file] of parsed) this.#store(blob, language, file);
+    for (const [blob, { symbols, references }] of parsed) {
+      const defined = symbols.map(({ name }) => name);
+      const referred = references.map(({ name }) => name);
+      this.#names.put(blob, defined, referred);
     }
+    for (const [blob, { symbols }] of parsed) {
+      if (symbols.length === 0) continue;
+      const names = [...new Set(symbols.map(({ name }) => name))].join("\n");
+      this.#sql.exec("INSERT INTO symtri (rowid, name) VALUES (?, ?)", blob, names);
+    }
+    for (const [blob, { chunks }] of parsed) this.#putWords(blob, chunks);
+  }
+
+  #putWords(blob: number, chunks: ParsedFile["chunks"]): void {
     for (const { symbol, name, path, signature, body } of chunks) {
       const index = symbol === null ? 0 : symbol + 1;
       if (index >= WORDS) continue;
@@ -152,6 +157,12 @@ export class SymbolStore {
         body,
       );
     }
+  }
+
+  #store(blob: number, language: string, { symbols, references, imports, problem }: ParsedFile) {
+    this.#forget(blob);
+    this.#definitions.putText(blob, JSON.stringify({ symbols, imports }));
+    if (references.length > 0) this.#references.put(blob, deflate(packReferences(references)));
     this.#sql.exec(
       "INSERT OR REPLACE INTO parsed VALUES (?, ?, ?, ?, ?)",
       blob,

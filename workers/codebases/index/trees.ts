@@ -2,6 +2,7 @@
 import { z } from "zod";
 import { Attributes, type AttributesFile, isAttributesFile } from "../intake/attributes.ts";
 import { type EntryMode, GIT_MODES, modeOfNumber, type TreeEntry } from "../intake/git-objects.ts";
+import { compareBytewise } from "../intake/path-order.ts";
 import { buildTrees } from "../intake/trees.ts";
 import type { Blob, BlobStore } from "./blobs.ts";
 import { type Described, Listing, listFile } from "./listing.ts";
@@ -42,8 +43,17 @@ export class TreeStore {
     this.#entries = new Parts(sql, "tree_entries");
   }
 
-  /** Stores the trees of all files; returns the OID of the top one. */
+  /** Stores the trees of all files, and lists them; returns the OID of the top one. */
   put(files: readonly DescribedFile[]): string {
+    const root = this.#store(files);
+    if (!this.#listings.has(root)) {
+      const inOrder = files.toSorted((a, b) => compareBytewise(a.path, b.path));
+      this.#keep(root, this.#list(inOrder));
+    }
+    return root;
+  }
+
+  #store(files: readonly DescribedFile[]): string {
     const { root, trees } = buildTrees(files);
     const described = new Map(files.map((file) => [`${nameOf(file.path)}\n${file.oid}`, file]));
     for (const [oid, entries] of trees) {
@@ -89,7 +99,12 @@ export class TreeStore {
       this.#listings.set(root, known);
       return known;
     }
-    const listing = this.#load(root);
+    const listing = this.#list([...this.#walk(root, "")]);
+    this.#keep(root, listing);
+    return listing;
+  }
+
+  #keep(root: string, listing: Listing): void {
     this.#listings.set(root, listing);
     let files = 0;
     for (const each of this.#listings.values()) files += each.files.length;
@@ -98,7 +113,6 @@ export class TreeStore {
       files -= each.files.length;
       this.#listings.delete(oldest);
     }
-    return listing;
   }
 
   forgetListings(): void {
@@ -119,8 +133,7 @@ export class TreeStore {
     }
   }
 
-  #load(root: string): Listing {
-    const files = [...this.#walk(root, "")];
+  #list(files: readonly DescribedFile[]): Listing {
     const ids = this.#blobs.known([...new Set(files.map(({ oid }) => oid))]);
     const blobs = this.#blobs.ofIds([...ids.values()]);
     const blobOf = (oid: string): Blob | null => {

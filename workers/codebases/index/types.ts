@@ -95,6 +95,16 @@ export interface Snapshot {
   readonly received: { readonly files: number; readonly missing: number };
 }
 
+/** What an index says of itself. */
+export interface IndexState {
+  /** The newest snapshot that is ready. */
+  readonly latest: Snapshot | null;
+  readonly snapshots: number;
+  /** Of its database, contents included. */
+  readonly bytes: number;
+  readonly contents: number;
+}
+
 /** Content that the index does not have, by the first path that has it. */
 export interface MissingBlob {
   readonly oid: string;

@@ -1,8 +1,7 @@
 /** Keeps the files that a task's artifact globs match: from the sandbox into the blob store. */
-import picomatch from "picomatch";
+import { matcher, namingProblem } from "../artifact-path.ts";
 import { ArtifactsTooLarge } from "../attempt-output.ts";
 import type { AttemptOwner, DetachedRef } from "../detached.ts";
-import { isWorkspacePath } from "../file-set.ts";
 import { AttemptFailed } from "../outcome.ts";
 import { MAX_ARTIFACT_BYTES } from "../port.ts";
 import { type BlobWriter, copyFile, FileChanged } from "./artifact-copy.ts";
@@ -33,15 +32,12 @@ export class NotWanted extends Error {
   override readonly name = "NotWanted";
 }
 
-/** Matches like a shell with `globstar`, dot files included; a folder's name matches all below it. */
+/** The files that the globs match, in the order of their paths. */
 function matches(globs: readonly string[], files: readonly RemoteFile[]): RemoteFile[] {
-  const patterns = globs
-    .map((glob) => glob.replace(/^\.\//, "").replace(/\/+$/, ""))
-    .flatMap((glob) => [glob, `${glob}/**`]);
-  const isMatch = picomatch(patterns, { dot: true, posix: true });
+  const isMatch = matcher(globs);
   return files
-    .filter(({ path }) => path !== SCRIPT_NAME && isWorkspacePath(path) && isMatch(path))
-    .sort((a, b) => (a.path < b.path ? -1 : 1));
+    .filter(({ name: { path } }) => path !== SCRIPT_NAME && isMatch(path))
+    .sort((a, b) => (a.name.path < b.name.path ? -1 : 1));
 }
 
 function changed(path: string, why: string): AttemptFailed {
@@ -52,7 +48,12 @@ function changed(path: string, why: string): AttemptFailed {
   );
 }
 
-async function keep(keeping: Keeping, { path, bytes }: RemoteFile, shown: string, sha256: string) {
+async function keep(
+  keeping: Keeping,
+  { name: { path }, bytes }: RemoteFile,
+  shown: string,
+  sha256: string,
+) {
   const { program, owner, ref, blobs, directory, signal } = keeping;
   const place = await owner.artifactPlace(ref, shown);
   if (place.status === "fenced") throw new NotWanted();
@@ -65,27 +66,33 @@ async function keep(keeping: Keeping, { path, bytes }: RemoteFile, shown: string
 }
 
 /**
- * Keeps all matches in order of their paths. Throws AttemptFailed when they are too large together,
- * before anything is kept, or one changes meanwhile.
+ * Keeps all matches in order of their paths. Throws AttemptFailed when they are too large together, or
+ * one has a name that cannot be, before anything is kept, or one changes meanwhile.
  */
 export async function keepArtifacts(keeping: Keeping, files: readonly RemoteFile[]): Promise<void> {
   const found = matches(keeping.globs, files);
   if (found.length === 0) return;
-  const shown = new Map(found.map(({ path }) => [path, keeping.log.shownPath(path)]));
+  for (const { name } of found) {
+    const problem = namingProblem({ ...name, shown: keeping.log.shownPath(name.shown) });
+    if (problem !== null) throw new AttemptFailed("error", "artifact_path_invalid", problem);
+  }
+  const shown = new Map(found.map(({ name: { path } }) => [path, keeping.log.shownPath(path)]));
   let bytesLeft = MAX_ARTIFACT_BYTES;
-  for (const { path, bytes } of found) {
+  for (const { name, bytes } of found) {
+    const { path } = name;
     bytesLeft -= bytes;
     if (bytesLeft >= 0) continue;
     const { message } = new ArtifactsTooLarge(shown.get(path) ?? path);
     throw new AttemptFailed("error", "artifacts_too_large", message);
   }
-  const missing = found.filter(({ path }) => !keeping.kept.has(shown.get(path) ?? path));
+  const missing = found.filter(({ name: { path } }) => !keeping.kept.has(shown.get(path) ?? path));
   const hashes = await keeping.program.hashes(
-    missing.map(({ path }) => path),
+    missing.map(({ name }) => name.path),
     keeping.signal,
   );
   for (const file of missing) {
-    const sha256 = hashes.get(file.path);
-    if (sha256 !== undefined) await keep(keeping, file, shown.get(file.path) ?? file.path, sha256);
+    const { path } = file.name;
+    const sha256 = hashes.get(path);
+    if (sha256 !== undefined) await keep(keeping, file, shown.get(path) ?? path, sha256);
   }
 }

@@ -39,6 +39,7 @@ function losing(deps: ContractDeps): Executor {
 describeExecutorContract("e2b", makeExecutor, {
   task_type: "e2b",
   fileModes: true,
+  byteNames: true,
   recorder: makeRecorder,
   crashing: losing,
 });

@@ -5,20 +5,20 @@ import {
   type Command,
   CREATE_SETTLES_MS,
   type Event,
-  endedSandboxMs,
   isEndDue,
   isOver,
   MAX_TTL_MS,
   observe,
   plan,
   STOP_LIMIT_MS,
-  sandboxMs,
   TTL_MARGIN_MS,
   ttlOf,
   wakeAt,
 } from "./drive.ts";
+import { IMPATIENT_MS, PATIENT_MS, patienceEndsAt } from "./reach.ts";
 import { CREATE_LIMIT_MS } from "./sandbox.ts";
 import { type AttemptState, initialState, stateSchema } from "./state.ts";
+import { endedSandboxMs, sandboxMs } from "./usage.ts";
 
 const DISPATCH: Dispatch = {
   version: 1,
@@ -255,6 +255,7 @@ class World {
   sandboxes = new Set<string>();
   /** Starts of the code by sandbox; the claim lets the first through alone. */
   readonly starts = new Map<string, number>();
+  readonly endsAt = new Map<string, number>();
   runs = 0;
   ends: string[] = [];
   slots = 0;
@@ -267,6 +268,9 @@ class World {
   }
 
   apply(event: Event): void {
+    for (const id of this.sandboxes) {
+      if (this.now >= (this.endsAt.get(id) ?? 0)) this.sandboxes.delete(id);
+    }
     this.state = observe(this.state, event, this.now);
   }
 
@@ -285,11 +289,12 @@ class World {
         this.slots = 0;
         return { type: "slot_released" };
       case "create": {
-        if (this.fails()) return { type: "create_refused", why: "429" };
+        if (this.fails()) return { type: "create_refused", why: "429", isDown: this.fails() };
         if (this.state.phase === "ending") return { type: "create_refused", why: "late" };
         if (this.fails() && this.fails()) return { type: "settled", is_unmade: true };
         this.token += 1;
         this.sandboxes.add(`s${this.token}`);
+        this.endsAt.set(`s${this.token}`, this.now + ttlOf(this.state, this.now));
         if (this.fails()) return { type: "create_unclear", why: "cut off" };
         return { type: "created", id: `s${this.token}` };
       }
@@ -310,6 +315,7 @@ class World {
       case "probe":
         return { type: isThere ? "sandbox_there" : "sandbox_gone" };
       case "extend":
+        this.endsAt.set(id, this.now + ttlOf(this.state, this.now));
         return { type: "extended" };
       case "give_up":
         return SETTLED;
@@ -319,6 +325,8 @@ class World {
         this.sandboxes.delete(id);
         if (this.state.has_strays) this.sandboxes.clear();
         return KILLED;
+      case "tell_spent":
+        return { type: "spent_told" };
       case "report": {
         const ended = isEndDue(this.state);
         if (ended) this.ends.push(this.state.verdict);
@@ -328,6 +336,102 @@ class World {
     }
   }
 }
+
+describe("an attempt that gets no sandbox", () => {
+  const UNCLEAR: Event = { type: "create_unclear", why: "no route to it" };
+  const impatient = (): AttemptState => ({
+    ...begin(),
+    dispatch: { ...DISPATCH, patient: false },
+  });
+  const found = (id: string | null): Event => ({ type: "found", id, stray_ms: 0 });
+  const refused = (isDown: boolean): Event => ({ type: "create_refused", why: "no", isDown });
+
+  it.each([
+    [begin(), PATIENT_MS, "undeliverable"],
+    [impatient(), IMPATIENT_MS, "unavailable"],
+  ] as const)("is given up after its time", (first, ms, verdict) => {
+    const since = following(first, HELD, TOKEN, UNCLEAR);
+    expect(wakeAt({ ...since, lanes: first.lanes, renew_at: 0 }, START)).toBe(START + ms);
+    const late = observe(
+      since,
+      { type: "failed", lane: "sandbox", why: "still none" },
+      START + ms - 1,
+    );
+    expect(late).toMatchObject({ phase: "creating", unmade: { tries: 2, why: "still none" } });
+    const over = observe(late, { type: "woke" }, START + ms);
+    expect(over).toMatchObject({ phase: "ending", verdict });
+    expect(isEndDue(over)).toBe(true);
+    expect(commands(over, START + 2 * ms)).toContain("report");
+    // What the unclear create may have made is looked for all the same.
+    expect(commands(over, START + 2 * ms)).toContain("find");
+    expect(commands(over, START + 2 * ms)).toContain("release_slot");
+    const freed = following(over, { type: "slot_released" });
+    const turnedUp = following(freed, found("s1"));
+    expect(commands(turnedUp, START + 2 * ms)).toEqual(["kill", "report"]);
+  });
+
+  it("has all of its time anew once there was one", () => {
+    const once = following(begin(), HELD, TOKEN, UNCLEAR, found("s1"));
+    expect(once.unmade).toBeNull();
+    const none = following(begin(), HELD, TOKEN, UNCLEAR);
+    const settled = observe(none, found(null), START + CREATE_SETTLES_MS);
+    expect(settled).toMatchObject({ phase: "queued", unmade: { since: START } });
+  });
+
+  it("waits for room without end, and not for a service that is down", () => {
+    const full = following(begin(), HELD, TOKEN, refused(false));
+    expect(patienceEndsAt(full)).toBe(Number.POSITIVE_INFINITY);
+    expect(patienceEndsAt(following(begin(), HELD, TOKEN, refused(true)))).toBe(START + PATIENT_MS);
+  });
+
+  it("counts what keeps its files out, and nothing after its code has begun", () => {
+    const failed: Event = { type: "failed", lane: "sandbox", why: "no answer" };
+    expect(following(begin(), HELD, TOKEN, CREATED, failed).unmade).toMatchObject({ tries: 1 });
+    expect(following(running(), failed).unmade).toBeNull();
+  });
+
+  it("goes elsewhere at once when nobody is let in", () => {
+    const state = following(impatient(), HELD, TOKEN, { type: "unusable", why: "no such key" });
+    expect(state).toMatchObject({ phase: "ending", verdict: "unavailable", create: "idle" });
+    expect(commands(state)).toEqual(["release_slot", "report"]);
+    const killing = following(running(), SETTLED, { type: "unusable", why: "no such key" });
+    expect(killing).toMatchObject({ verdict: "outcome" });
+    expect(commands(killing)).not.toContain("kill");
+  });
+
+  it("is stopped like any other", () => {
+    const stopped = following(begin(), HELD, TOKEN, UNCLEAR, STOP);
+    expect(observe(stopped, { type: "woke" }, START + 2 * PATIENT_MS).verdict).toBe("none");
+  });
+});
+
+describe("a dispatch that is not wanted any more", () => {
+  it("has told what its sandbox cost before it is forgotten, if its code began", () => {
+    const fenced = following(running(), { type: "fenced" });
+    expect(commands(fenced)).toEqual(["kill"]);
+    const killed = following(fenced, KILLED);
+    expect(commands(killed)).toEqual(["release_slot", "tell_spent"]);
+    const freed = following(killed, { type: "slot_released" });
+    expect(isOver(freed)).toBe(false);
+    expect(isOver(following(freed, { type: "spent_told" }))).toBe(true);
+    const early = following(begin(), HELD, TOKEN, CREATED, { type: "fenced" }, KILLED);
+    expect(commands(early)).toEqual(["release_slot"]);
+  });
+});
+
+describe("a sandbox that cannot be killed", () => {
+  it("is left to its time on the service's side", () => {
+    const state = following(running(), SETTLED, {
+      type: "failed",
+      lane: "sandbox",
+      why: "no answer",
+    });
+    expect(commands(state, state.ttl_until - 1)).toContain("kill");
+    const left = observe(state, { type: "woke" }, state.ttl_until);
+    expect(left.is_out_of_reach).toBe(true);
+    expect(commands(left, state.ttl_until)).toContain("release_slot");
+  });
+});
 
 describe("an attempt with faults", () => {
   it("runs its code at most once, ends once told, and leaves nothing", () => {

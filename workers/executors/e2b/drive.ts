@@ -4,8 +4,9 @@
  * that each command either changes nothing when repeated or is preceded by a committed intent.
  */
 import type { StopReason } from "../port.ts";
+import { failedOnce, isMaking, patienceEndsAt, withPatience } from "./reach.ts";
 import { CREATE_LIMIT_MS } from "./sandbox.ts";
-import { type AttemptState, LANES, type Lane, mayRun } from "./state.ts";
+import { type AttemptState, LANES, type Lane, mayRun, type Unmade } from "./state.ts";
 
 export const RENEW_MS = 20_000;
 /** Above RENEW_MS by enough for an object that was down to come back to its slot. */
@@ -60,7 +61,7 @@ export type Command =
         | "kill";
     }
   | { readonly lane: "link"; readonly do: "follow" | "give_up" }
-  | { readonly lane: "owner"; readonly do: "report" };
+  | { readonly lane: "owner"; readonly do: "report" | "tell_spent" };
 
 export type Event =
   | { readonly type: "woke" | "restarted" | "fenced" | "slot_released" | "token_taken" }
@@ -73,10 +74,12 @@ export type Event =
       readonly position: number;
       readonly spread: number;
       readonly why: string | null;
+      readonly unmade: Unmade | null;
     }
   | { readonly type: "token_refused"; readonly retry_at: number }
   | { readonly type: "created"; readonly id: string }
-  | { readonly type: "create_refused"; readonly why: string }
+  /** `isDown`: it was not for want of room. */
+  | { readonly type: "create_refused"; readonly why: string; readonly isDown?: boolean }
   | { readonly type: "create_unclear"; readonly why: string }
   | { readonly type: "found"; readonly id: string | null; readonly stray_ms: number }
   | { readonly type: "prepared" | "code_ended" | "code_stopped" | "sandbox_there" }
@@ -85,6 +88,10 @@ export type Event =
   | { readonly type: "killed"; readonly stray_ms: number }
   /** What the attempt came to is stored, in the same commit; `is_unmade`: no sandbox was created. */
   | { readonly type: "settled"; readonly is_unmade?: boolean }
+  /** No sandbox is to be had for anybody, so that it is another executor's. */
+  | { readonly type: "unusable"; readonly why: string }
+  /** The owner was told what the sandbox cost. */
+  | { readonly type: "spent_told" }
   | { readonly type: "reported"; readonly started: boolean; readonly ended: boolean }
   | {
       readonly type: "failed";
@@ -129,6 +136,24 @@ const isDoubtful = (failures: number) => failures > 0 && failures % FAILURES_BEF
 const deadlineOf = ({ started_at, timeout_ms }: AttemptState) =>
   started_at === null ? Number.POSITIVE_INFINITY : started_at + timeout_ms;
 
+/**
+ * When no sandbox can be left, whether it could be killed or not: E2B ends each at its time. Infinite
+ * while that is not known.
+ */
+function leftAloneAt({ ttl_until, has_strays, unclear_since, timeout_ms, create }: AttemptState) {
+  if (create === "asked") return Number.POSITIVE_INFINITY;
+  const strayMs = CREATE_LIMIT_MS + Math.min(MAX_TTL_MS, timeout_ms + TTL_MARGIN_MS);
+  return Math.max(ttl_until, has_strays ? unclear_since + strayMs : 0);
+}
+
+/** What the clock alone makes of a state. */
+function withTime(before: AttemptState, now: number): AttemptState {
+  const state = withPatience(withDeadline(before, now), now);
+  const isLeft = state.phase === "ending" && !isSandboxDone(state) && now >= leftAloneAt(state);
+  if (!isLeft) return state;
+  return { ...ended(state, state.ttl_until), create: "idle", is_out_of_reach: true };
+}
+
 function withDeadline(state: AttemptState, now: number): AttemptState {
   const isDue = state.phase === "running" && state.stop === null && now >= deadlineOf(state);
   return isDue ? recovered({ ...state, stop: { reason: "timeout", at: now } }, "sandbox") : state;
@@ -169,6 +194,7 @@ function adopt(state: AttemptState, id: string, now: number): AttemptState {
     sandbox_since: now,
     ttl_until: now + ttlOf(state, now),
     trouble: null,
+    unmade: null,
   };
   return state.phase === "creating" ? { ...adopted, phase: "preparing" } : adopted;
 }
@@ -214,9 +240,14 @@ function switchedOff(state: AttemptState): AttemptState {
   return isSettled ? off : { ...off, phase: "ending", verdict: "lost" };
 }
 
+/** Notes a failure to make a sandbox ready, while it is to be made. */
+function unmade(state: AttemptState, why: string, now: number): AttemptState {
+  return isMaking(state) ? { ...state, unmade: failedOnce(state.unmade, why, now) } : state;
+}
+
 /** The state after an observation; what comes too late to matter changes nothing. */
 export function observe(before: AttemptState, event: Event, now: number): AttemptState {
-  const state = withDeadline(before, now);
+  const state = withTime(before, now);
   switch (event.type) {
     case "woke":
       return state;
@@ -246,7 +277,8 @@ export function observe(before: AttemptState, event: Event, now: number): Attemp
       // A sandbox that it has is none to wait for.
       if (state.slot === "held") return next;
       const retry_at = now + slotWaitMs(1, event.spread);
-      const waiting = { ...next, slot_position: event.position, trouble: event.why };
+      const { position: slot_position, why: trouble, unmade } = event;
+      const waiting = { ...next, slot_position, trouble, unmade };
       return lane(waiting, "slot", { failures: 0, retry_at });
     }
     case "slot_released":
@@ -260,8 +292,9 @@ export function observe(before: AttemptState, event: Event, now: number): Attemp
     case "created":
       return adopt(state, event.id, now);
     case "create_refused": {
+      const counted = event.isDown === true ? unmade(state, event.why, now) : state;
       const back = {
-        ...retryLater(state, "sandbox", now),
+        ...retryLater(counted, "sandbox", now),
         create: "idle",
         trouble: event.why,
       } as const;
@@ -269,7 +302,10 @@ export function observe(before: AttemptState, event: Event, now: number): Attemp
     }
     case "create_unclear":
       return {
-        ...lane(state, "sandbox", { failures: 0, retry_at: now + FIND_MS }),
+        ...lane(unmade(state, event.why, now), "sandbox", {
+          failures: 0,
+          retry_at: now + FIND_MS,
+        }),
         create: "unclear",
         has_strays: true,
         unclear_since: now,
@@ -279,7 +315,13 @@ export function observe(before: AttemptState, event: Event, now: number): Attemp
       return found({ ...state, stray_ms: state.stray_ms + event.stray_ms }, event.id, now);
     case "prepared":
       return state.phase === "preparing" && state.stop === null
-        ? { ...recovered(state, "sandbox"), phase: "running", started_at: now, trouble: null }
+        ? {
+            ...recovered(state, "sandbox"),
+            phase: "running",
+            started_at: now,
+            trouble: null,
+            unmade: null,
+          }
         : recovered(state, "sandbox");
     case "code_ended":
       return state.phase === "running"
@@ -291,6 +333,16 @@ export function observe(before: AttemptState, event: Event, now: number): Attemp
         : recovered(state, "sandbox");
     case "settled":
       return settled(state, event.is_unmade === true);
+    case "unusable":
+      if (!isMaking(state)) return retryLater(state, "sandbox", now);
+      return {
+        ...recovered(unmade(state, event.why, now), "sandbox"),
+        create: state.create === "asked" ? "idle" : state.create,
+        phase: "ending",
+        verdict: "unavailable",
+      };
+    case "spent_told":
+      return { ...recovered(state, "owner"), is_spent_told: true };
     case "sandbox_there":
       return probed(probed(state, "sandbox"), "link");
     case "sandbox_gone":
@@ -308,19 +360,28 @@ export function observe(before: AttemptState, event: Event, now: number): Attemp
         ...recovered(state, "owner"),
         is_start_reported: state.is_start_reported || event.started,
         is_end_reported: state.is_end_reported || event.ended,
+        is_spent_told: state.is_spent_told || event.ended,
       };
-    case "failed":
-      return {
-        ...retryLater(state, event.lane, now, event.progressed === true ? 0 : undefined),
-        trouble: event.why,
-      };
+    case "failed": {
+      const counted = event.lane === "sandbox" ? unmade(state, event.why, now) : state;
+      const from = event.progressed === true ? 0 : undefined;
+      return { ...retryLater(counted, event.lane, now, from), trouble: event.why };
+    }
   }
+}
+
+/** Its place in a shared sandbox is where its part of the cost is known, until that is told. */
+function isBilled(state: AttemptState): boolean {
+  const { is_shared, is_end_reported, verdict } = state;
+  return !is_shared || is_end_reported || (verdict === "silence" && !owesSpent(state));
 }
 
 function nextForSlot(state: AttemptState, now: number): Command | null {
   const isOver = state.phase === "ending" || (state.phase === "queued" && state.stop !== null);
   if (isOver) {
-    if (isSandboxDone(state)) {
+    // What an E2B out of reach may yet have made must not keep others from finding that out.
+    const isUnmade = state.unmade !== null && state.sandbox_id === null;
+    if ((isUnmade || isSandboxDone(state)) && isBilled(state)) {
       const isKept = state.slot === "held" || state.slot_position !== null;
       return isKept ? { lane: "slot", do: "release_slot" } : null;
     }
@@ -376,7 +437,14 @@ function nextForLink(state: AttemptState): Command | null {
   return isFollowed ? { lane: "link", do: "follow" } : null;
 }
 
+/** Whether the owner is still to hear what the sandbox cost of a dispatch that it wants no more. */
+function owesSpent(state: AttemptState): boolean {
+  const isLate = state.verdict === "silence" && !state.is_spent_told;
+  return isLate && mayRun(state) && state.sandbox_id !== null;
+}
+
 function nextForOwner(state: AttemptState, facts: Facts): Command | null {
+  if (owesSpent(state)) return isSandboxDone(state) ? { lane: "owner", do: "tell_spent" } : null;
   if (state.verdict === "silence" || state.is_end_reported) return null;
   const report = { lane: "owner", do: "report" } as const;
   if (facts.hasUnreported || facts.isAsked) return report;
@@ -409,19 +477,8 @@ export function isOver(state: AttemptState): boolean {
     isSandboxDone(state) &&
     state.slot === "none" &&
     state.slot_position === null &&
-    (state.verdict === "silence" || state.is_end_reported)
+    (state.verdict === "silence" ? !owesSpent(state) : state.is_end_reported)
   );
-}
-
-/** How long the sandboxes of the attempt have lived so far, those that have ended included. */
-export function sandboxMs(state: AttemptState, now: number): number {
-  const own = state.sandbox_id === null ? 0 : (state.sandbox_until ?? now) - state.sandbox_since;
-  return state.stray_ms + Math.max(0, own);
-}
-
-/** How long those of its sandboxes lived that have ended. */
-export function endedSandboxMs(state: AttemptState): number {
-  return sandboxMs(state, state.sandbox_since);
 }
 
 /** The next moment at which the plan may change by itself. */
@@ -430,5 +487,6 @@ export function wakeAt(state: AttemptState, now: number): number {
   times.push(state.renew_at, state.ttl_until - EXTEND_BEFORE_MS);
   if (state.phase === "running") times.push(deadlineOf(state));
   if (state.stop !== null) times.push(state.stop.at + STOP_LIMIT_MS);
+  if (isMaking(state)) times.push(patienceEndsAt(state));
   return Math.min(...times.filter((time) => time > now));
 }

@@ -1,11 +1,25 @@
 /** Says of an attempt that has not started what it waits for. */
 import type { Waiting } from "../detached.ts";
+import { sentence } from "./failures.ts";
+import { patienceEndsAt } from "./reach.ts";
 import type { AttemptState } from "./state.ts";
+
+/** Why the last try failed, and what comes of it; "" when it did not. */
+function troubleOf(state: AttemptState): string {
+  const why = state.unmade?.why ?? state.trouble;
+  if (why === null) return "";
+  const told = ` The last try failed: ${sentence(why)}`;
+  if (state.unmade === null) return `${told} It is tried again by itself.`;
+  const until = new Date(patienceEndsAt(state)).toISOString();
+  const next = state.dispatch.patient
+    ? "and then fails as dispatch_undeliverable"
+    : "and then goes to the next of its executors";
+  return `${told} It is tried again by itself until ${until}, ${next}.`;
+}
 
 /** Null for an attempt that runs, or is over. */
 export function waitingFor(state: AttemptState, capacity: number): Waiting | null {
-  const why = state.trouble?.trim().replace(/[.!?]+$/, "") ?? null;
-  const trouble = why === null ? "" : ` The last try failed (${why}); it is tried again by itself.`;
+  const trouble = troubleOf(state);
   switch (state.phase) {
     case "queued":
       if (state.is_shared && !state.slot_position) {

@@ -6,10 +6,12 @@ import { RENEW_MS, slotWaitMs } from "./drive.ts";
 import { leaseLabels } from "./labels.ts";
 import {
   answerOf,
+  billed,
   failedWith,
   isSettled,
   type JoinAnswer,
   joined,
+  killedSandbox,
   type Lease,
   type LeaseAsk,
   type LeaseStep,
@@ -18,19 +20,29 @@ import {
   leaseSchema,
   leaseWakeAt,
   left,
+  lostSandbox,
+  madeSandbox,
   newLease,
   nextStep,
+  overSince,
   restartedLease,
   type SandboxLeases,
   settledWith,
 } from "./lease.ts";
 import type { RemotePorts } from "./ports.ts";
-import { CreateRefused, CreateRejected, type SandboxService } from "./sandbox.ts";
+import {
+  CreateRefused,
+  CreateRejected,
+  type SandboxService,
+  SandboxUnreachable,
+} from "./sandbox.ts";
 import { usageOf } from "./usage.ts";
 
 const STATE = "lease";
 /** Above what a create may take, during which nothing renews it. */
 const SLOT_LEASE_MS = 120_000;
+
+const isPowerOfTwo = (count: number) => count > 0 && (count & (count - 1)) === 0;
 
 export class SandboxLeaseBase extends DurableObject<Env> implements SandboxLeases {
   readonly #ports: RemotePorts;
@@ -46,17 +58,36 @@ export class SandboxLeaseBase extends DurableObject<Env> implements SandboxLease
   }
 
   /** See `SandboxLeases`. */
-  async join(member: string, ask: LeaseAsk): Promise<JoinAnswer> {
+  async join(member: string, ask: LeaseAsk, sandboxId: string | null): Promise<JoinAnswer> {
     const { service, unavailable } = this.#ports;
     if (service === null) {
       const message = unavailable ?? "There are no sandboxes.";
       return { status: "refused", code: "executor_unavailable", message };
     }
+    // It was away for so long that it was given up, and what it was in with it.
+    if (this.#lease === null && sandboxId !== null) return { status: "gone" };
     const asked = leaseAskSchema.parse(ask);
-    const lease = joined(this.#lease ?? newLease(asked), member, asked, Date.now());
+    const joining = { member, ask: asked, sandbox_id: sandboxId };
+    const lease = joined(this.#lease ?? newLease(asked), joining, Date.now());
     this.#commit(lease);
     this.#advance();
-    return answerOf(this.#lease ?? lease);
+    return answerOf(this.#lease ?? lease, sandboxId);
+  }
+
+  /** See `SandboxLeases`. */
+  async bill(member: string): Promise<number | null> {
+    if (this.#lease === null) return null;
+    const lease = billed(this.#lease, member, Date.now());
+    this.#commit(lease);
+    this.#advance();
+    return lease.parts[member]?.ms ?? null;
+  }
+
+  /** See `SandboxLeases`. */
+  async over(): Promise<void> {
+    if (this.#lease === null) return;
+    this.#commit(overSince(this.#lease, Date.now()));
+    this.#advance();
   }
 
   /** See `SandboxLeases`. */
@@ -72,7 +103,8 @@ export class SandboxLeaseBase extends DurableObject<Env> implements SandboxLease
     if (this.#lease?.sandbox_id !== sandboxId || service === null) return;
     if (await service.exists(sandboxId)) return;
     if (this.#lease?.sandbox_id !== sandboxId) return;
-    this.#end(this.#lease);
+    this.#spent(this.#lease);
+    this.#commit(lostSandbox(this.#lease, Date.now()));
     this.#advance();
   }
 
@@ -111,8 +143,7 @@ export class SandboxLeaseBase extends DurableObject<Env> implements SandboxLease
     try {
       await this.#do(step);
     } catch (error) {
-      logWarning("sandbox_lease_failed", error, { step });
-      this.#tryLater(messageOf(error));
+      this.#failed(step, error);
     } finally {
       this.#isBusy = false;
     }
@@ -136,8 +167,26 @@ export class SandboxLeaseBase extends DurableObject<Env> implements SandboxLease
     }
   }
 
-  #tryLater(trouble: string): void {
-    if (this.#lease !== null) this.#commit(failedWith(this.#lease, trouble, Date.now()));
+  #failed(step: LeaseStep, error: unknown): void {
+    const isRefusal = error instanceof CreateRefused;
+    this.#tryLater(
+      messageOf(error),
+      isRefusal ? error.isDown : error instanceof SandboxUnreachable,
+    );
+    const lease = this.#lease;
+    if (lease === null || !isPowerOfTwo(lease.failures)) return;
+    const { ask, failures } = lease;
+    const fields = { step, failures, resource_id: ask.resource_id, run: ask.run };
+    logWarning("sandbox_lease_failed", messageOf(error), fields);
+  }
+
+  #tryLater(trouble: string, isDown: boolean): void {
+    if (this.#lease !== null) this.#commit(failedWith(this.#lease, trouble, isDown, Date.now()));
+  }
+
+  /** Without forgetting how often it has failed already. */
+  #keepTrying(change: Partial<Lease>): void {
+    if (this.#lease !== null) this.#commit({ ...this.#lease, ...change });
   }
 
   /** Applies to the newest state, which calls may have changed meanwhile. */
@@ -178,28 +227,32 @@ export class SandboxLeaseBase extends DurableObject<Env> implements SandboxLease
       const { template, allow, ttl_ms } = ask;
       const labels = leaseLabels(leaseKey(ask), ask.project_id, this.#ports.deployment);
       const { id } = await this.#service.create({ template, allow, ttl_ms, labels });
-      this.#settle({ create: "idle", sandbox_id: id, sandbox_since: Date.now() });
+      this.#made(id, Date.now());
     } catch (error) {
       if (error instanceof CreateRejected) {
         const { code, message } = error;
         this.#settle({ create: "idle", refusal: { code, message } });
       } else if (error instanceof CreateRefused) {
-        this.#settle({ create: "idle" });
+        this.#keepTrying({ create: "idle" });
         throw error;
       } else {
-        this.#settle({ create: "unclear", unclear_since: Date.now() });
+        this.#keepTrying({ create: "unclear", unclear_since: Date.now() });
         throw error;
       }
     }
   }
 
+  #made(id: string, since: number): void {
+    if (this.#lease !== null) this.#commit(madeSandbox(this.#lease, id, since));
+  }
+
   async #find(): Promise<void> {
     const [found] = await this.#listed();
     if (found !== undefined) {
-      this.#settle({ create: "idle", sandbox_id: found.id, sandbox_since: found.started_at });
+      this.#made(found.id, found.started_at);
     } else if (this.#lease !== null && isSettled(this.#lease, Date.now())) {
       this.#settle({ create: "idle" });
-    } else this.#tryLater("nobody knows yet whether E2B created the sandbox");
+    } else this.#tryLater("nobody knows yet whether E2B created the sandbox", false);
   }
 
   async #listed() {
@@ -217,7 +270,9 @@ export class SandboxLeaseBase extends DurableObject<Env> implements SandboxLease
     this.#settle({ is_ending: true });
     await this.#service.kill(id);
     for (const other of await this.#listed()) await this.#service.kill(other.id);
-    if (this.#lease !== null) this.#end(this.#lease);
+    if (this.#lease === null) return;
+    this.#spent(this.#lease);
+    this.#commit(settledWith(killedSandbox(this.#lease, Date.now()), {}));
   }
 
   async #releaseSlot(): Promise<void> {
@@ -228,12 +283,6 @@ export class SandboxLeaseBase extends DurableObject<Env> implements SandboxLease
   async #forget(): Promise<void> {
     this.#lease = null;
     await this.ctx.storage.deleteAll();
-  }
-
-  /** The sandbox is not there any more; the next who joins gets another. */
-  #end(lease: Lease): void {
-    this.#spent(lease);
-    this.#settle({ sandbox_id: null, is_ending: false });
   }
 
   #spent({ ask, sandbox_since }: Lease): void {

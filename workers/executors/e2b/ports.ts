@@ -1,5 +1,5 @@
 /** What an attempt in a sandbox takes from the rest of the service. */
-import type { AttemptOwner, DetachedRef, Dispatch, Usage } from "../detached.ts";
+import type { AttemptOwner, DetachedRef, Dispatch, DispatchOwner, Usage } from "../detached.ts";
 import type { SecretResolver } from "../port.ts";
 import type { BlobWriter } from "./artifact-copy.ts";
 import type { SandboxLeases } from "./lease.ts";
@@ -22,11 +22,15 @@ export interface SpentBy extends Pick<DetachedRef, "resource_id" | "run"> {
   readonly epoch: number | null;
 }
 
+export type RemoteOwner = AttemptOwner & Pick<DispatchOwner, "attemptUnavailable">;
+
 export interface RemotePorts {
   /** Null, with the reason, when sandboxes are not to be had. */
   readonly service: SandboxService | null;
   readonly unavailable: string | null;
-  owner(placement: Dispatch["placement"], resourceId: string): AttemptOwner;
+  owner(placement: Dispatch["placement"], resourceId: string): RemoteOwner;
+  /** Keeps a dispatch as a dead letter; one that is kept already stays. */
+  bury(dispatch: Dispatch, reason: string, tries: number): Promise<void>;
   readonly secrets: SecretResolver;
   readonly blobs: BlobReader & BlobWriter;
   readonly limits: SandboxLimits;

@@ -18,21 +18,13 @@ import {
 } from "../detached.ts";
 import type { StopReason } from "../port.ts";
 import { SANDBOX_BACKEND } from "./backend.ts";
-import {
-  type Command,
-  type Event,
-  endedSandboxMs,
-  isOver,
-  observe,
-  plan,
-  wakeAt,
-} from "./drive.ts";
+import { type Command, type Event, isOver, observe, plan, wakeAt } from "./drive.ts";
 import { waitingFor } from "./explain.ts";
 import type { RemotePorts } from "./ports.ts";
 import { AttemptSession, type Step } from "./session.ts";
 import { type AttemptState, initialState, type Lane } from "./state.ts";
 import { AttemptStore, type Change } from "./store.ts";
-import { usageOf } from "./usage.ts";
+import { endedSandboxMs, usageOf } from "./usage.ts";
 
 /** While at work it looks after itself this often, the longer it takes the more seldom. */
 const MIN_LOOK_MS = 2_000;
@@ -116,6 +108,8 @@ export class RemoteAttemptBase extends DurableObject<Env> {
       this.#earlyStop = asked;
       return { status: "stopping" };
     }
+    // No code of it began, nor will, and its owner hears no end of it.
+    if (this.#state.verdict === "unavailable") return { status: "unknown" };
     this.#session?.stopAsked();
     this.#apply({ event: { type: "stop_asked", reason: asked } });
     for (const { command, abort } of this.#busy.values()) {
@@ -197,13 +191,19 @@ export class RemoteAttemptBase extends DurableObject<Env> {
       abandoned,
     ]);
     this.#busy.delete(command.lane);
-    if (step.event.type === "failed") {
-      logWarning("remote_attempt_failed", step.event.why, {
-        command: command.do,
-        resource_id: state.dispatch.resource_id,
-      });
-    }
     this.#apply(step);
+    this.#warn(command, step.event);
+  }
+
+  /** Of failures in a row the first is logged, the second, the fourth, and so on. */
+  #warn({ lane, do: command }: Command, event: Event): void {
+    const state = this.#state;
+    if (state === null || !isFailure(event)) return;
+    const failures = (lane === "sandbox" && state.unmade?.tries) || state.lanes[lane].failures;
+    if (!isPowerOfTwo(failures)) return;
+    const { resource_id, run, step, epoch } = state.dispatch;
+    const fields = { command, failures, resource_id, run, step, epoch };
+    logWarning("remote_attempt_failed", event.why, fields);
   }
 
   #opened(): AttemptSession | null {
@@ -234,6 +234,19 @@ export class RemoteAttemptBase extends DurableObject<Env> {
     this.#isForgetting = false;
   }
 }
+
+type Failure = Extract<
+  Event,
+  { type: "failed" | "create_unclear" | "create_refused" | "unusable" }
+>;
+
+/** Whether somebody has to mend something; a lack of room is none of it. */
+function isFailure(event: Event): event is Failure {
+  if (event.type === "create_refused") return event.isDown === true;
+  return event.type === "failed" || event.type === "create_unclear" || event.type === "unusable";
+}
+
+const isPowerOfTwo = (count: number) => count > 0 && (count & (count - 1)) === 0;
 
 /** What is committed of a change: an end that comes after another one is none. */
 function wanted({ phase }: AttemptState, change: Change): Change {

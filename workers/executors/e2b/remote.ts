@@ -1,5 +1,6 @@
 /** One attempt inside its sandbox: the modes of the script, called and understood. */
 import { z } from "zod";
+import { type FileName, nameOfBytes } from "../artifact-path.ts";
 import { AttemptFailed } from "../outcome.ts";
 import type { LogStream } from "../port.ts";
 import type { OutputLog } from "./output-log.ts";
@@ -25,7 +26,8 @@ const statusSchema = z
 export type Status = z.output<typeof statusSchema>;
 
 export interface RemoteFile {
-  readonly path: string;
+  /** Relative to the working directory. */
+  readonly name: FileName;
   readonly bytes: number;
 }
 
@@ -44,6 +46,18 @@ function groups(paths: readonly string[]): string[][] {
   return all;
 }
 
+/** What `status files` lists: size and name of each, whose bytes need not be UTF-8. */
+function* filesIn(listing: Buffer): Generator<RemoteFile> {
+  let rest = listing;
+  for (let end = rest.indexOf(0); end >= 0; end = rest.indexOf(0)) {
+    const line = rest.subarray(0, end);
+    const space = line.indexOf(" ");
+    const bytes = Number(line.subarray(0, space).toString());
+    yield { bytes, name: nameOfBytes(line.subarray(space + 1)) };
+    rest = rest.subarray(end + 1);
+  }
+}
+
 export class RemoteProgram {
   readonly #sandbox: Sandbox;
   readonly #folder: string;
@@ -57,6 +71,10 @@ export class RemoteProgram {
   }
 
   async #text(args: readonly string[], signal?: AbortSignal): Promise<string> {
+    return (await this.#bytes(args, signal)).toString("utf8");
+  }
+
+  async #bytes(args: readonly string[], signal?: AbortSignal): Promise<Buffer> {
     const pieces: Uint8Array[] = [];
     let bytes = 0;
     const take = (stream: LogStream, piece: Uint8Array) => {
@@ -72,7 +90,7 @@ export class RemoteProgram {
         "The working directory holds too many files to look for artifacts among them. Remove what is not needed before the end, such as node_modules, or set a working_directory.",
       );
     }
-    return Buffer.concat(pieces).toString("utf8");
+    return Buffer.concat(pieces);
   }
 
   /** Has a log take again what it took before. */
@@ -136,19 +154,11 @@ export class RemoteProgram {
     withFiles: boolean,
     signal?: AbortSignal,
   ): Promise<{ status: Status; files: RemoteFile[] }> {
-    const text = await this.#text(withFiles ? ["status", "files"] : ["status"], signal);
-    const end = text.indexOf("\n");
-    const parsed = statusSchema.safeParse(text.slice(0, Math.max(0, end)));
+    const told = await this.#bytes(withFiles ? ["status", "files"] : ["status"], signal);
+    const end = told.indexOf("\n");
+    const parsed = statusSchema.safeParse(told.subarray(0, Math.max(0, end)).toString("utf8"));
     if (!parsed.success) throw new SandboxUnreachable("The sandbox tells no status of the code");
-    const files = text
-      .slice(end + 1)
-      .split("\0")
-      .slice(0, -1)
-      .map((line) => {
-        const space = line.indexOf(" ");
-        return { bytes: Number(line.slice(0, space)), path: line.slice(space + 1) };
-      });
-    return { status: parsed.data, files };
+    return { status: parsed.data, files: [...filesIn(told.subarray(end + 1))] };
   }
 
   /** Has a log take what it has not taken of a program that has ended, unless it is aborted. */

@@ -84,6 +84,13 @@ export class DiskFull extends Error {
 /** Nothing was made, for want of capacity: it is worth asking again. */
 export class CreateRefused extends Error {
   override readonly name = "CreateRefused";
+  /** It was not for want of room for this account: the service has none for anybody. */
+  readonly isDown: boolean;
+
+  constructor(message: string, isDown = false) {
+    super(message);
+    this.isDown = isDown;
+  }
 }
 
 /** Nothing was made, nor will be: asking again is of no use. */

@@ -9,12 +9,15 @@ import {
   NotEnoughSpaceError,
   NotFoundError,
   RateLimitError,
+  SandboxError,
   Sandbox as SdkSandbox,
   ServiceBusyError,
   TemplateError,
+  TimeoutError,
 } from "e2b";
 import { messageOf } from "../message.ts";
 import { type EnvdAddress, startProcess } from "./connect.ts";
+import { KEY_REFUSED } from "./failures.ts";
 import { networkOptions } from "./network.ts";
 import {
   CREATE_LIMIT_MS,
@@ -42,6 +45,37 @@ const REQUEST_TIMEOUT_MS = 20_000;
 const UPLOAD_TIMEOUT_MS = 120_000;
 const PAGE = 100;
 const CLIENT_ERROR = /^4\d\d: /;
+/** Of E2B's own cloud, for what people are told. */
+const CLOUD_URL = "https://api.e2b.app";
+const API_VARIABLE = "E2B_API_URL";
+/** All that workerd says of a name that does not resolve. */
+const INTERNAL = /internal error/i;
+
+/** Says of a request that failed whether it was answered, and what to look at. */
+function unreachable(
+  error: unknown,
+  who: string,
+  url: string,
+  variable: string,
+): SandboxUnreachable {
+  const why = messageOf(error);
+  if (error instanceof TimeoutError) {
+    return new SandboxUnreachable(`${who} at ${url} did not answer in time (${why})`);
+  }
+  if (error instanceof SandboxError) {
+    return new SandboxUnreachable(`${who} at ${url} answered with an error (${why})`);
+  }
+  const cause = INTERNAL.test(why) ? "the name may not resolve, or nothing answers there" : why;
+  const advice = `Check ${variable} and the network of the service.`;
+  return new SandboxUnreachable(`${who} at ${url} could not be reached (${cause}). ${advice}`);
+}
+
+function keyRefused(): CreateRejected {
+  return new CreateRejected(
+    KEY_REFUSED,
+    "E2B refuses the API key. Ask an operator to set E2B_API_KEY to a valid one.",
+  );
+}
 
 /** The SDK's sandbox, which also tells how its envd is reached. */
 class OpenedSandbox extends SdkSandbox {
@@ -59,22 +93,18 @@ class OpenedSandbox extends SdkSandbox {
 }
 
 /** What the failure of a create says about whether there is a sandbox now. */
-function createFailure(error: unknown, { template }: NewSandbox): Error {
-  if (error instanceof RateLimitError || error instanceof ServiceBusyError) {
-    return new CreateRefused(error.message);
+function createFailure(error: unknown, { template }: NewSandbox, url: string): Error {
+  if (error instanceof RateLimitError) return new CreateRefused(error.message);
+  if (error instanceof ServiceBusyError) {
+    return new CreateRefused(unreachable(error, "E2B", url, API_VARIABLE).message, true);
   }
-  if (error instanceof AuthenticationError) {
-    return new CreateRejected(
-      "e2b_key_refused",
-      "E2B refuses the API key. Ask an operator to set E2B_API_KEY to a valid one.",
-    );
-  }
+  if (error instanceof AuthenticationError) return keyRefused();
   const isFinal =
     error instanceof InvalidArgumentError ||
     error instanceof NotFoundError ||
     error instanceof TemplateError ||
     (error instanceof Error && CLIENT_ERROR.test(error.message));
-  if (!isFinal) return SandboxUnreachable.of(error);
+  if (!isFinal) return unreachable(error, "E2B", url, API_VARIABLE);
   return new CreateRejected(
     "sandbox_rejected",
     `E2B does not create a sandbox of template "${template}": ${messageOf(error)}. Correct the task's template, timeout_seconds or network.allow accordingly.`,
@@ -101,7 +131,7 @@ class E2BSandbox implements Sandbox {
       await this.#sandbox.files.write(files, { requestTimeoutMs: UPLOAD_TIMEOUT_MS });
     } catch (error) {
       if (error instanceof NotEnoughSpaceError) throw new DiskFull(error.message);
-      throw SandboxUnreachable.of(error);
+      throw this.#unreachable(error);
     }
   }
 
@@ -111,8 +141,12 @@ class E2BSandbox implements Sandbox {
       return await this.#sandbox.files.read(path, options);
     } catch (error) {
       if (error instanceof FileNotFoundError) return null;
-      throw SandboxUnreachable.of(error);
+      throw this.#unreachable(error);
     }
+  }
+
+  #unreachable(error: unknown): SandboxUnreachable {
+    return unreachable(error, "The sandbox", this.#sandbox.envd.url, "E2B_SANDBOX_URL");
   }
 
   async run(command: readonly string[], take: TakeOutput, signal?: AbortSignal): Promise<number> {
@@ -126,8 +160,10 @@ class E2BSandbox implements Sandbox {
 
 class E2BService implements SandboxService {
   readonly #options: Readonly<{ apiKey: string; apiUrl?: string; sandboxUrl?: string; retries: 0 }>;
+  readonly #url: string;
 
   constructor({ apiKey, apiUrl, sandboxUrl }: E2BAccess) {
+    this.#url = apiUrl ?? CLOUD_URL;
     this.#options = {
       apiKey,
       ...(apiUrl !== null && { apiUrl }),
@@ -148,7 +184,7 @@ class E2BService implements SandboxService {
       });
       return new E2BSandbox(sandbox);
     } catch (error) {
-      throw createFailure(error, asked);
+      throw createFailure(error, asked, this.#url);
     }
   }
 
@@ -215,7 +251,8 @@ class E2BService implements SandboxService {
       return await request({ ...this.#options, requestTimeoutMs: REQUEST_TIMEOUT_MS });
     } catch (error) {
       if (error instanceof NotFoundError) return absent;
-      throw SandboxUnreachable.of(error);
+      if (error instanceof AuthenticationError) throw keyRefused();
+      throw unreachable(error, "E2B", this.#url, API_VARIABLE);
     }
   }
 }

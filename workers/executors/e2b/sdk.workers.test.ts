@@ -1,7 +1,7 @@
 /** Sandboxes by the real SDK. */
 import { afterEach, describe, expect, it } from "vitest";
-import type { NewSandbox, Sandbox } from "./sandbox.ts";
-import { fakeState, service } from "./test-support.ts";
+import { type NewSandbox, type Sandbox, SandboxUnreachable } from "./sandbox.ts";
+import { clearFaults, fakeState, service, serviceAt, setFaults } from "./test-support.ts";
 
 const ASKED: NewSandbox = { template: "base", labels: {}, ttl_ms: 60_000, allow: [] };
 const made: string[] = [];
@@ -73,5 +73,25 @@ describe("a list", { timeout: 30_000 }, () => {
     for await (const page of service.list(labels, 1)) pages.push(page.map(({ id }) => id));
     expect(pages.filter(({ length }) => length > 0)).toHaveLength(2);
     expect(pages.flat().sort()).toEqual(ids.sort());
+  });
+});
+
+describe("an E2B that does not answer", () => {
+  it.each(["http://e2b.invalid", "http://127.0.0.1:9"])("is named, %s", async (url) => {
+    const absent = serviceAt(url);
+    const told = `E2B at ${url} could not be reached`;
+    for (const call of [() => absent.create(ASKED), () => absent.exists("s1")]) {
+      const error: unknown = await call().catch((cause: unknown) => cause);
+      expect(error).toBeInstanceOf(SandboxUnreachable);
+      expect(String(error)).toContain(told);
+      expect(String(error)).toContain("Check E2B_API_URL and the network of the service");
+      expect(String(error)).not.toContain("internal error");
+    }
+  });
+
+  it("says whether it answered at all", async () => {
+    await setFaults({ fail_creates: { status: 500, times: 1 } });
+    await expect(service.create(ASKED)).rejects.toThrow(/answered with an error \(.*500/);
+    await clearFaults();
   });
 });

@@ -1,24 +1,26 @@
 /** Carries out the commands of an attempt's state machine, and says what came of each. */
-import { type AttemptOwner, type DetachedReport, dispatchKey } from "../detached.ts";
+import { type DetachedReport, dispatchKey } from "../detached.ts";
 import { type ResolvedEnvironment, resolveEnvironment } from "../environment.ts";
 import { workingDirectory } from "../file-set.ts";
 import { messageOf } from "../message.ts";
-import { failed, stopped } from "../outcome.ts";
+import { stopped } from "../outcome.ts";
 import type { AttemptRequest, Outcome } from "../port.ts";
 import { keepArtifacts, NotWanted } from "./artifacts.ts";
+import { SANDBOX_BACKEND } from "./backend.ts";
 import {
   type Command,
   type Event,
   isEndDue,
   SLOT_LEASE_MS,
   STOP_LIMIT_MS,
-  sandboxMs,
   ttlOf,
 } from "./drive.ts";
-import { finalFailure, wornOut } from "./failures.ts";
+import { Ending } from "./ending.ts";
+import { finalFailure, KEY_REFUSED, wornOut } from "./failures.ts";
 import { dispatchLabels, sandboxLabels } from "./labels.ts";
 import { OutputLog } from "./output-log.ts";
-import type { RemotePorts } from "./ports.ts";
+import type { RemoteOwner, RemotePorts } from "./ports.ts";
+import { isMaking } from "./reach.ts";
 import { RemoteProgram } from "./remote.ts";
 import { outcomeOf } from "./results.ts";
 import {
@@ -33,7 +35,6 @@ import { attemptFolder, workspaceFolder } from "./script.ts";
 import { SharedSandbox } from "./shared.ts";
 import { type AttemptState, mayRun } from "./state.ts";
 import type { AttemptStore, Change } from "./store.ts";
-import { usageOf } from "./usage.ts";
 import { prepareSandbox, programOf } from "./workload.ts";
 
 /** An observation, and what is committed together with it. */
@@ -63,6 +64,7 @@ export class AttemptSession {
   readonly #request: AttemptRequest;
   /** Null when the attempt has a sandbox of its own. */
   readonly #shared: SharedSandbox | null;
+  readonly #ending: Ending;
   /** Called when there is something new for the owner. */
   readonly #onUnreported: () => void;
   #sandbox: Promise<Sandbox> | null = null;
@@ -86,6 +88,7 @@ export class AttemptSession {
     this.#request = request;
     const isShared = request.work.sandbox?.reuse === "run";
     this.#shared = isShared ? new SharedSandbox(ports, request) : null;
+    this.#ending = new Ending(ports, store, this.#shared);
   }
 
   /** Never rejects. `signal` says that the result is not waited for any more. */
@@ -101,11 +104,25 @@ export class AttemptSession {
       if (error instanceof SandboxGone) return this.#gone(state);
       const isWorn =
         !(error instanceof SandboxUnreachable) && state.lanes[lane].failures >= MAX_FAILURES;
-      const outcome = lane === "sandbox" || lane === "link" ? finalFailure(error) : null;
-      if (outcome !== null) return this.#settled(outcome);
+      const outcome = lane === "owner" ? null : this.#finally(error, state);
+      if (outcome !== null) return outcome;
       if (lane === "sandbox" && isWorn && what !== "kill") return this.#settled(wornOut(error));
       return { event: { type: "failed", lane, why: messageOf(error) } };
     }
+  }
+
+  /** How an error ends the attempt; null when it is worth trying again. */
+  #finally(error: unknown, state: AttemptState, isUnmade = false): Step | null {
+    const outcome = state.phase === "ending" ? null : finalFailure(error);
+    if (outcome?.status !== "failed") return null;
+    if (outcome.code === KEY_REFUSED) {
+      // Code that runs may outlive a key that is replaced meanwhile.
+      if (mayRun(state)) return null;
+      const isElsewhere = isMaking(state) && !state.dispatch.patient;
+      if (isElsewhere) return { event: { type: "unusable", why: outcome.message } };
+    }
+    const { event, ...step } = this.#settled(outcome);
+    return isUnmade ? { event: { type: "settled", is_unmade: true }, ...step } : { event, ...step };
   }
 
   async #gone(state: AttemptState): Promise<Step> {
@@ -134,7 +151,7 @@ export class AttemptSession {
     return service;
   }
 
-  #owner({ dispatch }: AttemptState): AttemptOwner {
+  #owner({ dispatch }: AttemptState): RemoteOwner {
     return this.#ports.owner(dispatch.placement, dispatch.resource_id);
   }
 
@@ -148,7 +165,8 @@ export class AttemptSession {
       const answer = await this.#shared.join(state);
       if (answer.status === "ready") return { event: { type: "slot", position: 0, spread } };
       if (answer.status === "waiting") return { event: { type: "joining", ...answer, spread } };
-      return this.#settled(failed("error", answer.code, answer.message));
+      if (answer.status === "gone") return this.#gone(state);
+      throw new CreateRejected(answer.code, answer.message);
     }
     const position = await this.#ports.limits.acquire(
       this.#holder(state),
@@ -188,24 +206,22 @@ export class AttemptSession {
       this.#sandbox = Promise.resolve(sandbox);
       return { event: { type: "created", id: sandbox.id } };
     } catch (error) {
+      const why = messageOf(error);
       if (error instanceof CreateRefused) {
-        return { event: { type: "create_refused", why: error.message } };
+        return { event: { type: "create_refused", why, isDown: error.isDown } };
       }
-      const outcome = finalFailure(error);
-      if (outcome === null) {
-        // Joining again changes nothing, unlike creating again.
-        const type = this.#shared ? "create_refused" : "create_unclear";
-        return { event: { type, why: messageOf(error) } };
-      }
-      const { change } = this.#settled(outcome);
-      return { event: { type: "settled", is_unmade: true }, ...(change && { change }) };
+      const end = this.#finally(error, state, true);
+      if (end !== null) return end;
+      // Joining again changes nothing, unlike creating again.
+      if (this.#shared) return { event: { type: "create_refused", why, isDown: true } };
+      return { event: { type: "create_unclear", why } };
     }
   }
 
   async #joined(shared: SharedSandbox, state: AttemptState): Promise<Sandbox> {
     const answer = await shared.join(state);
     if (answer.status === "refused") throw new CreateRejected(answer.code, answer.message);
-    if (answer.status === "waiting") throw new CreateRefused("the shared sandbox was lost");
+    if (answer.status !== "ready") throw new CreateRefused("the shared sandbox was lost");
     const { sandbox_id: id } = answer;
     const sandbox = await this.#service.connect(id, ttlOf(state, Date.now()));
     if (sandbox !== null) return sandbox;
@@ -387,6 +403,10 @@ export class AttemptSession {
   }
 
   async report(state: AttemptState): Promise<Step> {
+    if (state.verdict === "unavailable") {
+      await this.#owner(state).attemptUnavailable(state.dispatch, "e2b", SANDBOX_BACKEND);
+      return { event: { type: "reported", started: false, ended: true } };
+    }
     const { from, entries, isAll } = this.#store.entries(REPORT_CHARS);
     const artifacts = this.#store.artifacts("unreported");
     const started = state.started_at !== null && !state.is_start_reported;
@@ -398,7 +418,7 @@ export class AttemptSession {
       reports.push({ type: "artifact", path, bytes, sha256 });
     }
     const ended = isAll && isEndDue(state);
-    if (ended) reports.push(this.#end(state));
+    if (ended) reports.push(await this.#ending.report(state));
     const answer = await this.#owner(state).reportAttempt(state.dispatch, reports);
     if (answer.status === "fenced") return { event: { type: "fenced" } };
     const taken = { entries: answer.output, artifacts: artifacts.at(-1)?.number ?? 0 };
@@ -410,11 +430,11 @@ export class AttemptSession {
     this.#openLog?.taken();
   }
 
-  #end(state: AttemptState): DetachedReport {
-    const ms = sandboxMs(state, Date.now());
-    const usage = ms === 0 ? {} : { usage: usageOf(ms, this.#ports.usd_per_hour) };
-    const outcome = state.verdict === "outcome" ? this.#store.outcome() : null;
-    return outcome === null ? { type: "lost", ...usage } : { type: "ended", outcome, ...usage };
+  /** Says what a sandbox came to cost of a dispatch that its owner wanted no more by then. */
+  async tell_spent(state: AttemptState): Promise<Step> {
+    const usage = await this.#ending.usage(state);
+    await this.#owner(state).reportAttempt(state.dispatch, [{ type: "spent", usage }]);
+    return { event: { type: "spent_told" } };
   }
 
   #settled(outcome: Outcome): Step {

@@ -35,7 +35,12 @@ export class SharedSandbox {
 
   /** Joins, or stays in. */
   join(state: AttemptState): Promise<JoinAnswer> {
-    return this.#lease(state).join(dispatchKey(state.dispatch), this.#ask(state));
+    return this.#lease(state).join(dispatchKey(state.dispatch), this.#ask(state), state.sandbox_id);
+  }
+
+  /** Its part of what the sandbox cost, in ms of it; null when nobody knows. It takes no part from then on. */
+  bill(state: AttemptState): Promise<number | null> {
+    return this.#lease(state).bill(dispatchKey(state.dispatch));
   }
 
   leave(state: AttemptState): Promise<void> {

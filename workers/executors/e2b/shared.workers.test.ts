@@ -147,9 +147,17 @@ describe("steps that share a sandbox", { timeout: 40_000 }, () => {
     await begin(lost);
     await expect.poll(() => lost.text(), PATIENCE).toBe("up\n");
     const key = await keyOf(lost);
+    const before = (await fakeState()).create_requests;
     await loseSandboxes(lost);
     await end(lost);
-    expect(lost).toMatchObject({ isLost: true, outcome: null });
+    expect(lost).toMatchObject({ isLost: true, isCodeDead: true, outcome: null });
+    expect(lost.usage?.sandbox_seconds).toBeGreaterThan(0);
+    // It has left, and nobody is there to need another.
+    await expect
+      .poll(async () => (await backend.stop(lost.dispatch, "cancel")).status, PATIENCE)
+      .toBe("unknown");
+    await callOn(key);
+    expect((await fakeState()).create_requests).toBe(before);
     await begin(next);
     await end(next);
     expect(next.outcome).toMatchObject({ status: "completed" });
@@ -180,6 +188,27 @@ describe("steps that share a sandbox", { timeout: 40_000 }, () => {
     await killStrays(ports, Date.now(), 0);
     expect(await sandboxesOf(owner)).toHaveLength(1);
     for (const { id } of await sandboxesOf(owner)) await service.kill(id);
+  });
+
+  it("leave it with their run, whose end it does not outlive", async () => {
+    const owners = sharing([{ command: "echo a" }, { command: "echo up; sleep 60" }]);
+    const [first, second] = owners;
+    if (!first || !second) throw new Error("two steps were asked for");
+    await Promise.all(owners.map(begin));
+    await expect.poll(() => second.text(), PATIENCE).toBe("up\n");
+    await end(first);
+    const key = await keyOf(first);
+    const lease = env.SANDBOX_LEASE.getByName(key);
+    await backend.stop(second.dispatch, "cancel");
+    await lease.over();
+    await end(second);
+    expect(second.outcome).toEqual({ status: "cancelled" });
+    await expect.poll(() => sandboxesOf(first), PATIENCE).toEqual([]);
+    await expectGone(owners, key);
+    // Of a lease that is not there it leaves nothing behind.
+    await lease.over();
+    const stored = await runInDurableObject(lease, (_, { storage }) => storage.kv.get("lease"));
+    expect(stored).toBeUndefined();
   });
 
   it("fail when E2B refuses such a sandbox, and say why", async () => {

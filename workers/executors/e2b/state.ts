@@ -13,6 +13,16 @@ const laneSchema = z.object({
   retry_at: z.number(),
 });
 
+export const unmadeSchema = z.object({
+  /** Of the first failure in a row, ms since 1970. */
+  since: z.number(),
+  tries: z.int(),
+  /** Of the newest one, for people. */
+  why: z.string(),
+});
+/** That no sandbox could be made ready, since E2B cannot be reached or fails. */
+export type Unmade = Readonly<z.output<typeof unmadeSchema>>;
+
 export const stateSchema = z.object({
   version: z.literal(1),
   dispatch: dispatchSchema,
@@ -43,11 +53,17 @@ export const stateSchema = z.object({
   stop: z.object({ reason: z.enum(["cancel", "timeout"]), at: z.number() }).nullable(),
   /** The code's processes were ended by a stop. */
   is_code_dead: z.boolean(),
-  /** What has to be reported in the end; `silence` for a dispatch that is not wanted any more. */
-  verdict: z.enum(["none", "outcome", "lost", "silence"]),
+  /**
+   * What has to be reported in the end; `silence` for a dispatch that is not wanted any more. No
+   * sandbox could be made ready: `unavailable` has the next executor tried, `undeliverable` fails.
+   */
+  verdict: z.enum(["none", "outcome", "lost", "silence", "unavailable", "undeliverable"]),
   is_start_reported: z.boolean(),
   is_end_reported: z.boolean(),
   is_killed: z.boolean(),
+  /** The owner knows what the sandbox came to cost, also when the end was not wanted any more. */
+  is_spent_told: z.boolean().default(false),
+  unmade: unmadeSchema.nullable().default(null),
   /** It is in the sandbox that its run shares, and only leaves that in the end. */
   is_shared: z.boolean().default(false),
   /** Sandboxes were switched off meanwhile, so that nothing can be done to this one any more. */
@@ -96,6 +112,8 @@ export function initialState(
     is_start_reported: false,
     is_end_reported: false,
     is_killed: false,
+    is_spent_told: false,
+    unmade: null,
     is_shared,
     is_out_of_reach: false,
     trouble: null,

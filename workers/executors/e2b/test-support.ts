@@ -7,15 +7,10 @@ import { remoteWiring } from "../../remote-attempt.ts";
 import { TestOwner } from "../backend-executor.ts";
 import type { Recorder } from "../contract.ts";
 import type { ContractDeps } from "../contract-support.ts";
-import {
-  type AttemptBackend,
-  type AttemptOwner,
-  type DetachedRef,
-  dispatchKey,
-} from "../detached.ts";
+import { type AttemptBackend, type DetachedRef, dispatchKey } from "../detached.ts";
 import type { AttemptRequest, Work } from "../port.ts";
 import { createRemoteBackend } from "./backend.ts";
-import type { RemotePorts, SandboxLimits } from "./ports.ts";
+import type { RemoteOwner, RemotePorts, SandboxLimits } from "./ports.ts";
 import { createE2BService } from "./sdk.ts";
 import type { AttemptState } from "./state.ts";
 import { AttemptStore } from "./store.ts";
@@ -28,6 +23,15 @@ export const service = createE2BService({
   apiUrl: fakes.e2b,
   sandboxUrl: fakes.e2b,
 });
+/** E2B with a key that it does not know. */
+export const strangers = createE2BService({
+  apiKey: `e2b_${"f".repeat(40)}`,
+  apiUrl: fakes.e2b,
+  sandboxUrl: fakes.e2b,
+});
+/** E2B at another address. */
+export const serviceAt = (apiUrl: string) =>
+  createE2BService({ apiKey: fakes.api_key, apiUrl, sandboxUrl: apiUrl });
 export const backend: AttemptBackend = createRemoteBackend(env.REMOTE_ATTEMPT);
 
 const stateSchema = z.object({
@@ -105,7 +109,7 @@ export const unlimited: SandboxLimits = {
   takeToken: async () => null,
 };
 
-const owners = new Map<string, AttemptOwner>();
+const owners = new Map<string, RemoteOwner>();
 const portsOf = new Map<string, Partial<RemotePorts>>();
 const contexts = new Map<string, DurableObjectState>();
 
@@ -145,6 +149,7 @@ export function registerRun(steps: readonly TestOwner[], ports: Partial<RemotePo
     claimAttempt: async (ref, by, type) => of(ref).claimAttempt(ref, by, type),
     reportAttempt: async (ref, reports) => of(ref).reportAttempt(ref, reports),
     artifactPlace: async (ref, path) => of(ref).artifactPlace(ref, path),
+    attemptUnavailable: async (ref) => of(ref).attemptUnavailable(ref),
   });
   portsOf.set(first.dispatch.resource_id, ports);
 }
@@ -177,6 +182,7 @@ export function installFake(): void {
       deployment: "tests",
       usd_per_hour: 0.1089,
       spent: () => undefined,
+      bury: async () => undefined,
       lease: (key) => env.SANDBOX_LEASE.getByName(key),
       shared_idle_ms: 60_000,
       ...portsOf.get(id),
@@ -217,9 +223,15 @@ export function attempt(
   work: Partial<Work>,
   ports: Partial<RemotePorts> = {},
   timeoutMs = TIMEOUT_MS,
+  patient = true,
 ): TestOwner {
-  return register(new TestOwner("e2b", requestOf(work, timeoutMs)), ports);
+  const owner = new TestOwner("e2b", requestOf(work, timeoutMs), () => undefined, { patient });
+  return register(owner, ports);
 }
+
+/** As `attempt`, of one that another executor may have. */
+export const movable = (work: Partial<Work>, ports: Partial<RemotePorts> = {}): TestOwner =>
+  attempt(work, ports, TIMEOUT_MS, false);
 
 /** Owners of the steps of one run that share a sandbox, registered and not offered. */
 export function sharing(

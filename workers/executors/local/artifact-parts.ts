@@ -1,8 +1,8 @@
 /** Puts artifacts together from the parts that a child sends. */
 import { ArtifactsTooLarge } from "../attempt-output.ts";
-import { isWorkspacePath } from "../file-set.ts";
 import { AttemptFailed } from "../outcome.ts";
 import { MAX_ARTIFACT_BYTES } from "../port.ts";
+import { isWorkspacePath } from "../workspace-path.ts";
 import { ProtocolError } from "./read-frames.ts";
 
 export class Artifacts {

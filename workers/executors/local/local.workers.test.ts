@@ -28,6 +28,7 @@ const crashingLoader: WorkerLoader = {
 describeExecutorContract("local", makeLocalExecutor, {
   task_type: "local",
   fileModes: true,
+  byteNames: false,
   recorder: makeRecorder,
   crashing: (deps) => makeLocalExecutor(deps, { loader: crashingLoader }),
 });

@@ -63,7 +63,7 @@ export function report(change: Change, event: Report): void {
       moved(change, event.step, step);
       break;
     case "attempt_lost":
-      lost(change, event.step, step, "backend", event.usage);
+      lost(change, event.step, step, "backend", event);
       break;
     case "attempt_finished":
       if (event.result.status !== "cancelled" || !step.stopping) started(change, event.step, step);
@@ -249,18 +249,20 @@ function lost(
   index: number,
   step: StepState,
   cause: LossCause,
-  usage?: Usage,
+  told: { readonly usage?: Usage | undefined; readonly is_code_dead?: boolean | undefined } = {},
 ): void {
   const { stopping } = step;
+  const { usage } = told;
+  const isUnconfirmed = cause !== "process_died" && told.is_code_dead !== true;
   const hadStarted = step.status === "running";
   if (hadStarted) {
     const used = usage ? { usage } : {};
     change.emit({ type: "attempt.lost", ...dispatchOf(index, step), cause, ...used });
   }
   land(change, index, step);
-  if (cause !== "process_died") step.error = UNCONFIRMED;
+  if (cause !== "process_died") step.error = isUnconfirmed ? UNCONFIRMED : null;
   if (stopping && stopping.reason !== "pause") {
-    stopped(change, index, step, stopping.reason, hadStarted, cause !== "process_died");
+    stopped(change, index, step, stopping.reason, hadStarted, isUnconfirmed);
     return;
   }
   if (cause !== "process_died") step.losses += 1;

@@ -2,8 +2,8 @@
 import { truncate, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Container, Directory } from "@dagger.io/dagger";
+import { matcher, nameOfText } from "../../../../workers/executors/artifact-path.ts";
 import { ArtifactsTooLarge } from "../../../../workers/executors/attempt-output.ts";
-import { matcher } from "../../../../workers/executors/local/child/artifacts.ts";
 import { AttemptFailed } from "../../../../workers/executors/outcome.ts";
 import {
   type LogStream,
@@ -11,7 +11,7 @@ import {
   MAX_LOG_BYTES,
   MAX_RESULT_BYTES,
 } from "../../../../workers/executors/port.ts";
-import { checkArtifactPath } from "../artifact-errors.ts";
+import { checkArtifactName } from "../artifact-errors.ts";
 import { refusal } from "./engine-errors.ts";
 import { ARTIFACTS_FOLDER, CONTROL, FILES, LEFT_FOLDER } from "./places.ts";
 import type { Report } from "./protocol.ts";
@@ -140,7 +140,8 @@ export async function exportArtifacts(
   if (globs.length === 0) return [];
   const directory = container.directory(path);
   const matches = await findMatches(directory, globs);
-  for (const match of matches) checkArtifactPath(match);
+  const names = matches.map(nameOfText);
+  for (const name of names) if (name.isUtf8) checkArtifactName(name);
   let total = 0;
   const sizes = await inTurns(matches, async (match) => {
     const size = total > MAX_ARTIFACT_BYTES ? null : await sizeOf(directory, match, enums);
@@ -156,6 +157,8 @@ export async function exportArtifacts(
     const { message } = new ArtifactsTooLarge(matches[index] ?? path);
     throw new AttemptFailed("error", "artifacts_too_large", message);
   }
+  // The engine tells such a name as text, by which it is not found unless it is one.
+  for (const [index, name] of names.entries()) if (sizes[index] === null) checkArtifactName(name);
   const files = matches.filter((_, index) => typeof sizes[index] === "number");
   return inTurns(files, async (match, index) => {
     const file = join(ARTIFACTS_FOLDER, String(index));

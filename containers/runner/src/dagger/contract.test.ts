@@ -17,6 +17,7 @@ const dying = makeBackend({ killEngine: { at: "output" } });
 describeExecutorContract("dagger", (deps) => backend.executor(deps), {
   task_type: "dagger",
   fileModes: true,
+  byteNames: true,
   recorder: recorder.make,
   crashing: (deps) => dying.executor(deps),
 });

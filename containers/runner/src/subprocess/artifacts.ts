@@ -1,11 +1,11 @@
 /** Finds and keeps the files that a task's artifact globs match, without following links outside. */
 import { readdir, realpath } from "node:fs/promises";
-import { join } from "node:path";
+import { sep } from "node:path";
+import { matcher, nameOfBytes } from "../../../../workers/executors/artifact-path.ts";
 import { ArtifactsTooLarge } from "../../../../workers/executors/attempt-output.ts";
-import { matcher } from "../../../../workers/executors/local/child/artifacts.ts";
 import { AttemptFailed } from "../../../../workers/executors/outcome.ts";
 import { MAX_ARTIFACT_BYTES } from "../../../../workers/executors/port.ts";
-import { checkArtifactPath, type Keep, keepArtifact } from "../artifact-errors.ts";
+import { checkArtifactName, type Keep, keepArtifact } from "../artifact-errors.ts";
 import { liesIn, readLeftFile } from "../left-files.ts";
 import { type Workspace, workspaceReplaced } from "./workspace.ts";
 
@@ -19,13 +19,16 @@ export async function keepArtifacts(
   if (globs.length === 0) return;
   const { root } = workspace;
   let total = 0;
-  for (const { path, full } of await findMatches(workspace, matcher(globs), exitCode)) {
+  for (const { path, name, full } of await findMatches(workspace, matcher(globs), exitCode)) {
     await keepArtifact(path, async () => {
+      const known = nameOfBytes(name);
+      // The calls that follow take text, and would not find it.
+      if (!known.isUtf8) checkArtifactName(known);
       const source = await realPath(full);
       if (source === null || !liesIn(source, root)) return;
       const body = await readLeftFile(source, root, MAX_ARTIFACT_BYTES - total);
       if (body === null) return;
-      checkArtifactPath(path);
+      checkArtifactName(known);
       if (body === "large") throw new ArtifactsTooLarge(path);
       total += body.byteLength;
       await keep(path, body);
@@ -36,9 +39,14 @@ export async function keepArtifacts(
 interface Match {
   /** Relative to the working directory. */
   readonly path: string;
+  /** The same as the system has it. */
+  readonly name: Buffer;
   /** Not necessarily a file. */
-  readonly full: string;
+  readonly full: Buffer;
 }
+
+const SEPARATOR = Buffer.from(sep);
+const NONE = Buffer.alloc(0);
 
 async function findMatches(
   { directory, root }: Workspace,
@@ -50,23 +58,25 @@ async function findMatches(
   if (start === null) return [];
   if (!liesIn(start, root)) throw workspaceReplaced(exitCode);
   const matches: Match[] = [];
-  const visit = async (folder: string, prefix: string): Promise<void> => {
-    const entries = await readdir(folder, { withFileTypes: true }).catch((error: unknown) => {
-      throw notSearched(prefix, error);
+  const visit = async (folder: Buffer, prefix: Buffer): Promise<void> => {
+    const options = { withFileTypes: true, encoding: "buffer" } as const;
+    const entries = await readdir(folder, options).catch((error: unknown) => {
+      throw notSearched(prefix.toString(), error);
     });
     for (const entry of entries) {
-      const path = `${prefix}${entry.name}`;
-      const full = join(folder, entry.name);
-      if (entry.isDirectory()) await visit(full, `${path}/`);
-      else if (isMatch(path)) matches.push({ path, full });
+      const name = Buffer.concat([prefix, entry.name]);
+      const path = name.toString();
+      const full = Buffer.concat([folder, SEPARATOR, entry.name]);
+      if (entry.isDirectory()) await visit(full, Buffer.concat([name, SEPARATOR]));
+      else if (isMatch(path)) matches.push({ path, name, full });
     }
   };
-  await visit(start, "");
+  await visit(Buffer.from(start), NONE);
   return matches.sort((a, b) => (a.path < b.path ? -1 : 1));
 }
 
 /** Through links; null for what is not there, and for a link that leads nowhere. */
-async function realPath(path: string): Promise<string | null> {
+async function realPath(path: string | Buffer): Promise<string | null> {
   try {
     return await realpath(path);
   } catch {

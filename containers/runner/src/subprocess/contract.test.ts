@@ -24,6 +24,7 @@ function describeContract(name: string, isolation: Isolation): void {
   describeExecutorContract(name, (deps) => backend.executor(deps), {
     task_type: "subprocess",
     fileModes: true,
+    byteNames: true,
     recorder: recorder.make,
     crashing: (deps) => broken.executor(deps),
   });

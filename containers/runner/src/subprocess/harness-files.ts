@@ -1,7 +1,7 @@
 /** `ctx.files` of a script that runs as a process: the workspace on the disk. */
 import { mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { matcher } from "../../../../workers/executors/local/child/artifacts.ts";
+import { matcher } from "../../../../workers/executors/artifact-path.ts";
 import type { TaskContext } from "../../../../workers/executors/local/child/task-context.ts";
 
 /** A path below the workspace root, from one relative to the working directory. */

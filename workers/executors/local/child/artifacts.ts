@@ -1,5 +1,5 @@
 /** Sends the files that a task's artifact globs match. */
-import picomatch from "picomatch";
+import { matcher, nameOfText, namingProblem } from "../../artifact-path.ts";
 import { MAX_ARTIFACT_BYTES } from "../../port.ts";
 import type { Channel } from "./channel.ts";
 
@@ -12,12 +12,10 @@ export interface FileSource {
   read(path: string): Uint8Array | Promise<Uint8Array>;
 }
 
-/** Matches like a shell with `globstar`, dot files included; a folder's name matches all below it. */
-export function matcher(globs: readonly string[]): (path: string) => boolean {
-  const patterns = globs
-    .map((glob) => glob.replace(/^\.\//, "").replace(/\/+$/, ""))
-    .flatMap((glob) => [glob, `${glob}/**`]);
-  return picomatch(patterns, { dot: true, posix: true });
+/** Why not all artifacts can be kept. */
+export interface NotSent {
+  readonly code: "artifacts_too_large" | "artifact_path_invalid";
+  readonly message: string;
 }
 
 /** Sends all matches in order of their paths; returns why it stopped, or null. */
@@ -25,15 +23,20 @@ export async function sendArtifacts(
   globs: readonly string[],
   files: FileSource,
   channel: Channel,
-): Promise<string | null> {
+): Promise<NotSent | null> {
   if (globs.length === 0) return null;
   const matches = (await files.paths()).filter(matcher(globs)).sort();
+  for (const path of matches) {
+    const message = namingProblem(nameOfText(path));
+    if (message !== null) return { code: "artifact_path_invalid", message };
+  }
   let total = 0;
   for (const path of matches) {
     const body = await files.read(path);
     total += body.byteLength;
     if (total > MAX_ARTIFACT_BYTES) {
-      return `The artifacts exceed ${MAX_ARTIFACT_BYTES / (1024 * 1024)} MiB together at "${path}". Match fewer files, or compress them.`;
+      const message = `The artifacts exceed ${MAX_ARTIFACT_BYTES / (1024 * 1024)} MiB together at "${path}". Match fewer files, or compress them.`;
+      return { code: "artifacts_too_large", message };
     }
     await sendFile(path, body, channel);
   }

@@ -108,9 +108,9 @@ async function execute(request: ChildRequest, run: Run): Promise<void> {
   const script = request.shell ?? "";
   bash.registerTransformPlugin(liveOutput(script));
   const end = await interpret(bash, script, run);
-  const tooLarge = await sendArtifacts(request.artifacts, files, run.channel);
-  if (tooLarge !== null) {
-    run.channel.end(["failed", "error", "artifacts_too_large", tooLarge, null, null]);
+  const notSent = await sendArtifacts(request.artifacts, files, run.channel);
+  if (notSent !== null) {
+    run.channel.end(["failed", "error", notSent.code, notSent.message, null, null]);
   } else {
     run.channel.end(typeof end === "number" ? await lastFrame(end, fs) : end);
   }

@@ -114,8 +114,8 @@ async function execute(request: ChildRequest, run: Run): Promise<void> {
   }
   const { context, files } = taskContext(request, run.environment);
   const line = await call(loaded.main, request, context, run);
-  const tooLarge = await sendArtifacts(request.artifacts, files, run.channel);
-  run.channel.endWith(tooLarge === null ? line : refused("artifacts_too_large", tooLarge));
+  const notSent = await sendArtifacts(request.artifacts, files, run.channel);
+  run.channel.endWith(notSent === null ? line : refused(notSent.code, notSent.message));
 }
 
 export default {

@@ -1,6 +1,7 @@
 /** `ctx.files`: the workspace of a JavaScript task, in memory. */
+import { matcher } from "../../artifact-path.ts";
 import type { ChildRequest } from "../frames.ts";
-import { type FileSource, matcher } from "./artifacts.ts";
+import type { FileSource } from "./artifacts.ts";
 
 /** A path below the workspace root, from one relative to the working directory. */
 function resolvePath(directory: string, path: string): string {
