@@ -235,6 +235,51 @@ describe("a reference", () => {
     ]);
   });
 
+  it("means a type where a type stands, and a method only of something", () => {
+    const files: Record<string, FileSpec> = {
+      "run/a.go": {
+        language: "go",
+        symbols: [{ name: "bool", kind: "method", signature: "func (d *decoder) bool() bool" }],
+        references: [
+          { name: "bool", kind: "type" },
+          { name: "bool", kind: "call" },
+          { name: "bool", kind: "call", qualifier: "d" },
+          { name: "uintptr", kind: "call" },
+          { name: "uintptr", kind: "call", qualifier: "p" },
+          { name: "Sum", kind: "call", qualifier: "p" },
+        ],
+      },
+      "run/b.go": { language: "go", symbols: [{ name: "uintptr", kind: "method" }] },
+      "far/c.go": { language: "go", symbols: [{ name: "Sum" }] },
+    };
+    expect(resolve(files, "run/a.go")).toEqual([
+      null,
+      null,
+      "run/a.go#bool likely",
+      null,
+      "run/b.go#uintptr likely",
+      null,
+    ]);
+  });
+
+  it("means what it imports under another name, and what is outside of the snapshot", () => {
+    const files: Record<string, FileSpec> = {
+      "src/a.ts": {
+        imports: [
+          ["read=get", "lib/io.ts"],
+          ["write=put", null],
+        ],
+        references: [
+          { name: "read", kind: "import" },
+          { name: "write", kind: "import" },
+        ],
+      },
+      "lib/io.ts": { symbols: [{ name: "read" }] },
+      "other/io.ts": { symbols: [{ name: "read" }, { name: "write" }] },
+    };
+    expect(resolve(files)).toEqual(["lib/io.ts#read exact", null]);
+  });
+
   it("does not mean the snapshot when its import leads out of it", () => {
     const files: Record<string, FileSpec> = {
       "src/a.ts": {

@@ -83,6 +83,9 @@ const IMPORTS_EVERY_NAME = new Set(["typescript", "python", "rust"]);
 const ONLY_OWN = new Set(["go", "java", "csharp", "php", "swift", "elixir", "lua", "zig"]);
 /** They add to what another symbol of the same name defines. */
 const NOT_DEFINING = new Set(["impl", "extension", "prototype", "anchor"]);
+/** They are no types, so that what stands for a type cannot mean them. */
+const NO_TYPES = new Set(["function", "method", "constructor", "field", "property", "test"]);
+const TYPE_REFERENCES = new Set(["type", "implements"]);
 const SELF = new Set(["this", "self", "Self", "super", "cls", "static", "@"]);
 
 interface Bound {
@@ -328,7 +331,8 @@ export class ReferenceResolver {
     return reach;
   }
 
-  #inPackage(indexed: IndexedFile, { name }: CodeReference): Found | null {
+  #inPackage(indexed: IndexedFile, reference: CodeReference): Found | null {
+    const { name } = reference;
     const { path, language } = indexed.file;
     const family = familyOf(language);
     const isPackage = FOLDER_IS_PACKAGE.has(family);
@@ -337,7 +341,8 @@ export class ReferenceResolver {
       .filter(({ file }) => file.path !== path && familyOf(file.language) === family)
       .flatMap((other) => {
         const symbol = exportedSymbol(other, name, name, isPackage);
-        return symbol === null ? [] : [{ path: other.file.path, symbol }];
+        if (symbol === null || !canMean(reference, other.file.symbols[symbol], family)) return [];
+        return [{ path: other.file.path, symbol }];
       });
     const [definition, ...others] = found;
     if (definition === undefined || (others.length > 0 && !isPackage)) return null;
@@ -346,16 +351,15 @@ export class ReferenceResolver {
   }
 
   /** A name that few define; of several, the nearest. */
-  #byName(indexed: IndexedFile, { name, qualifier, kind }: CodeReference): Found | null {
+  #byName(indexed: IndexedFile, reference: CodeReference): Found | null {
+    const { name, qualifier, kind } = reference;
     const { path, language } = indexed.file;
     const definers = this.#source.definers(language, name).filter((definition) => {
       const symbol = this.symbol(definition);
-      if (symbol === undefined) return false;
-      const isMember = symbol.container !== null;
-      if (kind === "call" && qualifier !== null && !isMember && !/^func\b/.test(symbol.signature)) {
-        return false;
-      }
-      if (kind === "call" && qualifier === null && isMember) return false;
+      if (symbol === undefined || !canMean(reference, symbol, familyOf(language))) return false;
+      const isMember = symbol.container !== null || symbol.kind === "method";
+      if (kind === "call" && qualifier !== null && !isMember) return false;
+      if (kind === "call" && qualifier === null && symbol.container !== null) return false;
       return definition.path === path || symbol.exported !== false;
     });
     if (definers.length === 0 || definers.length > MAX_DEFINERS) return null;
@@ -370,6 +374,18 @@ export class ReferenceResolver {
   symbol({ path, symbol }: Definition): ResolvableSymbol | undefined {
     return this.#source.file(path)?.file.symbols[symbol];
   }
+}
+
+/** Whether a definition is of a sort that a reference can mean. */
+function canMean(
+  { kind, qualifier }: CodeReference,
+  symbol: Pick<CodeSymbol, "kind" | "container"> | undefined,
+  family: string,
+): boolean {
+  if (symbol === undefined) return false;
+  if (TYPE_REFERENCES.has(kind)) return !NO_TYPES.has(symbol.kind);
+  // The methods of Go stand beside their type, but are called on something as those of any other.
+  return family !== "go" || qualifier !== null || symbol.kind !== "method";
 }
 
 const ORDER: readonly Confidence[] = ["exact", "likely", "ambiguous"];
@@ -404,7 +420,10 @@ function exportedSymbol(
 
 /** A definition of the same file that is in scope where the reference stands. */
 function inOwnFile({ file, byName }: IndexedFile, reference: CodeReference): Found | null {
-  const candidates = byName.get(reference.name) ?? [];
+  const family = familyOf(file.language);
+  const candidates = (byName.get(reference.name) ?? []).filter((index) =>
+    canMean(reference, file.symbols[index], family),
+  );
   if (candidates.length === 0) return null;
   const at = (symbol: number): Found => ({
     definition: { path: file.path, symbol },
@@ -419,7 +438,7 @@ function inOwnFile({ file, byName }: IndexedFile, reference: CodeReference): Fou
     const inScope = candidates.find((index) => file.symbols[index]?.container === around);
     if (
       inScope !== undefined &&
-      (!isType || reference.qualifier !== null || MEMBERS_IN_SCOPE.has(familyOf(file.language)))
+      (!isType || reference.qualifier !== null || MEMBERS_IN_SCOPE.has(family))
     ) {
       return at(inScope);
     }
