@@ -1,7 +1,10 @@
 /** Works out who refers to whom in a snapshot, in slices that let others have the object in between. */
 import { MapGraphBuilder, rankGraph } from "../languages/map-graph.ts";
+import type { CodeReference } from "../languages/parsed-file.ts";
 import {
+  canMean,
   type Definition,
+  familyOf,
   type Meaning,
   ReferenceResolver,
   WholeSnapshot,
@@ -98,7 +101,7 @@ function addReferences(
   const { byName, file } = indexed;
   const meanings = new Map<number, Meaning>();
   const tallies = new Map<string, Tally>();
-  const unresolved = new Map<string, number>();
+  const unresolved = new Map<string, { reference: CodeReference; count: number }>();
   for (let row = 0; row < packed.count; row += 1) {
     const reference = referenceAt(packed, row);
     const { name, container } = reference;
@@ -112,7 +115,10 @@ function addReferences(
     }
     if (meaning === "outside") continue;
     if (meaning === null) {
-      unresolved.set(name, (unresolved.get(name) ?? 0) + 1);
+      const sort = `${reference.kind} ${reference.qualifier === null} ${name}`;
+      const known = unresolved.get(sort);
+      if (known === undefined) unresolved.set(sort, { reference, count: 1 });
+      else known.count += 1;
       continue;
     }
     const symbol = numberOf(meaning.definition);
@@ -126,8 +132,11 @@ function addReferences(
   for (const { symbol, name, count, confidence } of tallies.values()) {
     builder.refer(node, symbol, name, count, confidence);
   }
-  for (const [name, count] of unresolved) {
-    const definers = whole.definers(language, name).flatMap((each) => numberOf(each) ?? []);
+  for (const { reference, count } of unresolved.values()) {
+    const definers = whole
+      .definers(language, reference.name)
+      .filter((each) => canMean(reference, resolver.symbol(each), familyOf(language)))
+      .flatMap((each) => numberOf(each) ?? []);
     builder.referByName(node, definers, count);
   }
   return meanings.size;

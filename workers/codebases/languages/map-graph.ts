@@ -5,8 +5,8 @@ import type { Confidence } from "./resolve/resolution.ts";
 
 /** More definers than these make a name say little. */
 export const COMMON_DEFINERS = 5;
-/** How much more a file in focus is of interest than any other. */
-const FOCUS_FACTOR = 50;
+/** How much of all interest is in what is in focus, if anything is: in a large codebase, too. */
+const FOCUS_SHARE = 0.8;
 const NOTABLE_FACTOR = 10;
 const PRIVATE_FACTOR = 0.1;
 const COMMON_FACTOR = 0.1;
@@ -154,9 +154,12 @@ export function rankGraph(graph: MapGraph, { files, symbols }: MapInterest): Ran
     }
   }
   const edges: EdgeColumns = { from, to: to.map((symbol) => fileOf[symbol] ?? 0), weight };
+  const focused = new Set(files);
+  for (const symbol of symbols) focused.add(fileOf[symbol] ?? 0);
+  const rest = size - focused.size;
+  const share = (FOCUS_SHARE / (1 - FOCUS_SHARE)) * Math.max(1, rest);
   const personalization = new Float64Array(size).fill(1);
-  for (const file of files) personalization[file] = FOCUS_FACTOR;
-  for (const symbol of symbols) personalization[fileOf[symbol] ?? 0] = FOCUS_FACTOR;
+  for (const file of focused) personalization[file] = share / focused.size;
   const { ranks } = pageRankOf(size, edges, { personalization });
 
   const outgoing = outgoingWeights(size, edges);

@@ -377,8 +377,8 @@ export class ReferenceResolver {
 }
 
 /** Whether a definition is of a sort that a reference can mean. */
-function canMean(
-  { kind, qualifier }: CodeReference,
+export function canMean(
+  { kind, qualifier }: Pick<CodeReference, "kind" | "qualifier">,
   symbol: Pick<CodeSymbol, "kind" | "container"> | undefined,
   family: string,
 ): boolean {
