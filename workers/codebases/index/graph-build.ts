@@ -3,18 +3,18 @@ import { MapGraphBuilder, rankGraph } from "../languages/map-graph.ts";
 import type { CodeReference } from "../languages/parsed-file.ts";
 import {
   canMean,
-  type Definition,
   familyOf,
   type Meaning,
   ReferenceResolver,
-  WholeSnapshot,
+  type ResolvableFile,
 } from "../languages/references.ts";
 import { folderOf } from "../languages/resolve/paths.ts";
 import type { Confidence } from "../languages/resolve.ts";
 import type { SnapshotGraph } from "./graph-pack.ts";
 import { grammarFor, type Listing } from "./listing.ts";
 import { meaningKey, referenceAt } from "./packed-references.ts";
-import { type SnapshotSource, slimFile } from "./source.ts";
+import type { SnapshotSource } from "./source.ts";
+import { SymbolTable } from "./symbol-table.ts";
 import type { SymbolStore } from "./symbols.ts";
 
 /** A slice ends after so many files, or references that were resolved. */
@@ -38,32 +38,33 @@ export async function buildGraph(
 ): Promise<SnapshotGraph> {
   const { listing } = source;
   const builder = new MapGraphBuilder();
-  const whole = new WholeSnapshot();
   const imports = new ImportEdges(listing);
   const files: number[] = [];
   const nodes: Node[] = [];
+  const resolvable = ({ path, language, blob }: Node): ResolvableFile => {
+    const { symbols: defined, imports: imported } = symbols.definitionsOnce(blob);
+    const resolved = source.resolved(language, path, imported);
+    return { path, language, symbols: defined, imports: resolved };
+  };
+  const table = new SymbolTable((node) => resolvable(nodes[node] ?? NO_NODE));
   for (const [index, file] of listing.files.entries()) {
     const language = grammarFor(file);
     if (language === null || file.blob === null) continue;
-    const known = symbols.definitionsOnce(file.blob.id);
-    const slim = slimFile(file.path, language, known, source);
-    whole.add(slim);
-    builder.addFile(known.symbols);
-    for (const { resolutions } of slim.imports) imports.add(index, resolutions);
+    const node: Node = { path: file.path, language, blob: file.blob.id };
+    const { symbols: defined, imports: imported } = resolvable(node);
+    table.add(file.path, language, defined);
+    builder.addFile(defined);
+    for (const { resolutions } of imported) imports.add(index, resolutions);
     files.push(index);
-    nodes.push({ path: file.path, language, blob: file.blob.id });
+    nodes.push(node);
     if (files.length % FILES_PER_SLICE === 0) await yielded();
   }
+  table.seal();
 
-  const nodeOf = new Map(nodes.map(({ path }, node) => [path, node]));
-  const numberOf = ({ path, symbol }: Definition): number | null => {
-    const node = nodeOf.get(path);
-    return node === undefined ? null : builder.numberOf(node, symbol);
-  };
-  const resolver = new ReferenceResolver(whole);
+  const resolver = new ReferenceResolver(table);
   let resolved = 0;
   for (const [node, file] of nodes.entries()) {
-    resolved += addReferences(node, file, { symbols, resolver, whole, builder, numberOf });
+    resolved += addReferences(node, file, { symbols, resolver, table, builder });
     if (resolved < REFERENCES_PER_SLICE && node % FILES_PER_SLICE !== 0) continue;
     resolved = 0;
     await yielded();
@@ -74,12 +75,13 @@ export async function buildGraph(
   return { ...graph, ...imports.build(), files: Int32Array.from(files), ranks };
 }
 
+const NO_NODE: Node = { path: "", language: "", blob: 0 };
+
 interface Parts {
   readonly symbols: SymbolStore;
   readonly resolver: ReferenceResolver;
-  readonly whole: WholeSnapshot;
+  readonly table: SymbolTable;
   readonly builder: MapGraphBuilder;
-  readonly numberOf: (definition: Definition) => number | null;
 }
 
 interface Tally {
@@ -93,10 +95,10 @@ interface Tally {
 function addReferences(
   node: number,
   { path, language, blob }: Node,
-  { symbols, resolver, whole, builder, numberOf }: Parts,
+  { symbols, resolver, table, builder }: Parts,
 ): number {
   const packed = symbols.references(blob);
-  const indexed = whole.file(path);
+  const indexed = table.file(path);
   if (indexed === undefined) return 0;
   const { byName, file } = indexed;
   const meanings = new Map<number, Meaning>();
@@ -121,7 +123,7 @@ function addReferences(
       else known.count += 1;
       continue;
     }
-    const symbol = numberOf(meaning.definition);
+    const symbol = table.numberOf(meaning.definition);
     const meant = resolver.symbol(meaning.definition);
     if (symbol === null || meant === undefined) continue;
     const { confidence } = meaning;
@@ -130,13 +132,13 @@ function addReferences(
     else tallies.set(`${symbol}${confidence}`, { symbol, name: meant.name, confidence, count: 1 });
   }
   for (const { symbol, name, count, confidence } of tallies.values()) {
-    builder.refer(node, symbol, name, count, confidence);
+    builder.refer(node, symbol, { count, definers: table.countOf(name), confidence });
   }
   for (const { reference, count } of unresolved.values()) {
-    const definers = whole
+    const definers = table
       .definers(language, reference.name)
       .filter((each) => canMean(reference, resolver.symbol(each), familyOf(language)))
-      .flatMap((each) => numberOf(each) ?? []);
+      .flatMap((each) => table.numberOf(each) ?? []);
     builder.referByName(node, definers, count);
   }
   return meanings.size;

@@ -6,7 +6,7 @@ import {
   type IndexedFile,
   indexFile,
   isDefining,
-  type ResolvableFile,
+  type ResolvableSymbol,
   type ResolverSource,
 } from "../languages/references.ts";
 import { folderOf } from "../languages/resolve/paths.ts";
@@ -25,8 +25,8 @@ export interface SourceDeps {
   readonly symbols: SymbolStore;
 }
 
-/** Files that are kept in memory for the next question. */
-const KEPT_FILES = 1_500;
+/** Files are kept in memory for the next question, as long as they have so many symbols together. */
+const KEPT_SYMBOLS = 30_000;
 /** A name that more files define is not looked up in all of them. */
 export const MAX_DEFINING_FILES = 500;
 /** Names whose definers are kept, since many references to one name are resolved together. */
@@ -41,6 +41,7 @@ export class SnapshotSource implements ResolverSource {
   readonly #files = new Map<string, IndexedFile>();
   readonly #named = new Map<string, readonly ListedFile[]>();
   readonly #definers = new Map<string, Definers>();
+  #keptSymbols = 0;
   #isCut = false;
 
   constructor(listing: Listing, { blobs, symbols }: SourceDeps) {
@@ -76,7 +77,7 @@ export class SnapshotSource implements ResolverSource {
       ...{ path, language, symbols },
       imports: this.resolved(language, path, imports),
     });
-    keep(this.#files, path, file, KEPT_FILES);
+    this.#keep(path, file);
     return file;
   }
 
@@ -121,11 +122,26 @@ export class SnapshotSource implements ResolverSource {
     return this.#symbols.definitions(blob.id).symbols[symbol] ?? null;
   }
 
+  symbol(definition: Definition): ResolvableSymbol | undefined {
+    return this.file(definition.path)?.file.symbols[definition.symbol];
+  }
+
   /** Symbols are known that were not before. */
   forget(): void {
     this.#files.clear();
+    this.#keptSymbols = 0;
     this.#named.clear();
     this.#definers.clear();
+  }
+
+  #keep(path: string, file: IndexedFile): void {
+    this.#files.set(path, file);
+    this.#keptSymbols += file.file.symbols.length;
+    for (const [oldest, { file: dropped }] of this.#files) {
+      if (this.#keptSymbols <= KEPT_SYMBOLS || oldest === path) break;
+      this.#files.delete(oldest);
+      this.#keptSymbols -= dropped.symbols.length;
+    }
   }
 
   #definersIn(family: string, name: string, within: ReadonlySet<string> | null): Definers {
@@ -170,29 +186,6 @@ function keep<Value>(map: Map<string, Value>, key: string, value: Value, most: n
   const [oldest] = map.keys();
   if (map.size > most && oldest !== undefined) map.delete(oldest);
 }
-
-/** A file with as little of its symbols as resolution takes, to have those of a whole snapshot in memory. */
-export function slimFile(
-  path: string,
-  language: string,
-  { symbols, imports }: Definitions,
-  source: SnapshotSource,
-): ResolvableFile {
-  return {
-    path,
-    language,
-    symbols: symbols.map(({ name, kind, container, exported, signature }) => ({
-      ...{ name, kind, container, exported },
-      signature: signature.slice(0, SIGNATURE_CHARS),
-    })),
-    imports: source
-      .resolved(language, path, imports)
-      .map(({ module, names, resolutions }) => ({ module, names, resolutions })),
-  };
-}
-
-/** Enough to see the word that a signature begins with. */
-const SIGNATURE_CHARS = 6;
 
 /** Definitions of a name in a file, by their indexes. */
 export function definedAs(name: string, { symbols }: Definitions): number[] {

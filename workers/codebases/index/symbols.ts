@@ -23,8 +23,8 @@ export interface Definitions {
 /** Written by this object alone, of what a parser's answer was checked for. */
 const definitionsSchema = z.custom<Definitions>((value) => typeof value === "object");
 
-/** Blobs whose definitions are kept in memory. */
-const RECENT = 500;
+/** Definitions are kept in memory as long as they have so many symbols together. */
+const RECENT_SYMBOLS = 40_000;
 const NOTHING: Definitions = { symbols: [], imports: [] };
 
 const waitingRow = z.object({
@@ -59,6 +59,7 @@ export class SymbolStore {
   readonly #names: NameIndex;
   /** Definitions read last, since searches come back to the same files. */
   readonly #recent = new Map<number, Definitions>();
+  #recentSymbols = 0;
 
   constructor(sql: SqlStorage) {
     this.#sql = sql;
@@ -194,8 +195,13 @@ export class SymbolStore {
     if (text === null) return NOTHING;
     const definitions = definitionsSchema.parse(JSON.parse(text));
     this.#recent.set(blob, definitions);
-    const [oldest] = this.#recent.keys();
-    if (this.#recent.size > RECENT && oldest !== undefined) this.#recent.delete(oldest);
+    // One for the blob itself: there may be many without any.
+    this.#recentSymbols += definitions.symbols.length + 1;
+    for (const [oldest, { symbols }] of this.#recent) {
+      if (this.#recentSymbols <= RECENT_SYMBOLS || oldest === blob) break;
+      this.#recent.delete(oldest);
+      this.#recentSymbols -= symbols.length + 1;
+    }
     return definitions;
   }
 
@@ -259,6 +265,7 @@ export class SymbolStore {
   }
 
   #forget(blob: number): void {
+    this.#recentSymbols -= (this.#recent.get(blob)?.symbols.length ?? -1) + 1;
     this.#recent.delete(blob);
     const known = this.state(blob);
     if (known === null) return;

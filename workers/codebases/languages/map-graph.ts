@@ -60,17 +60,12 @@ function factorOf(traits: number): number {
 export class MapGraphBuilder {
   readonly #offsets: number[] = [0];
   readonly #traits: number[] = [];
-  /** How often each name is defined. */
-  readonly #definers = new Map<string, number>();
   readonly #from: number[] = [];
   readonly #to: number[] = [];
   readonly #weight: number[] = [];
 
   addFile(symbols: readonly Pick<CodeSymbol, "name" | "kind">[]): void {
-    for (const symbol of symbols) {
-      this.#traits.push(traitsOf(symbol));
-      this.#definers.set(symbol.name, (this.#definers.get(symbol.name) ?? 0) + 1);
-    }
+    for (const symbol of symbols) this.#traits.push(traitsOf(symbol));
     this.#offsets.push(this.#traits.length);
   }
 
@@ -80,9 +75,13 @@ export class MapGraphBuilder {
     return symbol >= 0 && number < (this.#offsets[file + 1] ?? 0) ? number : null;
   }
 
-  /** References of a file to a symbol of this name. */
-  refer(file: number, symbol: number, name: string, count: number, confidence: Confidence): void {
-    const common = (this.#definers.get(name) ?? 1) > COMMON_DEFINERS ? COMMON_FACTOR : 1;
+  /** References of a file to a symbol, whose name so many symbols have. */
+  refer(
+    file: number,
+    symbol: number,
+    { count, definers, confidence }: { count: number; definers: number; confidence: Confidence },
+  ): void {
+    const common = definers > COMMON_DEFINERS ? COMMON_FACTOR : 1;
     const factor = factorOf(this.#traits[symbol] ?? 0) * common * CONFIDENCE_FACTORS[confidence];
     this.#edge(file, symbol, Math.sqrt(count) * factor);
   }

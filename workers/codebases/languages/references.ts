@@ -16,10 +16,7 @@ const MAX_REACH = 500;
 const MAX_PASSING_FILES = 50;
 
 /** What resolution looks at of a symbol. */
-export type ResolvableSymbol = Pick<
-  CodeSymbol,
-  "name" | "kind" | "container" | "exported" | "signature"
->;
+export type ResolvableSymbol = Pick<CodeSymbol, "name" | "kind" | "container" | "exported">;
 
 export interface ResolvableFile {
   readonly path: string;
@@ -53,6 +50,8 @@ export interface ResolvedReference extends Found {
 /** Where the resolver finds the files of a snapshot. */
 export interface ResolverSource {
   file(path: string): IndexedFile | undefined;
+  /** The symbol of a definition. */
+  symbol(definition: Definition): ResolvableSymbol | undefined;
   /** The files right in a folder that define a name, in the order of their paths. */
   inFolder(folder: string, name: string): readonly IndexedFile[];
   /**
@@ -177,6 +176,10 @@ export class WholeSnapshot implements ResolverSource {
 
   file(path: string): IndexedFile | undefined {
     return this.#files.get(path);
+  }
+
+  symbol({ path, symbol }: Definition): ResolvableSymbol | undefined {
+    return this.#files.get(path)?.file.symbols[symbol];
   }
 
   inFolder(folder: string, name: string): readonly IndexedFile[] {
@@ -371,8 +374,8 @@ export class ReferenceResolver {
   }
 
   /** The symbol of a definition. */
-  symbol({ path, symbol }: Definition): ResolvableSymbol | undefined {
-    return this.#source.file(path)?.file.symbols[symbol];
+  symbol(definition: Definition): ResolvableSymbol | undefined {
+    return this.#source.symbol(definition);
   }
 }
 

@@ -105,7 +105,8 @@ export function repoMap(
     const symbol = file === undefined ? null : builder.numberOf(file, target.symbol);
     const meant = file === undefined ? undefined : files[file]?.symbols[target.symbol];
     if (symbol === null || meant === undefined) continue;
-    builder.refer(source, symbol, meant.name, count, target.confidence);
+    const definers = named.get(meant.name)?.length ?? 1;
+    builder.refer(source, symbol, { count, definers, confidence: target.confidence });
   }
   const interest: MapInterest = {
     files: new Set([...focusFiles].flatMap((path) => index.get(path) ?? [])),
