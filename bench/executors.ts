@@ -23,6 +23,9 @@ const LINES = 200;
 const LINE_PAUSE_SECONDS = 0.02;
 const CANCELS = 10;
 const BURST_LINES = 100_000;
+const SLOTS = 4;
+const QUEUE_TASKS = 50;
+const QUEUE_TASK_SECONDS = 0.2;
 
 export interface Spread {
   readonly p50_ms: number;
@@ -39,6 +42,16 @@ export interface ExecutorFigures {
   readonly log_line: Spread;
   /** From the call to the answer that the process is dead. */
   readonly cancel: Spread;
+  /** Many short tasks at once on a runner with few slots. */
+  readonly queue: {
+    readonly tasks: number;
+    readonly slots: number;
+    readonly task_seconds: number;
+    /** From the first call until the last has ended. */
+    readonly seconds: number;
+    /** The same over what the tasks would take by themselves. */
+    readonly times_ideal: number;
+  };
   /** From the moment a runner hangs until its attempt has started at another one. */
   readonly redone_ms: number;
   readonly burst: {
@@ -130,6 +143,21 @@ class Bench {
     return spread(times);
   }
 
+  async queue(): Promise<ExecutorFigures["queue"]> {
+    showProgress(`${QUEUE_TASKS} short tasks`);
+    const began = performance.now();
+    const one = async () => {
+      const { id } = await this.#start(`sleep ${QUEUE_TASK_SECONDS}`);
+      for await (const { type } of this.#client.events(id)) if (type === "run.completed") return;
+      throw new Error("A short task did not complete.");
+    };
+    await Promise.all(Array.from({ length: QUEUE_TASKS }, one));
+    const seconds = (performance.now() - began) / 1_000;
+    const ideal = Math.ceil(QUEUE_TASKS / SLOTS) * QUEUE_TASK_SECONDS;
+    const shape = { tasks: QUEUE_TASKS, slots: SLOTS, task_seconds: QUEUE_TASK_SECONDS };
+    return { ...shape, seconds, times_ideal: seconds / ideal };
+  }
+
   /** Stops the runner that has a task, as a machine that hangs, once another one is there. */
   async redone(runner: LocalRunner, service: MeasuredService): Promise<number> {
     showProgress("a runner that hangs");
@@ -176,7 +204,7 @@ async function withRunner<T>(
   const connected = Promise.withResolvers<void>();
   const runner = new LocalRunner({
     ...{ url, key, folder },
-    flags: ["--allow-subprocess", "--no-dagger", "--slots", "2"],
+    flags: ["--allow-subprocess", "--no-dagger", "--slots", `${SLOTS}`],
     onOutput(text) {
       output += text;
       if (output.includes("connected to")) connected.resolve();
@@ -208,8 +236,9 @@ export async function measureExecutors(): Promise<ExecutorFigures> {
       const log_line = await bench.logLines();
       const cancel = await bench.cancels();
       const burst = await bench.burst();
+      const queue = await bench.queue();
       const redone_ms = await bench.redone(runner, service);
-      return { ...dispatches, log_line, cancel, redone_ms, burst };
+      return { ...dispatches, log_line, cancel, queue, redone_ms, burst };
     });
   });
 }
@@ -233,8 +262,9 @@ export function executorsTable(figures: ExecutorFigures): string {
 }
 
 /** The figures that are no spread, in words. */
-export function executorsNotes({ redone_ms, burst }: ExecutorFigures): string[] {
+export function executorsNotes({ queue, redone_ms, burst }: ExecutorFigures): string[] {
   return [
+    `${queue.tasks} tasks of ${queue.task_seconds} s at once on ${queue.slots} slots: done in ${queue.seconds.toFixed(1)} s, ${queue.times_ideal.toFixed(2)} × what they take by themselves.`,
     `A runner that hangs: its task has started at another one after ${(redone_ms / 1_000).toFixed(1)} s.`,
     `${burst.lines} lines at once: seen in ${burst.seconds.toFixed(1)} s, ${burst.wrong} of them missing, doubled or out of order.`,
   ];

@@ -3,7 +3,7 @@ import { createHash } from "node:crypto";
 import { buryDispatch } from "./bury.ts";
 import { type Config, loadConfig } from "./config.ts";
 import { executorStates } from "./executors/availability.ts";
-import { readLabels } from "./executors/e2b/labels.ts";
+import { readLabels, readProject } from "./executors/e2b/labels.ts";
 import { SandboxLeaseBase } from "./executors/e2b/lease-object.ts";
 import type { RemotePorts, RemoteWiring, SandboxLimits } from "./executors/e2b/ports.ts";
 import { RemoteAttemptBase } from "./executors/e2b/remote-attempt.ts";
@@ -12,6 +12,7 @@ import { createE2BService } from "./executors/e2b/sdk.ts";
 import { killStrays, type StrayReport } from "./executors/e2b/strays.ts";
 import { usageOf } from "./executors/e2b/usage.ts";
 import { log } from "./http/log.ts";
+import { saveBill } from "./operations/executor-figures.ts";
 import { ownerOf } from "./runs/attempt-owner.ts";
 import { createSecretResolver } from "./secrets/resolver.ts";
 
@@ -41,6 +42,7 @@ export const remoteWiring: RemoteWiring = {
       shared_idle_ms: config.E2B_SHARED_IDLE_SECONDS * 1_000,
       spent: ({ resource_id, run, step, epoch }, usage) =>
         log("info", "e2b_sandbox_spent", { resource_id, run, step, epoch, ...usage }),
+      bill: (bill) => saveBill(env.DB, bill, Date.now()),
     };
   },
 };
@@ -60,10 +62,13 @@ export class SandboxLease extends SandboxLeaseBase {
 /** Kills sandboxes of this deployment that are not wanted; null where there are none to have. */
 export async function killStraySandboxes(env: Env, now: number): Promise<StrayReport | null> {
   const ports = remoteWiring.of(env, null);
-  const { service, usd_per_hour, spent } = ports;
-  const killed = ({ labels, started_at }: ListedSandbox) => {
+  const { service, usd_per_hour, spent, bill } = ports;
+  const killed = async ({ id, labels, started_at }: ListedSandbox) => {
+    const usage = usageOf(Math.max(0, now - started_at), usd_per_hour);
     const named = readLabels(labels);
-    if (named !== null) spent(named.ref, usageOf(Math.max(0, now - started_at), usd_per_hour));
+    if (named !== null) spent(named.ref, usage);
+    const project_id = readProject(labels);
+    if (project_id !== null) await bill({ id: `stray/${id}`, project_id, ...usage });
   };
   return service === null ? null : killStrays({ ...ports, service, killed }, now);
 }

@@ -4,6 +4,7 @@ import { loadConfig } from "./config.ts";
 import { executorStates } from "./executors/availability.ts";
 import { leaseKey } from "./executors/e2b/lease.ts";
 import { createLocalExecutor } from "./executors/local/executor.ts";
+import { AttemptTally } from "./operations/attempt-tally.ts";
 import { PIPELINE_KIND, pipelineKind } from "./pipelines/kind.ts";
 import type { Placement } from "./runs/client.ts";
 import { RunCoordinatorBase } from "./runs/coordinator.ts";
@@ -33,6 +34,7 @@ const ports: EnginePorts = {
     endShared: (name) => env.SANDBOX_LEASE.getByName(name).over(),
     backend: (name) => backendNamed(env, name),
   }),
+  counter: (env) => new AttemptTally(env),
   executors(env, context) {
     const config = loadConfig(env);
     return {

@@ -1,4 +1,5 @@
 /** The composition root: builds every feature's service from the bindings of an environment. */
+import { CrossSearchService } from "./codebases/cross-search.ts";
 import { ReadingService } from "./codebases/reading-service.ts";
 import { CodebaseRepository } from "./codebases/repository.ts";
 import { codebaseRoutes } from "./codebases/routes.ts";
@@ -14,6 +15,7 @@ import type { Router, Services } from "./http/context.ts";
 import { KeyRepository } from "./keys/repository.ts";
 import { keyRoutes } from "./keys/routes.ts";
 import { KeyService } from "./keys/service.ts";
+import { purgeBills } from "./operations/executor-figures.ts";
 import { PIPELINE_KIND } from "./pipelines/kind.ts";
 import { pipelineRoutes } from "./pipelines/routes.ts";
 import { PipelineRunService } from "./pipelines/run-service.ts";
@@ -69,6 +71,10 @@ export function buildServices(env: Env, config: Config): Services {
     snapshots: new SnapshotService(codebases, env.BLOBS),
     reading: new ReadingService(codebases),
     understanding: new UnderstandingService(codebases),
+    crossSearch: new CrossSearchService({
+      repository: new CodebaseRepository(env.DB),
+      index: (id) => env.CODEBASE_INDEX.getByName(id),
+    }),
     keys: new KeyService(new KeyRepository(env.DB), (keyId) => forgetKey(config, keyId)),
     secrets: new SecretService(env.DB, config),
     runners: new RunnerService(runners, env.RUNNER_POOL, config),
@@ -117,11 +123,10 @@ function retriesOf(tasks: TaskService, pipelines: PipelineRunService): RetriesBy
 
 /** What a sweep does beside its own; `now` is in ms since 1970. */
 export function choresOf(env: Env, now: number): readonly (() => Promise<unknown>)[] {
+  const before = () => now - loadConfig(env).RUN_RETENTION_SECONDS * 1000;
   return [
-    () => {
-      const keptMs = loadConfig(env).RUN_RETENTION_SECONDS * 1000;
-      return new DeadLetterRepository(env.DB).purge(now - keptMs);
-    },
+    () => new DeadLetterRepository(env.DB).purge(before()),
+    () => purgeBills(env.DB, before()),
     () => codebasesOf(env).sweep(now),
   ];
 }

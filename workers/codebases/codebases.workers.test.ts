@@ -2,34 +2,19 @@
 
 import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
-import { createHash } from "node:crypto";
 import { describe, expect, it } from "vitest";
 import { isolate } from "../test/app.ts";
 import { codebasePrefix } from "./archives.ts";
 import { blobOid } from "./intake/git-objects.ts";
 import { tarOf } from "./intake/test-support-archives.ts";
 import { pushedSchema, snapshotListSchema, snapshotSchema } from "./schemas.ts";
-import { manifestOf, TestCodebase, tarballOf, zipballOf } from "./test-support.ts";
+import { FILES, listed, manifestOf, TestCodebase, tarballOf, zipballOf } from "./test-support.ts";
 
 const { call } = isolate();
 
-const FILES = {
-  "src/parse.ts": "export function parseQuery(text: string) {\n  return text.split(' ');\n}\n",
-  "src/main.ts": "import { parseQuery } from './parse.ts';\nconsole.log(parseQuery('a b'));\n",
-  "src/main.test.ts": "import { parseQuery } from './parse.ts';\nparseQuery('');\n",
-  "docs/guide.md": "# Guide\n\nCall parseQuery with a text.\n",
-  "logo.png": Buffer.from([0x89, 0x50, 0x4e, 0x47, 0, 1, 2, 3]),
-  "empty.txt": "",
-};
 const TREE = "db3a6bcf4a5d6c5c07b1a0e6a3b8a1f5b9c6d7e8";
 
 const indexOf = (codebase: TestCodebase) => env.CODEBASE_INDEX.getByName(codebase.id);
-
-async function listed(codebase: TestCodebase, query = "") {
-  const reply = await codebase.get(`/files${query}`);
-  expect(reply.status, reply.text).toBe(200);
-  return (reply.body.items as { path: string }[]).map(({ path }) => path);
-}
 
 describe("a push by manifest", () => {
   it("asks for what is missing, is not seen before it is whole, and then is", async () => {
@@ -281,175 +266,6 @@ describe("a job that was lost", () => {
     expect(reply.body).toMatchObject({ snapshot: { state: "ready" } });
     await evictDurableObject(indexOf(codebase));
     expect((await codebase.search("parseQuery")).items).toHaveLength(4);
-  });
-});
-
-describe("files", () => {
-  it("are listed by folder, glob and language, page by page", async () => {
-    const codebase = await TestCodebase.create(call);
-    await codebase.push(FILES);
-    expect(await listed(codebase, "?folder=src")).toHaveLength(3);
-    expect(await listed(codebase, "?glob=**/*.test.ts")).toEqual(["src/main.test.ts"]);
-    expect(await listed(codebase, "?language=markdown")).toEqual(["docs/guide.md"]);
-    const first = await codebase.get("/files?limit=2");
-    expect(first.body.next_cursor).toBe("empty.txt");
-    expect(first.headers.get("link")).toContain('rel="next"');
-    expect(await listed(codebase, "?limit=200&cursor=empty.txt")).toHaveLength(4);
-  });
-
-  it("are read whole, in part, and not at all by who has them", async () => {
-    const codebase = await TestCodebase.create(call);
-    await codebase.push(FILES);
-    const path = `${codebase.path}/files/src/parse.ts`;
-    const whole = await call(path);
-    expect(whole.text).toBe(FILES["src/parse.ts"]);
-    expect(whole.headers.get("content-type")).toBe("application/octet-stream");
-    const part = await call(path, { headers: { range: "bytes=7-14" } });
-    expect(part).toMatchObject({ status: 206, text: "function" });
-    const tag = whole.headers.get("etag") ?? "";
-    expect(tag).toBe(`"${blobOid(Buffer.from(FILES["src/parse.ts"]))}"`);
-    expect((await call(path, { headers: { "if-none-match": tag } })).status).toBe(304);
-    expect((await call(path, { headers: { range: "bytes=9999-" } })).status).toBe(416);
-    expect((await codebase.get("/files/src/none.ts")).status).toBe(404);
-  });
-
-  it("stand in folders, with how many lie below", async () => {
-    const codebase = await TestCodebase.create(call);
-    const { root } = await codebase.push(FILES);
-    const top = await codebase.get("/tree");
-    expect(top.body).toMatchObject({
-      oid: root,
-      folders: [
-        { path: "docs", files: 1 },
-        { path: "src", files: 3 },
-      ],
-      files: [{ path: "empty.txt" }, { path: "logo.png", traits: ["binary"] }],
-    });
-    expect((await codebase.get("/tree?path=src/")).body).toMatchObject({
-      path: "src",
-      folders: [],
-    });
-    expect((await codebase.get("/tree?path=none")).status).toBe(404);
-  });
-});
-
-describe("a search", () => {
-  it("puts the definition first, and says what it searched", async () => {
-    const codebase = await TestCodebase.create(call);
-    const { number, root } = await codebase.push(FILES);
-    await codebase.settled(number);
-    const { items, receipt } = await codebase.search("parseQuery", { context_lines: "1" });
-    expect(items.map(({ path }) => path)).toEqual([
-      "src/parse.ts",
-      "src/main.ts",
-      "docs/guide.md",
-      "src/main.test.ts",
-    ]);
-    expect(items[0]?.matches[0]).toMatchObject({
-      ...{ line: 1, column: 17, kind: "content", match_start: 16, match_end: 26 },
-      after: ["  return text.split(' ');"],
-    });
-    expect(receipt).toMatchObject({
-      ...{ snapshot: number, root, files: 6, searched: 4, exhaustive: true, reason: null },
-      skipped: { binary: 1 },
-    });
-  });
-
-  it("pages to the very end, and all pages are what one is", async () => {
-    const codebase = await TestCodebase.create(call);
-    const files = Object.fromEntries(
-      Array.from({ length: 150 }, (_, index) => [`f/${index}.txt`, `needle ${index}\n`]),
-    );
-    await codebase.push(files);
-    const whole = await codebase.search("needle", { limit: "200" });
-    const pages = await codebase.searchAll("needle", { limit: "7" });
-    expect(pages.items).toEqual(whole.items);
-    expect(new Set(pages.items.map(({ path }) => path)).size).toBe(150);
-    expect(pages.receipt).toMatchObject({ exhaustive: true, searched: 150 });
-    const first = await codebase.search("needle", { limit: "7" });
-    expect(first.receipt).toMatchObject({ exhaustive: false });
-    const foreign = await codebase.get(`/search?q=other&cursor=${first.next_cursor}`);
-    expect(foreign).toMatchObject({ status: 422, body: { errors: [{ path: "cursor" }] } });
-  });
-
-  it("covers what looks like a credential", async () => {
-    const codebase = await TestCodebase.create(call);
-    const token = `ghp_${createHash("sha256").update("secret").digest("hex").slice(0, 36)}`;
-    const { counts } = await codebase.push({ "config.ts": `const token = "${token}";\n` });
-    expect(counts?.secret_files).toBe(1);
-    const { items } = await codebase.search("token");
-    expect(items[0]?.traits).toContain("secret");
-    expect(JSON.stringify(items)).not.toContain(token);
-    expect(items[0]?.matches[0]?.text).toContain("ghp_•");
-  });
-
-  it("obeys .gitattributes, which is not seen in the paths before it", async () => {
-    const codebase = await TestCodebase.create(call);
-    await codebase.push({
-      ".gitattributes":
-        "*.gen linguist-generated\nlib/** linguist-vendored\n*.x linguist-language=Go\n",
-      "a.gen": "word\n",
-      "b.x": "word\n",
-      "lib/c.txt": "word\n",
-    });
-    const paths = async (q: string) => (await codebase.search(q)).items.map(({ path }) => path);
-    expect(await paths("word is:generated")).toEqual(["a.gen"]);
-    expect(await paths("word is:vendored")).toEqual(["lib/c.txt"]);
-    expect(await paths("word lang:go")).toEqual(["b.x"]);
-    expect(await paths("word -is:generated -is:vendored")).toEqual(["b.x"]);
-  });
-
-  it("says where a query is wrong", async () => {
-    const codebase = await TestCodebase.create(call);
-    await codebase.push(FILES);
-    const reply = await codebase.get(`/search?q=${encodeURIComponent("foo (bar")}`);
-    expect(reply.status).toBe(422);
-    expect(reply.body.problems).toEqual([expect.objectContaining({ start: 4, end: 5 })]);
-    for (const q of ["type:commit x", "covered:x", "rev:none x", "a OR rev:1", "diff:none x"]) {
-      const refused = await codebase.get(`/search?q=${encodeURIComponent(q)}`);
-      expect(refused.status, q).toBe(422);
-    }
-  });
-
-  it("looks at history: a revision, and what changed since another", async () => {
-    const codebase = await TestCodebase.create(call);
-    await codebase.push(FILES, { ref: "v1" });
-    await codebase.push({ ...FILES, "new.txt": "parseQuery\n" }, { ref: "v2" });
-    const paths = async (q: string) => (await codebase.search(q)).items.map(({ path }) => path);
-    expect(await paths("parseQuery rev:v1")).toHaveLength(4);
-    expect(await paths("parseQuery rev:v2")).toHaveLength(5);
-    expect(await paths("parseQuery diff:v1..v2")).toEqual(["new.txt"]);
-    expect(await paths("parseQuery diff:v2")).toEqual(["new.txt"]);
-  });
-
-  it("finds by symbols once they are known, and says so until then", async () => {
-    const codebase = await TestCodebase.create(call);
-    const { number } = await codebase.push(FILES);
-    await codebase.settled(number);
-    const paths = async (q: string) => (await codebase.search(q)).items.map(({ path }) => path);
-    expect(await paths("sym:parseQ")).toEqual(["src/parse.ts"]);
-    expect(await paths("calls:parseQuery -is:test")).toEqual(["src/main.ts"]);
-    expect(await paths("imports:./parse.ts")).toEqual(["src/main.ts", "src/main.test.ts"]);
-    expect(await paths('near:"parse a query"')).toContain("src/parse.ts");
-  });
-
-  it("fits an answer to tokens", async () => {
-    const codebase = await TestCodebase.create(call);
-    await codebase.push(FILES);
-    const { text, tokens } = await codebase.search("parseQuery", { max_tokens: "120" });
-    expect(tokens).toBeLessThanOrEqual(120);
-    expect(text).toContain("src/parse.ts");
-  });
-
-  it("reads chunks of a large file as one", async () => {
-    const codebase = await TestCodebase.create(call);
-    const filler = "x".repeat(99);
-    const lines = Array.from({ length: 12_000 }, () => filler);
-    lines[2] = "alphaNeedle";
-    lines[11_990] = "omegaNeedle";
-    await codebase.push({ "big.txt": `${lines.join("\n")}\n`, "small.txt": "alphaNeedle\n" });
-    const { items } = await codebase.search("alphaNeedle omegaNeedle");
-    expect(items.map(({ path }) => path)).toEqual(["big.txt"]);
   });
 });
 

@@ -5,7 +5,9 @@ import { endpoint } from "../http/endpoint.ts";
 import { nextLink } from "../http/page.ts";
 import { rangeHeaders, readRange } from "../http/range.ts";
 import { idSchema } from "../http/schemas.ts";
+import { eventStream, wantsEvents } from "../http/sse.ts";
 import type { FoundFile } from "./index/browser.ts";
+import type { SearchAnswer } from "./index/search-types.ts";
 import { cutToBudget } from "./query/budget.ts";
 import {
   fileListSchema,
@@ -119,17 +121,22 @@ export function readingRoutes(router: Router): void {
       scope: "codebases:read",
       summary: "Search a snapshot",
       description:
-        'Terms, `"phrases"` and `/expressions/` (RE2), with `path: lang: sym: content: is: case: ref: calls: calledby: imports: near: rev: diff:`, `OR`, `NOT` and parentheses; `syntax=zoekt` reads Zoekt\'s. The receipt says what was searched; `next_cursor` goes on to the very end.',
+        'Terms, `"phrases"` and `/expressions/` (RE2), with `path: lang: sym: content: is: case: ref: calls: calledby: imports: near: rev: diff:`, `OR`, `NOT` and parentheses; `syntax=zoekt` reads Zoekt\'s. The receipt says what was searched; `next_cursor` goes on to the very end. With `Accept: text/event-stream` all pages are streamed, each with its best first.',
       request: { params, query: searchQuery },
       responses: { 200: { description: "A page of files that match.", schema: searchSchema } },
       errors: ["illegal_transition"],
     },
     async (c, { params: { codebase_id }, query, principal }) => {
       const { q, max_tokens, timeout_seconds, snapshot = null, cursor = null, ...rest } = query;
-      const answer = await c.get("services").reading.search(principal, codebase_id, {
+      const request = {
         ...{ ...rest, query: q, snapshot, cursor },
         deadline_ms: timeout_seconds * 1_000,
-      });
+      };
+      const { reading } = c.get("services");
+      if (wantsEvents(c)) {
+        return streamPages(c, await reading.searchAll(principal, codebase_id, request));
+      }
+      const answer = await reading.search(principal, codebase_id, request);
       const { status: _, ...body } = answer;
       const cut = max_tokens === undefined ? null : cutToBudget(renderResults(answer), max_tokens);
       const headers =
@@ -141,6 +148,19 @@ export function readingRoutes(router: Router): void {
       };
     },
   );
+}
+
+/** Each page as an event `results`, and the receipt of the last as `done`. */
+function streamPages(
+  c: AppContext,
+  pages: (signal: AbortSignal) => AsyncGenerator<Extract<SearchAnswer, { status: "found" }>>,
+): Response {
+  return eventStream(c, async function* (signal) {
+    for await (const { items, receipt, next_cursor } of pages(signal)) {
+      yield { event: "results", data: { items, receipt, next_cursor } };
+      if (next_cursor === null) yield { event: "done", data: { receipt } };
+    }
+  });
 }
 
 function content(c: AppContext, found: Extract<FoundFile, { status: "found" }>): Response {

@@ -1,6 +1,6 @@
 /** The wire form of files, folders and searches. */
 import { z } from "@hono/zod-openapi";
-import { listOf } from "../http/schemas.ts";
+import { listOf, projectIdSchema } from "../http/schemas.ts";
 import { MAX_QUERY_CHARS } from "./query/parse.ts";
 import { SYNTAXES } from "./query/query.ts";
 
@@ -161,6 +161,20 @@ export const searchQuery = z.strictObject({
 });
 export type SearchParameters = z.output<typeof searchQuery>;
 
+const MAX_CODEBASES = 100;
+const DEFAULT_CODEBASES = 50;
+
+export const crossSearchQuery = searchQuery
+  .omit({ cursor: true, limit: true, explain: true })
+  .extend({
+    project_id: projectIdSchema.optional(),
+    limit: integer(1, 50, 10).openapi({ description: "Files of each codebase." }),
+    codebases: integer(1, MAX_CODEBASES, DEFAULT_CODEBASES).openapi({
+      description: "How many are searched by one call; `next_cursor` goes on with the others.",
+    }),
+    cursor: z.string().max(500).optional(),
+  });
+
 export const searchSchema = z
   .object({
     type: z.enum(["file", "path", "symbol", "commit", "diff", "repo"]),
@@ -173,3 +187,31 @@ export const searchSchema = z
     tokens: z.int().nullable(),
   })
   .openapi("SearchAnswer");
+
+export const crossSearchSchema = z
+  .object({
+    items: z
+      .array(resultSchema.extend({ codebase_id: z.string(), codebase: z.string() }))
+      .openapi({ description: "Of all codebases, the best first." }),
+    codebases: z.array(
+      z.object({
+        id: z.string(),
+        name: z.string(),
+        status: z.enum(["searched", "late", "failed", "empty"]).openapi({
+          description:
+            "`late` and `failed` ones are missing from the answer; `empty` have no such snapshot.",
+        }),
+        receipt: receiptSchema.nullable(),
+        next_cursor: z.string().nullable().openapi({
+          description: "Goes on in this codebase, at its own search with the same parameters.",
+        }),
+      }),
+    ),
+    complete: z.boolean().openapi({
+      description: "Every codebase of this page answered, and to the end of its results.",
+    }),
+    next_cursor: z.string().nullable().openapi({ description: "For the next codebases." }),
+    text: z.string().nullable(),
+    tokens: z.int().nullable(),
+  })
+  .openapi("CrossSearchAnswer");

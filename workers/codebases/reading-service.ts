@@ -5,10 +5,13 @@ import type { FilePageRequest, FoundFile } from "./index/browser.ts";
 import type { SearchAnswer, SearchRequest } from "./index/search-types.ts";
 import type { IndexEvent, Snapshot } from "./index/types.ts";
 import type { Index } from "./ingest.ts";
+import { invalidQuery } from "./invalid-query.ts";
 import { noSnapshot } from "./no-snapshot.ts";
 import type { CodebaseService } from "./service.ts";
 
 export type SearchQuery = Omit<SearchRequest, "codebase">;
+
+type Found = Extract<SearchAnswer, { status: "found" }>;
 
 export class ReadingService {
   readonly #codebases: CodebaseService;
@@ -44,28 +47,14 @@ export class ReadingService {
     );
   }
 
-  async search(
-    principal: Principal,
-    id: string,
-    query: SearchQuery,
-  ): Promise<Extract<SearchAnswer, { status: "found" }>> {
+  async search(principal: Principal, id: string, query: SearchQuery): Promise<Found> {
     const { index, row } = await this.#codebases.open(principal, id);
     const answer = await index.search({ ...query, codebase: row.name });
     switch (answer.status) {
       case "found":
         return answer;
       case "invalid":
-        throw new ApiError(
-          "validation_failed",
-          "The query cannot be searched; correct what is listed.",
-          {
-            issues: answer.problems.map(({ message, hint }) => ({
-              path: "q",
-              message: `${message} ${hint}`,
-            })),
-            members: { problems: answer.problems },
-          },
-        );
+        throw invalidQuery(answer.problems);
       case "invalid_cursor": {
         const message =
           "It is not a cursor of this query and snapshot; send `next_cursor` unchanged, with the same query.";
@@ -74,6 +63,24 @@ export class ReadingService {
       case "no_snapshot":
         return noSnapshot(index, query.snapshot);
     }
+  }
+
+  /** Pages of a search to its very end; the first is found before anything is answered. */
+  async searchAll(
+    principal: Principal,
+    id: string,
+    query: SearchQuery,
+  ): Promise<(signal: AbortSignal) => AsyncGenerator<Found>> {
+    const first = await this.search(principal, id, query);
+    const next = (cursor: string) => this.search(principal, id, { ...query, cursor });
+    return async function* (signal) {
+      let page = first;
+      yield page;
+      while (page.next_cursor !== null && !signal.aborted) {
+        page = await next(page.next_cursor);
+        yield page;
+      }
+    };
   }
 
   /**

@@ -10,6 +10,7 @@ import {
 import { createRouter, type Router } from "../http/context.ts";
 import { endpoint } from "../http/endpoint.ts";
 import { readPage } from "../http/page.ts";
+import { crossSearchRoutes } from "./cross-search-routes.ts";
 import { readingRoutes } from "./reading-routes.ts";
 import {
   codebaseListSchema,
@@ -161,5 +162,6 @@ export function codebaseRoutes(): Router {
   snapshotRoutes(router);
   readingRoutes(router);
   understandingRoutes(router);
+  crossSearchRoutes(router);
   return router;
 }

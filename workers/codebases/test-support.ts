@@ -11,6 +11,16 @@ import { codebaseSchema, pushedSchema, snapshotSchema } from "./schemas.ts";
 /** Contents by path. */
 export type Files = Readonly<Record<string, string | Uint8Array>>;
 
+/** A small codebase of each kind of file. */
+export const FILES = {
+  "src/parse.ts": "export function parseQuery(text: string) {\n  return text.split(' ');\n}\n",
+  "src/main.ts": "import { parseQuery } from './parse.ts';\nconsole.log(parseQuery('a b'));\n",
+  "src/main.test.ts": "import { parseQuery } from './parse.ts';\nparseQuery('');\n",
+  "docs/guide.md": "# Guide\n\nCall parseQuery with a text.\n",
+  "logo.png": Buffer.from([0x89, 0x50, 0x4e, 0x47, 0, 1, 2, 3]),
+  "empty.txt": "",
+};
+
 const bytesOf = (content: string | Uint8Array) => Buffer.from(content);
 
 export function manifestOf(files: Files): [string, string, number][] {
@@ -111,4 +121,11 @@ export class TestCodebase {
       if (cursor === null) return { items, receipt: page.receipt };
     }
   }
+}
+
+/** Paths of a page of files. */
+export async function listed(codebase: TestCodebase, query = "") {
+  const reply = await codebase.get(`/files${query}`);
+  expect(reply.status, reply.text).toBe(200);
+  return (reply.body.items as { path: string }[]).map(({ path }) => path);
 }

@@ -46,6 +46,7 @@ export class IndexWork {
     const snapshot = await index.snapshot(String(number));
     if (snapshot?.state !== "ingesting") return;
     const key = archiveKey(codebase, snapshot.id);
+    const beats = setInterval(() => void index.touch(number).catch(() => undefined), BEAT_MS);
     try {
       const { source, ref } = snapshot;
       if (source.url !== null) await this.#fetch(source.url, ref, key);
@@ -56,6 +57,8 @@ export class IndexWork {
       const problem = problemOf(error);
       if (problem === null) throw error;
       await index.fail(number, problem);
+    } finally {
+      clearInterval(beats);
     }
     await blobs.delete(key);
   }
@@ -118,6 +121,8 @@ export class IndexWork {
   }
 }
 
+/** Often enough for a job at work not to be taken for lost. */
+const BEAT_MS = 3_000;
 /** So few that the index writes them in a short turn. */
 const FILES_PER_WRITE = 40;
 

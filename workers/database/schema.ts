@@ -4,6 +4,7 @@ import {
   index,
   integer,
   primaryKey,
+  real,
   sqliteTable,
   text,
   uniqueIndex,
@@ -214,6 +215,56 @@ export const deadLetters = sqliteTable(
     index("dead_letters_by_age").on(table.dead_at, table.id),
   ],
 );
+
+/** Dead letters by whether they were redriven, kept by triggers on `dead_letters`. */
+export const deadLetterCounts = sqliteTable(
+  "dead_letter_counts",
+  {
+    project_id: text("project_id").notNull(),
+    task_type: text("task_type").notNull(),
+    status: text("status").notNull(),
+    total: integer("total").notNull(),
+  },
+  (table) => [primaryKey({ columns: [table.project_id, table.task_type, table.status] })],
+);
+
+/**
+ * What pools of runners say of themselves, again and again: a row that is not renewed is of a pool
+ * that has nothing. `project_id` of runners is that of the pool, empty for the shared one; of queued
+ * dispatches their own.
+ */
+export const poolFigures = sqliteTable(
+  "pool_figures",
+  {
+    pool: text("pool").notNull(),
+    project_id: text("project_id").notNull(),
+    task_type: text("task_type").notNull(),
+    connected: integer("connected").notNull(),
+    queued: integer("queued").notNull(),
+    at: integer("at").notNull(),
+  },
+  (table) => [primaryKey({ columns: [table.pool, table.project_id, table.task_type] })],
+);
+
+/** What ended sandboxes cost, one row each, so that one that is told twice counts once. */
+export const sandboxBills = sqliteTable(
+  "sandbox_bills",
+  {
+    id: text("id").primaryKey(),
+    project_id: text("project_id").notNull(),
+    sandbox_seconds: real("sandbox_seconds").notNull(),
+    usd: real("usd").notNull(),
+    billed_at: integer("billed_at").notNull(),
+  },
+  (table) => [index("sandbox_bills_by_age").on(table.billed_at)],
+);
+
+/** The sums of all bills that there ever were, kept by a trigger on `sandbox_bills`. */
+export const sandboxSpending = sqliteTable("sandbox_spending", {
+  project_id: text("project_id").primaryKey(),
+  sandbox_seconds: real("sandbox_seconds").notNull(),
+  usd: real("usd").notNull(),
+});
 
 /** What lists say of codebases; `latest` is the newest ready snapshot as its object told it. */
 export const codebases = sqliteTable(

@@ -10,6 +10,7 @@ import {
   type Outcome,
   type StopReason,
   TASK_TYPES,
+  type TaskType,
 } from "./port.ts";
 
 export const DETACHED_TYPES = TASK_TYPES.filter((type) => type !== "local");
@@ -85,8 +86,15 @@ export const usageSchema = z.object({
 });
 export type Usage = Readonly<z.output<typeof usageSchema>>;
 
+/** What carries an attempt out: an executor and, where one of its runners does, which. */
+export interface Carrier {
+  readonly executor: TaskType;
+  readonly runner_id: string | null;
+}
+
+/** `runner_id` names the runner that had it, since the report of its start may be lost. */
 export type DetachedReport =
-  | { readonly type: "started" }
+  | { readonly type: "started"; readonly runner_id?: string }
   /** It is there, and at work or in a queue: the answer to a dispatch that is known already. */
   | { readonly type: "alive" }
   /** `from` counts the entries of this dispatch before these; entries that were taken are skipped. */
@@ -103,7 +111,12 @@ export type DetachedReport =
       readonly sha256: string;
     }
   /** The code has stopped, and all its output was taken before. */
-  | { readonly type: "ended"; readonly outcome: Outcome; readonly usage?: Usage }
+  | {
+      readonly type: "ended";
+      readonly outcome: Outcome;
+      readonly usage?: Usage;
+      readonly runner_id?: string;
+    }
   /** The backend lost it. Unless `is_code_dead`, nobody knows whether the code still runs. */
   | { readonly type: "lost"; readonly usage?: Usage; readonly is_code_dead?: boolean }
   /** What an attempt used that ended for its owner before its backend was done with it. */
@@ -140,6 +153,8 @@ export const DISPATCH_UNDELIVERABLE = "dispatch_undeliverable";
 export interface DispatchOwner {
   /** Nothing that is connected to the backend `by` can run it: the next of its executors is tried. */
   attemptUnavailable(ref: DetachedRef, type: DetachedType, by: string): Promise<void>;
+  /** The backend `by` has nothing for the type any more: it is dispatched anew, to whoever has. */
+  attemptReturned(ref: DetachedRef, type: DetachedType, by: string): Promise<void>;
   /** Its dispatch could not be delivered, however often it was tried: DISPATCH_UNDELIVERABLE. */
   attemptUndeliverable(ref: DetachedRef, message: string): Promise<void>;
 }
@@ -150,7 +165,9 @@ export type OfferAnswer =
   /** It has too much queued: offer it again later. */
   | { readonly status: "full"; readonly retry_after_seconds: number }
   /** Nothing that is connected to the backend `by` can run it, and nothing of it was kept. */
-  | { readonly status: "unavailable"; readonly reason: string; readonly by: string };
+  | { readonly status: "unavailable"; readonly reason: string; readonly by: string }
+  /** The backend `by` is not the one for the type any more, and nothing of it was kept. */
+  | { readonly status: "returned"; readonly by: string };
 
 /** Why a dispatch has not started, for `why`. */
 export interface Waiting {

@@ -66,6 +66,8 @@ async function deliver(dispatch: Dispatch, ports: DispatchPorts): Promise<void> 
       return;
     case "full":
       return postpone(dispatch, answer.retry_after_seconds, ports);
+    case "returned":
+      return ports.owner(dispatch).attemptReturned(dispatch, dispatch.task_type, answer.by);
     case "unavailable":
       return ports.owner(dispatch).attemptUnavailable(dispatch, dispatch.task_type, answer.by);
   }

@@ -46,6 +46,9 @@ function portsWith(answer: (dispatch: Dispatch) => OfferAnswer) {
       async attemptUnavailable({ resource_id }: DetachedRef, type, by) {
         calls.push(["unavailable", resource_id, type, by]);
       },
+      async attemptReturned({ resource_id }: DetachedRef, type, by) {
+        calls.push(["returned", resource_id, type, by]);
+      },
       async attemptUndeliverable({ resource_id }: DetachedRef, message) {
         if (dispatch.project_id === "down") throw new Error("The owner was reset.");
         calls.push(["undeliverable", resource_id, message]);
@@ -99,6 +102,13 @@ describe("a dispatch", () => {
     const { calls, ports } = portsWith(() => ({ status: "unavailable", reason: "no", by: "pool" }));
     expect(await fates([dispatch], (all) => consumeDispatches(all, ports))).toEqual(["acked"]);
     expect(calls.at(-1)).toEqual(["unavailable", dispatch.resource_id, "dagger", "pool"]);
+  });
+
+  it("that its backend is not the one for goes back to its owner", async () => {
+    const dispatch = dispatchOf({ task_type: "dagger" });
+    const { calls, ports } = portsWith(() => ({ status: "returned", by: "pool" }));
+    expect(await fates([dispatch], (all) => consumeDispatches(all, ports))).toEqual(["acked"]);
+    expect(calls.at(-1)).toEqual(["returned", dispatch.resource_id, "dagger", "pool"]);
   });
 
   it("that finds no room comes again, unless it is sent again before that anyway", async () => {

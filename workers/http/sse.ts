@@ -75,6 +75,11 @@ export function eventStream(
   return new Response(body, { headers });
 }
 
+/** Whether the caller asks for an event stream. */
+export function wantsEvents(c: AppContext): boolean {
+  return (c.req.header("accept") ?? "").includes("text/event-stream");
+}
+
 /** One event as the wire has it; a line break in the data begins a new `data:` line. */
 export function formatEvent(event: SseEvent): string {
   const data = typeof event.data === "string" ? event.data : JSON.stringify(event.data);

@@ -1,4 +1,7 @@
 /** Renders figures: Prometheus text (0.0.4) and the JSON of the original service, pure. */
+import { DETACHED_TYPES } from "../executors/detached.ts";
+import type { AttemptFigure } from "./attempt-tally.ts";
+import type { ExecutorFigures } from "./executor-figures.ts";
 import { type Figure, HTTP_BUCKETS_MS, merge, quantile } from "./figures.ts";
 
 /** Bounds of `task_durations.le_ms`, as the triggers of migration 0002 write them; -1 is the last. */
@@ -28,15 +31,21 @@ export interface Measurements {
   readonly version: string;
   readonly uptime_seconds: number;
   readonly http: readonly Figure[];
+  readonly attempts: readonly AttemptFigure[];
   readonly task_counts: readonly TaskCount[];
   readonly task_durations: readonly TaskDuration[];
   readonly pipeline_counts: readonly StateCount[];
+  readonly executors: ExecutorFigures;
 }
+
+/** What runners carry out. */
+const RUNNER_TYPES = ["dagger", "subprocess"] as const;
+const POOLS = ["shared", "project"] as const;
+const LETTER_STATUSES = ["open", "redriven"] as const;
 
 export function toPrometheus(measured: Measurements): string {
   const lines: string[] = [];
-  const family = (name: string, type: string, help: string) =>
-    lines.push(`# HELP ${name} ${help}`, `# TYPE ${name} ${type}`);
+  const family = (...described: Parameters<typeof head>) => lines.push(...head(...described));
   family("pipelzr_info", "gauge", "The running version.");
   lines.push(sample("pipelzr_info", { service: measured.service, version: measured.version }, 1));
   family("pipelzr_uptime_seconds", "gauge", "Seconds since the first counted request.");
@@ -65,7 +74,52 @@ export function toPrometheus(measured: Measurements): string {
   for (const { labels, buckets, sum_ms } of taskHistograms(measured.task_durations)) {
     lines.push(...histogram(taken, labels, TASK_BUCKETS_MS, buckets, sum_ms));
   }
+  family("pipelzr_attempts_total", "counter", "Ended attempts, of the whole deployment.");
+  for (const { executor, state, total } of measured.attempts) {
+    lines.push(sample("pipelzr_attempts_total", { executor, state }, total));
+  }
+  lines.push(...executorLines(measured.executors));
   return `${lines.join("\n")}\n`;
+}
+
+/** Series that are at 0 are there as well, so that a rule can be about them. */
+function executorLines({ pools, dead_letters, spending }: ExecutorFigures): string[] {
+  const kinds = RUNNER_TYPES.flatMap((executor) => POOLS.map((pool) => ({ executor, pool })));
+  const inPools = (name: string, figure: "connected" | "queued") =>
+    kinds.map((labels) => {
+      const { executor, pool } = labels;
+      const found = pools.find((each) => each.task_type === executor && each.pool === pool);
+      return sample(name, labels, found?.[figure] ?? 0);
+    });
+  const letters = DETACHED_TYPES.flatMap((executor) =>
+    LETTER_STATUSES.map((status) => {
+      const isIt = (each: (typeof dead_letters)[number]) =>
+        each.task_type === executor && each.status === status;
+      return sample(LETTERS, { executor, status }, dead_letters.find(isIt)?.total ?? 0);
+    }),
+  );
+  return [
+    ...head(RUNNERS, "gauge", "Connected runners that can run the executor now."),
+    ...inPools(RUNNERS, "connected"),
+    ...head(QUEUED, "gauge", "Dispatches that wait for a runner."),
+    ...inPools(QUEUED, "queued"),
+    ...head(LETTERS, "gauge", "Dispatches that could not be delivered and are still kept."),
+    ...letters,
+    ...head(SECONDS, "counter", "How long sandboxes that have ended lived."),
+    sample(SECONDS, { executor: "e2b" }, spending.sandbox_seconds),
+    ...head(USD, "counter", "What sandboxes that have ended cost, by the price configured."),
+    sample(USD, { executor: "e2b" }, spending.usd),
+  ];
+}
+
+const RUNNERS = "pipelzr_runners_connected";
+const QUEUED = "pipelzr_dispatches_queued";
+const LETTERS = "pipelzr_dead_letters";
+const SECONDS = "pipelzr_sandbox_seconds_total";
+const USD = "pipelzr_sandbox_usd_total";
+
+function head(name: string, type: "counter" | "gauge" | "histogram", help: string): string[] {
+  return [`# HELP ${name} ${help}`, `# TYPE ${name} ${type}`];
 }
 
 /** An error is a response of 400 or more; as in the original, refusals by the rate limit are none. */
@@ -87,6 +141,22 @@ export function toOriginalJson(measured: Measurements) {
     endpoints,
     tasks: byState(measured.task_counts),
     pipelines: byState(measured.pipeline_counts),
+    ...executorsJson(measured.executors),
+  };
+}
+
+/** Over shared pools and those of projects together. */
+function executorsJson({ pools, dead_letters, spending }: ExecutorFigures) {
+  const sums = (counts: readonly (readonly [string, number])[]) => {
+    const totals: Record<string, number> = {};
+    for (const [name, count] of counts) totals[name] = (totals[name] ?? 0) + count;
+    return totals;
+  };
+  return {
+    runners_connected: sums(pools.map((each) => [each.task_type, each.connected] as const)),
+    dispatches_queued: sums(pools.map((each) => [each.task_type, each.queued] as const)),
+    dead_letters: sums(dead_letters.map((each) => [each.status, each.total] as const)),
+    sandboxes: { seconds: spending.sandbox_seconds, usd: spending.usd },
   };
 }
 

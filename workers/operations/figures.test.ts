@@ -56,6 +56,15 @@ describe("the exposition", () => {
       { task_type: "local", state: "completed", le_ms: 10, total: 3, sum_ms: 12 },
       { task_type: "local", state: "completed", le_ms: -1, total: 1, sum_ms: 4_000_000 },
     ],
+    attempts: [{ executor: "dagger", state: "lost", total: 2 }] as const,
+    executors: {
+      pools: [
+        { task_type: "dagger", pool: "shared", connected: 2, queued: 0 },
+        { task_type: "dagger", pool: "project", connected: 1, queued: 5 },
+      ],
+      dead_letters: [{ task_type: "e2b", status: "open", total: 3 }],
+      spending: { sandbox_seconds: 12.5, usd: 0.25 },
+    } as const,
   };
 
   it("is Prometheus text with cumulative buckets in seconds", () => {
@@ -74,6 +83,14 @@ describe("the exposition", () => {
     expect(lines).toContain(`pipelzr_task_duration_seconds_bucket{${task},le="3600"} 3`);
     expect(lines).toContain(`pipelzr_task_duration_seconds_bucket{${task},le="+Inf"} 4`);
     expect(lines).toContain(`pipelzr_task_duration_seconds_sum{${task}} 4000.012`);
+    expect(lines).toContain('pipelzr_attempts_total{executor="dagger",state="lost"} 2');
+    expect(lines).toContain('pipelzr_runners_connected{executor="dagger",pool="shared"} 2');
+    expect(lines).toContain('pipelzr_runners_connected{executor="subprocess",pool="project"} 0');
+    expect(lines).toContain('pipelzr_dispatches_queued{executor="dagger",pool="project"} 5');
+    expect(lines).toContain('pipelzr_dead_letters{executor="e2b",status="open"} 3');
+    expect(lines).toContain('pipelzr_dead_letters{executor="e2b",status="redriven"} 0');
+    expect(lines).toContain('pipelzr_sandbox_seconds_total{executor="e2b"} 12.5');
+    expect(lines).toContain('pipelzr_sandbox_usd_total{executor="e2b"} 0.25');
     for (const line of lines.slice(0, -1)) {
       expect(line).toMatch(/^(# (HELP|TYPE) \w+ .+|\w+(\{.+\})? -?[\d.]+)$/);
     }
@@ -85,6 +102,10 @@ describe("the exposition", () => {
       total_errors: 1,
       tasks: { completed: 5 },
       pipelines: { running: 2 },
+      runners_connected: { dagger: 3 },
+      dispatches_queued: { dagger: 5 },
+      dead_letters: { open: 3 },
+      sandboxes: { seconds: 12.5, usd: 0.25 },
       endpoints: { "GET /api/v1/tasks/{task_id}": { requests: 3, errors: 1 } },
     });
   });

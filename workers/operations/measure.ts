@@ -2,6 +2,7 @@
 import { z } from "zod";
 import type { Config } from "../config.ts";
 import { type Principal, visibleProjects } from "../security/principal.ts";
+import { executorStatements, readExecutorFigures } from "./executor-figures.ts";
 import type { Measurements } from "./exposition.ts";
 import { flush, metricsObject } from "./recorder.ts";
 
@@ -22,21 +23,28 @@ export async function measure(
     `SELECT state, SUM(total) AS total FROM pipeline_counts ${filter} GROUP BY state ORDER BY state`,
     `SELECT task_type, state, SUM(total) AS total FROM task_counts ${filter} GROUP BY task_type, state ORDER BY task_type, state`,
     `SELECT task_type, state, le_ms, SUM(total) AS total, SUM(sum_ms) AS sum_ms FROM task_durations ${filter} GROUP BY task_type, state, le_ms ORDER BY task_type, state, le_ms`,
+    ...executorStatements(filter, Date.now()),
   ].map((sql) => {
     const statement = env.DB.prepare(sql);
     return projects === "*" ? statement : statement.bind(JSON.stringify(projects));
   });
-  const [[pipelines, counts, durations], { figures, counted_since }] = await Promise.all([
-    env.DB.batch(statements),
-    metricsObject(env).snapshot(),
-  ]);
+  const [
+    [pipelines, counts, durations, pools, letters, spent],
+    { figures, attempts, counted_since },
+  ] = await Promise.all([env.DB.batch(statements), metricsObject(env).snapshot()]);
   return {
     service: config.APP_NAME,
     version: config.APP_VERSION,
     uptime_seconds: Math.max(0, (Date.now() - counted_since) / 1000),
     http: figures,
+    attempts,
     pipeline_counts: z.array(stateSchema).parse(pipelines?.results ?? []),
     task_counts: z.array(countSchema).parse(counts?.results ?? []),
+    executors: readExecutorFigures(
+      pools?.results ?? [],
+      letters?.results ?? [],
+      spent?.results ?? [],
+    ),
     task_durations: z.array(durationSchema).parse(durations?.results ?? []),
   };
 }

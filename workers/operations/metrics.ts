@@ -1,6 +1,9 @@
 /** The Metrics object: HTTP figures of the whole deployment, which survive restarts. */
 import { DurableObject } from "cloudflare:workers";
 import { z } from "zod";
+import { TASK_TYPES } from "../executors/port.ts";
+import { ENDED_STATES } from "../runs/ports.ts";
+import type { AttemptFigure } from "./attempt-tally.ts";
 import { type Figure, figureSchema, merge } from "./figures.ts";
 
 const SCHEMA = `
@@ -8,6 +11,10 @@ const SCHEMA = `
     method TEXT NOT NULL, route TEXT NOT NULL, status INTEGER NOT NULL,
     total INTEGER NOT NULL, sum_ms REAL NOT NULL, buckets TEXT NOT NULL,
     PRIMARY KEY (method, route, status)
+  ) WITHOUT ROWID;
+  CREATE TABLE IF NOT EXISTS attempts (
+    executor TEXT NOT NULL, state TEXT NOT NULL, total INTEGER NOT NULL,
+    PRIMARY KEY (executor, state)
   ) WITHOUT ROWID;
   CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
 `;
@@ -19,10 +26,16 @@ const rowSchema = figureSchema.extend({
     return z.NEVER;
   }),
 });
+const attemptSchema = z.object({
+  executor: z.enum(TASK_TYPES),
+  state: z.enum(ENDED_STATES),
+  total: z.number(),
+});
 const factSchema = z.object({ value: z.number() });
 
 export interface Snapshot {
   readonly figures: Figure[];
+  readonly attempts: AttemptFigure[];
   /** ms since 1970 of the first request that was ever counted. */
   readonly counted_since: number;
 }
@@ -59,11 +72,28 @@ export class Metrics extends DurableObject<Env> {
     }
   }
 
+  /** Adds what a coordinator counted since it last called. */
+  addAttempts(figures: readonly AttemptFigure[]): void {
+    for (const { executor, state, total } of z.array(attemptSchema).parse(figures)) {
+      this.ctx.storage.sql.exec(
+        "INSERT INTO attempts (executor, state, total) VALUES (?, ?, ?) ON CONFLICT (executor, state) DO UPDATE SET total = total + excluded.total",
+        executor,
+        state,
+        total,
+      );
+    }
+  }
+
   snapshot(): Snapshot {
     const fact = factSchema.parse(
       this.ctx.storage.sql.exec("SELECT value FROM facts WHERE name = 'counted_since'").one(),
     );
-    return { figures: this.#read("ORDER BY route, method, status", []), counted_since: fact.value };
+    const attempts = this.ctx.storage.sql
+      .exec("SELECT executor, state, total FROM attempts ORDER BY executor, state")
+      .toArray()
+      .map((row) => attemptSchema.parse(row));
+    const figures = this.#read("ORDER BY route, method, status", []);
+    return { figures, attempts, counted_since: fact.value };
   }
 
   /** Rows of another version's buckets are left out: their counts begin anew. */

@@ -75,5 +75,15 @@ export const metricsSchema = z
     ),
     tasks: z.record(z.string(), z.number()),
     pipelines: z.record(z.string(), z.number()),
+    runners_connected: z.record(z.string(), z.number()).openapi({
+      description: "By executor: runners that are connected and can run it now.",
+    }),
+    dispatches_queued: z
+      .record(z.string(), z.number())
+      .openapi({ description: "By executor: dispatches that wait for a runner." }),
+    dead_letters: z.record(z.string(), z.number()).openapi({ description: "By status." }),
+    sandboxes: z
+      .object({ seconds: z.number(), usd: z.number() })
+      .openapi({ description: "What sandboxes that have ended came to." }),
   })
   .openapi("Metrics");

@@ -3,7 +3,7 @@ import { z } from "@hono/zod-openapi";
 import type { Router } from "../http/context.ts";
 import { endpoint } from "../http/endpoint.ts";
 import { preferenceHeaders, preferHeader, readPreference } from "../http/prefer.ts";
-import { wantsEvents } from "../runs/streaming.ts";
+import { wantsEvents } from "../http/sse.ts";
 import { answerRoutes } from "./answer-routes.ts";
 import { pauseSchema, rerunSchema, retrySchema, startSchema } from "./control-schemas.ts";
 import {

@@ -301,6 +301,8 @@ describe("the step cache", () => {
     const from = { resource_id: id, run: 1, step: "cached" };
     expect(await lookups(id, 2)).toMatchObject([{ step: "cached", hit: true, from }]);
     expect(await eventsOfType(id, "attempt.finished", 2)).toMatchObject([{ cached_from: from }]);
+    expect(await runs.attempts(id, 1)).toMatchObject([{ executor: "local", runner_id: null }]);
+    expect(await runs.attempts(id, 2)).toMatchObject([{ executor: null, runner_id: null }]);
     await execute(id, { inputs: { n: 2 } });
     expect(await resultOf(id, "cached", 3)).not.toBe(made);
     expect(await lookups(id, 3)).toMatchObject([{ hit: false, differs: ["inputs"] }]);

@@ -202,7 +202,7 @@ describe("the long-poll", () => {
     const exchange = (frames: readonly FromRunner[], wait_ms = 0, named = session) =>
       post(JSON.stringify({ session: named, frames, wait_ms }));
     const pool = env.RUNNER_POOL.getByName(`project:${project_id}`);
-    return { project_id, exchange, post, session, pool };
+    return { project_id, exchange, post, session, pool, registered };
   }
 
   it("carries a dispatch from its assignment to its end", async () => {
@@ -231,6 +231,25 @@ describe("the long-poll", () => {
     await until("complete_ack", [completion(name, 1)]);
     expect(owner.text(dispatch)).toBe("polled");
     expect(owner.types(dispatch)).toEqual(["started", "output", "ended"]);
+  });
+
+  it("ends with its runner, whose work is for others at once", async () => {
+    const { project_id, exchange, post, session, pool, registered } = await polling();
+    const state = async () => (await isolated.call(`/api/v1/runners/${registered.id}`)).body;
+    await exchange([helloFrame()]);
+    expect(await state()).toMatchObject({ state: "connected" });
+    const dispatch = owner.dispatch({}, { project_id });
+    await pool.offer(dispatch);
+    await eventually(async () => expect((await exchange([], 500)).text).toContain("assign"));
+    const waiting = exchange([], 20_000);
+    const draining = { type: "heartbeat", running: [], unavailable: {}, draining: true };
+    const frames = [{ ...draining, task_types: ["subprocess"] }];
+    await post(JSON.stringify({ session, frames, wait_ms: 0, ends: true }));
+    expect(await state()).toMatchObject({ state: "offline", running: 0 });
+    expect((await waiting).status).toBe(200);
+    expect((await exchange([])).status).toBe(409);
+    const other = await RegisteredRunner.of(isolated, { project_id });
+    await (await other.join()).assigned(dispatch);
   });
 
   it("begins with a hello, in every session", async () => {

@@ -124,6 +124,9 @@ export const exchangeDocument = z
     session: z.string().min(8).max(100).openapi({ description: "Names one connection." }),
     frames: z.array(frame),
     wait_ms: exchangeRequestSchema.shape.wait_ms,
+    ends: z.boolean().optional().openapi({
+      description: "The runner's process ends: the session is over once the frames are heard.",
+    }),
   })
   .openapi("RunnerExchange");
 export const exchangeReply = z.object({ frames: z.array(frame) }).openapi("RunnerExchangeReply");

@@ -71,9 +71,14 @@ export class Archive {
     const object = await this.#blobs.get(`${prefix}index.json`);
     if (!object) return LOST;
     const index = await object.json<ArchiveIndex>();
-    // Archives of earlier versions say nothing of digests.
+    // Archives of earlier versions say nothing of digests, nor of what carried attempts out.
     const artifacts = index.artifacts.map((kept) => ({ ...kept, sha256: kept.sha256 ?? null }));
-    return { ...index, artifacts };
+    const views = index.attempts.map((view) => ({
+      ...view,
+      executor: view.executor ?? null,
+      runner_id: view.runner_id ?? null,
+    }));
+    return { ...index, artifacts, attempts: views };
   }
 
   /** Events after `after`, oldest first: those of one part; none are the end. */

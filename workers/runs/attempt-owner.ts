@@ -39,6 +39,7 @@ export function ownerOf(
       stub().reportAttempt(ref, JSON.stringify(reports)),
     artifactPlace: (ref, path) => stub().artifactPlace(ref, path),
     attemptUnavailable: (ref, type, by) => stub().attemptUnavailable(ref, type, by),
+    attemptReturned: (ref, type, by) => stub().attemptReturned(ref, type, by),
     attemptUndeliverable: (ref, message) => stub().attemptUndeliverable(ref, message),
   };
 }

@@ -339,6 +339,11 @@ export abstract class RunCoordinatorBase extends DurableObject<Env> implements O
     await this.#engine.detached.unavailable(ref, type, by);
   }
 
+  async attemptReturned(ref: DetachedRef, type: DetachedType, by: string): Promise<void> {
+    this.#open();
+    this.#engine.detached.returned(ref, type, by);
+  }
+
   async attemptUndeliverable(ref: DetachedRef, message: string): Promise<void> {
     this.#open();
     await this.#engine.detached.undeliverable(ref, message);

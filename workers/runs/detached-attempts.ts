@@ -3,6 +3,7 @@
  * is reported. Everything names the dispatch by its epoch; what names another one is fenced.
  */
 import type {
+  Carrier,
   Claim,
   DetachedRef,
   DetachedReport,
@@ -17,7 +18,7 @@ import { failed } from "../executors/outcome.ts";
 import type { Outcome } from "../executors/port.ts";
 import { logWarning } from "../http/log.ts";
 import type { Ticket } from "./attempts.ts";
-import type { DetachedRow, DetachedTable } from "./detached-table.ts";
+import type { DetachedRow, DetachedTable, Sent } from "./detached-table.ts";
 import type { LateUsage } from "./late-usage.ts";
 import { patiently } from "./patiently.ts";
 import { type CodeWork, type DetachedPorts, StepNotReady } from "./ports.ts";
@@ -117,22 +118,39 @@ export class DetachedAttempts {
    */
   async unavailable(ref: DetachedRef, type: DetachedType, by: string): Promise<void> {
     const work = await this.#work(ref);
-    const row = this.#table.get(ref);
-    const ticket = this.#ticket(ref);
-    const status = ticket?.live.state.steps[ref.step]?.status;
-    if (!work || !ticket || row?.task_type !== type || (row.claimed_by ?? by) !== by) return;
-    if (status !== "queued" || row.patient) return;
+    const row = this.#unbegun(ref, type, by);
+    if (!work || row === null || row.patient) return;
     const usable = this.#usable(work);
     const next = usable[usable.indexOf(type) + 1];
     const { is_cached } = row;
     const task_type = next ?? usable[0];
     const shares = this.#shares(ref, work, task_type);
     const sent = { task_type, patient: next === undefined, is_cached, shares };
+    this.#move(ref, sent);
+  }
+
+  /** The backend `by` serves the type no more: it is dispatched as it was, to whoever serves it. */
+  returned(ref: DetachedRef, type: DetachedType, by: string): void {
+    const row = this.#unbegun(ref, type, by);
+    if (row !== null) this.#move(ref, row);
+  }
+
+  /** The row of a dispatch that the backend has, or is to have, and that has not begun. */
+  #unbegun(ref: DetachedRef, type: DetachedType, by: string): DetachedRow | null {
+    const row = this.#table.get(ref);
+    const status = this.#ticket(ref)?.live.state.steps[ref.step]?.status;
+    const isTheirs = row?.task_type === type && (row.claimed_by ?? by) === by;
+    return isTheirs && status === "queued" ? row : null;
+  }
+
+  /** Under a new epoch: the backend that gives it up may have taken a copy since. */
+  #move(ref: DetachedRef, sent: Sent): void {
+    const live = this.#ticket(ref)?.live;
+    if (!live) return;
     const { step, epoch } = ref;
     this.#host.commit((now) => {
-      // Under a new epoch: the backend that has none to run it now may have taken a copy since.
-      this.#host.drive(ticket.live, { type: "attempt_moved", step, epoch }, now);
-      const { epoch: fresh = epoch } = ticket.live.state.steps[step] ?? {};
+      this.#host.drive(live, { type: "attempt_moved", step, epoch }, now);
+      const { epoch: fresh = epoch } = live.state.steps[step] ?? {};
       this.#table.sent({ ...ref, epoch: fresh }, sent);
     });
   }
@@ -179,6 +197,12 @@ export class DetachedAttempts {
       // Not confirmed in time, the stop is reported as unconfirmed.
       logWarning("attempt_not_stopped", error, { resource_id: live.resource.id });
     }
+  }
+
+  /** What carries a dispatch out; null for one that was never sent. */
+  carrier(live: LiveRun, step: number, epoch: number): Carrier | null {
+    const row = this.#table.get(refOf(live, step, epoch));
+    return row && { executor: row.task_type, runner_id: row.runner_id };
   }
 
   /** What a dispatch waits for that has not started; null when nobody knows. */
@@ -278,6 +302,7 @@ export class DetachedAttempts {
     const { live } = ticket;
     let output = this.#table.get(ref)?.output ?? 0;
     for (const report of reports) {
+      if ("runner_id" in report) this.#table.hadBy(ref, report.runner_id);
       switch (report.type) {
         case "started":
           this.#host.drive(live, { type: "attempt_started", step, epoch }, now);

@@ -12,12 +12,14 @@ export interface Sent {
   readonly shares: string | null;
 }
 
-export interface DetachedRow extends Omit<Sent, "shares"> {
+export interface DetachedRow extends Sent {
   readonly epoch: number;
   /** Name of the backend that claimed it; null before that. */
   readonly claimed_by: string | null;
   /** Entries of output that were taken. */
   readonly output: number;
+  /** The runner that carries it out; null before that is known, and where there are none. */
+  readonly runner_id: string | null;
 }
 
 type Row = Record<string, SqlStorageValue> & {
@@ -25,8 +27,10 @@ type Row = Record<string, SqlStorageValue> & {
   readonly task_type: DetachedType;
   readonly patient: number;
   readonly is_cached: number;
+  readonly shares: string | null;
   readonly claimed_by: string | null;
   readonly output: number;
+  readonly runner_id: string | null;
 };
 
 export class DetachedTable {
@@ -40,8 +44,8 @@ export class DetachedTable {
   get(ref: DetachedRef): DetachedRow | null {
     const [row] = this.#sql
       .exec<Row>(
-        `SELECT epoch, task_type, patient, is_cached, claimed_by, output FROM detached
-         WHERE resource_id = ? AND run = ? AND step = ?`,
+        `SELECT epoch, task_type, patient, is_cached, shares, claimed_by, output, runner_id
+         FROM detached WHERE resource_id = ? AND run = ? AND step = ?`,
         ref.resource_id,
         ref.run,
         ref.step,
@@ -75,6 +79,10 @@ export class DetachedTable {
     this.#update("output", output, ref);
   }
 
+  hadBy(ref: DetachedRef, runnerId: string): void {
+    this.#update("runner_id", runnerId, ref);
+  }
+
   /** What steps of a run share. */
   shared(resourceId: string, run: number): string[] {
     return this.#sql
@@ -93,7 +101,11 @@ export class DetachedTable {
     this.#sql.exec("DELETE FROM detached WHERE resource_id = ? AND run = ?", resourceId, run);
   }
 
-  #update(column: "claimed_by" | "output", value: string | number, ref: DetachedRef): void {
+  #update(
+    column: "claimed_by" | "output" | "runner_id",
+    value: string | number,
+    ref: DetachedRef,
+  ): void {
     this.#sql.exec(
       `UPDATE detached SET ${column} = ? WHERE resource_id = ? AND run = ? AND step = ? AND epoch = ?`,
       value,

@@ -107,6 +107,26 @@ describe("a detached attempt", () => {
     ]);
   });
 
+  it("tells by which executor and runner each try was carried out", async () => {
+    const { id, ref } = await dispatched();
+    await claim(ref);
+    await report(ref, { type: "started", runner_id: "r1" }, { type: "lost" });
+    await stepIs(id, "far", "queued");
+    const again = refOf(id, 2);
+    await expect.poll(() => claim(again)).toMatchObject({ status: "wanted" });
+    // Its start was not heard of.
+    await report(again, { ...done, runner_id: "r2" });
+    await until(id, "completed", 1);
+    const [first, second] = [
+      { epoch: 1, executor: "dagger", runner_id: "r1" },
+      { epoch: 2, executor: "dagger", runner_id: "r2" },
+    ];
+    expect(await eventsOfType(id, "attempt.started")).toMatchObject([first, second]);
+    expect(await eventsOfType(id, "attempt.lost")).toMatchObject([first]);
+    expect(await eventsOfType(id, "attempt.finished")).toMatchObject([second]);
+    expect(await stubOf(id).attempts(id, 1)).toMatchObject([first, second]);
+  });
+
   it("tells what it used also after its stop was given up, once", async () => {
     const { id, ref } = await dispatched();
     await claim(ref);
@@ -216,6 +236,27 @@ describe("a detached attempt", () => {
     expect(await eventsOfType(id, "attempt.finished")).toMatchObject([
       { code: "dispatch_undeliverable", message: "No way through." },
     ]);
+  });
+
+  it("is dispatched anew, as it was, when its backend serves its type no more", async () => {
+    const { id, ref } = await dispatched();
+    expect(await claim(ref)).toMatchObject({ status: "wanted" });
+    const giveBack = (given: DetachedRef, by = "here") =>
+      owner(given).attemptReturned(given, "dagger", by);
+    await giveBack(ref, "elsewhere");
+    expect(await claim(ref)).toMatchObject({ status: "wanted" });
+    await giveBack(ref);
+    await giveBack(ref);
+    expect(await report(ref, { type: "started" })).toEqual({ status: "fenced", epoch: 2 });
+    const moved = refOf(id, 2);
+    expect(await claim(moved, "elsewhere")).toMatchObject({
+      request: { ref: { attempt: 1, epoch: 2 }, work: { task_type: "dagger" } },
+    });
+    await report(moved, { type: "started" });
+    await giveBack(moved, "elsewhere");
+    await report(moved, done);
+    await until(id, "completed", 1);
+    expect(await eventsOfType(id, "attempt.started")).toMatchObject([{ attempt: 1, epoch: 2 }]);
   });
 
   it("goes over to the next of its executors while none of the first is connected", async () => {

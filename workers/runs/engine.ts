@@ -3,17 +3,18 @@
  * decision is stored in one transaction, and effects follow the commit. An error inside a commit
  * resets the object, which then starts again from what is stored.
  */
+import type { Carrier } from "../executors/detached.ts";
 import { Attempts, type Ticket } from "./attempts.ts";
 import { DetachedAttempts } from "./detached-attempts.ts";
 import { Dispatcher } from "./dispatcher.ts";
 import type { NewEvent } from "./event-log.ts";
-import { describeEvent } from "./events.ts";
+import { describeEvent, endOf } from "./events.ts";
 import type { Feed } from "./feed.ts";
 import { LateUsage } from "./late-usage.ts";
 import { LiveRuns } from "./live-runs.ts";
 import { createRun, isTerminal, nextDeadline, reduce } from "./machine.ts";
 import { type Planned, Plans } from "./plans.ts";
-import type { EnginePorts, ResourceKind } from "./ports.ts";
+import type { AttemptCounter, EnginePorts, ResourceKind } from "./ports.ts";
 import type { Change } from "./projector.ts";
 import { suspectsQuarantine } from "./quarantine.ts";
 import type { Rerun } from "./rerun.ts";
@@ -24,11 +25,13 @@ import { RunAttempts } from "./run-attempts.ts";
 import { RunChildren } from "./run-children.ts";
 import type { RunHost } from "./run-host.ts";
 import { Slots } from "./slots.ts";
+import { planOf } from "./state.ts";
 import type { RunStore } from "./store.ts";
 import type { LiveRun, ParentRef, Resource, RunHead, Trigger } from "./store-types.ts";
-import type { Effect, RunEvent, StoredResult } from "./types.ts";
+import type { Effect, MachineEvent, RunEvent, StoredResult } from "./types.ts";
 import { UnitOfWork } from "./unit-of-work.ts";
 
+const IN_PROCESS: Carrier = { executor: "local", runner_id: null };
 /** An alarm that is late by this much will not come. */
 const MISSED_ALARM_MS = 1_000;
 
@@ -60,6 +63,7 @@ export class Engine implements RunHost {
   readonly #store: RunStore;
   readonly #feed: Feed;
   readonly #kinds: EnginePorts["kinds"];
+  readonly #counter: AttemptCounter;
   readonly #plans: Plans;
   readonly #answers: RunAnswers;
   readonly #dispatcher: Dispatcher;
@@ -86,6 +90,7 @@ export class Engine implements RunHost {
     this.#unit = this.#newUnit();
     this.#feed = feed;
     this.#kinds = ports.kinds;
+    this.#counter = ports.counter(env);
     this.#committed = committed;
     this.results = new Results(env.BLOBS, store);
     this.#answers = new RunAnswers(this, this.results);
@@ -340,11 +345,24 @@ export class Engine implements RunHost {
     void this.#context.storage.setAlarm(at);
   }
 
+  #describe(live: LiveRun, event: MachineEvent, now: number): NewEvent {
+    const carrier = "attempt" in event ? this.#carrierOf(live, event) : null;
+    const state = endOf(event);
+    if (carrier !== null && state !== null) this.#counter.count(carrier.executor, state);
+    return describeEvent(live, event, now, carrier);
+  }
+
+  #carrierOf(live: LiveRun, { step, epoch }: { step: number; epoch?: number }): Carrier | null {
+    if (epoch === undefined) return null;
+    if (planOf(live.plan, live.state, step).attached) return IN_PROCESS;
+    return this.detached.carrier(live, step, epoch);
+  }
+
   /** Turns an effect into rows and deferred actions; answers the event that follows from it at once. */
   #prepare(live: LiveRun, effect: Effect, now: number): RunEvent | null {
     switch (effect.type) {
       case "emit":
-        this.append(live.resource, live.run, describeEvent(live, effect.event, now));
+        this.append(live.resource, live.run, this.#describe(live, effect.event, now));
         return null;
       case "kill":
         return this.#prepareKill(live, effect);

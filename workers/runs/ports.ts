@@ -159,10 +159,21 @@ export interface DetachedPorts {
   backend(name: string): AttemptBackend;
 }
 
+export const ENDED_STATES = ["completed", "failed", "cancelled", "lost"] as const;
+/** What a dispatch came to; one that was lost is dispatched again. */
+export type EndedState = (typeof ENDED_STATES)[number];
+
+/** Takes what figures are made of. */
+export interface AttemptCounter {
+  count(executor: TaskType, state: EndedState): void;
+}
+
 export interface EnginePorts {
   readonly kinds: Readonly<Record<string, ResourceKind>>;
   /** How many slotted runs may be under way at once in the deployment. */
   slots(env: Env): number;
   executors(env: Env, context: DurableObjectState): Partial<Record<TaskType, Executor>>;
   detached(env: Env): DetachedPorts;
+  /** Of one object of the engine. */
+  counter(env: Env): AttemptCounter;
 }

@@ -1,5 +1,5 @@
 /** The coordinator's own SQLite tables, and how those of earlier versions become them. */
-export const SCHEMA_VERSION = 5;
+export const SCHEMA_VERSION = 7;
 
 export const SCHEMA = `
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -51,7 +51,7 @@ CREATE TABLE detached (
   resource_id TEXT NOT NULL, run INTEGER NOT NULL, step INTEGER NOT NULL, epoch INTEGER NOT NULL,
   task_type TEXT NOT NULL, patient INTEGER NOT NULL, is_cached INTEGER NOT NULL, shares TEXT,
   claimed_by TEXT,
-  output INTEGER NOT NULL,
+  output INTEGER NOT NULL, runner_id TEXT,
   PRIMARY KEY (resource_id, run, step)
 ) WITHOUT ROWID;
 `;
@@ -98,5 +98,8 @@ ALTER TABLE detached ADD COLUMN is_cached INTEGER NOT NULL DEFAULT 1;
 `,
   `
 ALTER TABLE detached ADD COLUMN shares TEXT;
+`,
+  `
+ALTER TABLE detached ADD COLUMN runner_id TEXT;
 `,
 ];

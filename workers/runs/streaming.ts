@@ -19,10 +19,6 @@ export interface EventSource {
   follow(signal: AbortSignal): AsyncGenerator<EventRow>;
 }
 
-export function wantsEvents(c: AppContext): boolean {
-  return (c.req.header("accept") ?? "").includes("text/event-stream");
-}
-
 export function wantsSocket(c: AppContext): boolean {
   return c.req.header("upgrade")?.toLowerCase() === "websocket";
 }

@@ -1,6 +1,6 @@
 /** What callers see of a run: summaries, attempts, tails of output, and why it is where it is. */
 import { type Usage, usageSchema } from "../executors/detached.ts";
-import type { Json } from "../executors/port.ts";
+import { type Json, TASK_TYPES, type TaskType } from "../executors/port.ts";
 import { readData } from "./events.ts";
 import { readTail } from "./logs.ts";
 import type { RunRecord } from "./record.ts";
@@ -145,6 +145,10 @@ export interface AttemptView {
   readonly completed_at: number | null;
   readonly exit_code: number | null;
   readonly error: { readonly code: string; readonly message: string } | null;
+  /** Null where nothing ran: a cached result, or a pipeline of its own. */
+  readonly executor: TaskType | null;
+  /** The runner that carried it out; null where none did. */
+  readonly runner_id: string | null;
   /** Null of one that used nothing that somebody pays for, or has not ended. */
   readonly usage: Usage | null;
 }
@@ -174,14 +178,27 @@ export function attempts(run: number, record: RunRecord): AttemptView[] {
         exit_code: null,
         error: null,
         usage: null,
+        ...carrierIn(data),
       });
     } else if (known) {
       const usage = usageSchema.safeParse(data.usage).data ?? null;
       if (event.type === "attempt.spent") views.set(key, { ...known, usage });
-      else views.set(key, { ...known, completed_at: event.at, ...ending(event.type, data), usage });
+      else {
+        const ended = { ...known, completed_at: event.at, ...ending(event.type, data), usage };
+        views.set(key, { ...ended, ...carrierIn(data) });
+      }
     }
   }
   return [...views.values()];
+}
+
+/** Of events of earlier versions nothing is known. */
+function carrierIn(
+  data: Readonly<Record<string, Json>>,
+): Pick<AttemptView, "executor" | "runner_id"> {
+  const executor = TASK_TYPES.find((type) => type === data.executor);
+  if (executor === undefined || data.cached_from) return { executor: null, runner_id: null };
+  return { executor, runner_id: typeof data.runner_id === "string" ? data.runner_id : null };
 }
 
 function ending(

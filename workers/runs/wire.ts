@@ -1,6 +1,7 @@
 /** Wire shapes of what every resource with runs shows. */
 import { z } from "@hono/zod-openapi";
 import { usageSchema } from "../executors/detached.ts";
+import { TASK_TYPES } from "../executors/port.ts";
 import { timestamp, timestampOrNull, timestampSchema } from "../http/schemas.ts";
 import type { ArtifactSummary } from "./store-types.ts";
 import type { AttemptView } from "./views.ts";
@@ -56,6 +57,12 @@ export const attemptSchema = z
     exit_code: z.int().nullable(),
     error: z.string().nullable(),
     error_code: z.string().nullable(),
+    executor: z.enum(TASK_TYPES).nullable().openapi({
+      description: "What carried it out; null of a result from a cache, and of a sub-pipeline.",
+    }),
+    runner_id: z.string().nullable().openapi({
+      description: "The companion runner that carried it out; null where none did.",
+    }),
     usage: usageSchema.nullable().openapi({
       description:
         "What sandboxes of the attempt cost until its end was told, of a shared one its part. After a stop that E2B did not confirm it comes once the sandbox is dead.",
@@ -77,6 +84,8 @@ export function toAttempt(view: AttemptView): z.output<typeof attemptSchema> {
     exit_code: view.exit_code,
     error: view.error?.message ?? null,
     error_code: view.error?.code ?? null,
+    executor: view.executor,
+    runner_id: view.runner_id,
     usage: view.usage,
   };
 }

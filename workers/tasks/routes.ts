@@ -16,6 +16,7 @@ import { readPage, toPage } from "../http/page.ts";
 import { preferenceHeaders, preferHeader, readPreference } from "../http/prefer.ts";
 import { idSchema } from "../http/schemas.ts";
 import { toSlice } from "../http/slice.ts";
+import { wantsEvents } from "../http/sse.ts";
 import {
   isWanted,
   refuseForSteps,
@@ -23,7 +24,7 @@ import {
   toStepTasks,
 } from "../pipelines/step-tasks.ts";
 import type { Snapshot } from "../runs/store-types.ts";
-import { download, wantsEvents } from "../runs/streaming.ts";
+import { download } from "../runs/streaming.ts";
 import {
   artifactListSchema,
   attemptListSchema,

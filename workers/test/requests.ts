@@ -115,6 +115,7 @@ export const RECIPES: Readonly<Record<string, Recipe>> = {
   listImports: { query: { path: "src/a.txt", direction: "both" } },
   getMap: { query: { max_tokens: "500", mention: "hello" } },
   diffSnapshots: { query: { patch: "true" } },
+  searchCodebases: { query: { q: "hello repo:shop", codebases: "5" } },
   searchCodebase: { query: { q: "hello lang:typescript" } },
   createKey: { body: { name: "reader", scopes: ["tasks:read"], expires_in_seconds: 3600 } },
   listKeys: { query: { limit: "5" } },

@@ -65,8 +65,11 @@ export class Link {
     this.send(this.#events.heartbeat());
   }
 
-  async flush(): Promise<void> {
-    await this.#connection?.flush();
+  /** Tells the service that this process ends, after all that was sent. */
+  async leave(): Promise<void> {
+    this.beat();
+    this.#isWelcome = false;
+    await this.#connection?.end();
   }
 
   /** Ends `run`. */

@@ -7,7 +7,7 @@
  * not enforced it for twenty years. Only a sandbox holds what sets out to lose both.
  */
 import { createHash } from "node:crypto";
-import { readdirSync, readFileSync } from "node:fs";
+import { closeSync, openSync, readdirSync, readFileSync, readSync } from "node:fs";
 import { setTimeout as delay } from "node:timers/promises";
 import { isGroupAlive, signal } from "../../../scripts/lib/processes.ts";
 
@@ -36,23 +36,54 @@ function read(path: string): Buffer | null {
   }
 }
 
+/** More than the kernel writes into `stat`. Every process is looked at, so that one buffer serves all. */
+const statBuffer = Buffer.alloc(4096);
+
+function readStat(pid: number): string | null {
+  let file: number;
+  try {
+    file = openSync(`/proc/${pid}/stat`, "r");
+  } catch {
+    return null;
+  }
+  try {
+    return statBuffer.latin1Slice(0, readSync(file, statBuffer));
+  } catch {
+    return null;
+  } finally {
+    closeSync(file);
+  }
+}
+
 interface Living {
   readonly pid: number;
   readonly parent: number;
   readonly group: number;
-  /** Together with the pid it names one process for good. */
-  readonly startTime: string;
+  /** In ticks since the machine started; together with the pid it names one process for good. */
+  readonly startTime: number;
+  readonly hasEnded: boolean;
+}
+
+/** What the system knows of a process, which may have ended; null when nothing. */
+function known(pid: number): Living | null {
+  const stat = readStat(pid);
+  if (stat === null) return null;
+  // The command, in parentheses, may hold spaces; the state follows it.
+  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+  const [state, parent, group] = fields;
+  return {
+    pid,
+    parent: Number(parent),
+    group: Number(group),
+    startTime: Number(fields[19]),
+    hasEnded: state === "Z" || state === "X",
+  };
 }
 
 /** Null for a process that has ended. */
 function living(pid: number): Living | null {
-  const stat = read(`/proc/${pid}/stat`)?.toString("latin1");
-  if (stat === undefined) return null;
-  // The command, in parentheses, may hold spaces; the state follows it.
-  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-  const [state, parent, group] = fields;
-  if (state === "Z" || state === "X") return null;
-  return { pid, parent: Number(parent), group: Number(group), startTime: fields[19] ?? "" };
+  const found = known(pid);
+  return found?.hasEnded === false ? found : null;
 }
 
 /** Every living process but this one; empty where there is no /proc. */
@@ -97,14 +128,17 @@ export class ProcessTree {
   readonly #leader: number;
   readonly #isMarked: (process: Living) => boolean;
   readonly #isWrapped: boolean;
+  /** What began before the leader is none of its attempt's, and need not be looked at closely. */
+  readonly #since: number;
   /** Start times by pid of what was once found: it may lose what it was found by. */
-  readonly #found = new Map<number, string>();
+  readonly #found = new Map<number, number>();
 
   /** `isWrapped`: the leader is a sandbox that would end at once, and the code with it. */
   constructor(leader: number, mark: string, isWrapped: boolean) {
     this.#leader = leader;
     this.#isMarked = isMarkedBy(mark);
     this.#isWrapped = isWrapped;
+    this.#since = known(leader)?.startTime ?? 0;
   }
 
   /** Asks the code to end. */
@@ -138,7 +172,8 @@ export class ProcessTree {
       const members = this.#members();
       trySignal(-this.#leader, "SIGKILL");
       for (const { pid } of members) trySignal(pid, "SIGKILL");
-      if (this.isGone()) return true;
+      // The kernel ends a sandbox's processes before its leader: where none was found none can appear.
+      if ((this.#isWrapped && members.length === 0) || this.isGone()) return true;
       if (performance.now() > giveUpAt) return false;
       await delay(ROUND_MS);
     }
@@ -150,7 +185,7 @@ export class ProcessTree {
     const isKnown = (each: Living) =>
       each.group === this.#leader ||
       this.#found.get(each.pid) === each.startTime ||
-      this.#isMarked(each);
+      (each.startTime >= this.#since && this.#isMarked(each));
     const members = new Set(all.filter(isKnown));
     // A set is gone through with what is added to it meanwhile.
     for (const { pid } of members) {

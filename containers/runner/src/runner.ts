@@ -117,7 +117,7 @@ export class Runner {
     }
     const { promise: late, resolve } = Promise.withResolvers<void>();
     const timer = setTimeout(resolve, FAREWELL_MS);
-    await Promise.race([this.#link.flush(), late]);
+    await Promise.race([this.#link.leave(), late]);
     clearTimeout(timer);
     this.#link.stop();
   }

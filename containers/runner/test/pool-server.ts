@@ -9,6 +9,7 @@ import { type WebSocket, WebSocketServer } from "ws";
 import type { OutputEntry } from "../../../workers/executors/detached.ts";
 import type { Outcome } from "../../../workers/executors/port.ts";
 import {
+  CLOSE_ENDED,
   exchangeRequestSchema,
   type FromRunner,
   fromRunnerSchema,
@@ -68,6 +69,8 @@ export class PoolServer {
   connections = 0;
   upgrades = 0;
   exchanges = 0;
+  /** How often a runner said that its process ends. */
+  endings = 0;
   #peer: Peer | null = null;
   #publicKey: string | null = null;
   #isTokenUsed = false;
@@ -167,6 +170,9 @@ export class PoolServer {
       cut: () => socket.terminate(),
     };
     socket.on("error", () => undefined);
+    socket.on("close", (code) => {
+      if (code === CLOSE_ENDED) this.endings += 1;
+    });
     socket.on("message", (data) => this.#take(JSON.parse(data.toString()), peer));
   }
 
@@ -214,7 +220,8 @@ export class PoolServer {
 
   async #exchange(value: unknown): Promise<ToRunner[]> {
     this.exchanges += 1;
-    const { session: id, frames, wait_ms } = exchangeRequestSchema.parse(value);
+    const { session: id, frames, wait_ms, ends } = exchangeRequestSchema.parse(value);
+    if (ends === true) this.endings += 1;
     if (this.#session?.id !== id) this.#session = { id, queue: [], wake: null };
     const session = this.#session;
     const peer: Peer = {

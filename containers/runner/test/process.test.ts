@@ -141,6 +141,19 @@ describe("the process", { concurrent: true }, () => {
     expect(fixture.outcomeOf("a")).toMatchObject({ status: "completed" });
   });
 
+  test.for(["websocket", "poll"])(
+    "that is idle says by %s that it ends",
+    async (transport, { fixture }) => {
+      const { pool } = fixture;
+      const runner = await fixture.connect("--transport", transport);
+      await runner.said("connected to");
+      runner.child.kill("SIGTERM");
+      expect(await runner.ended()).toBe(0);
+      expect(pool.last("heartbeat")).toMatchObject({ draining: true, running: [] });
+      expect(pool.endings).toBe(1);
+    },
+  );
+
   test("gives up what does not end in time: it has it no more, and says nothing of its end", async ({
     fixture,
   }) => {

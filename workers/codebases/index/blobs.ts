@@ -1,13 +1,22 @@
 /** Blobs and their contents, with the trigrams that narrow a search of them. */
 import { z } from "zod";
 import type { TextEncodingName } from "../intake/text-content.ts";
+import type { Candidates } from "../query/candidates.ts";
+import { expressionOf, holds } from "../query/formula.ts";
+import { utf8Bytes } from "../query/text-position.ts";
 import { Parts } from "./parts.ts";
 import { PARTS } from "./schema.ts";
 import type { TakenBlob } from "./types.ts";
 
-/** A row of the trigram index has so many characters at most, and begins with the last of the row before. */
-const CHUNK_CHARS = 512 * 1024;
+/**
+ * A row of the trigram index has so many characters at most, and begins with the last of the row
+ * before. The product takes values of 2 MB, and a character has up to three bytes.
+ */
+const CHUNK_BYTES = 1_900_000;
+const CHUNK_CHARS = 600_000;
 const OVERLAP_CHARS = 256;
+/** Characters of texts that are kept for the next file with the same content, and the next search. */
+const RECENT_CHARS = 8_000_000;
 /** Of one statement's parameter. */
 const IDS_PER_QUERY = 5_000;
 
@@ -53,9 +62,14 @@ function decoderOf(encoding: TextEncodingName): TextDecoder {
   return decoder;
 }
 
+/** What candidates are found by. */
+export type Match = Pick<Candidates & { kind: "match" }, "expression" | "formula" | "trigrams">;
+
 export class BlobStore {
   readonly #sql: SqlStorage;
   readonly #contents: Parts;
+  readonly #recent = new Map<number, string>();
+  #recentChars = 0;
 
   constructor(sql: SqlStorage) {
     this.#sql = sql;
@@ -132,19 +146,50 @@ export class BlobStore {
   }
 
   /** Null when it is not held. */
-  content(id: number): Uint8Array | null {
-    return this.#contents.get(id);
+  content({ id, size }: Pick<Blob, "id" | "size">): Uint8Array | null {
+    return this.#contents.get(id, size);
   }
 
   /** Null for what is binary or not held. */
-  text({ id, encoding }: Pick<Blob, "id" | "encoding">): string | null {
+  text({ id, encoding, size }: Pick<Blob, "id" | "encoding" | "size">): string | null {
     if (encoding === null) return null;
-    const content = this.#contents.get(id);
-    return content === null ? null : decoderOf(encoding).decode(content);
+    const known = this.#recent.get(id);
+    if (known !== undefined) return known;
+    const content = this.#contents.get(id, size);
+    if (content === null) return null;
+    const text = decoderOf(encoding).decode(content);
+    this.#remember(id, text);
+    return text;
   }
 
-  /** Ids of blobs that may hold what an expression of trigrams asks for. */
-  matching(expression: string): Set<number> {
+  #remember(id: number, text: string): void {
+    this.#recent.set(id, text);
+    this.#recentChars += text.length;
+    for (const [oldest, { length }] of this.#recent) {
+      if (this.#recentChars <= RECENT_CHARS) return;
+      this.#recent.delete(oldest);
+      this.#recentChars -= length;
+    }
+  }
+
+  /**
+   * Ids of blobs that may hold what a formula of trigrams asks for. Of those in several rows, of
+   * which one may hold what another lacks, `chunked` are looked at by each trigram.
+   */
+  matching({ expression, formula, trigrams }: Match, chunked: ReadonlySet<number>): Set<number> {
+    const found = this.#rows(expression);
+    if (chunked.size === 0) return found;
+    const held = new Map([...chunked].map((id) => [id, new Set<string>()]));
+    for (const trigram of trigrams) {
+      for (const id of this.#rows(expressionOf({ kind: "trigram", trigram }))) {
+        held.get(id)?.add(trigram);
+      }
+    }
+    for (const [id, own] of held) if (holds(formula, own)) found.add(id);
+    return found;
+  }
+
+  #rows(expression: string): Set<number> {
     const found = new Set<number>();
     for (const [row] of this.#sql
       .exec("SELECT rowid FROM tri WHERE tri MATCH ?", expression)
@@ -155,6 +200,8 @@ export class BlobStore {
   }
 
   remove({ id, chunks }: Pick<Blob, "id" | "chunks">): void {
+    this.#recentChars -= this.#recent.get(id)?.length ?? 0;
+    this.#recent.delete(id);
     for (let chunk = 0; chunk < chunks; chunk += 1) {
       this.#sql.exec("DELETE FROM tri WHERE rowid = ?", id * PARTS + chunk);
     }
@@ -176,7 +223,7 @@ export class BlobStore {
 }
 
 function chunksOf(text: string): string[] {
-  if (text.length <= CHUNK_CHARS) return [text];
+  if (text.length <= CHUNK_BYTES && utf8Bytes(text) <= CHUNK_BYTES) return [text];
   const chunks: string[] = [];
   for (let at = 0; at < text.length; at += CHUNK_CHARS - OVERLAP_CHARS) {
     chunks.push(text.slice(at, at + CHUNK_CHARS));

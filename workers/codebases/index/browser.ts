@@ -127,7 +127,7 @@ export class Browser {
       snapshot: found.row.number,
       entry: entryOf(file),
       sha256: blob?.sha256 ?? "",
-      content: blob === null ? null : this.#deps.blobs.content(blob.id),
+      content: blob === null ? null : this.#deps.blobs.content(blob),
     };
   }
 

@@ -45,7 +45,7 @@ export function evaluate(candidates: Candidates, deps: CandidateDeps): Mask {
     }
     case "match":
       return candidates.index === "content"
-        ? contentMask(candidates.expression, deps)
+        ? blobMask(deps.blobs.matching(candidates, listing.chunked), listing)
         : blobMask(deps.symbols.matching(candidates.expression), listing);
     case "path_text":
       return maskOf(listing, ({ path }) => candidates.check.path.test(new SearchText(path)));
@@ -56,15 +56,6 @@ export function evaluate(candidates: Candidates, deps: CandidateDeps): Mask {
       return mask;
     }
   }
-}
-
-/** What lies in several rows of the index may have its trigrams in different ones: it is read. */
-function contentMask(expression: string, { listing, blobs }: CandidateDeps): Mask {
-  const mask = blobMask(blobs.matching(expression), listing);
-  for (const [index, { blob }] of listing.files.entries()) {
-    if (blob !== null && blob.chunks > 1) mask[index] = 1;
-  }
-  return mask;
 }
 
 function exactMask(source: ExactIndex, { listing, codebase, facts }: CandidateDeps): Mask {

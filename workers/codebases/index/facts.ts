@@ -7,7 +7,7 @@ import type { QueryProblem } from "../query/problem.ts";
 import { type DiffLeaf, type FactLeaf, isFact, leavesOf } from "../query/query.ts";
 import { compilePattern } from "../query/regex.ts";
 import { SearchText } from "../query/search-text.ts";
-import { planTrigrams } from "../query/trigrams.ts";
+import { toTrigramPlan, trigramFormula } from "../query/trigrams.ts";
 import type { BlobStore } from "./blobs.ts";
 import { blobMask, type FactsOf, type Mask, maskOf } from "./candidates.ts";
 import type { Listing } from "./listing.ts";
@@ -115,11 +115,13 @@ export function nearScores(plan: QueryPlan, symbols: SymbolStore): ReadonlyMap<n
 
 /** Blobs whose text may hold the name of a module. */
 function* naming(name: string, listing: Listing, { blobs }: FactDeps): Generator<number> {
-  const plan = planTrigrams({ kind: "literal", text: name });
-  const found = plan.kind === "match" ? blobs.matching(plan.expression) : null;
+  const { formula } = trigramFormula({ kind: "literal", text: name });
+  const plan = toTrigramPlan(formula, "");
+  const found =
+    plan.kind === "match" ? blobs.matching({ ...plan, formula }, listing.chunked) : null;
   for (const { blob } of listing.files) {
     if (blob === null || blob.encoding === null) continue;
-    if (found === null || found.has(blob.id) || blob.chunks > 1) yield blob.id;
+    if (found === null || found.has(blob.id)) yield blob.id;
   }
 }
 

@@ -120,6 +120,8 @@ export function grammarFor(file: ListedFile): LanguageId | null {
 /** All files of one snapshot, in git's order of paths. */
 export class Listing {
   readonly files: readonly ListedFile[];
+  /** Blobs in several rows of the text index. */
+  readonly chunked = new Set<number>();
   readonly #byPath = new Map<string, number>();
   readonly #byBlob = new Map<number, number[]>();
 
@@ -128,6 +130,7 @@ export class Listing {
     for (const [index, { path, blob }] of files.entries()) {
       this.#byPath.set(path, index);
       if (blob === null) continue;
+      if (blob.chunks > 1) this.chunked.add(blob.id);
       const known = this.#byBlob.get(blob.id);
       if (known === undefined) this.#byBlob.set(blob.id, [index]);
       else known.push(index);

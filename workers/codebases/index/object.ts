@@ -124,6 +124,11 @@ export abstract class CodebaseIndexBase extends DurableObject<Env> {
     return this.#intake.wanted(number, oids);
   }
 
+  /** Says that its archive is still being fetched. */
+  touch(number: number): void {
+    this.#snapshots.touch(number, Date.now());
+  }
+
   read(number: number): { readonly status: "reading"; readonly reading: number } | Refusal {
     return this.#intake.read(number, Date.now());
   }
@@ -255,6 +260,7 @@ export abstract class CodebaseIndexBase extends DurableObject<Env> {
       parsed.filter(([blob]) => known.has(blob)),
     );
     this.#understanding.sources.forget();
+    this.#upkeep.parsed(now);
     const isDone = this.#symbols.due(now, 1).length === 0;
     if (isDone) {
       this.#events.add("symbols.ready", null, {}, now);

@@ -44,7 +44,7 @@ interface SearchPage {
 const ELSEWHERE: Readonly<Partial<Record<ResultType, string>>> = {
   commit: "Commits are not indexed. List the snapshots, or compare two with GET …/diff.",
   diff: "Compare two snapshots with GET …/diff, or filter by diff:base..head.",
-  repo: "List codebases with GET /api/v1/codebases, or search them all with POST /api/v1/search.",
+  repo: "List codebases with GET /api/v1/codebases, or search them all with GET /api/v1/search.",
 };
 
 export class Searcher {

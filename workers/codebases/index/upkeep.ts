@@ -4,8 +4,8 @@ import type { EventLog } from "./events.ts";
 import type { Intake } from "./intake.ts";
 import { type IndexJob, parseJobs } from "./jobs.ts";
 
-/** A job that was not heard of for so long is sent again. */
-export const SILENCE_MS = 60_000;
+/** A job that was not heard of for so long is sent again; those that work say so more often. */
+export const SILENCE_MS = 10_000;
 const MAX_TRIES = 5;
 /** A push whose blobs do not come is given up. */
 const ABANDONED_MS = 24 * 3_600_000;
@@ -28,6 +28,8 @@ export class Upkeep {
   #merges = true;
   /** Lists may not know of the newest snapshot. */
   #projects = true;
+  /** When a parser was heard of last: until it falls silent, what was sent waits for its turn. */
+  #parsedAt = Date.now();
 
   constructor(deps: UpkeepDeps) {
     this.#deps = deps;
@@ -41,6 +43,10 @@ export class Upkeep {
   /** A snapshot is gone: there may be contents that no other has. */
   removed(): void {
     this.#collects = true;
+  }
+
+  parsed(now: number): void {
+    this.#parsedAt = now;
   }
 
   /** What lists show has changed. */
@@ -58,7 +64,8 @@ export class Upkeep {
         .map((row) => (row.tries === 0 ? now : row.touched_at + SILENCE_MS)),
     ];
     if (symbols.due(now, 1).length > 0) {
-      times.push(symbols.due(now - SILENCE_MS, 1).length > 0 ? now : now + SILENCE_MS);
+      const isUnsent = symbols.due(0, 1).length > 0;
+      times.push(isUnsent ? now : Math.max(now, this.#parsedAt + SILENCE_MS));
     }
     if (this.#collects || this.#merges || this.#projects) times.push(now);
     return times.length === 0 ? null : Math.max(now, Math.min(...times));
@@ -104,7 +111,8 @@ export class Upkeep {
 
   #parseJobs(now: number): IndexJob[] {
     const { symbols, codebaseId } = this.#deps;
-    const due = symbols.due(now - SILENCE_MS, BLOBS_PER_TURN);
+    const isSilent = now - this.#parsedAt >= SILENCE_MS;
+    const due = symbols.due(isSilent ? now - SILENCE_MS : 0, BLOBS_PER_TURN);
     const hopeless = due.filter(({ tries }) => tries >= MAX_TRIES);
     for (const { blob, language } of hopeless) symbols.giveUp(blob, language);
     const waiting = due.filter(({ tries }) => tries < MAX_TRIES);

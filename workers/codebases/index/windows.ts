@@ -21,9 +21,9 @@ import type { FileResult, MatchDocument, SearchRequest } from "./search-types.ts
 import type { SymbolStore } from "./symbols.ts";
 
 /** A window ends after so many characters, steps of expressions, or files that match. */
-const WINDOW_CHARS = 6 * 1024 * 1024;
+const WINDOW_CHARS = 4 * 1024 * 1024;
 const WINDOW_STEPS = 60_000_000;
-const WINDOW_MATCHES = 300;
+const WINDOW_MATCHES = 60;
 /** More steps than this in one file could hold the object for seconds: the file is skipped, and said so. */
 const MAX_FILE_STEPS = 1_500_000_000;
 
@@ -50,16 +50,22 @@ export interface WindowDeps {
   readonly request: Pick<SearchRequest, "codebase" | "max_matches" | "context_lines" | "explain">;
 }
 
+const NO_SYMBOLS: readonly FileSymbol[] = [];
+
 export class Windows {
   readonly #deps: WindowDeps;
   readonly #checks: readonly Check[];
   readonly #steps: number;
   readonly #readsText: boolean;
+  /** Whether a file matches, or what of it, depends on its symbols; else they only rank it. */
+  readonly #asksSymbols: boolean;
 
   constructor(deps: WindowDeps) {
     this.#deps = deps;
     this.#checks = [...leafChecks(deps.plan.check)];
     this.#readsText = this.#checks.some(({ kind }) => kind === "text" || kind === "symbol");
+    this.#asksSymbols =
+      deps.plan.resultType === "symbol" || this.#checks.some(({ kind }) => kind === "symbol");
     this.#steps = this.#checks.reduce(
       (sum, check) => sum + (check.kind === "text" ? check.matcher.instructions : 0),
       0,
@@ -87,9 +93,10 @@ export class Windows {
       const text = this.#textOf(file);
       chars += text.length;
       bytes += this.#readsText && isSearched(file) ? (file.blob?.size ?? 0) : 0;
-      const symbols = this.#symbolsOf(file, text);
-      const verdict = this.#verify(index, file, text, symbols);
+      const known = this.#asksSymbols ? this.#symbolsOf(file, text) : NO_SYMBOLS;
+      const verdict = this.#verify(index, file, text, known);
       if (!verdict.matched) continue;
+      const symbols = this.#asksSymbols ? known : this.#symbolsOf(file, text);
       found.push({ file, verdict, text, score: this.#score(index, file, text, verdict, symbols) });
     }
     const ranked = found.sort((left, right) =>

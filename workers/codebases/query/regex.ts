@@ -1,5 +1,6 @@
 /** Compiles what a user wants to find. Expressions run on RE2 alone, whose time is linear in the text. */
 import { RE2JS } from "re2js";
+import { type LineBound, lineBound } from "./line-bound.ts";
 import type { CaseMode, Pattern } from "./query.ts";
 import { type PatternProblem, regexProblem } from "./regex-problem.ts";
 import { scanRegex } from "./regex-scan.ts";
@@ -64,7 +65,9 @@ export function compilePattern(pattern: Pattern, options: CompileOptions): Compi
         text.length,
       );
     }
-    return { matcher: new Expression(pattern, caseSensitive, compiled), problem: null };
+    const bound = options.multiline === false ? null : lineBound(pattern.source);
+    const lines = bound === null ? null : new Lines(bound);
+    return { matcher: new Expression(pattern, caseSensitive, compiled, lines), problem: null };
   } catch (error) {
     return { matcher: null, problem: regexProblem(pattern.source, error) };
   }
@@ -90,6 +93,10 @@ export function mindsCase(pattern: Pattern, mode: CaseMode): boolean {
 
 function hasCapital(text: string): boolean {
   return text !== text.toLowerCase();
+}
+
+function escaped(text: string): string {
+  return text.replaceAll(/[\^$\\.*+?()[\]{}|/]/g, "\\$&");
 }
 
 function compileRegex(source: string, caseSensitive: boolean, multiline: boolean): RE2JS {
@@ -134,48 +141,44 @@ class ExactText implements Matcher {
 }
 
 /**
- * A literal in any case. Where lower-casing the text keeps offsets and folds as RE2 does, it is a plain search; that
- * is so for ASCII needles (K folds to k both ways), but for s where the text has ſ.
+ * A literal in any case. One of ASCII runs on the engine of JavaScript, which folds it as RE2 does (K and ſ too) and
+ * cannot backtrack over it; what else there is runs on RE2.
  */
 class FoldedText implements Matcher {
   readonly caseSensitive = false;
   readonly instructions: number;
   readonly pattern: Pattern;
-  readonly #needle: string | null;
-  readonly #source: string;
-  #expression: Expression | undefined;
+  readonly #places: RegExp | null;
+  readonly #isThere: RegExp | null;
+  readonly #expression: Expression | null;
 
   constructor(pattern: Pattern & { kind: "literal" }) {
     this.pattern = pattern;
-    this.#source = RE2JS.quote(pattern.text);
     this.instructions = pattern.text.length + 1;
-    this.#needle = isAscii(pattern.text) ? pattern.text.toLowerCase() : null;
+    const isPlain = isAscii(pattern.text) && pattern.text !== "";
+    const source = escaped(pattern.text);
+    this.#isThere = isPlain ? new RegExp(source, "iu") : null;
+    this.#places = isPlain ? new RegExp(source, "giu") : null;
+    this.#expression = isPlain
+      ? null
+      : new Expression(pattern, false, compileRegex(RE2JS.quote(pattern.text), false, false), null);
   }
 
   test(text: SearchText): boolean {
-    const lower = this.#plainText(text);
-    if (lower === null) return this.#slow().test(text);
-    return lower.includes(this.#needle ?? "");
+    return this.#isThere?.test(text.text) ?? this.#expression?.test(text) ?? false;
   }
 
   find(text: SearchText, limit: number): TextRange[] {
-    const lower = this.#plainText(text);
-    if (lower === null) return this.#slow().find(text, limit);
-    return occurrences(lower, this.#needle ?? "", limit);
-  }
-
-  #plainText(text: SearchText): string | null {
-    if (this.#needle === null) return null;
-    return this.#needle.includes("s") && text.hasLongS ? null : text.lower;
-  }
-
-  #slow(): Expression {
-    this.#expression ??= new Expression(
-      this.pattern,
-      false,
-      compileRegex(this.#source, false, false),
-    );
-    return this.#expression;
+    if (this.#places === null) return this.#expression?.find(text, limit) ?? [];
+    const found: TextRange[] = [];
+    // A search that was left in the middle has left its place behind.
+    this.#places.lastIndex = 0;
+    while (found.length < limit) {
+      const match = this.#places.exec(text.text);
+      if (match === null) break;
+      found.push({ start: match.index, end: match.index + match[0].length });
+    }
+    return found;
   }
 }
 
@@ -184,21 +187,42 @@ class Expression implements Matcher {
   readonly caseSensitive: boolean;
   readonly instructions: number;
   readonly #compiled: RE2JS;
+  /** Null when a match may be anywhere. */
+  readonly #lines: Lines | null;
 
-  constructor(pattern: Pattern, caseSensitive: boolean, compiled: RE2JS) {
+  constructor(pattern: Pattern, caseSensitive: boolean, compiled: RE2JS, lines: Lines | null) {
     this.pattern = pattern;
     this.caseSensitive = caseSensitive;
     this.#compiled = compiled;
+    this.#lines = lines;
     this.instructions = compiled.programSize();
   }
 
   test({ text }: SearchText): boolean {
-    return this.#compiled.test(text);
+    if (this.#lines === null || !this.#lines.narrows) return this.#compiled.test(text);
+    for (const { start, end } of this.#lines.of(text)) {
+      if (this.#compiled.test(text.slice(start, end))) return true;
+    }
+    return false;
   }
 
   find({ text }: SearchText, limit: number): TextRange[] {
-    // The test runs on an automaton, which is much faster to say no than the search for places.
-    if (!this.#compiled.test(text)) return [];
+    if (this.#lines === null) return this.#compiled.test(text) ? this.#all(text, limit) : [];
+    if (!this.#lines.narrows && !this.#compiled.test(text)) return [];
+    const found: TextRange[] = [];
+    for (const { start, end } of this.#lines.of(text)) {
+      const line = text.slice(start, end);
+      // The test runs on an automaton, which is much faster to say no than the search for places.
+      if (!this.#compiled.test(line)) continue;
+      for (const range of this.#all(line, limit - found.length)) {
+        found.push({ start: start + range.start, end: start + range.end });
+      }
+      if (found.length >= limit) break;
+    }
+    return found;
+  }
+
+  #all(text: string, limit: number): TextRange[] {
     const matcher = this.#compiled.matcher(text);
     const found: TextRange[] = [];
     let firstEmpty: TextRange | undefined;
@@ -219,3 +243,36 @@ class Expression implements Matcher {
 }
 
 const MAX_EMPTY_MATCHES = 100_000;
+
+/** The lines of a text that an expression can match in. */
+class Lines {
+  readonly #anchor: RegExp | null;
+
+  constructor({ anchors }: LineBound) {
+    const source = anchors?.map(escaped).join("|");
+    this.#anchor = source === undefined ? null : new RegExp(source, "giu");
+  }
+
+  /** Whether it is not simply every line. */
+  get narrows(): boolean {
+    return this.#anchor !== null;
+  }
+
+  *of(text: string): Generator<TextRange> {
+    for (let from = 0; from <= text.length; ) {
+      const at = this.#next(text, from);
+      if (at === null) return;
+      const start = text.lastIndexOf("\n", at - 1) + 1;
+      const feed = text.indexOf("\n", at);
+      const end = feed < 0 ? text.length : feed;
+      yield { start: at === 0 ? 0 : start, end };
+      from = end + 1;
+    }
+  }
+
+  #next(text: string, from: number): number | null {
+    if (this.#anchor === null) return from;
+    this.#anchor.lastIndex = from;
+    return this.#anchor.exec(text)?.index ?? null;
+  }
+}

@@ -4,7 +4,9 @@ import { env } from "cloudflare:workers";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { remoteWiring } from "../../remote-attempt.ts";
 import { offerUntilTaken, type TestOwner } from "../backend-executor.ts";
+import { dispatchKey } from "../detached.ts";
 import { TTL_MARGIN_MS } from "./drive.ts";
+import type { RemotePorts } from "./ports.ts";
 import { AttemptStore } from "./store.ts";
 import {
   attempt,
@@ -116,7 +118,10 @@ describe("creating", { timeout: 30_000 }, () => {
 describe("a sandbox", { timeout: 30_000 }, () => {
   it("that is lost makes the attempt lost", async () => {
     const spent = vi.fn();
-    const owner = await begin(attempt({ command: "echo up; sleep 30" }, { spent }));
+    const bill = vi
+      .fn<RemotePorts["bill"]>(async () => undefined)
+      .mockRejectedValueOnce(new Error("D1 is away"));
+    const owner = await begin(attempt({ command: "echo up; sleep 30" }, { spent, bill }));
     await expect.poll(() => owner.text(), PATIENCE).toBe("up\n");
     await loseSandboxes(owner);
     await end(owner);
@@ -124,6 +129,10 @@ describe("a sandbox", { timeout: 30_000 }, () => {
     expect(owner.usage?.sandbox_seconds).toBeGreaterThan(0);
     await expectNothingLeft(owner);
     expect(spent).toHaveBeenCalledOnce();
+    // What was not taken is told again.
+    const { dispatch, usage } = owner;
+    const billed = { id: dispatchKey(dispatch), project_id: dispatch.project_id, ...usage };
+    expect(bill.mock.calls).toEqual([[billed], [billed]]);
   });
 
   it("that answers slowly is waited for", async () => {

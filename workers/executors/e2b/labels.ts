@@ -39,6 +39,11 @@ export function readLease(labels: SandboxLabels): string | null {
   return labels.pipelzr_lease ?? null;
 }
 
+/** The project whose sandbox it is; null when labels name none. */
+export function readProject(labels: SandboxLabels): string | null {
+  return labels.pipelzr_project ?? null;
+}
+
 const labelsSchema = z.object({
   pipelzr_attempt: z.string().regex(/^.+\/\d+\/\d+$/),
   pipelzr_epoch: z.coerce.number().int().positive(),

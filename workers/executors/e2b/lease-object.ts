@@ -1,6 +1,7 @@
 /** The object that has the sandbox which steps of one run share; see `lease.ts`. */
 import { DurableObject } from "cloudflare:workers";
 import { logWarning } from "../../http/log.ts";
+import type { Usage } from "../detached.ts";
 import { messageOf } from "../message.ts";
 import { RENEW_MS, slotWaitMs } from "./drive.ts";
 import { leaseLabels } from "./labels.ts";
@@ -102,6 +103,8 @@ export class SandboxLeaseBase extends DurableObject<Env> implements SandboxLease
     const { service } = this.#ports;
     if (this.#lease?.sandbox_id !== sandboxId || service === null) return;
     if (await service.exists(sandboxId)) return;
+    if (this.#lease?.sandbox_id !== sandboxId) return;
+    await this.#account(this.#lease);
     if (this.#lease?.sandbox_id !== sandboxId) return;
     this.#spent(this.#lease);
     this.#commit(lostSandbox(this.#lease, Date.now()));
@@ -270,6 +273,7 @@ export class SandboxLeaseBase extends DurableObject<Env> implements SandboxLease
     this.#settle({ is_ending: true });
     await this.#service.kill(id);
     for (const other of await this.#listed()) await this.#service.kill(other.id);
+    if (this.#lease?.sandbox_id === id) await this.#account(this.#lease);
     if (this.#lease === null) return;
     this.#spent(this.#lease);
     this.#commit(settledWith(killedSandbox(this.#lease, Date.now()), {}));
@@ -285,8 +289,19 @@ export class SandboxLeaseBase extends DurableObject<Env> implements SandboxLease
     await this.ctx.storage.deleteAll();
   }
 
-  #spent({ ask, sandbox_since }: Lease): void {
-    const by = { resource_id: ask.resource_id, run: ask.run, step: null, epoch: null };
-    this.#ports.spent(by, usageOf(Date.now() - sandbox_since, this.#ports.usd_per_hour));
+  #spent(lease: Lease): void {
+    const { resource_id, run } = lease.ask;
+    this.#ports.spent({ resource_id, run, step: null, epoch: null }, this.#usageOf(lease));
+  }
+
+  /** Before the sandbox is forgotten, so that one that was not billed is ended again. */
+  async #account(lease: Lease): Promise<void> {
+    const { ask, sandbox_since } = lease;
+    const id = `${leaseKey(ask)}/${sandbox_since}`;
+    await this.#ports.bill({ id, project_id: ask.project_id, ...this.#usageOf(lease) });
+  }
+
+  #usageOf({ sandbox_since }: Lease): Usage {
+    return usageOf(Date.now() - sandbox_since, this.#ports.usd_per_hour);
   }
 }

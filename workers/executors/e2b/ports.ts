@@ -22,6 +22,12 @@ export interface SpentBy extends Pick<DetachedRef, "resource_id" | "run"> {
   readonly epoch: number | null;
 }
 
+/** What one sandbox cost from its beginning to its end; `id` names it for good. */
+export interface SandboxBill extends Usage {
+  readonly id: string;
+  readonly project_id: string;
+}
+
 export type RemoteOwner = AttemptOwner & Pick<DispatchOwner, "attemptUnavailable">;
 
 export interface RemotePorts {
@@ -40,6 +46,8 @@ export interface RemotePorts {
   readonly usd_per_hour: number;
   /** Told of each sandbox that has ended, in whichever way. */
   spent(by: SpentBy, usage: Usage): void;
+  /** Adds it to what was spent; one that is told again changes nothing. */
+  bill(bill: SandboxBill): Promise<void>;
   /** The sandbox that steps of a run share, by the key of their lease. */
   lease(key: string): SandboxLeases;
   /** A shared sandbox ends when nobody has used it for so long. */

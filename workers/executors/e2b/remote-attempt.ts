@@ -11,6 +11,7 @@ import {
   type DetachedRef,
   type Dispatch,
   detachedRefSchema,
+  dispatchKey,
   dispatchSchema,
   type OfferAnswer,
   refOf,
@@ -163,7 +164,7 @@ export class RemoteAttemptBase extends DurableObject<Env> {
       return;
     }
     if (isOver(due) && this.#busy.size === 0) {
-      this.ctx.waitUntil(this.#forget());
+      this.ctx.waitUntil(this.#forget(due));
       return;
     }
     const facts = { hasUnreported: this.#store.hasUnreported, isAsked: this.#isAsked };
@@ -225,13 +226,30 @@ export class RemoteAttemptBase extends DurableObject<Env> {
     this.ctx.waitUntil(this.ctx.storage.setAlarm(at));
   }
 
-  async #forget(): Promise<void> {
+  /** Ends the object, once its bill is taken: the alarm that is set comes back to it. */
+  async #forget(state: AttemptState): Promise<void> {
     this.#isForgetting = true;
-    await this.#store.clear();
-    this.#state = null;
-    this.#session = null;
-    this.#alarmAt = 0;
-    this.#isForgetting = false;
+    try {
+      await this.#bill(state);
+      await this.#store.clear();
+      this.#state = null;
+      this.#session = null;
+      this.#alarmAt = 0;
+    } catch (error) {
+      logWarning("sandbox_not_billed", error, { resource_id: state.dispatch.resource_id });
+      this.#arm(state, Date.now());
+    } finally {
+      this.#isForgetting = false;
+    }
+  }
+
+  async #bill(state: AttemptState): Promise<void> {
+    const { dispatch, is_shared } = state;
+    const ms = endedSandboxMs(state);
+    if (ms === 0 || is_shared) return;
+    const usage = usageOf(ms, this.#ports.usd_per_hour);
+    const { project_id } = dispatch;
+    await this.#ports.bill({ id: dispatchKey(dispatch), project_id, ...usage });
   }
 }
 

@@ -3,7 +3,7 @@ import { abortAllDurableObjects, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { offerUntilTaken, type TestOwner } from "../backend-executor.ts";
-import type { SandboxLimits } from "./ports.ts";
+import type { RemotePorts, SandboxLimits } from "./ports.ts";
 import { killStrays } from "./strays.ts";
 import {
   backend,
@@ -106,10 +106,15 @@ describe("steps that share a sandbox", { timeout: 40_000 }, () => {
     expect([...third.artifacts.keys()]).toEqual(["a.txt"]);
     expect((await fakeState()).create_requests).toBe(before + 1);
     expect(new Set(slots.mock.calls.map(([holder]) => holder))).toEqual(new Set([key]));
-    registerRun(owners, { spent, limits, ...IDLE_AT_ONCE });
+    const bill = vi
+      .fn<RemotePorts["bill"]>(async () => undefined)
+      .mockRejectedValueOnce(new Error("D1 is away"));
+    registerRun(owners, { spent, bill, limits, ...IDLE_AT_ONCE });
     await abortAllDurableObjects();
     await expectGone(owners, key);
     expect(spent).toHaveBeenCalledOnce();
+    const billed = expect.objectContaining({ id: expect.stringContaining(`${key}/`) });
+    expect(bill.mock.calls).toEqual([[billed], [billed]]);
   });
 
   it("are beside each other, and a cancel of one leaves the others alone", async () => {

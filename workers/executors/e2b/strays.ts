@@ -14,7 +14,7 @@ export interface StrayPorts {
   owner(placement: Dispatch["placement"], resourceId: string): AttemptOwner;
   lease(key: string): SandboxLeases;
   /** Told of each that was killed. */
-  killed(sandbox: ListedSandbox): void;
+  killed(sandbox: ListedSandbox): Promise<void>;
 }
 
 export interface StrayReport {
@@ -47,7 +47,7 @@ export async function killStrays(
   const killStray = async (sandbox: ListedSandbox) => {
     if (!(await isStray(sandbox, ports))) return false;
     await ports.service.kill(sandbox.id);
-    ports.killed(sandbox);
+    await ports.killed(sandbox);
     return true;
   };
   const report = { looked_at: 0, killed: 0 };

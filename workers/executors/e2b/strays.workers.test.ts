@@ -50,7 +50,9 @@ it("kills sandboxes whose attempt is over, and no others", { timeout: 30_000 }, 
   const ports = {
     service: paged(2),
     lease: (key: string) => env.SANDBOX_LEASE.getByName(key),
-    killed: ({ labels }: ListedSandbox) => killed.push(readLabels(labels)?.ref.resource_id),
+    killed: async ({ labels }: ListedSandbox) => {
+      killed.push(readLabels(labels)?.ref.resource_id);
+    },
     deployment: "tests",
     owner: (_: unknown, id: string) => {
       const owner = all.find(({ dispatch }) => dispatch.resource_id === id);

@@ -182,6 +182,7 @@ export function installFake(): void {
       deployment: "tests",
       usd_per_hour: 0.1089,
       spent: () => undefined,
+      bill: async () => undefined,
       bury: async () => undefined,
       lease: (key) => env.SANDBOX_LEASE.getByName(key),
       shared_idle_ms: 60_000,

@@ -6,6 +6,7 @@ import type { Dispatches } from "./dispatches.ts";
 import type { PoolStore } from "./pool-store.ts";
 import { type Connection, isActive, type PoolAttempt, REVOKED } from "./pool-types.ts";
 import {
+  CLOSE_ENDED,
   type Dispatched,
   dispatchedKey,
   type FromRunner,
@@ -18,6 +19,7 @@ import {
   RUNNER_LABEL,
 } from "./protocol.ts";
 import type { Reporter } from "./reporter.ts";
+import type { Returns } from "./returns.ts";
 import type { Roster } from "./roster.ts";
 import type { Tracker } from "./tracker.ts";
 
@@ -33,6 +35,7 @@ export interface ConversationDeps {
   readonly reporter: Reporter;
   readonly assigner: Assigner;
   readonly dispatches: Dispatches;
+  readonly returns: Returns;
   readonly pool: string;
   readonly leaseMs: number;
   arm(): void;
@@ -99,6 +102,24 @@ export class Conversation {
     }
   }
 
+  /** The runner's process ends: it is not there any more, and what it should have it has not. */
+  leave(connection: Connection): void {
+    if (!connection.isReady) return;
+    connection.close(CLOSE_ENDED, "ended");
+    const { runner_id } = connection;
+    for (const row of this.#deps.store.activeOf(runner_id)) this.#giveUp(row, true);
+    this.#deps.assigner.assign();
+    this.#deps.arm();
+  }
+
+  /** What a runner should have and has not: what the same process never began did not get there. */
+  #giveUp(row: PoolAttempt, isSameLife: boolean): void {
+    const { assigner, reporter, dispatches } = this.#deps;
+    if (assigner.isPreparing(row) || reporter.isWhole(row)) return;
+    if (isSameLife && row.state === "assigned") dispatches.requeue(row);
+    else dispatches.lose(row);
+  }
+
   #refuse(connection: Connection, code: string, message: string): void {
     connection.send({ type: "refused", code, message });
     connection.close(CLOSE_REFUSED, code);
@@ -139,6 +160,8 @@ export class Conversation {
     });
     for (const row of this.#deps.store.activeOf(runner_id)) dispatches.sendStop(row);
     assigner.assign();
+    // It may not run any more what it was meant for.
+    this.#deps.returns.begin(Date.now());
     this.#deps.arm();
   }
 
@@ -148,7 +171,7 @@ export class Conversation {
 
   /** Of what the runner should have: what it goes on with, what it never got, what is lost. */
   #sort(runnerId: string, running: readonly Held[], isSameLife: boolean): Promise<Held | null>[] {
-    const { store, dispatches, assigner, leaseMs } = this.#deps;
+    const { store, assigner, leaseMs } = this.#deps;
     const named = new Set(running.map(dispatchedKey));
     const mine = store.activeOf(runnerId).filter((row) => !assigner.isPreparing(row));
     const kept = mine.filter((row) => named.has(dispatchedKey(row)));
@@ -158,9 +181,7 @@ export class Conversation {
       Date.now() + leaseMs,
     );
     for (const row of mine.filter((row) => !named.has(dispatchedKey(row)))) {
-      // The same process that does not have it, and never said that it started, did not get it.
-      if (isSameLife && row.state === "assigned") dispatches.requeue(row);
-      else dispatches.lose(row);
+      this.#giveUp(row, isSameLife);
     }
     return kept.map((row) => this.#resume(row));
   }
@@ -203,6 +224,7 @@ export class Conversation {
       dispatches.lose(row);
     }
     assigner.assign();
+    this.#deps.returns.begin(now);
   }
 
   /** What the runner has and should not: it has ended, or is another's. */

@@ -20,6 +20,7 @@ import { type FinalReport, isActive, type PoolAttempt, type PoolOwner } from "./
 import { backendNameOf } from "./pools.ts";
 import { GRACE_MS } from "./protocol.ts";
 import type { Reporter } from "./reporter.ts";
+import type { Returns } from "./returns.ts";
 import type { Roster } from "./roster.ts";
 
 /** Dispatches that wait in one pool. */
@@ -35,6 +36,7 @@ export interface DispatchesDeps {
   readonly reporter: Reporter;
   readonly assigner: Assigner;
   readonly failover: Failover;
+  readonly returns: Returns;
   /** The pool's own name. */
   readonly pool: string;
   /** Dispatches that may wait. */
@@ -80,7 +82,11 @@ export class Dispatches {
   }
 
   async #known(row: PoolAttempt, { patient }: Dispatch): Promise<OfferAnswer> {
-    const { store, failover, pool, arm } = this.#deps;
+    const { store, failover, pool, arm, returns } = this.#deps;
+    if (row.state === "queued" && returns.isLeft(row.task_type)) {
+      this.forget(row);
+      return { status: "returned", by: backendNameOf(pool) };
+    }
     // A dispatch that no executor could have comes back to the first, and waits there.
     if (patient && !row.patient) store.setPatient(row.attempt);
     else if (row.state === "queued") {
@@ -100,7 +106,8 @@ export class Dispatches {
 
   /** What can be refused before it is claimed. */
   #refusal({ task_type, patient }: Dispatch): OfferAnswer | null {
-    const { store, pool, roster, maxQueued } = this.#deps;
+    const { store, pool, roster, maxQueued, returns } = this.#deps;
+    if (returns.isLeft(task_type)) return { status: "returned", by: backendNameOf(pool) };
     if (!patient) {
       const reason = whyNone(pool, roster.offerings(), { task_type, runs_on: [] });
       if (reason !== null) return { status: "unavailable", reason, by: backendNameOf(pool) };
@@ -111,12 +118,13 @@ export class Dispatches {
   }
 
   async #claim(dispatch: Dispatch, claiming: Claiming): Promise<OfferAnswer> {
-    const { store, pool, roster, assigner } = this.#deps;
+    const { store, pool, roster, assigner, returns } = this.#deps;
     const { epoch, resource_id, run, step, placement, project_id, task_type, patient } = dispatch;
     const claim = await this.#deps.owner(dispatch).claimAttempt(refOf(dispatch), task_type);
     if (claim.status === "fenced" || claiming.isStopped) return { status: "taken" };
     const attempt = attemptKey(dispatch);
     const { runs_on, priority, timeout_ms } = claim;
+    if (returns.isLeft(task_type)) return { status: "returned", by: backendNameOf(pool) };
     if (!patient) {
       const reason = whyNone(pool, roster.offerings(), { task_type, runs_on });
       if (reason !== null) return { status: "unavailable", reason, by: backendNameOf(pool) };

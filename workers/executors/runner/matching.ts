@@ -94,16 +94,21 @@ function goesBefore(left: Candidate, right: Candidate, free: ReadonlyMap<string,
   return byLabels === 0 ? left.runner_id < right.runner_id : byLabels < 0;
 }
 
+/** What a dispatch is told beside that, of a project's own pool, while a shared runner could run it. */
+export function whyNotShared(type: TaskType): string {
+  return `Shared runners could run it, but a project that has runners of its own for ${type} is served by these alone. If they are gone for good, remove each with DELETE /api/v1/runners/{id}: the shared ones take over with the last.`;
+}
+
 /** Why nothing that is connected can carry it out, and what to do; null when something can. */
 export function whyNone(pool: string, runners: readonly Offering[], demand: Demand): string | null {
   if (runners.some((runner) => fits(runner, demand))) return null;
   const type = demand.task_type;
   if (runners.length === 0) {
-    return `No runner is registered in the pool "${pool}". Register one with POST /api/v1/runners and start it.`;
+    return `No runner is registered in the pool "${pool}". Register one with POST /api/v1/runners and start it; it has to run ${type}.`;
   }
   const connected = runners.filter((runner) => runner.is_connected);
   if (connected.length === 0) {
-    return `No runner of the pool "${pool}" is connected (${runners.length} registered). Start one.`;
+    return `No runner of the pool "${pool}" is connected (${runners.length} registered). Start one that runs ${type}.`;
   }
   const able = connected.filter(({ task_types }) => task_types?.includes(type) ?? false);
   if (able.length === 0) {

@@ -3,6 +3,7 @@ import { evictDurableObject, runInDurableObject } from "cloudflare:test";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { poolPorts } from "../../runner-pool.ts";
 import { attemptKey, type Dispatch } from "../detached.ts";
+import { CLOSE_ENDED } from "./protocol.ts";
 import { eventually, FakeOwner, newPool, ScriptedRunner } from "./test-support.ts";
 
 let owner: FakeOwner;
@@ -183,6 +184,25 @@ describe("a connection that is closed", () => {
     expect(owner.claims).toBe(1);
     const next = await ScriptedRunner.join(pool, "r1");
     await next.assigned(dispatch);
+  });
+});
+
+describe("a runner that ends", () => {
+  it("leaves to others at once what it never began, and loses the rest", async () => {
+    const pool = newPool();
+    const runner = await ScriptedRunner.join(pool, "r1");
+    const [begun, unbegun] = [owner.dispatch(), owner.dispatch()];
+    await pool.offer(begun);
+    runner.send({ type: "started", ...(await runner.assigned(begun)) });
+    await eventually(() => expect(owner.types(begun)).toEqual(["started"]));
+    await pool.offer(unbegun);
+    await runner.assigned(unbegun);
+    const other = await ScriptedRunner.join(pool, "r2");
+    runner.socket.close(CLOSE_ENDED, "ended");
+    await other.assigned(unbegun);
+    await eventually(() => expect(owner.types(begun)).toEqual(["started", "lost"]));
+    expect(owner.types(unbegun)).toEqual([]);
+    expect(await pool.status(["r1"])).toMatchObject([{ is_connected: false, running: 0 }]);
   });
 });
 

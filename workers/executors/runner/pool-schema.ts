@@ -86,6 +86,14 @@ export const queuedRow = z.object({
   queued_at: z.number(),
 });
 
+export const queuedCount = z.object({
+  project_id: z.string(),
+  task_type: z.enum(DETACHED_TYPES),
+  count: z.number(),
+});
+
+export const typeRow = z.object({ task_type: z.enum(DETACHED_TYPES) });
+
 /** What waiting dispatches ask of a runner, each once. */
 export const demandRow = z.object({ task_type: z.enum(DETACHED_TYPES), runs_on: strings });
 

@@ -1,5 +1,6 @@
 /** Attempts and runners of a pool in its SQLite. Writes of one turn commit together. */
 import { z } from "zod";
+import type { DetachedType } from "../detached.ts";
 import type { AttemptRequest, StopReason } from "../port.ts";
 import type { Lease } from "./leases.ts";
 import type { Demand, Queued } from "./matching.ts";
@@ -7,9 +8,11 @@ import {
   attemptRow,
   demandRow,
   LATER_COLUMNS,
+  queuedCount,
   queuedRow,
   runnerRow,
   SCHEMA,
+  typeRow,
 } from "./pool-schema.ts";
 import type { FinalReport, PoolAttempt, PoolRunner } from "./pool-types.ts";
 
@@ -100,6 +103,33 @@ export class PoolStore {
 
   queueLength(): number {
     return this.#count("SELECT COUNT(*) AS count FROM attempts WHERE state = 'queued'");
+  }
+
+  /** Types that queued dispatches are for. */
+  queuedTypes(): DetachedType[] {
+    return this.#sql
+      .exec("SELECT DISTINCT task_type FROM attempts WHERE state = 'queued'")
+      .toArray()
+      .map((row) => typeRow.parse(row).task_type);
+  }
+
+  /** Queued dispatches by project and type. */
+  queuedCounts(): z.output<typeof queuedCount>[] {
+    return this.#sql
+      .exec(
+        `SELECT project_id, task_type, COUNT(*) AS count FROM attempts WHERE state = 'queued'
+         GROUP BY project_id, task_type ORDER BY project_id, task_type`,
+      )
+      .toArray()
+      .map((row) => queuedCount.parse(row));
+  }
+
+  /** The first of the queued dispatches of a type, in no order. */
+  queuedOf(type: DetachedType): PoolAttempt[] {
+    return this.#attempts(
+      `SELECT * FROM attempts WHERE state = 'queued' AND task_type = ? LIMIT ${QUEUE_PAGE}`,
+      type,
+    );
   }
 
   /** What queued dispatches that do not wait for a runner ask of one. */

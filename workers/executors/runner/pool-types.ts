@@ -10,12 +10,14 @@ import type {
 } from "../detached.ts";
 import type { AttemptRef, SecretResolver, StopReason, TaskType, Work } from "../port.ts";
 import type { Lease } from "./leases.ts";
+import type { Demand } from "./matching.ts";
 import type { ToRunner } from "./protocol.ts";
 
 /** The owner of attempts as one pool calls it: what it says is in the pool's name. */
 export interface PoolOwner extends Omit<AttemptOwner, "claimAttempt"> {
   claimAttempt(ref: DetachedRef, type: DetachedType): Promise<Claim>;
   attemptUnavailable(ref: DetachedRef, type: DetachedType): Promise<void>;
+  attemptReturned(ref: DetachedRef, type: DetachedType): Promise<void>;
 }
 
 /** What the coordinator is told last of a dispatch. */
@@ -106,13 +108,33 @@ export interface Connection {
   close(code: number, reason: string): void;
 }
 
+/** Of one executor in one pool, as a project sees it. */
+export interface PoolFigure {
+  /** Of the runners the pool's project, empty for the shared pool; of what is queued its own. */
+  readonly project_id: string;
+  readonly task_type: TaskType;
+  /** Runners that are connected and can run it now. */
+  readonly connected: number;
+  /** Dispatches that wait for a runner. */
+  readonly queued: number;
+}
+
+/** What a project's own pool asks of the shared one. */
+export interface SharedPool {
+  couldRun(demand: Demand): Promise<boolean>;
+}
+
 export interface PoolPorts {
   /** The coordinator of a resource. */
   owner(
     env: Env,
     placement: Dispatch["placement"],
     resourceId: string,
-  ): AttemptOwner & Pick<DispatchOwner, "attemptUnavailable">;
+  ): AttemptOwner & Pick<DispatchOwner, "attemptUnavailable" | "attemptReturned">;
+  /** The pool that serves the projects without runners of their own. */
+  sharedPool(env: Env): SharedPool;
+  /** Takes what a pool has now, in place of what it had. */
+  publish(env: Env, pool: string, figures: readonly PoolFigure[]): Promise<void>;
   secrets(env: Env): SecretResolver;
   /** How long a runner may be silent; LEASE_MS unless set. */
   readonly lease_ms?: number;

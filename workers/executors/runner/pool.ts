@@ -4,26 +4,38 @@
  */
 import { DurableObject } from "cloudflare:workers";
 import { z } from "zod";
-import type { AttemptBackend, DetachedRef, Dispatch, OfferAnswer, Waiting } from "../detached.ts";
+import {
+  type AttemptBackend,
+  attemptKey,
+  type DetachedRef,
+  type Dispatch,
+  type OfferAnswer,
+  type Waiting,
+} from "../detached.ts";
 import type { StopReason, TaskType } from "../port.ts";
 import { Assigner } from "./assigner.ts";
+import { Census } from "./census.ts";
 import { CLOSE_REFUSED, Connections } from "./connections.ts";
 import { Conversation, parseJson } from "./conversation.ts";
 import { Dispatches, MAX_QUEUED } from "./dispatches.ts";
 import { Failover } from "./failover.ts";
 import { afterRestart } from "./leases.ts";
+import { type Demand, fits, whyNotShared } from "./matching.ts";
 import { type ArtifactPlace, type AttemptName, type KeptFile, PoolFiles } from "./pool-files.ts";
 import { PoolStore } from "./pool-store.ts";
 import {
   type Admission,
+  type PoolAttempt,
   type PoolOwner,
   type PoolPorts,
   REVOKED,
   type RunnerStatus,
+  type SharedPool,
 } from "./pool-types.ts";
-import { backendNameOf } from "./pools.ts";
-import { exchangeRequestSchema, LEASE_MS } from "./protocol.ts";
+import { backendNameOf, isOwnPool, projectOfPool } from "./pools.ts";
+import { CLOSE_ENDED, exchangeRequestSchema, LEASE_MS } from "./protocol.ts";
 import { Reporter } from "./reporter.ts";
+import { Returns } from "./returns.ts";
 import { Roster } from "./roster.ts";
 import { readSignature } from "./signature.ts";
 
@@ -41,6 +53,7 @@ function inNameOf(by: string, owner: ReturnType<PoolPorts["owner"]>): PoolOwner 
   return {
     claimAttempt: (ref, type) => owner.claimAttempt(ref, by, type),
     attemptUnavailable: (ref, type) => owner.attemptUnavailable(ref, type, by),
+    attemptReturned: (ref, type) => owner.attemptReturned(ref, type, by),
     reportAttempt: (ref, reports) => owner.reportAttempt(ref, reports),
     artifactPlace: (ref, path) => owner.artifactPlace(ref, path),
   };
@@ -55,8 +68,12 @@ export abstract class RunnerPoolBase extends DurableObject<Env> implements Attem
   readonly #assigner: Assigner;
   readonly #dispatches: Dispatches;
   readonly #failover: Failover;
+  readonly #returns: Returns;
   readonly #conversation: Conversation;
   readonly #files: PoolFiles;
+  readonly #isOwn: boolean;
+  readonly #census: Census;
+  readonly #sharedPool: SharedPool;
   #armedAt: number | null = null;
   #isOpen = false;
 
@@ -98,10 +115,26 @@ export abstract class RunnerPoolBase extends DurableObject<Env> implements Attem
     const maxQueued = ports.max_queued ?? MAX_QUEUED;
     const offerings = () => roster.offerings();
     const failover = new Failover({ store, pool, leaseMs, offerings });
-    this.#dispatches = new Dispatches({ ...shared, owner, maxQueued, failover });
+    const isOwn = isOwnPool(pool);
+    const forget = (row: PoolAttempt) => this.#dispatches.forget(row);
+    const returns = new Returns({ store, roster, isOwn, owner, forget, arm });
+    this.#dispatches = new Dispatches({ ...shared, owner, maxQueued, failover, returns });
+    this.#returns = returns;
     this.#failover = failover;
-    this.#conversation = new Conversation({ ...shared, dispatches: this.#dispatches, leaseMs });
+    this.#conversation = new Conversation({
+      ...shared,
+      dispatches: this.#dispatches,
+      returns,
+      leaseMs,
+    });
     this.#files = new PoolFiles({ store, owner, fenced: (row) => this.#dispatches.fenced(row) });
+    this.#isOwn = isOwn;
+    this.#census = new Census({
+      ...{ store, roster },
+      projectId: projectOfPool(pool),
+      publish: (figures) => ports.publish(env, pool, figures),
+    });
+    this.#sharedPool = ports.sharedPool(env);
     this.#leaseMs = leaseMs;
     this.#store = store;
     this.#connections = connections;
@@ -120,7 +153,18 @@ export abstract class RunnerPoolBase extends DurableObject<Env> implements Attem
 
   async waiting(ref: DetachedRef): Promise<Waiting | null> {
     this.#open();
-    return this.#dispatches.waiting(ref);
+    const waiting = this.#dispatches.waiting(ref);
+    const row = this.#store.find(attemptKey(ref));
+    if (waiting === null || row === null || !this.#isOwn) return waiting;
+    const { task_type, runs_on } = row;
+    const isPassedOver = await this.#sharedPool.couldRun({ task_type, runs_on }).catch(() => false);
+    if (!isPassedOver) return waiting;
+    return { ...waiting, reason: `${waiting.reason} ${whyNotShared(task_type)}` };
+  }
+
+  /** Whether a connected runner of this pool could carry it out, were a slot free. */
+  couldRun(demand: Demand): boolean {
+    return this.#roster.offerings().some((runner) => fits(runner, demand));
   }
 
   /** Whether a runner of this pool, connected or not, is meant for the type. */
@@ -140,6 +184,7 @@ export abstract class RunnerPoolBase extends DurableObject<Env> implements Attem
     this.#connections.tellAll(runnerId, REVOKED);
     this.#connections.closeOthers(runnerId, null, CLOSE_REFUSED, REVOKED.code);
     this.#dispatches.leave(runnerId);
+    this.#returns.begin(Date.now());
   }
 
   /** Those of the runners that the pool knows. */
@@ -160,11 +205,12 @@ export abstract class RunnerPoolBase extends DurableObject<Env> implements Attem
     if (!exchange.success) {
       return { status: "invalid", message: exchange.error.issues[0]?.message ?? "" };
     }
-    const { session: name, frames, wait_ms } = exchange.data;
+    const { session: name, frames, wait_ms, ends } = exchange.data;
     const known = this.#connections.session(runnerId, name);
     if (known === null && !helloSchema.safeParse(frames[0]).success) return { status: "unknown" };
     const session = known ?? this.#connections.begin(runnerId, name);
     for (const frame of frames) await this.#conversation.hearValue(session, frame);
+    if (ends === true) this.#conversation.leave(session);
     return { status: "frames", frames: JSON.stringify(await session.take(wait_ms)) };
   }
 
@@ -199,7 +245,10 @@ export abstract class RunnerPoolBase extends DurableObject<Env> implements Attem
     else await this.#conversation.hearText(connection, text);
   }
 
-  override webSocketClose(socket: WebSocket): void {
+  override webSocketClose(socket: WebSocket, code: number): void {
+    this.#open();
+    const connection = this.#connections.ofSocket(socket);
+    if (code === CLOSE_ENDED && connection !== null) this.#conversation.leave(connection);
     this.#release(socket);
   }
 
@@ -225,6 +274,7 @@ export abstract class RunnerPoolBase extends DurableObject<Env> implements Attem
     }
     this.#store.purge(now);
     this.#dispatches.failOver(now);
+    this.#returns.begin(now);
     this.#dispatches.tellEnding();
     this.#assigner.assign();
     this.#arm();
@@ -241,17 +291,20 @@ export abstract class RunnerPoolBase extends DurableObject<Env> implements Attem
       if (lease !== null) this.#store.setLease(row.attempt, lease);
     }
     this.#dispatches.tellEnding();
+    this.#returns.begin(now);
     this.#arm();
   }
 
   /** Sets the alarm for what is due next, unless it comes earlier anyway. */
   #arm(): void {
+    this.#census.note();
     const now = Date.now();
     const times = [
       this.#store.nextLease(),
       this.#store.ending().length > 0 ? now + this.#leaseMs : null,
       this.#assigner.nextTry(),
       this.#failover.next(now),
+      this.#returns.nextTry(now),
     ].filter((at) => at !== null);
     if (times.length === 0) return;
     const at = Math.max(now + 1, Math.min(...times));

@@ -44,18 +44,18 @@ describe("an offer", () => {
   });
 
   it("waits for a runner when it is patient, and is refused with the reason when it is not", async () => {
-    const pool = newPool("project:waiting");
+    const pool = newPool("test:waiting");
     const dispatch = owner.dispatch({ runs_on: ["gpu"] });
     expect(await pool.offer({ ...dispatch, patient: false })).toEqual({
       status: "unavailable",
-      by: "runners/project:waiting",
+      by: "runners/test:waiting",
       reason: expect.stringContaining("No runner is registered"),
     });
     expect(owner.claims).toBe(0);
     const plain = await ScriptedRunner.join(pool, "plain");
     expect(await pool.offer({ ...dispatch, patient: false })).toEqual({
       status: "unavailable",
-      by: "runners/project:waiting",
+      by: "runners/test:waiting",
       reason: expect.stringContaining('"gpu"'),
     });
     expect(await pool.waiting(dispatch)).toBeNull();
@@ -289,6 +289,7 @@ describe("a stop", () => {
     expect(owner.step(dispatch).reports.at(-1)).toEqual({
       type: "ended",
       outcome: { status: "cancelled" },
+      runner_id: "r1",
     });
     expect(await pool.stop(dispatch, "cancel")).toEqual({ status: "unknown" });
   });

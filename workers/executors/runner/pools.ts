@@ -6,7 +6,19 @@ export const SHARED_POOL = "shared";
 
 /** The pool of a project; null is the shared one. */
 export function poolName(projectId: string | null): string {
-  return projectId === null ? SHARED_POOL : `project:${projectId}`;
+  return projectId === null ? SHARED_POOL : `${OWN_PREFIX}${projectId}`;
+}
+
+const OWN_PREFIX = "project:";
+
+/** Whether the pool is a project's own: the shared one serves what it has no runner for. */
+export function isOwnPool(pool: string): boolean {
+  return pool.startsWith(OWN_PREFIX);
+}
+
+/** The project whose own pool it is; empty for one of all projects. */
+export function projectOfPool(pool: string): string {
+  return isOwnPool(pool) ? pool.slice(OWN_PREFIX.length) : "";
 }
 
 const BACKEND_PREFIX = "runners/";

@@ -22,6 +22,8 @@ export const MAX_LOG_FRAME_CHARS = 64 * 1024;
  * attempt with its result, and the rest of what a runner says in the meantime.
  */
 export const MAX_EXCHANGE_BYTES = MAX_RESULT_BYTES + 8 * 1024 * 1024;
+/** The code that a runner closes its WebSocket with when its process ends. */
+export const CLOSE_ENDED = 4000;
 /** How long an exchange by long-poll waits for frames. */
 export const POLL_WAIT_MS = 25_000;
 
@@ -193,6 +195,8 @@ export const exchangeRequestSchema = z.object({
   frames: z.array(z.unknown()),
   /** Waits for frames for up to this long when there are none. */
   wait_ms: z.int().nonnegative().max(POLL_WAIT_MS),
+  /** The runner's process ends: the session is over once the frames are heard. */
+  ends: z.boolean().exactOptional(),
 });
 export const exchangeAnswerSchema = z.object({ frames: z.array(toRunnerSchema) });
 

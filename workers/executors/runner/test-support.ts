@@ -57,7 +57,11 @@ interface Step {
 }
 
 /** Coordinators of every resource, as a pool sees them. */
-export class FakeOwner implements AttemptOwner, Pick<DispatchOwner, "attemptUnavailable"> {
+export class FakeOwner
+  implements AttemptOwner, Pick<DispatchOwner, "attemptUnavailable" | "attemptReturned">
+{
+  /** Dispatches that a backend gave back, as they were told. */
+  readonly returned: (readonly [attempt: string, type: DetachedType, by: string])[] = [];
   /** Dispatches that nothing connected to a backend can run, as they were told. */
   readonly unavailable: (readonly [attempt: string, type: DetachedType, by: string])[] = [];
   readonly steps = new Map<string, Step>();
@@ -178,10 +182,20 @@ export class FakeOwner implements AttemptOwner, Pick<DispatchOwner, "attemptUnav
 
   async attemptUnavailable(ref: DetachedRef, type: DetachedType, by: string): Promise<void> {
     await this.#pass("report");
+    if (this.#isUnbegun(ref, type, by)) this.unavailable.push([attemptKey(ref), type, by]);
+  }
+
+  async attemptReturned(ref: DetachedRef, type: DetachedType, by: string): Promise<void> {
+    await this.#pass("report");
+    if (!this.#isUnbegun(ref, type, by)) return;
+    this.returned.push([attemptKey(ref), type, by]);
+    this.step(ref).epoch += 1;
+  }
+
+  #isUnbegun(ref: DetachedRef, type: DetachedType, by: string): boolean {
     const step = this.steps.get(attemptKey(ref));
-    if (step?.epoch !== ref.epoch || step.isStopping || step.isStarted) return;
-    if (step.type !== type || (step.claimed_by ?? by) !== by) return;
-    this.unavailable.push([attemptKey(ref), type, by]);
+    if (step?.epoch !== ref.epoch || step.isStopping || step.isStarted) return false;
+    return step.type === type && (step.claimed_by ?? by) === by;
   }
 
   async #pass(kind: "claim" | "report"): Promise<void> {
@@ -199,7 +213,8 @@ function fencedBy(step: Step | undefined): Fenced {
   return { status: "fenced", epoch: step?.epoch ?? 0 };
 }
 
-export function newPool(name = `project:${crypto.randomUUID()}`) {
+/** A pool that no other stands in for, as the shared one, unless it is named as a project's own. */
+export function newPool(name = `test:${crypto.randomUUID()}`) {
   return env.RUNNER_POOL.getByName(name);
 }
 

@@ -44,7 +44,7 @@ export class Tracker {
   next(): Telling {
     const reports: DetachedReport[] = [];
     const hasStarted = this.started === "owed";
-    if (hasStarted) reports.push({ type: "started" });
+    if (hasStarted) reports.push({ type: "started", ...this.#by() });
     const { from, entries } = this.buffer.batch(MAX_REPORT_CHARS);
     const hasOutput = entries.length > 0;
     if (hasOutput) reports.push({ type: "output", from, entries });
@@ -63,7 +63,12 @@ export class Tracker {
   #last(): FinalReport | null {
     if (this.final !== null) return this.final;
     if (this.complete === null || !this.isWhole) return null;
-    return { type: "ended", outcome: this.complete.outcome };
+    return { type: "ended", outcome: this.complete.outcome, ...this.#by() };
+  }
+
+  #by(): { readonly runner_id?: string } {
+    const { runner_id } = this.row;
+    return runner_id === null ? {} : { runner_id };
   }
 
   /** Whether the runner is to send again what follows; not more often than it can answer. */

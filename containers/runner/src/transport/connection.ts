@@ -18,8 +18,8 @@ export interface ConnectionEvents {
 export interface Connection {
   /** Frames arrive in order, or not at all once the connection is closed. */
   send(frame: FromRunner): void;
-  /** Resolves when what was sent has left this machine, or cannot any more. */
-  flush(): Promise<void>;
+  /** Closes it after what was sent, since this process ends; resolves once the service knows. */
+  end(): Promise<void>;
   /** Closes it; `closed` is not called. */
   close(): void;
 }

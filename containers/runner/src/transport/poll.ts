@@ -5,6 +5,7 @@
 import { randomUUID } from "node:crypto";
 import { z } from "zod";
 import {
+  type exchangeRequestSchema,
   type FromRunner,
   MAX_EXCHANGE_BYTES,
   POLL_WAIT_MS,
@@ -28,6 +29,7 @@ const ANSWER_MS = 15_000;
 const ENVELOPE_BYTES = 1_000;
 const answerSchema = z.object({ frames: z.array(z.unknown()) });
 
+type Ending = Omit<z.output<typeof exchangeRequestSchema>, "session" | "frames">;
 type Poster = Pick<ServiceClient, "post">;
 
 export function createPollTransport(service: Poster): Transport {
@@ -46,7 +48,6 @@ class PollConnection implements Connection {
   readonly #end = new AbortController();
   #outgoing: FromRunner[] = [];
   #wake: (() => void) | null = null;
-  #flushed: (() => void)[] = [];
 
   constructor(service: Poster, events: ConnectionEvents, settings: ConnectionSettings) {
     this.#service = service;
@@ -60,14 +61,24 @@ class PollConnection implements Connection {
     this.#wake?.();
   }
 
-  flush(): Promise<void> {
-    if (this.#outgoing.length === 0 || this.#end.signal.aborted) return Promise.resolve();
-    return new Promise((resolve) => this.#flushed.push(resolve));
+  /** The exchange that waits is given up; the last ones carry what is still to be said. */
+  async end(): Promise<void> {
+    if (this.#end.signal.aborted) return;
+    this.close();
+    let ends = false;
+    try {
+      while (!ends) {
+        const frames = this.#next();
+        ends = this.#outgoing.length === 0;
+        await this.#post(frames, { wait_ms: 0, ends }, AbortSignal.timeout(ANSWER_MS));
+      }
+    } catch {
+      // A service that is not there learns it by what does not come any more.
+    }
   }
 
   close(): void {
     this.#end.abort();
-    this.#settleFlushed();
     this.#wake?.();
   }
 
@@ -84,11 +95,8 @@ class PollConnection implements Connection {
       while (!ended.aborted) {
         const frames = this.#next();
         const wait_ms = this.#outgoing.length > 0 ? 0 : this.#waitMs();
-        const session = JSON.stringify(this.#session);
-        const body = `{"session":${session},"wait_ms":${wait_ms},"frames":[${frames.join()}]}`;
         const signal = AbortSignal.any([ended, AbortSignal.timeout(wait_ms + ANSWER_MS)]);
-        const answer = await this.#service.post(RUNNER_PATHS.exchange, body, signal);
-        if (this.#outgoing.length === 0) this.#settleFlushed();
+        const answer = await this.#post(frames, { wait_ms }, signal);
         for (const frame of answerSchema.parse(answer).frames) {
           if (!ended.aborted) takeFrame(frame, this.#events);
         }
@@ -96,7 +104,6 @@ class PollConnection implements Connection {
     } catch (error) {
       if (ended.aborted) return;
       this.#end.abort();
-      this.#settleFlushed();
       this.#events.closed(connectErrorFrom(error));
     }
   }
@@ -121,9 +128,11 @@ class PollConnection implements Connection {
     return this.#settings.isBusy() ? Math.min(BUSY_WAIT_MS, interval) : interval;
   }
 
-  #settleFlushed(): void {
-    for (const resolve of this.#flushed) resolve();
-    this.#flushed = [];
+  /** `frames` are JSON already. */
+  #post(frames: readonly string[], how: Ending, signal: AbortSignal): Promise<unknown> {
+    const envelope = JSON.stringify({ session: this.#session, ...how });
+    const body = `${envelope.slice(0, -1)},"frames":[${frames.join()}]}`;
+    return this.#service.post(RUNNER_PATHS.exchange, body, signal);
   }
 }
 

@@ -1,6 +1,6 @@
 /** Frames over a WebSocket: the service speaks at once, and a dead connection is noticed. */
 import WebSocket from "ws";
-import { RUNNER_PATHS } from "../../../../workers/executors/runner/protocol.ts";
+import { CLOSE_ENDED, RUNNER_PATHS } from "../../../../workers/executors/runner/protocol.ts";
 import { ConnectError, causeOf, connectErrorOf } from "../errors.ts";
 import type { Signer } from "../identity.ts";
 import { serviceAddress } from "../service.ts";
@@ -131,11 +131,12 @@ function connectionOf(
     send: (frame) => {
       if (isOpen) socket.send(JSON.stringify(frame));
     },
-    // A ping is sent after all that was handed over before.
-    flush: () =>
+    end: () =>
       new Promise((resolve) => {
-        if (isOpen) socket.ping(undefined, undefined, () => resolve());
-        else resolve();
+        if (!isOpen) return resolve();
+        close(null);
+        socket.once("close", () => resolve());
+        socket.close(CLOSE_ENDED, "ended");
       }),
     close: () => {
       close(null);
