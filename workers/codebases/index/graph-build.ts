@@ -17,9 +17,10 @@ import type { SnapshotSource } from "./source.ts";
 import { SymbolTable } from "./symbol-table.ts";
 import type { SymbolStore } from "./symbols.ts";
 
-/** A slice ends after so many files, or references that were resolved. */
-const FILES_PER_SLICE = 60;
-const REFERENCES_PER_SLICE = 6_000;
+/** A slice ends after so many files, symbols that were read, or references that were looked at. */
+const FILES_PER_SLICE = 40;
+const SYMBOLS_PER_SLICE = 2_000;
+const REFERENCES_PER_SLICE = 4_000;
 
 export interface GraphBuildDeps {
   readonly symbols: SymbolStore;
@@ -47,6 +48,7 @@ export async function buildGraph(
     return { path, language, symbols: defined, imports: resolved };
   };
   const table = new SymbolTable((node) => resolvable(nodes[node] ?? NO_NODE));
+  let read = 0;
   for (const [index, file] of listing.files.entries()) {
     const language = grammarFor(file);
     if (language === null || file.blob === null) continue;
@@ -57,19 +59,24 @@ export async function buildGraph(
     for (const { resolutions } of imported) imports.add(index, resolutions);
     files.push(index);
     nodes.push(node);
-    if (files.length % FILES_PER_SLICE === 0) await yielded();
+    read += defined.length;
+    if (read < SYMBOLS_PER_SLICE && files.length % FILES_PER_SLICE !== 0) continue;
+    read = 0;
+    await yielded();
   }
   table.seal();
+  await yielded();
 
   const resolver = new ReferenceResolver(table);
-  let resolved = 0;
+  let looked = 0;
   for (const [node, file] of nodes.entries()) {
-    resolved += addReferences(node, file, { symbols, resolver, table, builder });
-    if (resolved < REFERENCES_PER_SLICE && node % FILES_PER_SLICE !== 0) continue;
-    resolved = 0;
+    looked += addReferences(node, file, { symbols, resolver, table, builder });
+    if (looked < REFERENCES_PER_SLICE && node % FILES_PER_SLICE !== 0) continue;
+    looked = 0;
     await yielded();
   }
   const graph = builder.build();
+  await yielded();
   const nothing = { files: new Set<number>(), symbols: new Set<number>() };
   const { ranks } = rankGraph(graph, nothing);
   return { ...graph, ...imports.build(), files: Int32Array.from(files), ranks };
@@ -91,7 +98,7 @@ interface Tally {
   count: number;
 }
 
-/** Adds what one file refers to; returns how many references had to be resolved. */
+/** Adds what one file refers to; returns how many references it has. */
 function addReferences(
   node: number,
   { path, language, blob }: Node,
@@ -141,7 +148,7 @@ function addReferences(
       .flatMap((each) => table.numberOf(each) ?? []);
     builder.referByName(node, definers, count);
   }
-  return meanings.size;
+  return packed.count;
 }
 
 /** Collects which files import which, once each. */

@@ -85,6 +85,7 @@ export class Graphs {
     const { sources, sql } = this.#deps;
     const { root } = opened.row;
     const graph = await buildGraph(sources.of(root, opened.listing), this.#deps);
+    await this.#deps.yielded();
     // What came meanwhile is not all in it.
     if (this.#stateOf(opened) !== state) return graph;
     this.#hold(state, graph);

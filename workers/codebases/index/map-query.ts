@@ -79,7 +79,9 @@ export class MapQueries {
         if (found.length === 0) return { status: "no_file", path };
         for (const index of found) focused.add(index);
       }
-      body = this.#draw(await graphs.of(opened, now), opened, focused, request);
+      const graph = await graphs.of(opened, now);
+      await this.#deps.yielded();
+      body = this.#draw(graph, opened, focused, request);
       this.#kept.set(key, body);
       const [oldest] = this.#kept.keys();
       if (this.#kept.size > KEPT_MAPS && oldest !== undefined) this.#kept.delete(oldest);
