@@ -65,7 +65,7 @@ export class SymbolTable implements ResolverSource {
   readonly #load: (node: number) => ResolvableFile;
   readonly #nodes = new Map<string, number>();
   readonly #paths: string[] = [];
-  readonly #families: string[] = [];
+  readonly #languages: string[] = [];
   readonly #offsets = new Ints();
   readonly #names = new Names();
   readonly #kinds = new Names();
@@ -91,7 +91,7 @@ export class SymbolTable implements ResolverSource {
   add(path: string, language: string, symbols: readonly ResolvableSymbol[]): void {
     this.#nodes.set(path, this.#paths.length);
     this.#paths.push(path);
-    this.#families.push(familyOf(language));
+    this.#languages.push(language);
     for (const { name, kind, container, exported } of symbols) {
       this.#name.push(this.#names.add(name));
       this.#kind.push(this.#kinds.add(kind));
@@ -162,14 +162,32 @@ export class SymbolTable implements ResolverSource {
   }
 
   inFolder(folder: string, name: string): readonly IndexedFile[] {
-    const nodes = new Set<number>();
-    for (const symbol of this.#named(name)) {
-      const node = this.#nodeOfSymbol[symbol] ?? 0;
-      if (folderOf(this.#paths[node] ?? "") === folder) nodes.add(node);
+    const byNode = Map.groupBy(this.#named(name), (symbol) => this.#nodeOfSymbol[symbol] ?? 0);
+    return [...byNode].flatMap(([node, symbols]) => {
+      const path = this.#paths[node] ?? "";
+      if (folderOf(path) !== folder) return [];
+      const indexes = symbols.map((symbol) => symbol - this.#offsets.at(node));
+      const found = name === "default" ? this.file(path) : this.#part(node, indexes);
+      return found?.byName.has(name) ? [found] : [];
+    });
+  }
+
+  /** A file with some of its symbols and what is around them: it is not read for them. */
+  #part(node: number, indexes: readonly number[]): IndexedFile {
+    const path = this.#paths[node] ?? "";
+    const symbols: ResolvableSymbol[] = [];
+    const byName = new Map<string, number[]>();
+    for (const index of indexes) {
+      const symbol = this.symbol({ path, symbol: index });
+      if (symbol === undefined) continue;
+      symbols[index] = symbol;
+      const around = symbol.container;
+      const container = around === null ? undefined : this.symbol({ path, symbol: around });
+      if (around !== null && container !== undefined) symbols[around] = container;
+      if (isDefining(symbol)) byName.set(symbol.name, [...(byName.get(symbol.name) ?? []), index]);
     }
-    return [...nodes]
-      .flatMap((node) => this.file(this.#paths[node] ?? "") ?? [])
-      .filter(({ byName }) => byName.has(name));
+    const file = { path, language: this.#languages[node] ?? "", symbols, imports: [] };
+    return { file, byName, bindings: new Map(), imported: new Map(), wildcards: [] };
   }
 
   definers(language: string, name: string): readonly Definition[] {
@@ -181,7 +199,7 @@ export class SymbolTable implements ResolverSource {
     for (const symbol of this.#named(name)) {
       const node = this.#nodeOfSymbol[symbol] ?? 0;
       const kind = this.#kinds.texts[this.#kind.at(symbol)] ?? "";
-      if (this.#families[node] !== family || !isDefining({ kind })) continue;
+      if (familyOf(this.#languages[node] ?? "") !== family || !isDefining({ kind })) continue;
       found.push({ path: this.#paths[node] ?? "", symbol: symbol - this.#offsets.at(node) });
     }
     this.#definers.set(key, found);
