@@ -1,8 +1,10 @@
 /** Wires the indexes of codebases: how they reach parsers, and how others reach them. */
 import { CodebaseIndexBase, type IndexPorts } from "./codebases/index/object.ts";
+import { MountService } from "./codebases/mount-service.ts";
 import { CodebaseRepository } from "./codebases/repository.ts";
 import { IndexWork } from "./codebases/work.ts";
 import { loadConfig } from "./config.ts";
+import type { CodebasePorts } from "./runs/codebases.ts";
 import { createOutbound } from "./security/outbound.ts";
 
 const ports: IndexPorts = {
@@ -22,6 +24,14 @@ export class CodebaseIndex extends CodebaseIndexBase {
   constructor(context: DurableObjectState, env: Env) {
     super(context, env, ports);
   }
+}
+
+/** How tasks and pipelines mount codebases. */
+export function codebasePorts(env: Env): CodebasePorts {
+  return new MountService({
+    repository: new CodebaseRepository(env.DB),
+    index: (id) => env.CODEBASE_INDEX.getByName(id),
+  });
 }
 
 /** What the consumer of the indexing queue does its jobs with. */

@@ -1,5 +1,6 @@
 /** Wires the run engine: which kinds of resource it runs, and by which executors. */
 import { backendNamed } from "./backends.ts";
+import { codebasePorts } from "./codebase-index.ts";
 import { loadConfig } from "./config.ts";
 import { executorStates } from "./executors/availability.ts";
 import { leaseKey } from "./executors/e2b/lease.ts";
@@ -34,6 +35,7 @@ const ports: EnginePorts = {
     endShared: (name) => env.SANDBOX_LEASE.getByName(name).over(),
     backend: (name) => backendNamed(env, name),
   }),
+  codebases: codebasePorts,
   counter: (env) => new AttemptTally(env),
   executors(env, context) {
     const config = loadConfig(env);

@@ -1,4 +1,5 @@
 /** The composition root: builds every feature's service from the bindings of an environment. */
+import { codebasePorts } from "./codebase-index.ts";
 import { CrossSearchService } from "./codebases/cross-search.ts";
 import { ReadingService } from "./codebases/reading-service.ts";
 import { CodebaseRepository } from "./codebases/repository.ts";
@@ -55,6 +56,7 @@ export function buildServices(env: Env, config: Config): Services {
     database: env.DB,
     blobs: env.BLOBS,
     runs: createRunClient(env.RUN_COORDINATOR, TASK_KIND),
+    codebases: codebasePorts(env),
   });
   const codebases = codebasesOf(env);
   const runsOfPipelines = new PipelineRunService({ blobs: env.BLOBS, runs: pipelineRuns });
@@ -65,6 +67,7 @@ export function buildServices(env: Env, config: Config): Services {
       database: env.DB,
       blobs: env.BLOBS,
       runs: pipelineRuns,
+      codebases: codebasePorts(env),
     }),
     pipelineRuns: runsOfPipelines,
     codebases,

@@ -29,7 +29,7 @@ export async function storeArchive(
   key: string,
   body: ReadableStream<Uint8Array>,
 ): Promise<number> {
-  const upload = new PartedUpload(bucket, key);
+  const upload = new PartedUpload(bucket, key, DEFAULT_LIMITS.maxArchiveBytes);
   try {
     for await (const piece of body) await upload.add(piece);
     return await upload.finish();
@@ -39,24 +39,26 @@ export async function storeArchive(
   }
 }
 
-class PartedUpload {
+/** Stores what comes in pieces, of a length that is not known before. */
+export class PartedUpload {
   readonly #bucket: R2Bucket;
   readonly #key: string;
+  readonly #maxBytes: number;
   readonly #parts: R2UploadedPart[] = [];
   #upload: R2MultipartUpload | null = null;
   #buffer = new Uint8Array(PART_BYTES);
   #filled = 0;
   #bytes = 0;
 
-  constructor(bucket: R2Bucket, key: string) {
+  constructor(bucket: R2Bucket, key: string, maxBytes: number) {
     this.#bucket = bucket;
     this.#key = key;
+    this.#maxBytes = maxBytes;
   }
 
   async add(piece: Uint8Array): Promise<void> {
     this.#bytes += piece.byteLength;
-    const { maxArchiveBytes } = DEFAULT_LIMITS;
-    if (this.#bytes > maxArchiveBytes) throw tooLarge(maxArchiveBytes);
+    if (this.#bytes > this.#maxBytes) throw tooLarge(this.#maxBytes);
     for (let at = 0; at < piece.byteLength; ) {
       const taken = piece.subarray(at, at + PART_BYTES - this.#filled);
       this.#buffer.set(taken, this.#filled);

@@ -121,7 +121,7 @@ export function readingRoutes(router: Router): void {
       scope: "codebases:read",
       summary: "Search a snapshot",
       description:
-        'Terms, `"phrases"` and `/expressions/` (RE2), with `path: lang: sym: content: is: case: ref: calls: calledby: imports: near: rev: diff:`, `OR`, `NOT` and parentheses; `syntax=zoekt` reads Zoekt\'s. The receipt says what was searched; `next_cursor` goes on to the very end. With `Accept: text/event-stream` all pages are streamed, each with its best first.',
+        'Terms, `"phrases"` and `/expressions/` (RE2), with `path: lang: sym: content: is: case: ref: calls: calledby: imports: near: rev: diff: ran: failed:`, `OR`, `NOT` and parentheses; `syntax=zoekt` reads Zoekt\'s. The receipt says what was searched; `next_cursor` goes on to the very end. With `Accept: text/event-stream` all pages are streamed, each with its best first.',
       request: { params, query: searchQuery },
       responses: { 200: { description: "A page of files that match.", schema: searchSchema } },
       errors: ["illegal_transition"],

@@ -92,15 +92,16 @@ export class CodebaseRepository {
     return rowSchema.nullable().parse(row);
   }
 
-  /** The codebase of a project by its name. */
-  async named(projectId: string, name: string): Promise<CodebaseRow | null> {
-    const row = await this.#db
+  /** Codebases of a project whose id or name is one of these. */
+  async called(projectId: string, names: readonly string[]): Promise<CodebaseRow[]> {
+    const { results } = await this.#db
       .prepare(
-        `SELECT ${COLUMNS} FROM codebases WHERE project_id = ? AND name = ? AND deleted_at IS NULL`,
+        `SELECT ${COLUMNS} FROM codebases WHERE project_id = ?1 AND deleted_at IS NULL
+           AND (id IN (SELECT value FROM json_each(?2)) OR name IN (SELECT value FROM json_each(?2)))`,
       )
-      .bind(projectId, name)
-      .first();
-    return rowSchema.nullable().parse(row);
+      .bind(projectId, JSON.stringify(names))
+      .all();
+    return z.array(rowSchema).parse(results);
   }
 
   /** Up to `limit + 1` rows of a page. */

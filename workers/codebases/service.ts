@@ -148,6 +148,8 @@ export class CodebaseService {
   async #erase(codebase: Pick<CodebaseRow, "id" | "project_id">): Promise<void> {
     await deleteBlobs(this.#deps.blobs, codebase);
     await this.#deps.index(codebase.id).destroy();
+    // What the index was still making when it ended.
+    await deleteBlobs(this.#deps.blobs, codebase);
     await this.#deps.repository.remove(codebase.id);
   }
 }

@@ -10,6 +10,16 @@ import type {
   Work,
 } from "./port.ts";
 
+/** A blob store of these contents. */
+export function blobsOf(contents: Readonly<Record<string, Uint8Array>>): FileSetStore {
+  return {
+    get: async (key) => {
+      const content = contents[key];
+      return content === undefined ? null : new Response(Uint8Array.from(content));
+    },
+  };
+}
+
 /** What an executor under test is given. */
 export interface ContractDeps {
   readonly secrets: SecretResolver;

@@ -12,6 +12,7 @@ import {
   startAttempt,
   text,
 } from "./contract-support.ts";
+import { describeTrees } from "./contract-trees.ts";
 import { type Executor, MAX_LOG_BYTES, type TaskType, type Work } from "./port.ts";
 
 /** Something outside the backend that counts requests, to see whether code still runs. */
@@ -245,6 +246,7 @@ export function describeExecutorContract(
       });
     });
 
+    describeTrees(attempt);
     describe("results", () => {
       it.each([
         ["key=value lines", "echo a=1; echo 'b=two words'", { a: "1", b: "two words" }],

@@ -1,14 +1,17 @@
 /** Loads the files of a task and holds their paths inside the workspace. */
 import { z } from "zod";
 import { AttemptFailed } from "./outcome.ts";
-import type { FileSet, InlineFile, Mount } from "./port.ts";
+import type { FileSet, InlineFile, Mount, MountedTree, Work } from "./port.ts";
+import { isInTree } from "./tree-archive.ts";
 import { isWorkspacePath } from "./workspace-path.ts";
 
 /** What of the blob store a stored file set needs; an R2Bucket is one. */
 export interface FileSetStore {
-  get(
-    key: string,
-  ): Promise<{ text(): Promise<string>; arrayBuffer(): Promise<ArrayBuffer> } | null>;
+  get(key: string): Promise<{
+    text(): Promise<string>;
+    arrayBuffer(): Promise<ArrayBuffer>;
+    readonly body: ReadableStream<Uint8Array> | null;
+  } | null>;
 }
 
 export type Files = Readonly<Record<string, InlineFile>>;
@@ -95,4 +98,43 @@ export async function loadFiles(
     all[mount.path] = { content, encoding: "base64" };
   }
   return all;
+}
+
+/**
+ * Throws AttemptFailed when the folder of a tree is none of the workspace, or something else is to
+ * stand in it.
+ */
+export function checkTree(
+  { path }: MountedTree,
+  files: Files,
+  mounts: readonly Pick<Mount, "path">[],
+): void {
+  if (!isWorkspacePath(path)) throw unsafePath(path);
+  const others = [...Object.keys(files), ...mounts.map((mount) => mount.path)];
+  const other = others.find((file) => isInTree(file, { path }) || path.startsWith(`${file}/`));
+  if (other === undefined) return;
+  throw new AttemptFailed(
+    "error",
+    "file_path_invalid",
+    `"${other}" stands in the way of the codebase at "${path}". Put the file, or the codebase, at another path.`,
+  );
+}
+
+/** The archive of a tree, gzipped; throws AttemptFailed when it is gone. */
+export async function openTree(
+  { path, key }: MountedTree,
+  store: FileSetStore,
+): Promise<ReadableStream<Uint8Array>> {
+  const body = (await store.get(key))?.body ?? null;
+  if (body !== null) return body;
+  throw new AttemptFailed(
+    "error",
+    "tree_missing",
+    `The codebase that belongs at "${path}" is no longer kept. Retry, and if it repeats, push it again and name the new snapshot.`,
+  );
+}
+
+/** Whether the working directory is of the tree, so that it cannot be made. */
+export function startsInTree({ working_directory, tree }: Work): boolean {
+  return working_directory !== null && isInTree(working_directory, tree);
 }

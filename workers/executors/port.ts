@@ -32,6 +32,17 @@ export interface Mount {
   readonly key: string;
 }
 
+/** A tree of files that stands in the workspace and cannot be changed there. */
+export interface MountedTree {
+  /** Its folder, relative to the workspace root, in which nothing else stands. */
+  readonly path: string;
+  /** Of the archive (`tree-archive.ts`), gzipped. What a key names never changes. */
+  readonly key: string;
+  readonly files: number;
+  /** Of all files, unpacked. */
+  readonly bytes: number;
+}
+
 /** One unit of code to execute, complete but for the values of its secrets. */
 export interface Work {
   readonly task_type: TaskType;
@@ -48,6 +59,8 @@ export interface Work {
   readonly files: FileSet;
   /** Over `files`, the later over the earlier: what earlier steps kept. */
   readonly mounts: readonly Mount[];
+  /** Null, or left out, for none. */
+  readonly tree?: MountedTree | null;
   /** Relative to the workspace root; null is the root. */
   readonly working_directory: string | null;
   readonly network: { readonly allow: readonly string[] };

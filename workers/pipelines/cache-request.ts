@@ -1,6 +1,7 @@
 /** What the result of a step depends on, by name: what is equal in all of it may be reused. */
 import type { Json, Work } from "../executors/port.ts";
 import { canonicalJson } from "../http/json.ts";
+import type { MountedCodebase } from "../runs/codebases.ts";
 import type { CacheRequest } from "../runs/ports.ts";
 import { sha256 } from "../security/hash.ts";
 import type { StepDefinition } from "./definition-schema.ts";
@@ -16,10 +17,11 @@ const MAX_SHOWN_CHARS = 120;
 export function cacheRequest(
   cache: NonNullable<StepDefinition["cache"]>,
   work: Work,
+  codebase: MountedCodebase | null,
   key: string | null,
 ): CacheRequest {
   const ttl = typeof cache === "object" ? cache.ttl_seconds : null;
-  const data = key === null ? dataParts(work) : { key: shown(key) };
+  const data = key === null ? dataParts(work, codebase) : { key: shown(key) };
   return {
     parts: { ...codeParts(work), ...data },
     taken: key === null ? {} : null,
@@ -43,10 +45,11 @@ function codeParts(work: Work): Record<string, string> {
   };
 }
 
-function dataParts(work: Work): Record<string, string> {
+function dataParts(work: Work, codebase: MountedCodebase | null): Record<string, string> {
   return {
     inputs: shown(work.inputs),
     environment: shown(work.environment),
+    ...(codebase && { codebase: `${codebase.root} ${codebase.path}` }),
     files:
       work.files.kind === "inline" ? sha256(canonicalJson(work.files.entries)) : work.files.key,
   };

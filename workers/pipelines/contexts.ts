@@ -139,7 +139,8 @@ export class RunScopes {
       // A group's own result is the values of its items.
       result: () => (isGroup ? null : resultOf(index)),
       exit_code: () => state.exit_code,
-      error: () => (state.error === null ? null : { ...state.error }),
+      error: () =>
+        state.error === null ? null : { code: state.error.code, message: state.error.message },
       ...(isGroup ? { results: () => this.#items(index, state) } : {}),
     });
   }

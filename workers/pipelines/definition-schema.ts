@@ -2,7 +2,7 @@
 import { z } from "@hono/zod-openapi";
 import type { TaskType } from "../executors/port.ts";
 import { jsonSchema } from "../http/schemas.ts";
-import { fields, freeObject, NO_EXECUTORS } from "../tasks/fields.ts";
+import { fields, freeObject, NO_EXECUTORS, openCodebaseSchema } from "../tasks/fields.ts";
 import { fileRecordSchema } from "../tasks/files.ts";
 
 export const MAX_STEPS = 10_000;
@@ -40,7 +40,8 @@ const cacheSchema = z.union([
   z.boolean(),
   z.strictObject({
     key: z.string().min(1).max(1_000).nullish().openapi({
-      description: "Takes the place of inputs, files and environment in what a result depends on.",
+      description:
+        "Takes the place of inputs, files, codebase and environment in what a result depends on.",
     }),
     ttl_seconds: seconds.nullish(),
   }),
@@ -90,6 +91,9 @@ const workFields = {
   secrets: fields.secrets.nullish(),
   files: fileRecordSchema.nullish().openapi({ type: ["object", "null"] }),
   working_directory: fields.working_directory.nullish(),
+  codebase: openCodebaseSchema.nullable().optional().openapi({
+    description: "In place of the pipeline's; null for none.",
+  }),
   network: fields.network.nullish(),
   artifacts: fields.artifacts.nullish(),
   isolation: fields.isolation.nullish(),
@@ -153,6 +157,9 @@ export const shellFields = {
     .default(null)
     .openapi({ description: "What a run's result is made of: name to JSON with expressions." }),
   environment: fields.environment.default({}),
+  codebase: openCodebaseSchema.nullable().default(null).openapi({
+    description: "What every step of code mounts that names none itself.",
+  }),
   dependencies: z
     .record(upstreamName, z.array(upstreamName).max(MAX_STEPS))
     .default({})

@@ -21,6 +21,7 @@ describe("a definition", () => {
       inputs: null,
       outputs: null,
       environment: {},
+      codebase: null,
       dependencies: {},
       max_parallel: 5,
       stop_on_failure: true,

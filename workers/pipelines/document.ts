@@ -2,6 +2,7 @@
 import type { Resource } from "../runs/store-types.ts";
 import type { KeptFiles } from "../tasks/files.ts";
 import type { PipelineDefinition } from "./definition-schema.ts";
+import { type MountPlace, mountPlaces } from "./mounts.ts";
 
 /** Raised when the shape changes; readers of an older one convert it. */
 const FORMAT = 1;
@@ -27,6 +28,8 @@ const parsed = new WeakMap<Resource, { readonly text: string; readonly head: Doc
 export interface DocumentHead extends Omit<PipelineDocument, "definition" | "files" | "format"> {
   readonly definition: Omit<PipelineDefinition, "tasks">;
   readonly steps: number;
+  /** What the steps mount, and where that is said. */
+  readonly mounts: readonly MountPlace[];
 }
 
 /** Parses a document once for as long as the resource lives here, and keeps none of its steps. */
@@ -35,7 +38,8 @@ export function headOf(resource: Resource): DocumentHead {
   if (known?.text === resource.document) return known.head;
   const { definition, created_by, triggered_by } = readDocument(resource.document);
   const { tasks, ...shell } = definition;
-  const head = { definition: shell, steps: tasks.length, created_by, triggered_by };
+  const mounts = mountPlaces(definition);
+  const head = { definition: shell, steps: tasks.length, mounts, created_by, triggered_by };
   parsed.set(resource, { text: resource.document, head });
   return head;
 }

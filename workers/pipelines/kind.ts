@@ -5,7 +5,8 @@ import { compile } from "./compile.ts";
 import { headOf, readDocument } from "./document.ts";
 import { approvalMessage, conclude, decide, work } from "./evaluate.ts";
 import { inputIssues } from "./inputs.ts";
-import { stepOf } from "./prepared.ts";
+import { codebaseOf, resolvePlace } from "./mounts.ts";
+import { prepare, stepOf } from "./prepared.ts";
 import { DELETE_SQL, UPSERT_SQL } from "./repository.ts";
 import { toSummary } from "./view.ts";
 
@@ -32,6 +33,13 @@ export const pipelineKind: ResourceKind = {
     const issues = inputIssues(definition, inputs === null ? {} : JSON.parse(inputs));
     return { issues, concurrent: definition.concurrency === "allow" };
   },
+  codebases: (resource, inputs) =>
+    headOf(resource).mounts.map((place) => resolvePlace(place, inputs)),
+  mounts(view, step) {
+    const definition = stepOf(view, step);
+    return definition !== undefined && codebaseOf(definition, prepare(view).definition) !== null;
+  },
+  nameOf: (resource) => headOf(resource).definition.name,
   maxRetries: () => MAX_RETRIES,
   priority: (resource) => headOf(resource).definition.priority,
 

@@ -83,6 +83,7 @@ async function family() {
     parent: { resource_id: root, run: 1, step: 0, epoch: 1, depth: 1 },
     inputs: "{}",
     triggered_by: null,
+    pins: null,
   };
   return { child, root, first };
 }

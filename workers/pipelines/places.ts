@@ -2,6 +2,7 @@
 
 import { formatPath } from "../http/issues.ts";
 import type { Json } from "../http/json.ts";
+import type { CodebaseSpec } from "../runs/codebases.ts";
 import type { ContextName } from "../runs/expressions-parse.ts";
 import { hasExpression } from "../runs/expressions-template.ts";
 import { secretOf } from "../tasks/rules.ts";
@@ -38,11 +39,15 @@ const STRATEGY = site(["inputs", "tasks", "env", "run"]);
 const ENVIRONMENT = site(["inputs", "tasks", "matrix", "env", "run"]);
 const VALUE = site(["inputs", "tasks", "matrix", "env", "run"], { own_environment: true });
 
+/** Asked when a run begins, of its inputs alone. */
+const CODEBASE = site(["inputs"]);
+
 /** Places of the pipeline itself. */
 export function pipelinePlaces(shell: Shell): Place[] {
   const places: Place[] = [];
   collectVariables(shell.environment, PIPELINE_ENVIRONMENT, places);
   collect(shell.outputs, ["outputs"], OUTPUTS, places);
+  collectMount(shell.codebase, places);
   return places;
 }
 
@@ -57,6 +62,7 @@ export function stepPlaces(step: StepDefinition): Place[] {
     collect(step[member], [member], VALUE, places);
   }
   collect(step.artifacts, ["artifacts"], VALUE, places);
+  collectMount(step.codebase, places);
   if (typeof step.cache === "object") collect(step.cache?.key, ["cache", "key"], VALUE, places);
   if (typeof step.approval === "object") {
     collect(step.approval?.message, ["approval", "message"], VALUE, places);
@@ -64,6 +70,16 @@ export function stepPlaces(step: StepDefinition): Place[] {
   collect(step.wait?.seconds, ["wait", "seconds"], VALUE, places);
   collect(step.agent, ["agent"], VALUE, places);
   return places;
+}
+
+function collectMount(spec: CodebaseSpec | null | undefined, places: Place[]): void {
+  const {
+    codebase = null,
+    snapshot = null,
+    folder = null,
+  } = typeof spec === "object" && spec !== null ? spec : {};
+  const isText = typeof spec === "string";
+  collect(isText ? spec : { codebase, snapshot, folder }, ["codebase"], CODEBASE, places);
 }
 
 /** A whole value that names a secret is resolved elsewhere. */

@@ -1,5 +1,6 @@
 /** What is parsed once for a run and read by every evaluation of its steps. */
 import type { Json } from "../http/json.ts";
+import { type Pins, readPins } from "../runs/codebases.ts";
 import type { RunView } from "../runs/ports.ts";
 import type { RunPlan } from "../runs/types.ts";
 import type { PipelineDefinition, StepDefinition } from "./definition-schema.ts";
@@ -31,7 +32,10 @@ export function plannedOf({ state }: Pick<RunView, "state">, step: number): numb
 }
 
 /** The definition that a step, or an item of a group, has. */
-export function stepOf(view: RunView, step: number): StepDefinition | undefined {
+export function stepOf(
+  view: Pick<RunView, "plan" | "document" | "state">,
+  step: number,
+): StepDefinition | undefined {
   return prepare(view).definition.tasks[plannedOf(view, step)];
 }
 
@@ -55,6 +59,7 @@ export function prepare({ plan, document }: Pick<RunView, "plan" | "document">):
 export class ParsedTexts {
   readonly #kept = new Map<string, { readonly text: string; readonly value: Json }>();
   #chars = 0;
+  #pins: { readonly text: string | null; readonly pins: Pins } | null = null;
 
   read(key: string, text: string): Json {
     const kept = this.#kept.get(key);
@@ -69,6 +74,12 @@ export class ParsedTexts {
     this.#kept.set(key, { text, value });
     this.#chars += text.length;
     return value;
+  }
+
+  /** What a run is pinned to, parsed when its text is another than the last. */
+  pins(text: string | null): Pins {
+    if (this.#pins?.text !== text) this.#pins = { text, pins: readPins(text) };
+    return this.#pins.pins;
   }
 
   #drop(key: string): void {

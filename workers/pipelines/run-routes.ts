@@ -5,6 +5,7 @@ import { endpoint } from "../http/endpoint.ts";
 import { listFilter } from "../http/page.ts";
 import { sliceQuery, toSlice } from "../http/slice.ts";
 import { STEP_STATUSES } from "../runs/types.ts";
+import { toPinned } from "../runs/wire.ts";
 import { params, runParams, tags } from "./replies.ts";
 import {
   graphSchema,
@@ -63,8 +64,11 @@ export function runRoutes(router: Router): void {
       responses: { 200: { description: "The run.", schema: runDetailSchema } },
     },
     async (c, { principal, params: { pipeline_id: id, run } }) => {
-      const { summary, ...rest } = await c.get("services").pipelineRuns.get(principal, { id, run });
-      return { status: 200, body: { ...toRun(summary), pipeline_id: id, ...rest } };
+      const { summary, codebases, ...rest } = await c
+        .get("services")
+        .pipelineRuns.get(principal, { id, run });
+      const shown = { pipeline_id: id, ...rest, codebases: codebases.map(toPinned) };
+      return { status: 200, body: { ...toRun(summary), ...shown } };
     },
   );
 

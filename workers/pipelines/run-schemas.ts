@@ -3,7 +3,12 @@ import { z } from "@hono/zod-openapi";
 import { listOf, timestampSchema } from "../http/schemas.ts";
 import { TRIGGERS } from "../runs/store-types.ts";
 import { RUN_STATUSES, STEP_STATUSES } from "../runs/types.ts";
-import { artifactSchema, attemptSchema } from "../runs/wire.ts";
+import {
+  artifactSchema,
+  attemptSchema,
+  locationsSchema,
+  pinnedCodebaseSchema,
+} from "../runs/wire.ts";
 
 const runState = z.enum(RUN_STATUSES).openapi("RunState");
 const stepState = z.enum(STEP_STATUSES).openapi("StepState");
@@ -53,6 +58,9 @@ export const runDetailSchema = runSchema
     pipeline_id: z.string(),
     inputs: z.unknown().openapi({ description: "What the run was started with; any JSON." }),
     outputs: z.unknown().openapi({ description: "What it came to; any JSON." }),
+    codebases: z.array(pinnedCodebaseSchema).openapi({
+      description: "The trees that its steps mount, as they were found when it began.",
+    }),
   })
   .openapi("PipelineRunDetail");
 
@@ -91,6 +99,7 @@ export const stepSchema = stepSummarySchema
     stdout_bytes: z.int(),
     stderr_bytes: z.int(),
     artifacts: z.array(artifactSchema),
+    locations: locationsSchema,
     cache: z
       .object({
         hit: z.boolean(),

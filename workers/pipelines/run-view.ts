@@ -5,7 +5,7 @@ import { durationOf, type RunGraph } from "../runs/graph.ts";
 import type { CacheLookUp, RunInspection, RunSummary, StepDetail } from "../runs/store-types.ts";
 import type { StepState } from "../runs/types.ts";
 import type { AttemptView } from "../runs/views.ts";
-import { toArtifact, toAttempt } from "../runs/wire.ts";
+import { toArtifact, toAttempt, toLocations } from "../runs/wire.ts";
 import type { PipelineRun } from "./run-schemas.ts";
 import type { ListedStep } from "./step-page.ts";
 import type { RunExplanation } from "./why.ts";
@@ -88,6 +88,7 @@ export function toStep(
     stdout_bytes: detail.stdout?.bytes ?? 0,
     stderr_bytes: detail.stderr?.bytes ?? 0,
     artifacts: detail.artifacts.map(toArtifact),
+    locations: toLocations(detail.state.error),
     cache: detail.cache && toCache(detail.cache),
     attempts: attempts.filter(({ step }) => step === detail.name).map(toAttempt),
   };

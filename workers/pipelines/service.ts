@@ -8,14 +8,23 @@ import { RunAccess } from "../runs/access.ts";
 import { mayBelong, resourceId } from "../runs/address.ts";
 import { filesKey } from "../runs/blobs.ts";
 import { invalidInputs, type RunClient } from "../runs/client.ts";
+import { type CodebasePorts, keyOf, mountPathOf, refOf } from "../runs/codebases.ts";
 import type { Snapshot } from "../runs/store-types.ts";
-import { callerOf, type Principal, projectFor, visibleProjects } from "../security/principal.ts";
+import {
+  callerOf,
+  type Principal,
+  projectFor,
+  requireScope,
+  visibleProjects,
+} from "../security/principal.ts";
+import { blockingFiles } from "../tasks/rules.ts";
 import { type ParsedDefinition, parseDefinition } from "./definition.ts";
-import type { PipelineDefinition } from "./definition-schema.ts";
+import { kindOf, type PipelineDefinition } from "./definition-schema.ts";
 import { type PipelineDocument, readDocument, writeDocument } from "./document.ts";
 import { separateFiles } from "./files.ts";
 import { inputIssues, type RunInputs } from "./inputs.ts";
 import { PIPELINE_KIND } from "./kind.ts";
+import { codebaseOf, isOpen, mountPlaces } from "./mounts.ts";
 import { listPipelines, type PipelineFilter, type PipelineRow } from "./repository.ts";
 
 export interface CreatePipeline {
@@ -57,6 +66,7 @@ export interface PipelineServiceDependencies {
   readonly database: D1Database;
   readonly blobs: R2Bucket;
   readonly runs: RunClient;
+  readonly codebases: CodebasePorts;
 }
 
 export function createPipelineService({
@@ -64,6 +74,7 @@ export function createPipelineService({
   database,
   blobs,
   runs,
+  codebases,
 }: PipelineServiceDependencies): PipelineService {
   const access = new RunAccess(runs, blobs, PIPELINE_KIND);
   const found = async (snapshot: Snapshot): Promise<FoundPipeline> => ({
@@ -78,6 +89,35 @@ export function createPipelineService({
     if (foreign.length > 0) throw invalid(foreign);
     const timeout_seconds = definition.timeout_seconds ?? config.PIPELINE_TIMEOUT_SECONDS;
     return { ...definition, timeout_seconds };
+  };
+  /**
+   * Throws `forbidden`, and `validation_failed` for what no run could mount. The newest snapshot may be
+   * pushed later: it is looked for when a run begins.
+   */
+  const permitCodebases = async (
+    principal: Principal,
+    projectId: string,
+    definition: PipelineDefinition,
+  ) => {
+    const places = mountPlaces(definition);
+    if (places.length === 0) return;
+    requireScope(principal, "codebases:read");
+    const blocked = blockedMounts(definition);
+    const known = places
+      .filter(({ spec }) => !isOpen(spec))
+      .map(({ place, spec }) => ({ place, ref: refOf(spec) }));
+    const distinct = [...new Map(known.map((each) => [keyOf(each.ref), each])).values()];
+    const found = await codebases.pin(
+      projectId,
+      distinct.map(({ ref }) => ref),
+    );
+    const missing = distinct.flatMap(({ place: path }, index) => {
+      const { code, named: isNamed = false, message = "" } = found[index]?.problem ?? {};
+      const isFinal = code === "unknown" || (isNamed && code !== "not_ready");
+      return code !== undefined && isFinal ? [{ path, message }] : [];
+    });
+    const issues = [...blocked, ...missing];
+    if (issues.length > 0) throw invalid(issues);
   };
   /** The document's text; large files of steps are stored on the way. */
   const seal = async (
@@ -94,6 +134,7 @@ export function createPipelineService({
     async create(principal, seed, input) {
       const projectId = projectFor(principal, input.project_id);
       const accepted = accept(input.definition, projectId);
+      await permitCodebases(principal, projectId, accepted);
       const inputs = input.run_inputs ?? {};
       if (input.execute_wait_ms === null && input.run_inputs !== undefined) {
         throw invalid([{ path: "run_inputs", message: WITHOUT_RUN }]);
@@ -137,6 +178,9 @@ export function createPipelineService({
       match?.(resource.changed_seq);
       const { definition, ...before } = readDocument(resource.document);
       const accepted = accept({ ...definition, ...change }, resource.project_id);
+      if (change.tasks !== undefined || change.codebase !== undefined) {
+        await permitCodebases(principal, resource.project_id, accepted);
+      }
       // Steps that are sent anew are sent with their files.
       const files = change.tasks === undefined ? before.files : {};
       const document = await seal(resource, accepted, { ...before, files });
@@ -164,6 +208,17 @@ const WITHOUT_RUN =
 function invalid(issues: readonly Issue[]): ApiError {
   return new ApiError("validation_failed", "The pipeline is not valid; correct what is listed.", {
     issues,
+  });
+}
+
+/** Files of steps that would stand where a codebase does. */
+function blockedMounts(definition: PipelineDefinition): Issue[] {
+  return definition.tasks.flatMap((step, index) => {
+    const spec = kindOf(step) === "work" ? codebaseOf(step, definition) : null;
+    if (spec === null) return [];
+    const files = Object.keys(step.files ?? {}).map((path) => ({ path }));
+    const issues = blockingFiles(mountPathOf(spec), files);
+    return issues.map(({ path, message }) => ({ path: `tasks[${index}].${path}`, message }));
   });
 }
 

@@ -147,7 +147,10 @@ export const slotLeases = () => env.LIMITS.getByName("pipelines").holders("pipel
 
 /** Makes an object's tables those of version 2. */
 export function downgrade(sql: SqlStorage): void {
-  for (const table of ["stopped_children", "detached"]) sql.exec(`DROP TABLE ${table}`);
-  sql.exec("ALTER TABLE runs DROP COLUMN triggered_by");
+  for (const table of ["stopped_children", "detached", "executions"])
+    sql.exec(`DROP TABLE ${table}`);
+  for (const column of ["triggered_by", "pins"]) {
+    sql.exec(`ALTER TABLE runs DROP COLUMN ${column}`);
+  }
   sql.exec("UPDATE meta SET value = '2' WHERE key = 'schema_version'");
 }

@@ -96,6 +96,7 @@ export function runOf(definition: PipelineDefinition, parts: RunParts = {}) {
       updated_at: 0,
       changed_seq: 0,
     },
+    pins: null,
     document: writeDocument({ definition, created_by: "test", files: {}, triggered_by: null }),
     run: 2,
     plan,

@@ -1,5 +1,6 @@
 /** What an attempt at a step has to do: its definition with every expression resolved. */
 import type { FileSet, Json, Work } from "../executors/port.ts";
+import { keyOf, type MountedCodebase, mountPathOf, refOf } from "../runs/codebases.ts";
 import { EvaluationFailed, resolveJson, resolveText, type Scope } from "../runs/expressions.ts";
 import { type RunView, StepNotReady, type StepWork } from "../runs/ports.ts";
 import { globProblem } from "../tasks/artifact-globs.ts";
@@ -9,6 +10,7 @@ import { directoryProblem, languageOf } from "../tasks/rules.ts";
 import { cacheRequest } from "./cache-request.ts";
 import { asText, RunScopes, within } from "./contexts.ts";
 import { type StepDefinition, taskTypeOf } from "./definition-schema.ts";
+import { codebaseOf, resolveMount } from "./mounts.ts";
 import { type Prepared, plannedOf, prepare, stepOf } from "./prepared.ts";
 
 type ArtifactSource = Extract<StepWork, { type: "work" }>["artifacts_from"][number];
@@ -34,13 +36,15 @@ export function work(view: RunView, index: number): StepWork {
     const artifacts = artifactSources(view, prepared, step);
     const key = step.cache && step.cache !== true ? step.cache.key : null;
     const cacheKey = key ? textOf(key, scope, "cache.key") : null;
+    const codebase = mountOf(view, prepared, step);
     return {
       type: "work",
       work: resolved,
-      cache: step.cache ? cacheRequest(step.cache, resolved, cacheKey) : null,
+      cache: step.cache ? cacheRequest(step.cache, resolved, codebase, cacheKey) : null,
       runs_on: step.runs_on ?? [],
       executors: step.executors ?? [],
       artifacts_from: artifacts,
+      codebase,
     };
   } catch (error) {
     if (!(error instanceof EvaluationFailed)) throw error;
@@ -114,6 +118,22 @@ function filesOf(prepared: Prepared, step: StepDefinition): FileSet {
     kind: "inline",
     entries: Object.fromEntries(files.map(([path, file]) => [path, toFile(file)])),
   };
+}
+
+/** What the run is pinned to of what the step mounts. */
+function mountOf(
+  { pins, inputs }: RunView,
+  { definition, texts }: Prepared,
+  step: StepDefinition,
+): MountedCodebase | null {
+  const spec = codebaseOf(step, definition);
+  if (spec === null) return null;
+  const pinned = texts.pins(pins)[keyOf(refOf(resolveMount(spec, inputs)))];
+  if (pinned !== undefined) return { ...pinned, path: mountPathOf(spec) };
+  throw new StepNotReady(
+    "codebase_not_pinned",
+    "The run was begun without the codebase that this step mounts. Start the pipeline again.",
+  );
 }
 
 /** Items of a group are told apart by a folder each, named by their place. */

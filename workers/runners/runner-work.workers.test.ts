@@ -46,13 +46,15 @@ describe("blobs", () => {
   const work = {
     files: { kind: "stored", key: "work/files.json", bytes: 2 },
     mounts: [{ path: "a b.txt", key: "work/a b+c.txt" }],
+    tree: { path: "code", key: "work/tree.tar.gz", files: 1, bytes: 4 },
   } as const;
   const get = (by: RegisteredRunner, ref: DetachedRef, key: string) =>
     by.call(RUNNER_PATHS.blobs + query(ref, { key }));
 
-  it("of an attempt's files and mounts are for its runner", async () => {
+  it("of an attempt's files, mounts and tree are for its runner", async () => {
     await env.BLOBS.put("work/files.json", "{}");
     await env.BLOBS.put("work/a b+c.txt", "mounted");
+    await env.BLOBS.put("work/tree.tar.gz", "tree");
     await env.BLOBS.put("other.txt", "not for it");
     const { registered, dispatch } = await working({ work });
     expect(await get(registered, dispatch, "work/files.json")).toMatchObject({
@@ -60,6 +62,7 @@ describe("blobs", () => {
       text: "{}",
     });
     expect((await get(registered, dispatch, "work/a b+c.txt")).text).toBe("mounted");
+    expect((await get(registered, dispatch, "work/tree.tar.gz")).text).toBe("tree");
     const foreign = await get(registered, dispatch, "other.txt");
     expect(foreign).toMatchObject({ status: 404, body: { code: "not_found" } });
     const other = await RegisteredRunner.of(isolated, { project_id: dispatch.project_id });

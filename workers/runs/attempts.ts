@@ -11,7 +11,7 @@ import type {
   Work,
 } from "../executors/port.ts";
 import { Breather } from "./breather.ts";
-import { type CacheRequest, StepNotReady, type StepWork } from "./ports.ts";
+import { type CacheRequest, type CodeWork, StepNotReady, type StepWork } from "./ports.ts";
 import { nameOf, planOf } from "./state.ts";
 import type { LiveRun } from "./store-types.ts";
 import { earnsProbation } from "./suspects.ts";
@@ -56,6 +56,8 @@ export type CachedOutcome = Extract<Outcome, { status: "completed" }> & {
 /** What the attempts ask of the coordinator. Each call commits before it returns. */
 export interface AttemptHost {
   work(ticket: Ticket): StepWork | Promise<StepWork>;
+  /** The work with the tree of its codebase. Throws `StepNotReady`. */
+  mounted(live: LiveRun, step: CodeWork): Work | Promise<Work>;
   /** The result that a cache has; null when the step has to run. */
   cached(ticket: Ticket, request: CacheRequest): Promise<CachedOutcome | null>;
   keepCached(ticket: Ticket, request: CacheRequest, outcome: Outcome): Promise<void>;
@@ -195,9 +197,11 @@ export class Attempts {
       const prepared = this.#host.work(ticket);
       const stepWork = prepared instanceof Promise ? await prepared : prepared;
       if (stepWork.type !== "work") throw new Error("a run is no work of this object");
-      const { work, cache } = stepWork;
+      const { cache } = stepWork;
       const known = cache && (await this.#host.cached(ticket, cache));
       if (known) return known;
+      const mounted = this.#host.mounted(live, stepWork);
+      const work = mounted instanceof Promise ? await mounted : mounted;
       const executor = this.#host.executor(work);
       if (!executor) return unavailable(work.task_type);
       const ref: AttemptRef = {

@@ -37,6 +37,7 @@ function ticketOf(id: string, alone: boolean): Ticket {
     open_needs: [0],
     inputs: null,
     step_inputs: null,
+    pins: null,
     parent: null,
     document: resource.document,
   } as const;
@@ -67,6 +68,7 @@ function slots() {
   };
   const host: AttemptHost = {
     work: ({ live }) => taskKind.work({ ...live, result: () => null, resultBytes: () => 0 }, 0),
+    mounted: (_, { work }) => work,
     cached: async () => null,
     keepCached: async () => undefined,
     executor: () => executor,

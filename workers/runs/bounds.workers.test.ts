@@ -1,6 +1,7 @@
 /** What a caller or a task's code can make large must not break the object that keeps it. */
 import { env } from "cloudflare:workers";
 import { describe, expect, it } from "vitest";
+import { codebasePorts } from "../codebase-index.ts";
 import { loadConfig } from "../config.ts";
 import { newSeed } from "../http/seed.ts";
 import type { Principal } from "../security/principal.ts";
@@ -23,6 +24,7 @@ const tasks = createTaskService({
   database: env.DB,
   blobs: env.BLOBS,
   runs,
+  codebases: codebasePorts(env),
 });
 
 async function create(members: Record<string, unknown>) {

@@ -289,6 +289,12 @@ function refusal(kind: string, id: string, refused: object): ApiError {
       );
     case "inputs":
       return invalidInputs(refused.issues, "inputs");
+    case "codebases":
+      return new ApiError(
+        "validation_failed",
+        `What the ${kind} mounts is not to be had; correct what is listed.`,
+        { issues: refused.issues },
+      );
     case "unknown_step": {
       const known = refused.known.slice(0, 20).join(", ");
       return new ApiError("validation_failed", `The ${kind} has no step "${refused.step}".`, {

@@ -4,6 +4,7 @@ import type { Engine, NewRun } from "./engine.ts";
 import { allowedActions, stateOf } from "./explain.ts";
 import type { Feed } from "./feed.ts";
 import { isTerminal } from "./machine.ts";
+import { type Pinned, pinCodebases } from "./pinning.ts";
 import type { Projector } from "./projector.ts";
 import type { Queries } from "./queries.ts";
 import type {
@@ -30,6 +31,7 @@ type Answer = Promise<Snapshot | Refusal>;
 
 const NOT_FOUND: Refusal = { refused: "not_found" };
 const BUSY: Refusal = { refused: "busy" };
+const UNPINNED: Pinned = { pins: null, issues: [] };
 
 interface PlannedRetry {
   readonly resource: Resource;
@@ -55,33 +57,40 @@ export class Commands {
 
   async create(input: CreateInput): Answer {
     const { start } = input;
+    const pinned = start ? await this.pinned(input.id, start, { created: input }) : UNPINNED;
     let resource = this.#queries.find(input.id);
+    if (!resource?.run && pinned.issues.length > 0) return refusedBy(pinned);
     if (start && !resource?.run && this.#engine.runs.isFull) return BUSY;
     if (!resource) {
-      resource = this.#engine.commit((now) => this.#insert(input, now));
-    } else if (start && resource.run === 0) this.#begin(resource, toRun(start));
+      resource = this.#engine.commit((now) => this.#insert(input, pinned.pins, now));
+    } else if (start && resource.run === 0) {
+      this.#begin(resource, { ...toRun(start), pins: pinned.pins });
+    }
     const wait = start?.wait_ms ?? 0;
     const outcome = await this.#queries.outcome(resource.id, wait, resource.run);
     return outcome ?? bareSnapshot(resource);
   }
 
   async execute(id: string, input: StartInput): Answer {
+    const pinned = await this.pinned(id, input);
     const resource = this.#queries.find(id);
     if (!resource) return NOT_FOUND;
     const repeated = this.#runOf(id, input.request_id);
     if (repeated === null) {
       const refusal = this.#refusesRun(resource, input);
       if (refusal) return refusal;
+      if (pinned.issues.length > 0) return refusedBy(pinned);
+      const run = { ...toRun(input), pins: pinned.pins };
       if (this.#engine.planned(resource, resource.version).plan.slotted) {
-        return this.#executeSlotted(id, input, resource.run + 1);
+        return this.#executeSlotted(id, input, run, resource.run + 1);
       }
-      this.#begin(resource, toRun(input));
+      this.#begin(resource, run);
     }
     return this.#outcome(id, input.wait_ms, repeated ?? resource.run);
   }
 
   /** Takes a slot first, if one is free: all may have changed when the answer comes. */
-  async #executeSlotted(id: string, input: StartInput, run: number): Answer {
+  async #executeSlotted(id: string, input: StartInput, begun: NewRun, run: number): Answer {
     const before = this.#queries.find(id);
     const priority = before ? this.#engine.kind(before).priority(before) : 0;
     await this.#engine.slots.reserve(id, run, priority);
@@ -89,7 +98,7 @@ export class Commands {
     const repeated = resource && this.#runOf(id, input.request_id);
     const refusal = resource && repeated === null ? this.#refusesRun(resource, input) : null;
     const isBegun = resource !== null && repeated === null && refusal === null;
-    if (isBegun) this.#begin(resource, toRun(input));
+    if (isBegun) this.#begin(resource, begun);
     const { slot = "none" } = this.#engine.runs.find(id, run)?.live.state ?? {};
     await this.#engine.slots.unreserve(id, run, slot !== "none");
     if (!resource) return NOT_FOUND;
@@ -128,6 +137,7 @@ export class Commands {
       retry_of: stored.run,
       version: this.#engine.kind(resource).versioned ? stored.version : resource.version,
       inputs: stored.inputs,
+      pins: stored.pins,
       step_inputs: json !== null && step !== null ? { step, json } : stored.step_inputs,
       rerun,
     });
@@ -299,22 +309,38 @@ export class Commands {
     return this.#outcome(id, 0, live.run);
   }
 
-  #insert(input: CreateInput, now: number): Resource {
-    const resource: Resource = {
-      id: input.id,
-      kind: input.kind,
-      project_id: input.project_id,
-      document: input.document,
-      version: 1,
-      run: 0,
-      retry_count: 0,
-      created_at: now,
-      updated_at: now,
-      changed_seq: 0,
-    };
+  /**
+   * What a run that begins now is pinned to. One that is not there yet is `created`; a request that
+   * has begun its run already pins nothing. `inherited` is what the run above is pinned to.
+   */
+  async pinned(
+    id: string,
+    { request_id, inputs = null }: Pick<StartInput, "request_id" | "inputs">,
+    {
+      created = null,
+      inherited = null,
+    }: { readonly created?: CreateInput | null; readonly inherited?: string | null } = {},
+  ): Promise<Pinned> {
+    for (;;) {
+      const found = this.#queries.find(id);
+      if (found && this.#runOf(id, request_id) !== null) return UNPINNED;
+      const resource = found ?? (created && newResource(created, Date.now()));
+      if (!resource) return UNPINNED;
+      const named = this.#engine.kind(resource).codebases(resource, inputs);
+      const { project_id, version } = resource;
+      const pinned = pinCodebases(this.#engine.codebases, project_id, named, inherited);
+      if (!(pinned instanceof Promise)) return pinned;
+      const answer = await pinned;
+      // Another definition came between: it may mount others.
+      if ((this.#queries.find(id)?.version ?? version) === version) return answer;
+    }
+  }
+
+  #insert(input: CreateInput, pins: string | null, now: number): Resource {
+    const resource = newResource(input, now);
     this.#engine.addResource(resource);
     this.#engine.append(resource, 0, { at: now, type: "resource.created", data: {} });
-    if (input.start) this.#engine.beginRun(resource, toRun(input.start), now);
+    if (input.start) this.#engine.beginRun(resource, { ...toRun(input.start), pins }, now);
     return resource;
   }
 
@@ -338,6 +364,18 @@ export class Commands {
     const shown = versioned && state === "pending" ? "draft" : state;
     return { refused: "illegal", detail, state: shown, allowed };
   }
+}
+
+function refusedBy({ issues }: Pinned): Refusal {
+  return { refused: "codebases", issues };
+}
+
+function newResource({ id, kind, project_id, document }: CreateInput, now: number): Resource {
+  return {
+    ...{ id, kind, project_id, document },
+    ...{ version: 1, run: 0, retry_count: 0 },
+    ...{ created_at: now, updated_at: now, changed_seq: 0 },
+  };
 }
 
 function toRun(input: StartInput, trigger: Trigger = input.trigger ?? "execute"): NewRun {

@@ -227,6 +227,8 @@ export abstract class RunCoordinatorBase extends DurableObject<Env> implements O
   async beginChild(start: ChildStart): Promise<ChildReport> {
     this.#open();
     const { resource_id: id, project_id, parent, inputs, triggered_by = null } = start;
+    const request = { request_id: requestOf(parent), inputs };
+    const pinned = await this.#commands.pinned(id, request, { inherited: start.pins ?? null });
     const resource = this.#queries.find(id);
     if (!resource || resource.project_id !== project_id) {
       return refusal(
@@ -255,6 +257,11 @@ export abstract class RunCoordinatorBase extends DurableObject<Env> implements O
           `The sub-pipeline's inputs are not what its definition says: ${list}. Correct the step's inputs.`,
         );
       }
+      if (pinned.issues.length > 0) {
+        const list = pinned.issues.map(({ path, message }) => `${path}: ${message}`).join("; ");
+        return refusal(parent, "codebase_unavailable", `The sub-pipeline cannot begin. ${list}`);
+      }
+      const { pins } = pinned;
       this.#engine.slots.lend(id, resource.run + 1, () =>
         this.#engine.commit((now) =>
           this.#engine.beginRun(
@@ -266,6 +273,7 @@ export abstract class RunCoordinatorBase extends DurableObject<Env> implements O
               request_id,
               awaited: true,
               inputs,
+              pins,
               parent,
             },
             now,
@@ -400,7 +408,8 @@ export abstract class RunCoordinatorBase extends DurableObject<Env> implements O
     await this.#engine.slots.renew([...this.#engine.runs.all()]);
     const areTold = await this.#engine.children.reportAll();
     const isProjected = await this.#projector.settle();
-    return isProjected && areTold && (await this.#chores.run());
+    const areHeard = await this.#engine.executions.tellAll();
+    return isProjected && areTold && areHeard && (await this.#chores.run());
   }
 
   /** Takes up unfinished runs once in the life of this instance, before anything else is done. */

@@ -15,7 +15,7 @@ import type {
   Waiting,
 } from "../executors/detached.ts";
 import { failed } from "../executors/outcome.ts";
-import type { Outcome } from "../executors/port.ts";
+import type { Outcome, Work } from "../executors/port.ts";
 import { logWarning } from "../http/log.ts";
 import type { Ticket } from "./attempts.ts";
 import type { DetachedRow, DetachedTable, Sent } from "./detached-table.ts";
@@ -70,6 +70,8 @@ export class DetachedAttempts {
     if (!ticket) return;
     const work = await this.#attempts.withFiles(live, prepared);
     if (await this.#takeCached(ticket, work)) return;
+    // What takes long is done before anybody waits for the answer to a claim.
+    await this.#attempts.mounted(live, work);
     const [first, second] = this.#usable(work);
     if (!this.#ticket(ref)) return;
     const is_cached = work.cache !== null;
@@ -84,7 +86,7 @@ export class DetachedAttempts {
   async claim(ref: DetachedRef, by: string, type: DetachedType): Promise<Claim> {
     const isMine = (row: DetachedRow | null): row is DetachedRow =>
       row?.task_type === type && (row.claimed_by ?? by) === by;
-    const work = isMine(this.#table.get(ref)) ? await this.#work(ref) : null;
+    const work = isMine(this.#table.get(ref)) ? await this.#claimed(ref) : null;
     const ticket = this.#ticket(ref);
     const row = this.#table.get(ref);
     if (!work || !ticket || !isMine(row)) return this.#fenced(ref);
@@ -102,7 +104,7 @@ export class DetachedAttempts {
           epoch,
         },
         project_id: live.resource.project_id,
-        work: { ...work.work, task_type: row.task_type },
+        work: { ...work.mounted, task_type: row.task_type },
         deadline_at: Date.now() + timeout_ms,
         timeout_ms,
       },
@@ -290,6 +292,21 @@ export class DetachedAttempts {
     if (!ticket) return null;
     const work = await this.#attempts.work(ticket);
     return work.type === "work" ? work : null;
+  }
+
+  /** The work of a dispatch that is claimed; one that cannot be begun any more ends with the reason. */
+  async #claimed(ref: DetachedRef): Promise<(CodeWork & { readonly mounted: Work }) | null> {
+    const ticket = this.#ticket(ref);
+    const work = await this.#work(ref);
+    if (!ticket || !work) return null;
+    try {
+      return { ...work, mounted: await this.#attempts.mounted(ticket.live, work) };
+    } catch (error) {
+      if (!(error instanceof StepNotReady)) throw error;
+      const outcome = failed("error", error.code, error.message);
+      await this.#attempts.end(ticket, outcome, [], () => undefined);
+      return null;
+    }
   }
 
   #apply(

@@ -5,10 +5,12 @@
  */
 import type { Carrier } from "../executors/detached.ts";
 import { Attempts, type Ticket } from "./attempts.ts";
+import type { CodebasePorts } from "./codebases.ts";
 import { DetachedAttempts } from "./detached-attempts.ts";
 import { Dispatcher } from "./dispatcher.ts";
 import type { NewEvent } from "./event-log.ts";
 import { describeEvent, endOf } from "./events.ts";
+import { Executions } from "./executions.ts";
 import type { Feed } from "./feed.ts";
 import { LateUsage } from "./late-usage.ts";
 import { LiveRuns } from "./live-runs.ts";
@@ -45,6 +47,7 @@ export interface NewRun {
   /** JSON text of the run's inputs. */
   readonly inputs?: string | null;
   readonly step_inputs?: { readonly step: number; readonly json: string } | null;
+  readonly pins?: string | null;
   readonly parent?: ParentRef | null;
   /** Version of the document; the newest unless said. */
   readonly version?: number;
@@ -59,6 +62,8 @@ export class Engine implements RunHost {
   readonly children: RunChildren;
   readonly detached: DetachedAttempts;
   readonly runs = new LiveRuns();
+  readonly codebases: CodebasePorts;
+  readonly executions: Executions;
   readonly #context: DurableObjectState;
   readonly #store: RunStore;
   readonly #feed: Feed;
@@ -94,7 +99,11 @@ export class Engine implements RunHost {
     this.#committed = committed;
     this.results = new Results(env.BLOBS, store);
     this.#answers = new RunAnswers(this, this.results);
-    const host = new RunAttempts(this, env, ports.executors(env, context), store);
+    this.codebases = ports.codebases(env);
+    const executors = ports.executors(env, context);
+    this.executions = new Executions(this, store, this.codebases);
+    const { codebases, executions } = this;
+    const host = new RunAttempts(this, env, { executors, codebases, executions }, store);
     this.attempts = new Attempts(host, suspectsQuarantine(env.LIMITS));
     this.children = new RunChildren(this, env, store);
     const planOf = (of: Resource, version: number) => this.planned(of, version).plan;
@@ -212,6 +221,7 @@ export class Engine implements RunHost {
     const head: RunHead = {
       inputs: null,
       step_inputs: null,
+      pins: null,
       parent: null,
       ...origin,
       version,

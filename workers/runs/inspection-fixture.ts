@@ -101,6 +101,7 @@ export function inspection(run: FixtureRun): RunInspection {
     },
     document: "{}",
     inputs: null,
+    pins: null,
     plan,
     state,
     names: all.map(({ name }) => name),

@@ -2,6 +2,7 @@
 import type { AttemptBackend, DetachedRef, DetachedType, Dispatch } from "../executors/detached.ts";
 import type { Executor, Json, TaskType, Work } from "../executors/port.ts";
 import type { Issue } from "../http/errors.ts";
+import type { CodebasePorts, MountedCodebase, NamedCodebase } from "./codebases.ts";
 import type { Resource, RunSummary } from "./store-types.ts";
 import type { RunPlan, RunState, StepError, Verdict } from "./types.ts";
 
@@ -17,6 +18,8 @@ export interface RunView {
   readonly inputs: string | null;
   /** JSON text that takes the place of the `inputs` of one step, by the index of the step; null for none. */
   readonly step_inputs: { readonly step: number; readonly json: string } | null;
+  /** JSON text of `Pins`; null for none. */
+  readonly pins: string | null;
   /**
    * JSON text of a step's result; of a group, the array of its items' matrix values. Null when it
    * has none. Throws `ResultNotLoaded` when it lies in the blob store: the engine then loads it and
@@ -51,6 +54,8 @@ export type StepWork =
       readonly executors: readonly DetachedType[];
       /** Whose kept files go into the workspace, and into which folder of it; "" is its root. */
       readonly artifacts_from: readonly { readonly step: number; readonly path: string }[];
+      /** What is mounted; null, or left out, for nothing. */
+      readonly codebase?: MountedCodebase | null;
     }
   | {
       readonly type: "run";
@@ -122,6 +127,12 @@ export interface ResourceKind {
   conclude(view: RunView): Conclusion;
   /** What an approval asks; null for nothing in particular. */
   question(view: RunView, step: number): string | null;
+  /** What the resource is called. */
+  nameOf(resource: Resource): string;
+  /** Whether a step mounts a codebase. */
+  mounts(view: Pick<RunView, "resource" | "document" | "plan" | "state">, step: number): boolean;
+  /** The codebases that a run with these inputs, JSON text, has to be pinned to when it begins. */
+  codebases(resource: Resource, inputs: string | null): readonly NamedCodebase[];
   /** Old documents are kept for the runs that were begun with them. */
   readonly versioned: boolean;
   /** Whether what a run comes to is its own outputs, or the result of its only step. */
@@ -174,6 +185,7 @@ export interface EnginePorts {
   slots(env: Env): number;
   executors(env: Env, context: DurableObjectState): Partial<Record<TaskType, Executor>>;
   detached(env: Env): DetachedPorts;
+  codebases(env: Env): CodebasePorts;
   /** Of one object of the engine. */
   counter(env: Env): AttemptCounter;
 }

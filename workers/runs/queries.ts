@@ -141,7 +141,7 @@ export class Queries {
     const resource = this.find(id);
     const stored = this.numbered(resource, run);
     if (!resource || !stored) return NOT_FOUND;
-    const { version, state, inputs } = stored;
+    const { version, state, inputs, pins } = stored;
     const live = this.#engine.runs.find(id, stored.run)?.live ?? null;
     const plan = this.planOf(resource, version);
     const queued = live ? await this.#allQueued(live) : {};
@@ -150,6 +150,7 @@ export class Queries {
       summary: views.summarise(stored, plan),
       document: this.#engine.planned(resource, version).document,
       inputs,
+      pins,
       plan,
       state,
       names: state.steps.map((_, index) => nameOf(plan, state, index)),

@@ -12,6 +12,7 @@ export function viewOf(live: LiveRun, results: Results): RunView {
     state: live.state,
     inputs: live.inputs,
     step_inputs: live.step_inputs,
+    pins: live.pins,
     result: (step) => results.text(live, step),
     resultBytes: (step) => results.bytes(live, step),
   };

@@ -6,8 +6,10 @@ import { logWarning } from "../http/log.ts";
 import { contentDigest } from "../security/hash.ts";
 import type { AttemptHost, CachedOutcome, LogEntry, Ticket } from "./attempts.ts";
 import { artifactDigest, artifactMetadata, artifactPrefix } from "./blobs.ts";
+import { type CodebasePorts, type MountedCodebase, treeOf } from "./codebases.ts";
 import { EndBatch } from "./end-batch.ts";
-import type { CacheRequest, CodeWork, StepWork } from "./ports.ts";
+import type { Examined, Executions } from "./executions.ts";
+import { type CacheRequest, type CodeWork, StepNotReady, type StepWork } from "./ports.ts";
 import { ask } from "./questions.ts";
 import { storedRecord } from "./record.ts";
 import { fitsInline, inlineResult } from "./results.ts";
@@ -33,7 +35,11 @@ interface StoredArtifact {
   readonly sha256: string;
 }
 
-type Executors = Partial<Record<TaskType, Executor>>;
+export interface AttemptPorts {
+  readonly executors: Partial<Record<TaskType, Executor>>;
+  readonly codebases: CodebasePorts;
+  readonly executions: Executions;
+}
 
 interface Kept {
   readonly result: AttemptResult;
@@ -43,15 +49,15 @@ interface Kept {
 export class RunAttempts implements AttemptHost {
   readonly #host: RunHost;
   readonly #blobs: R2Bucket;
-  readonly #executors: Executors;
+  readonly #ports: AttemptPorts;
   readonly #store: RunStore;
   readonly #cache: StepCache;
   readonly #ends: EndBatch;
 
-  constructor(host: RunHost, env: Env, executors: Executors, store: RunStore) {
+  constructor(host: RunHost, env: Env, ports: AttemptPorts, store: RunStore) {
     this.#host = host;
     this.#blobs = env.BLOBS;
-    this.#executors = executors;
+    this.#ports = ports;
     this.#store = store;
     this.#cache = new StepCache(env.BLOBS);
     this.#ends = new EndBatch(
@@ -74,6 +80,21 @@ export class RunAttempts implements AttemptHost {
   withFiles(live: LiveRun, step: CodeWork): CodeWork | Promise<CodeWork> {
     if (step.artifacts_from.length === 0) return step.cache ? withTaken(step, []) : step;
     return this.#taken(live, step.artifacts_from).then((taken) => withTaken(step, taken));
+  }
+
+  /** The work with the tree of its codebase, made ready to be fetched. Throws `StepNotReady`. */
+  mounted(live: LiveRun, { work, codebase = null }: CodeWork): Work | Promise<Work> {
+    return codebase === null ? work : this.#mount(live, work, codebase);
+  }
+
+  async #mount({ resource }: LiveRun, work: Work, codebase: MountedCodebase): Promise<Work> {
+    const key = await this.#ports.codebases.archive(resource.project_id, codebase);
+    if (key !== null) return { ...work, tree: treeOf(codebase, key) };
+    const { name, snapshot } = codebase;
+    throw new StepNotReady(
+      "codebase_gone",
+      `Snapshot ${snapshot} of the codebase "${name}", which the run is pinned to, was deleted. Push it again and start a new run, or name another snapshot.`,
+    );
   }
 
   async #taken(live: LiveRun, sources: CodeWork["artifacts_from"]): Promise<TakenFiles[]> {
@@ -108,7 +129,7 @@ export class RunAttempts implements AttemptHost {
   }
 
   executor(work: Work): Executor | null {
-    return this.#executors[work.task_type] ?? null;
+    return this.#ports.executors[work.task_type] ?? null;
   }
 
   begin(ticket: Ticket): boolean {
@@ -174,8 +195,11 @@ export class RunAttempts implements AttemptHost {
     usage?: Usage,
   ): Promise<void> {
     const { step, epoch } = ticket;
+    const mounts = this.#host.kind(ticket.live.resource).mounts(ticket.live, step);
+    const examined = mounts ? await this.#examine(ticket, outcome, entries) : null;
     const kept = this.#keep(ticket, outcome);
-    const { result, stored } = kept instanceof Promise ? await kept : kept;
+    const { result: plain, stored } = kept instanceof Promise ? await kept : kept;
+    const result = withLocations(plain, examined);
     let isDropped = false;
     await this.#ends.add((now) => {
       free();
@@ -186,8 +210,28 @@ export class RunAttempts implements AttemptHost {
       const state = live.state.steps[step];
       if (state?.epoch === epoch && isInFlight(state)) live.results.set(step, stored);
       this.#host.drive(live, { type: "attempt_finished", step, epoch, result, usage }, now);
+      if (examined) this.#ports.executions.note(examined.report);
     });
     if (isDropped) await this.#host.results.discard(stored);
+  }
+
+  /** Null for what did not run, or cannot be made out any more. */
+  async #examine(
+    ticket: Ticket,
+    outcome: CachedOutcome | Outcome,
+    entries: readonly LogEntry[],
+  ): Promise<Examined | null> {
+    if (outcome.status === "cancelled" || "cached_from" in outcome) return null;
+    try {
+      const work = await this.work(ticket);
+      if (work.type !== "work" || !work.codebase) return null;
+      const { codebase } = work;
+      const mounted = { work: work.work, codebase };
+      return await this.#ports.executions.examine(ticket, mounted, outcome, entries);
+    } catch (error) {
+      if (error instanceof StepNotReady) return null;
+      throw error;
+    }
   }
 
   probationPassed(ticket: Ticket): void {
@@ -281,6 +325,11 @@ export function stepName({
   readonly step: number;
 }): string {
   return nameOf(live.plan, live.state, step);
+}
+
+function withLocations(result: AttemptResult, examined: Examined | null): AttemptResult {
+  if (result.status !== "failed" || !examined || examined.locations.length === 0) return result;
+  return { ...result, locations: examined.locations };
 }
 
 /** What quotes a result or comes from a task's code may be as large as that is, and rows are not. */

@@ -47,8 +47,8 @@ export class RunChildren {
     const { resource_id, inputs } = work;
     try {
       const { project_id } = live.resource;
-      const { triggered_by } = live;
-      const start = { resource_id, project_id, parent, inputs, triggered_by };
+      const { triggered_by, pins } = live;
+      const start = { resource_id, project_id, parent, inputs, triggered_by, pins };
       const report = await patiently(async () => (isWanted() ? this.#sub.begin(start) : null));
       // Repeated, since the stop that overtook the begin may not have come through.
       if (begun.isStopped) await this.stop(live, step, epoch, resource_id);

@@ -52,8 +52,9 @@ export class RunTable {
     const { state } = live;
     this.#sql.exec(
       `INSERT INTO runs (resource_id, run, status, live, started_by, retry_of, request_id, created_at,
-       completed_at, state, version, open_needs, inputs, step_inputs, parent, is_told, triggered_by)
-       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+       completed_at, state, version, open_needs, inputs, step_inputs, parent, is_told, triggered_by,
+       pins)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
       resourceId,
       live.run,
       state.status,
@@ -71,6 +72,7 @@ export class RunTable {
       live.parent && JSON.stringify(live.parent),
       live.parent ? 0 : 1,
       live.triggered_by,
+      live.pins,
     );
     const rows = new Set(touched);
     state.steps.forEach((step, index) => {
@@ -287,6 +289,7 @@ export class RunTable {
       open_needs: openNeeds,
       inputs: row.inputs,
       step_inputs: row.step_inputs === null ? null : JSON.parse(row.step_inputs),
+      pins: row.pins,
       parent,
       state: restore(head, steps),
       archive: row.archive,

@@ -32,6 +32,7 @@ export type RunRow = Record<string, SqlStorageValue> & {
   open_needs: string;
   inputs: string | null;
   step_inputs: string | null;
+  pins: string | null;
   parent: string | null;
   result: string | null;
 };

@@ -1,5 +1,5 @@
 /** The coordinator's own SQLite tables, and how those of earlier versions become them. */
-export const SCHEMA_VERSION = 7;
+export const SCHEMA_VERSION = 8;
 
 export const SCHEMA = `
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -22,7 +22,7 @@ CREATE TABLE runs (
   created_at INTEGER NOT NULL, completed_at INTEGER, state TEXT NOT NULL, archive TEXT,
   version INTEGER NOT NULL DEFAULT 1, open_needs TEXT NOT NULL DEFAULT '[0]', inputs TEXT,
   step_inputs TEXT, parent TEXT, is_told INTEGER NOT NULL DEFAULT 1, result TEXT,
-  triggered_by TEXT,
+  triggered_by TEXT, pins TEXT,
   PRIMARY KEY (resource_id, run)
 ) WITHOUT ROWID;
 CREATE INDEX runs_live ON runs (live) WHERE live = 1;
@@ -47,6 +47,9 @@ CREATE TABLE stopped_children (
   PRIMARY KEY (resource_id, request_id)
 ) WITHOUT ROWID;
 CREATE INDEX stopped_children_at ON stopped_children (at);
+CREATE TABLE executions (
+  key TEXT PRIMARY KEY, at INTEGER NOT NULL, report TEXT NOT NULL
+) WITHOUT ROWID;
 CREATE TABLE detached (
   resource_id TEXT NOT NULL, run INTEGER NOT NULL, step INTEGER NOT NULL, epoch INTEGER NOT NULL,
   task_type TEXT NOT NULL, patient INTEGER NOT NULL, is_cached INTEGER NOT NULL, shares TEXT,
@@ -101,5 +104,11 @@ ALTER TABLE detached ADD COLUMN shares TEXT;
 `,
   `
 ALTER TABLE detached ADD COLUMN runner_id TEXT;
+`,
+  `
+ALTER TABLE runs ADD COLUMN pins TEXT;
+CREATE TABLE executions (
+  key TEXT PRIMARY KEY, at INTEGER NOT NULL, report TEXT NOT NULL
+) WITHOUT ROWID;
 `,
 ];

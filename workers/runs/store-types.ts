@@ -62,6 +62,8 @@ export interface RunHead {
   readonly inputs: string | null;
   /** JSON text in place of the inputs of one step, by its index; null for none. */
   readonly step_inputs: { readonly step: number; readonly json: string } | null;
+  /** JSON text of the codebases that the run is pinned to; null for none. */
+  readonly pins: string | null;
   readonly parent: ParentRef | null;
   readonly state: RunState;
 }
@@ -129,6 +131,8 @@ export interface RunInspection {
   readonly document: string;
   /** JSON text of the run's inputs; null for none. */
   readonly inputs: string | null;
+  /** JSON text of the codebases that it is pinned to; null for none. */
+  readonly pins: string | null;
   readonly plan: RunPlan;
   /** `summary`'s run; its items stand behind the steps of the plan. */
   readonly state: RunState;

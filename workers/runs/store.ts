@@ -4,6 +4,7 @@
  */
 import { DetachedTable } from "./detached-table.ts";
 import { EventLog } from "./event-log.ts";
+import { ExecutionTable } from "./execution-table.ts";
 import { RunTable } from "./run-table.ts";
 import { StoppedChildren } from "./stopped-children.ts";
 import { type ResourceRow, toResource } from "./store-rows.ts";
@@ -20,6 +21,7 @@ export class RunStore {
   readonly runs: RunTable;
   readonly detached: DetachedTable;
   readonly stopped: StoppedChildren;
+  readonly executions: ExecutionTable;
   readonly upkeep: Upkeep;
   readonly #sql: SqlStorage;
   #isReady = false;
@@ -30,6 +32,7 @@ export class RunStore {
     this.runs = new RunTable(sql);
     this.detached = new DetachedTable(sql);
     this.stopped = new StoppedChildren(sql);
+    this.executions = new ExecutionTable(sql);
     this.upkeep = new Upkeep(sql, (row) => this.#documentOf(row));
   }
 

@@ -18,6 +18,8 @@ export interface ChildStart {
   readonly inputs: string;
   /** Who asked for the run that is above them all. */
   readonly triggered_by?: string | null;
+  /** What the run above is pinned to, as JSON text. */
+  readonly pins?: string | null;
 }
 
 /** What a child says of itself. */

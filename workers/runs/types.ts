@@ -1,6 +1,7 @@
 /** The vocabulary of the run engine: plan, state, events in, effects out. All times are ms since 1970. */
 import type { Usage } from "../executors/detached.ts";
 import type { FailureReason } from "../executors/port.ts";
+import type { Location } from "./locations.ts";
 
 export const RUN_STATUSES = [
   "queued",
@@ -95,6 +96,8 @@ export interface RunPlan {
 export interface StepError {
   readonly code: string;
   readonly message: string;
+  /** Lines of the mounted codebase that it points to; left out for none. */
+  readonly locations?: readonly Location[];
 }
 
 /** A group's items are steps of the state behind those of the plan, one after the other. */
@@ -242,6 +245,8 @@ export type AttemptResult =
       readonly exit_code: number | null;
       readonly code: string;
       readonly message: string;
+      /** Lines of the mounted codebase that it points to; left out for none. */
+      readonly locations?: readonly Location[];
     }
   | { readonly status: "cancelled"; readonly unconfirmed?: boolean };
 

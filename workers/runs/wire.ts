@@ -3,7 +3,9 @@ import { z } from "@hono/zod-openapi";
 import { usageSchema } from "../executors/detached.ts";
 import { TASK_TYPES } from "../executors/port.ts";
 import { timestamp, timestampOrNull, timestampSchema } from "../http/schemas.ts";
+import type { MountedCodebase, PinnedCodebase } from "./codebases.ts";
 import type { ArtifactSummary } from "./store-types.ts";
+import type { StepError } from "./types.ts";
 import type { AttemptView } from "./views.ts";
 
 /** A query parameter that counts from 1. */
@@ -43,6 +45,59 @@ export const FILE_RESPONSE = {
 
 export function toArtifact(kept: ArtifactSummary): z.output<typeof artifactSchema> {
   return { path: kept.path, bytes: kept.bytes, sha256: kept.sha256 };
+}
+
+export const pinnedCodebaseSchema = z
+  .object({
+    codebase_id: z.string(),
+    name: z.string(),
+    snapshot: z.int().openapi({ description: "Number of the snapshot." }),
+    ref: z.string().nullable(),
+    commit: z.string().nullable(),
+    folder: z.string().openapi({ description: "Of the codebase; empty for all of it." }),
+    root: z.string().openapi({ description: "OID of the tree, as git has it." }),
+    files: z.int(),
+    bytes: z.int(),
+    left_out: z.object({ files: z.int(), paths: z.array(z.string()) }).openapi({
+      description:
+        "What is not mounted: files above 8 MiB, whose content is not kept, and links that lead outside. How many, and the first of them.",
+    }),
+  })
+  .openapi("PinnedCodebase");
+
+export const mountedCodebaseSchema = pinnedCodebaseSchema
+  .extend({ path: z.string().openapi({ description: "Folder of the workspace." }) })
+  .openapi("MountedCodebase");
+
+export function toPinned({
+  left_out,
+  ...pinned
+}: PinnedCodebase): z.output<typeof pinnedCodebaseSchema> {
+  return { ...pinned, left_out: { files: left_out.files, paths: [...left_out.paths] } };
+}
+
+export function toMounted(mounted: MountedCodebase): z.output<typeof mountedCodebaseSchema> {
+  return { ...toPinned(mounted), path: mounted.path };
+}
+
+export const locationsSchema = z
+  .array(
+    z
+      .object({
+        path: z.string().openapi({ description: "In the codebase." }),
+        line: z.int(),
+        column: z.int().nullable(),
+        snapshot: z.int(),
+        url: z
+          .string()
+          .openapi({ description: "Of the file's content; the fragment is the line." }),
+      })
+      .openapi("SourceLocation"),
+  )
+  .openapi({ description: "Lines of the mounted codebase that the error points to, 20 at most." });
+
+export function toLocations(error: StepError | null): z.output<typeof locationsSchema> {
+  return (error?.locations ?? []).map((location) => ({ ...location }));
 }
 
 export const attemptSchema = z

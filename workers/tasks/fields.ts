@@ -59,6 +59,58 @@ const NO_LOCAL =
   '"local" is always there, so that none after it would be tried, and it is no machine that could do what the others do. Set task_type to "local" without executors, or leave it out of the list.';
 export const NO_EXECUTORS = "Name at least one executor, or leave executors out.";
 
+const MOUNT_PATH = /^[\w@+-][\w.@+ -]*(?:\/[\w@+-][\w.@+ -]*)*\/?$/;
+const NO_EXPRESSION = "Name it as it is: expressions are not resolved here.";
+const inCodebase = z
+  .string()
+  .max(1_024)
+  .regex(
+    /^(?!\/)(?!(?:.*\/)?\.{1,2}(?:\/|$))[^\0\\]*$/,
+    'Give a path relative to the top of the codebase, without "." and ".." parts.',
+  );
+
+/** `isLegal` says whether a text may stand where a codebase, or a part of one, is named. */
+const mountSchema = (isLegal: (text: string) => boolean) => {
+  const text = (maxChars: number) => z.string().min(1).max(maxChars).refine(isLegal, NO_EXPRESSION);
+  return z.union([
+    text(460),
+    z.strictObject({
+      codebase: text(200).openapi({ description: "Id or name of a codebase of the project." }),
+      snapshot: z
+        .union([text(255), z.int().positive()])
+        .nullish()
+        .openapi({
+          description: "Number, id, ref, commit or root; the newest that is ready unless said.",
+        }),
+      folder: inCodebase
+        .refine(isLegal, NO_EXPRESSION)
+        .nullish()
+        .openapi({ description: "Mounts this folder of it alone; all of it unless said." }),
+      path: z
+        .string()
+        .max(200)
+        .regex(
+          MOUNT_PATH,
+          "Give a folder of the workspace, of letters, digits, spaces and _ . @ + -, no part of which begins with a dot.",
+        )
+        .nullish()
+        .openapi({ description: "Folder of the workspace that it stands at; `code` unless said." }),
+    }),
+  ]);
+};
+
+const MOUNT =
+  "A codebase of the project that stands in the workspace, read-only: `name`, `name@snapshot`, or an object.";
+export const codebaseSpecSchema = mountSchema((text) => !text.includes("${{")).openapi(
+  "CodebaseMount",
+  { description: MOUNT, example: "acme/shop@main" },
+);
+/** Of a pipeline, whose runs have inputs. */
+export const openCodebaseSchema = mountSchema(() => true).openapi("PipelineCodebaseMount", {
+  description: `${MOUNT} Expressions may read the run's \`inputs\`.`,
+  example: "acme/shop@${{ inputs.ref }}",
+});
+
 /** What a task is, apart from its files: every member that a caller may set and change. Steps share most of them. */
 export const fields = {
   name: z.string().min(1).max(255).openapi({ example: "greet" }),
@@ -74,6 +126,7 @@ export const fields = {
   environment: z.record(variableName, z.string().max(32 * 1024)),
   secrets: z.array(variableName).max(50),
   working_directory: z.string().min(1).max(512).nullable(),
+  codebase: codebaseSpecSchema.nullable(),
   timeout_seconds: z.number().positive().max(MAX_TIMEOUT_SECONDS),
   retry: retrySchema.nullable(),
   max_retries: z.int().min(0).max(100),

@@ -50,7 +50,7 @@ export const taskKind: ResourceKind = {
   conclude: () => ({ result: null, error: null }),
 
   work({ resource }: RunView): StepWork {
-    const { spec, files } = readDocument(resource);
+    const { spec, files, codebase } = readDocument(resource);
     const work: Work = {
       task_type: spec.task_type,
       command: spec.command,
@@ -76,10 +76,16 @@ export const taskKind: ResourceKind = {
       work,
       cache: null,
       artifacts_from: [],
+      codebase,
       runs_on: spec.runs_on,
       executors: spec.executors,
     };
   },
+
+  /** A task is pinned when it is created. */
+  codebases: () => [],
+  mounts: ({ resource }) => readDocument(resource).codebase !== null,
+  nameOf: (resource) => readDocument(resource).spec.name,
 
   admit: () => ({ issues: [], concurrent: false }),
 

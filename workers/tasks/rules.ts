@@ -1,8 +1,10 @@
 /** What must hold between the members of a task, beyond the shape of each. */
 import type { Config } from "../config.ts";
 import { executorStates } from "../executors/availability.ts";
+import { MAX_LOCAL_TREE_BYTES } from "../executors/local/frames.ts";
 import { outputsSchemaProblem } from "../executors/outputs-schema.ts";
 import type { Language, TaskType } from "../executors/port.ts";
+import { isInTree } from "../executors/tree-archive.ts";
 import { isWorkspacePath } from "../executors/workspace-path.ts";
 import { ApiError, type Issue } from "../http/errors.ts";
 import { globProblem } from "./artifact-globs.ts";
@@ -17,6 +19,7 @@ import type { TaskSpec } from "./schemas.ts";
 
 const SECRET_REFERENCE = /^\$\{\{\s*secrets\.([A-Za-z_][A-Za-z0-9_]*)\s*\}\}$/;
 const RESERVED_VARIABLE = /^PIPELZR_/;
+const MAX_BLOCKING = 20;
 
 /** The members of a task, or of a step that executes code, that rules relate to each other. */
 export type CodeSpec = BackendSpec &
@@ -185,6 +188,27 @@ function localIssues(spec: CodeSpec, config: Config): Issue[] {
     issues.push({ path: "timeout_seconds", message });
   }
   return issues;
+}
+
+/** Why a task of this type cannot mount a codebase; null when it can. */
+export function mountProblem(
+  { task_type }: Pick<CodeSpec, "task_type">,
+  { bytes }: { readonly bytes: number },
+): string | null {
+  if (task_type !== "local" || bytes <= MAX_LOCAL_TREE_BYTES) return null;
+  const size = (count: number) => `${Math.ceil(count / (1024 * 1024))} MiB`;
+  return `It takes ${size(bytes)}, and a local task holds ${size(MAX_LOCAL_TREE_BYTES)} of a codebase. Mount a folder of it, or use another task_type.`;
+}
+
+/** Issues of files that would stand in the folder of a codebase, or in its way. */
+export function blockingFiles(path: string, files: readonly { readonly path: string }[]): Issue[] {
+  const blocking = files.filter(
+    (file) => isInTree(file.path, { path }) || path.startsWith(`${file.path}/`),
+  );
+  return blocking.slice(0, MAX_BLOCKING).map((file) => ({
+    path: `files.${file.path}`,
+    message: `It stands in the way of the codebase at "${path}". Put it, or the codebase, at another path.`,
+  }));
 }
 
 function environmentIssues(spec: TaskSpec): Issue[] {

@@ -5,7 +5,13 @@ import { labelFilter } from "../http/filters.ts";
 import { listFilter, pageQuery } from "../http/page.ts";
 import { listOf, projectIdSchema, timestampSchema } from "../http/schemas.ts";
 import { RUN_STATUSES } from "../runs/types.ts";
-import { artifactSchema, fileEntrySchema, runParameter } from "../runs/wire.ts";
+import {
+  artifactSchema,
+  fileEntrySchema,
+  locationsSchema,
+  mountedCodebaseSchema,
+  runParameter,
+} from "../runs/wire.ts";
 import { fields, NO_EXECUTORS, networkSchema, retrySchema } from "./fields.ts";
 import { filesSchema } from "./files.ts";
 
@@ -22,6 +28,7 @@ const specFields = {
   environment: fields.environment.default({}),
   secrets: fields.secrets.default([]),
   working_directory: fields.working_directory.default(null),
+  codebase: fields.codebase.default(null),
   timeout_seconds: fields.timeout_seconds.default(300),
   retry: fields.retry.default(null),
   max_retries: fields.max_retries.default(3),
@@ -115,6 +122,9 @@ export const taskSchema = z
     secrets: fields.secrets,
     files: z.array(fileEntrySchema),
     working_directory: fields.working_directory,
+    codebase: mountedCodebaseSchema.nullable().openapi({
+      description: "The tree that the task mounts, whatever is pushed later.",
+    }),
     retry: retrySchema.nullable(),
     outputs: fields.outputs,
     artifacts: fields.artifacts,
@@ -127,6 +137,7 @@ export const taskSchema = z
     template: fields.template,
     sandbox: fields.sandbox,
     extra_data: fields.extra_data,
+    locations: locationsSchema,
     created_by: z.string(),
     result: z.unknown().openapi({ description: "Any JSON." }),
     stdout: z.string().nullable().openapi({ description: "The last 64 KiB; whole in `/logs`." }),

@@ -2,23 +2,30 @@
 import type { Config } from "../config.ts";
 import type { Json, TaskType } from "../executors/port.ts";
 import type { Match } from "../http/conditional.ts";
-import { ApiError } from "../http/errors.ts";
+import { ApiError, type Issue } from "../http/errors.ts";
 import type { Page } from "../http/page.ts";
 import { RunAccess } from "../runs/access.ts";
 import { readStepTaskId, resourceId } from "../runs/address.ts";
 import { artifactPrefix, filesKey } from "../runs/blobs.ts";
 import type { RunClient } from "../runs/client.ts";
+import { type CodebasePorts, type MountedCodebase, mountPathOf, refOf } from "../runs/codebases.ts";
 import type { Explanation } from "../runs/explain.ts";
 import type { LogQuery, LogSlice } from "../runs/logs.ts";
 import type { Snapshot } from "../runs/store-types.ts";
 import type { EventSource } from "../runs/streaming.ts";
 import type { AttemptView } from "../runs/views.ts";
-import { callerOf, type Principal, projectFor, visibleProjects } from "../security/principal.ts";
+import {
+  callerOf,
+  type Principal,
+  projectFor,
+  requireScope,
+  visibleProjects,
+} from "../security/principal.ts";
 import { readDocument, writeDocument } from "./document.ts";
 import { type Files, keepFiles } from "./files.ts";
 import { TASK_KIND } from "./kind.ts";
 import { listTasks, type TaskFilter, type TaskRow } from "./repository.ts";
-import { checkSpec } from "./rules.ts";
+import { blockingFiles, checkSpec, mountProblem } from "./rules.ts";
 import { specSchema, type TaskSpec } from "./schemas.ts";
 
 /** The coordinator keeps a task in one row, which the platform bounds at 2 MB. */
@@ -78,6 +85,7 @@ export interface TaskServiceDependencies {
   readonly database: D1Database;
   readonly blobs: R2Bucket;
   readonly runs: RunClient;
+  readonly codebases: CodebasePorts;
 }
 
 export function createTaskService({
@@ -85,18 +93,33 @@ export function createTaskService({
   database,
   blobs,
   runs,
+  codebases,
 }: TaskServiceDependencies): TaskService {
   const access = new RunAccess(runs, blobs, TASK_KIND, whereStepIs);
   const found = async (snapshot: Snapshot): Promise<FoundTask> => ({
     snapshot,
     result: await access.result(snapshot.result),
   });
+  /** What the task mounts from now on. Throws `forbidden` and `validation_failed`. */
+  const mounted = async (principal: Principal, projectId: string, spec: TaskSpec) => {
+    if (spec.codebase === null) return null;
+    requireScope(principal, "codebases:read");
+    const [answer] = await codebases.pin(projectId, [refOf(spec.codebase)]);
+    const pinned = answer?.pinned ?? null;
+    if (pinned === null) throw notMounted(answer?.problem?.message ?? "It is not to be had.");
+    const problem = mountProblem(spec, pinned);
+    if (problem !== null) throw notMounted(problem);
+    return { ...pinned, path: mountPathOf(spec.codebase) };
+  };
   const seal = (
     spec: TaskSpec,
     files: Awaited<ReturnType<typeof keepFiles>>,
+    codebase: MountedCodebase | null,
     createdBy: string,
   ) => {
-    const document = writeDocument({ spec, files, created_by: createdBy });
+    const issues = codebase === null ? [] : blockingFiles(codebase.path, files.entries);
+    if (issues.length > 0) throw invalid(issues);
+    const document = writeDocument({ spec, files, codebase, created_by: createdBy });
     const bytes = Buffer.byteLength(document);
     if (bytes > MAX_DOCUMENT_BYTES) throw tooLarge(bytes);
     return document;
@@ -107,10 +130,11 @@ export function createTaskService({
       const projectId = projectFor(principal, input.project_id);
       const spec = { ...input.spec, task_type: typeOf(input.spec) ?? "local" };
       checkSpec(spec, config);
+      const codebase = await mounted(principal, projectId, spec);
       const id = resourceId(seed, projectId);
       const keyOf = (sha256: string) => filesKey({ id, project_id: projectId }, sha256);
       const files = await keepFiles(input.files, blobs, keyOf);
-      const document = seal(spec, files, callerOf(principal));
+      const document = seal(spec, files, codebase, callerOf(principal));
       const start =
         input.execute_wait_ms === null
           ? null
@@ -143,10 +167,15 @@ export function createTaskService({
       const task_type = typeOf(change) ?? before.spec.task_type;
       const spec = specSchema.parse({ ...before.spec, ...change, task_type });
       checkSpec(spec, config);
+      // What is not named anew stays as it was found when it was.
+      const codebase =
+        change.codebase === undefined
+          ? before.codebase
+          : await mounted(principal, resource.project_id, spec);
       const kept = files
         ? await keepFiles(files, blobs, (sha256) => filesKey(resource, sha256))
         : before.files;
-      const document = seal(spec, kept, before.created_by);
+      const document = seal(spec, kept, codebase, before.created_by);
       const revision = match ? resource.changed_seq : null;
       try {
         return await found(await runs.edit(id, document, resource.version, revision));
@@ -216,6 +245,16 @@ function whereStepIs(id: string): string | null {
   const { resource_id, run, step } = named;
   const at = `/api/v1/pipelines/${resource_id}/runs/${run}`;
   return `This is the name of a step of a pipeline. GET ${at}/steps/${encodeURIComponent(step)} reads it, and POST /api/v1/pipelines/${resource_id}/retry runs it again.`;
+}
+
+function notMounted(message: string): ApiError {
+  return invalid([{ path: "codebase", message }]);
+}
+
+function invalid(issues: readonly Issue[]): ApiError {
+  return new ApiError("validation_failed", "The task is not valid; correct what is listed.", {
+    issues,
+  });
 }
 
 function tooLarge(bytes: number): ApiError {

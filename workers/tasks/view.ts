@@ -3,7 +3,7 @@ import type { Json } from "../executors/port.ts";
 import { timestamp, timestampOrNull } from "../http/schemas.ts";
 import type { Explanation } from "../runs/explain.ts";
 import type { Resource, RunSummary, Snapshot } from "../runs/store-types.ts";
-import { toArtifact } from "../runs/wire.ts";
+import { toArtifact, toLocations, toMounted } from "../runs/wire.ts";
 import { readDocument } from "./document.ts";
 import { languageOf } from "./rules.ts";
 import type { Task, TaskSummary } from "./schemas.ts";
@@ -47,7 +47,7 @@ export function toSummary(resource: Resource, run: RunSummary | null): TaskSumma
 
 /** `result` is given apart, since a large one is fetched from the blob store first. */
 export function toTask(snapshot: Snapshot, result: Json): Task {
-  const { spec, files, created_by } = readDocument(snapshot.resource);
+  const { spec, files, codebase, created_by } = readDocument(snapshot.resource);
   return {
     ...toSummary(snapshot.resource, snapshot.run),
     command: spec.command,
@@ -57,6 +57,7 @@ export function toTask(snapshot: Snapshot, result: Json): Task {
     secrets: spec.secrets,
     files: [...files.entries],
     working_directory: spec.working_directory,
+    codebase: codebase && toMounted(codebase),
     retry: spec.retry,
     outputs: spec.outputs,
     artifacts: spec.artifacts,
@@ -69,6 +70,7 @@ export function toTask(snapshot: Snapshot, result: Json): Task {
     template: spec.template,
     sandbox: spec.sandbox,
     extra_data: spec.extra_data,
+    locations: toLocations(snapshot.run?.error ?? null),
     created_by,
     result,
     stdout: snapshot.stdout?.text ?? null,

@@ -1,5 +1,9 @@
 /** Tasks on a real runner, from the request to the process and back, and what kills do to them. */
+import { createHash } from "node:crypto";
+import { gzipSync } from "node:zlib";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { z } from "zod";
+import { ARCHIVE_END, writeEntry } from "../executors/tree-archive.ts";
 import { Client } from "./client.ts";
 import { RunnerProcess } from "./runner-process.ts";
 import { TestService } from "./service.ts";
@@ -52,6 +56,36 @@ test("a task on a runner ends as one at home does", async () => {
   });
   const kept = await client.call(`${TASKS}/${id}/artifacts/content?path=out/shout.txt`);
   expect(kept.text).toBe("HELLO");
+});
+
+test("a codebase stands in the workspace, and a failure points to its lines", async () => {
+  const base = "/api/v1/codebases";
+  const made = await client.call(base, { method: "POST", json: { name: "shop" } });
+  const { id: codebase } = z.object({ id: z.string() }).parse(made.json);
+  const content = "export const answer = 42;\n";
+  const oid = createHash("sha1").update(`blob ${content.length}\0${content}`).digest("hex");
+  const files = [["src/main.ts", oid, content.length]];
+  await client.call(`${base}/${codebase}/manifest`, { method: "POST", json: { files } });
+  const entry = { path: "any", kind: "file", content: Buffer.from(content) } as const;
+  const blobs = gzipSync(Buffer.concat([...writeEntry(entry), ARCHIVE_END]));
+  const path = `${base}/${codebase}/snapshots/1/blobs`;
+  const headers = { "content-type": "application/octet-stream" };
+  const pushed = await client.call(path, { method: "POST", body: blobs, headers });
+  expect(pushed.json, pushed.text).toMatchObject({ snapshot: { state: "ready" } });
+  for (const _ of ["fetched", "kept"]) {
+    const { id } = await begin(
+      "cat code/src/main.ts; echo $PWD/code/src/main.ts:1:14 >&2; exit 1",
+      {
+        codebase: "shop",
+      },
+    );
+    expect(await client.settled(id), runner.output).toMatchObject({
+      state: "failed",
+      stdout: content,
+      codebase: { snapshot: 1, files: 1 },
+      locations: [{ path: "src/main.ts", line: 1, column: 14 }],
+    });
+  }
 });
 
 test("a cancel is confirmed when the process is dead", async () => {

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import type { ToRunner } from "../../../workers/executors/runner/protocol.ts";
+import { PROTOCOL_VERSION, type ToRunner } from "../../../workers/executors/runner/protocol.ts";
 import { assign } from "../test/fixture.ts";
 import { Agent, dispatchKey, type Effect } from "./agent.ts";
 
@@ -13,7 +13,7 @@ const newAgent = (slots = 2) =>
 
 const welcome = (resumed: { attempt: string; epoch: number; output: number }[]): ToRunner => ({
   type: "welcome",
-  protocol: 1,
+  protocol: PROTOCOL_VERSION,
   runner_id: "r",
   pool: "p",
   heartbeat_ms: 1_000,

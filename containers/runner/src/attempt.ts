@@ -180,6 +180,10 @@ export class Attempt {
   async #blob(key: string): Promise<Response | null> {
     const { assignment, service } = this.#settings;
     const { signal } = this.#controller;
+    // A tree may be large, and goes to the disk as it comes.
+    if (key === assignment.work.tree?.key) {
+      return this.#unlessFenced(service.openBlob(assignment, key, signal));
+    }
     const body = await this.#unlessFenced(service.blob(assignment, key, signal));
     return body === null ? null : new Response(body);
   }

@@ -6,6 +6,7 @@ import { FatalError } from "./errors.ts";
 import type { StateFolder } from "./state-folder.ts";
 import { createSubprocessBackend } from "./subprocess/backend.ts";
 import { chooseIsolation, describeIsolation } from "./subprocess/isolation.ts";
+import { type TreeCache, treeCacheIn } from "./tree-cache.ts";
 
 /** Found in the PATH of the runner. */
 const DAGGER_CLI = "dagger";
@@ -18,9 +19,10 @@ export async function createBackends(
   state: StateFolder,
   say: Say,
 ): Promise<Backends> {
+  const trees = treeCacheIn(state.path, say, settings.treeCacheMib);
   const backends: Backends = {
-    ...(settings.allowSubprocess && { subprocess: await subprocess(settings, state, say) }),
-    ...(!settings.noDagger && { dagger: dagger(settings, state, say) }),
+    ...(settings.allowSubprocess && { subprocess: await subprocess(settings, state, trees, say) }),
+    ...(!settings.noDagger && { dagger: dagger(settings, state, trees, say) }),
   };
   if (Object.keys(backends).length > 0) return backends;
   throw new FatalError(
@@ -28,8 +30,9 @@ export async function createBackends(
   );
 }
 
-function dagger(settings: Settings, state: StateFolder, warn: Say) {
+function dagger(settings: Settings, state: StateFolder, trees: TreeCache, warn: Say) {
   return createDaggerBackend({
+    trees,
     stateFolder: state.path,
     attempts: state.attempts,
     cli: settings.daggerCli ?? DAGGER_CLI,
@@ -39,12 +42,13 @@ function dagger(settings: Settings, state: StateFolder, warn: Say) {
   });
 }
 
-async function subprocess(settings: Settings, state: StateFolder, say: Say) {
+async function subprocess(settings: Settings, state: StateFolder, trees: TreeCache, say: Say) {
   const isolation = await chooseIsolation(settings.isolation, settings.bwrap);
   say(`subprocess tasks run on this machine, ${describeIsolation(isolation)}`);
   return createSubprocessBackend({
     stateFolder: state.path,
     attempts: state.attempts,
+    trees,
     isolation,
     engines: [settings.engine, process.env.DOCKER_HOST].filter((each) => typeof each === "string"),
     limits: {

@@ -16,6 +16,7 @@ import { DEFAULT_TASK_PATH } from "./subprocess/backend.ts";
 import { ISOLATION_CHOICES } from "./subprocess/isolation.ts";
 import { DEFAULT_LIMITS } from "./subprocess/limits.ts";
 import { TRANSPORT_MODES } from "./transport/choice.ts";
+import { DEFAULT_TREE_CACHE_MIB } from "./tree-cache.ts";
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -72,6 +73,7 @@ const schema = z.object({
   transport: choice(TRANSPORT_MODES, "auto"),
   drainSeconds: whole(0, 86_400, 60),
   logBufferMib: whole(1, 65_536, 64),
+  treeCacheMib: whole(0, 16_777_216, DEFAULT_TREE_CACHE_MIB),
   tied: z.boolean(),
 });
 

@@ -92,6 +92,11 @@ export const OPTIONS = {
     value: "N",
     about: "output kept of each attempt while the service takes none (64)",
   },
+  treeCacheMib: {
+    flag: "tree-cache-mib",
+    value: "N",
+    about: "codebases kept unpacked for the tasks that mount them (4096)",
+  },
   tied: {
     flag: "tied",
     value: null,

@@ -106,6 +106,24 @@ export class ServiceClient {
     });
   }
 
+  /**
+   * As `blob`, to be read as it comes: what breaks off then is not begun again by itself.
+   */
+  async openBlob(
+    dispatched: Dispatched,
+    key: string,
+    signal: AbortSignal,
+  ): Promise<Response | null> {
+    return this.#persistently(signal, async () => {
+      const { attempt, epoch } = dispatched;
+      const query = queryOf({ attempt, epoch, key });
+      const response = await this.#request("GET", RUNNER_PATHS.blobs + query, "", signal);
+      if (response.status === 404) return null;
+      await expectSuccess(response);
+      return response;
+    });
+  }
+
   /** Keeps a file of a dispatch. Rejects with FencedError, or with what the service says. */
   async artifact(
     dispatched: Dispatched,

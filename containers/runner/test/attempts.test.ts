@@ -1,5 +1,6 @@
 /** Attempts of the runner, against a pool that a test scripts. */
 import { describe, expect } from "vitest";
+import { PROTOCOL_VERSION } from "../../../workers/executors/runner/protocol.ts";
 import { dispatchKey } from "../src/agent.ts";
 import { assign, test, until } from "./fixture.ts";
 
@@ -8,7 +9,7 @@ describe.each(["websocket", "poll"])("by %s", { concurrent: true }, (transport) 
     const { pool } = fixture;
     const runner = await fixture.connect("--transport", transport, "--labels", "gpu, linux");
     expect(pool.last("hello")).toMatchObject({
-      protocol: 1,
+      protocol: PROTOCOL_VERSION,
       labels: ["gpu", "linux"],
       task_types: ["subprocess"],
       slots: 4,

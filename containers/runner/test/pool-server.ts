@@ -14,6 +14,7 @@ import {
   type FromRunner,
   fromRunnerSchema,
   type Held,
+  PROTOCOL_VERSION,
   RUNNER_PATHS,
   signedText,
   type ToRunner,
@@ -55,7 +56,7 @@ export class PoolServer {
     acknowledgeAfterMs: 0,
     /** Answers a hello with this instead of a welcome. */
     refusal: null as null | { code: string; message: string },
-    protocol: 1,
+    protocol: PROTOCOL_VERSION,
     /** Of what the runner has, welcome goes on with these alone; null for all. */
     resumes: null as null | ((held: Held) => boolean),
   };

@@ -5,6 +5,7 @@ import { createServer } from "node:http";
 import { join } from "node:path";
 import { describe, expect } from "vitest";
 import { z } from "zod";
+import { PROTOCOL_VERSION } from "../../../workers/executors/runner/protocol.ts";
 import { assign, test, until } from "./fixture.ts";
 import { PoolServer } from "./pool-server.ts";
 
@@ -110,10 +111,10 @@ describe("the process", { concurrent: true }, () => {
     expect(await refused.ended()).toBe(1);
     expect(refused.stderr).toContain("Update the runner.");
     fixture.pool.faults.refusal = null;
-    fixture.pool.faults.protocol = 2;
+    fixture.pool.faults.protocol = PROTOCOL_VERSION + 1;
     const newer = await fixture.connect();
     expect(await newer.ended()).toBe(1);
-    expect(newer.stderr).toContain("speaks version 2");
+    expect(newer.stderr).toContain(`speaks version ${PROTOCOL_VERSION + 1}`);
   });
 
   test("says once that there is no service, and goes on trying", async ({ fixture }) => {

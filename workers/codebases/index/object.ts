@@ -3,6 +3,7 @@
  * contents are read and parsed elsewhere, and come here in small pieces.
  */
 import { DurableObject } from "cloudflare:workers";
+import type { ExecutionReport } from "../../runs/codebases.ts";
 import type { ParsedFile } from "../languages/parsed-file.ts";
 import { BlobStore } from "./blobs.ts";
 import {
@@ -18,6 +19,7 @@ import type { ImportsAnswer, ImportsRequest } from "./imports-query.ts";
 import { type Completion, Intake } from "./intake.ts";
 import type { IndexJob } from "./jobs.ts";
 import type { MapAnswer, MapRequest } from "./map-query.ts";
+import { type MountArchive, type Mountable, Mounts } from "./mounts.ts";
 import type { ReferencesAnswer, ReferencesRequest } from "./references-query.ts";
 import { openTables } from "./schema.ts";
 import { Searcher } from "./search.ts";
@@ -25,6 +27,7 @@ import type { SearchAnswer, SearchRequest } from "./search-types.ts";
 import { type SnapshotRow, SnapshotStore } from "./snapshots.ts";
 import { SymbolStore } from "./symbols.ts";
 import type { OutlineAnswer, SymbolsAnswer, SymbolsRequest } from "./symbols-query.ts";
+import { Touched } from "./touched.ts";
 import { TreeStore } from "./trees.ts";
 import type {
   IndexEvent,
@@ -68,6 +71,8 @@ export abstract class CodebaseIndexBase extends DurableObject<Env> {
   readonly #searcher: Searcher;
   readonly #browser: Browser;
   readonly #understanding: Understanding;
+  readonly #mounts: Mounts;
+  readonly #touched: Touched;
   #armedAt: number | null = null;
   #toldAt = 0;
 
@@ -104,9 +109,14 @@ export abstract class CodebaseIndexBase extends DurableObject<Env> {
     const { sources, graphs } = this.#understanding;
     this.#searcher = new Searcher({
       ...{ ...stores, sources, graphs, yielded },
-      executed: () => new Set(),
+      executed: (kind, value) => this.#touched.paths(kind, value),
     });
     this.#browser = new Browser(stores);
+    this.#mounts = new Mounts({
+      ...{ ...stores, sql, bucket: env.BLOBS },
+      yielded: () => scheduler.wait(0),
+    });
+    this.#touched = new Touched(sql, this.#mounts);
   }
 
   /** Begins a snapshot; the same id again finds it. */
@@ -214,6 +224,27 @@ export abstract class CodebaseIndexBase extends DurableObject<Env> {
     return this.#browser.file(snapshot, path);
   }
 
+  /** What a task that mounts it would see. */
+  mountable(snapshot: string | null, folder: string): Mountable {
+    return this.#mounts.describe(snapshot, folder);
+  }
+
+  /** The archive of a tree of a snapshot, made when it is not there. */
+  async mountArchive(project: string, snapshot: number, root: string): Promise<MountArchive> {
+    const codebase = { id: this.ctx.id.name ?? "unnamed", project_id: project };
+    return this.#mounts.archive(codebase, snapshot, root, Date.now());
+  }
+
+  /** Those of the paths that are files of a tree that is mounted. */
+  mountedFiles(root: string, paths: readonly string[]): Record<string, string> {
+    return this.#mounts.known(root, paths);
+  }
+
+  /** Takes what an execution had to do with its files. */
+  executed(report: ExecutionReport): void {
+    this.#touched.take(report);
+  }
+
   search(request: SearchRequest): Promise<SearchAnswer> {
     return this.#searcher.search(request, Date.now());
   }
@@ -291,6 +322,7 @@ export abstract class CodebaseIndexBase extends DurableObject<Env> {
   override async alarm(): Promise<void> {
     this.#armedAt = null;
     await this.#upkeep.turn(Date.now());
+    await this.#mounts.collect(Date.now());
     this.#arm();
   }
 

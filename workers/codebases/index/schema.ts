@@ -51,6 +51,15 @@ CREATE TABLE IF NOT EXISTS events (
   seq INTEGER PRIMARY KEY AUTOINCREMENT, snapshot INTEGER, type TEXT NOT NULL, at INTEGER NOT NULL,
   data TEXT NOT NULL
 );
+CREATE TABLE IF NOT EXISTS touched (
+  kind TEXT NOT NULL, path TEXT NOT NULL, resource TEXT NOT NULL, run INTEGER NOT NULL,
+  step TEXT NOT NULL, epoch INTEGER NOT NULL, name TEXT NOT NULL, snapshot INTEGER NOT NULL,
+  at INTEGER NOT NULL, PRIMARY KEY (kind, resource, run, step, epoch, path)
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS touched_at ON touched (at);
+CREATE TABLE IF NOT EXISTS mount_archives (
+  key TEXT PRIMARY KEY, root TEXT NOT NULL, used_at INTEGER NOT NULL
+) WITHOUT ROWID;
 CREATE VIRTUAL TABLE IF NOT EXISTS tri USING fts5 (
   content, content='', contentless_delete=1, detail=none, tokenize='trigram'
 );

@@ -56,6 +56,7 @@ export class Windows {
   readonly #deps: WindowDeps;
   readonly #checks: readonly Check[];
   readonly #steps: number;
+  readonly #terms: ReadonlySet<string>;
   readonly #readsText: boolean;
   /** Whether a file matches, or what of it, depends on its symbols; else they only rank it. */
   readonly #asksSymbols: boolean;
@@ -64,6 +65,13 @@ export class Windows {
     this.#deps = deps;
     this.#checks = [...leafChecks(deps.plan.check)];
     this.#readsText = this.#checks.some(({ kind }) => kind === "text" || kind === "symbol");
+    this.#terms = new Set(
+      this.#checks.flatMap((check) => {
+        if (check.kind !== "text" && check.kind !== "symbol") return [];
+        const { pattern } = check.matcher;
+        return pattern.kind === "literal" ? [pattern.text] : [];
+      }),
+    );
     this.#asksSymbols =
       deps.plan.resultType === "symbol" || this.#checks.some(({ kind }) => kind === "symbol");
     this.#steps = this.#checks.reduce(
@@ -126,9 +134,9 @@ export class Windows {
     if (blob === null || !this.#readsText) return [];
     const { symbols } = this.#deps.symbols.definitions(blob.id);
     const positions = new TextPositions(text);
-    return symbols.map(({ name, kind, line, column }) => {
+    return symbols.map(({ name, kind, line, column, exported }) => {
       const start = positions.startOfLine(line) + column - 1;
-      return { name, kind, start, end: start + name.length };
+      return { name, kind, exported, start, end: start + name.length };
     });
   }
 
@@ -165,6 +173,7 @@ export class Windows {
       ...(this.#deps.usesSymbols && { symbols }),
       ...(bm25 !== undefined && { bm25 }),
       traits: queryTraits(file),
+      terms: this.#terms,
       atoms: this.#atoms(file, text, symbols),
     });
   }

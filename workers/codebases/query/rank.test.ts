@@ -6,14 +6,14 @@ import { compareRanked, type RankInput, rankFile, SCORE } from "./rank.ts";
 import { type FileSymbol, verifyFile } from "./verify.ts";
 
 interface Given extends Partial<Omit<RankInput, "symbols">> {
-  readonly symbols?: readonly (readonly [name: string, kind: string])[];
+  readonly symbols?: readonly (readonly [name: string, kind: string, exported?: boolean])[];
 }
 
 function rank(query: string, given: Given) {
   const { text = "", path = "src/other.ts", traits = new Set<FileTrait>() } = given;
-  const symbols: FileSymbol[] = (given.symbols ?? []).map(([name, kind]) => {
+  const symbols: FileSymbol[] = (given.symbols ?? []).map(([name, kind, exported = false]) => {
     const start = text.indexOf(name);
-    return { name, kind, start, end: start + name.length };
+    return { name, kind, exported, start, end: start + name.length };
   });
   const parsed = parseQuery(query).query;
   const plan = parsed && planQuery(parsed, { syntax: "github" }).plan;
@@ -66,6 +66,16 @@ describe("what a match is worth", () => {
     expect(points("content:a", { text: "a", symbols: [["a", "constructor"]] })).toMatchObject({
       symbol_kind: 50,
     });
+  });
+
+  it("prefers what others can use, and what is spelled as the query is", () => {
+    const text = "class Upkeep {}";
+    const terms = new Set(["Upkeep"]);
+    expect(points("content:Upkeep", { text, symbols: [["Upkeep", "class", true]] })).toMatchObject({
+      exported: 150,
+    });
+    expect(points("content:Upkeep", { text, terms })).toMatchObject({ spelling: 250 });
+    expect(points("content:Upkeep", { text: "upkeep()", terms })).not.toHaveProperty("spelling");
   });
 
   it("counts the base name, with or without its extension", () => {

@@ -10,6 +10,10 @@ export const SCORE = {
   edge: 5_500,
   partial: 4_000,
   symbolKind: 100,
+  /** Others can use the definition: it is the one that is meant more often. */
+  exported: 150,
+  /** The match is spelled as the query is, where case does not count. */
+  spelling: 250,
   atoms: 400,
   repository: 100,
   bm25: 300,
@@ -53,6 +57,8 @@ export interface RankInput {
   readonly matches: readonly FileMatch[];
   readonly symbols?: readonly FileSymbol[];
   readonly traits: ReadonlySet<FileTrait>;
+  /** The texts that are looked for, as they were written. */
+  readonly terms?: ReadonlySet<string>;
   /** Terms of the query, and how many of them this file matches. */
   readonly atoms: { readonly total: number; readonly matched: number };
   /** Where the text is a comment or a string: such matches count half. */
@@ -148,11 +154,15 @@ function matchSignals(match: FileMatch, input: RankInput): Signal[] {
     return [...signals, { signal: "base_name", points }];
   }
   const signals = [wordSignal(input.text, start, end)];
+  if (input.terms?.has(input.text.slice(start, end)) === true) {
+    signals.push({ signal: "spelling", points: SCORE.spelling });
+  }
   const symbol = input.symbols?.find((each) => each.start <= start && end <= each.end);
   if (symbol !== undefined) {
     const factor = KIND_FACTORS.get(symbol.kind.toLowerCase()) ?? OTHER_KIND_FACTOR;
     signals.push({ signal: "symbol", points: coverage(start, end, symbol.start, symbol.end) });
     signals.push({ signal: "symbol_kind", points: SCORE.symbolKind * factor });
+    if (symbol.exported === true) signals.push({ signal: "exported", points: SCORE.exported });
   }
   if (input.isProse?.(start) !== true) return signals;
   return signals.map(({ signal, points }) => ({ signal, points: points * COMMENT_PENALTY }));

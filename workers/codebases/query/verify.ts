@@ -10,6 +10,8 @@ import { type Fragment, TextPositions } from "./text-position.ts";
 export interface FileSymbol extends TextRange {
   readonly name: string;
   readonly kind: string;
+  /** Whether other files can use it; null or absent when that is not known. */
+  readonly exported?: boolean | null;
 }
 
 export interface VerifiableFile {

@@ -3,7 +3,8 @@ import { matcher, namingProblem } from "../artifact-path.ts";
 import { ArtifactsTooLarge } from "../attempt-output.ts";
 import type { AttemptOwner, DetachedRef } from "../detached.ts";
 import { AttemptFailed } from "../outcome.ts";
-import { MAX_ARTIFACT_BYTES } from "../port.ts";
+import { MAX_ARTIFACT_BYTES, type MountedTree } from "../port.ts";
+import { isInTree } from "../tree-archive.ts";
 import { type BlobWriter, copyFile, FileChanged } from "./artifact-copy.ts";
 import { SCRIPT_NAME } from "./node-harness.ts";
 import type { OutputLog } from "./output-log.ts";
@@ -19,6 +20,8 @@ export interface Keeping {
   /** The task's working directory, and its globs. */
   readonly directory: string;
   readonly globs: readonly string[];
+  /** What was mounted, and is not kept. */
+  readonly tree: MountedTree | null;
   /** What was kept before a reset, by shown path. */
   readonly kept: ReadonlySet<string>;
   /** Nothing is kept any more from its abort on. */
@@ -33,10 +36,15 @@ export class NotWanted extends Error {
 }
 
 /** The files that the globs match, in the order of their paths. */
-function matches(globs: readonly string[], files: readonly RemoteFile[]): RemoteFile[] {
+function matches(
+  { globs, tree, directory }: Pick<Keeping, "globs" | "tree" | "directory">,
+  files: readonly RemoteFile[],
+): RemoteFile[] {
   const isMatch = matcher(globs);
+  const isMounted = (path: string) =>
+    isInTree(directory === "" ? path : `${directory}/${path}`, tree);
   return files
-    .filter(({ name: { path } }) => path !== SCRIPT_NAME && isMatch(path))
+    .filter(({ name: { path } }) => path !== SCRIPT_NAME && isMatch(path) && !isMounted(path))
     .sort((a, b) => (a.name.path < b.name.path ? -1 : 1));
 }
 
@@ -70,7 +78,7 @@ async function keep(
  * one has a name that cannot be, before anything is kept, or one changes meanwhile.
  */
 export async function keepArtifacts(keeping: Keeping, files: readonly RemoteFile[]): Promise<void> {
-  const found = matches(keeping.globs, files);
+  const found = matches(keeping, files);
   if (found.length === 0) return;
   for (const { name } of found) {
     const problem = namingProblem({ ...name, shown: keeping.log.shownPath(name.shown) });

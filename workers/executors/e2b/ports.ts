@@ -1,10 +1,10 @@
 /** What an attempt in a sandbox takes from the rest of the service. */
 import type { AttemptOwner, DetachedRef, Dispatch, DispatchOwner, Usage } from "../detached.ts";
+import type { FileSetStore } from "../file-set.ts";
 import type { SecretResolver } from "../port.ts";
 import type { BlobWriter } from "./artifact-copy.ts";
 import type { SandboxLeases } from "./lease.ts";
 import type { SandboxService } from "./sandbox.ts";
-import type { BlobReader } from "./workload.ts";
 
 /** The slots and the rate of creates, over the whole deployment. */
 export interface SandboxLimits {
@@ -38,7 +38,7 @@ export interface RemotePorts {
   /** Keeps a dispatch as a dead letter; one that is kept already stays. */
   bury(dispatch: Dispatch, reason: string, tries: number): Promise<void>;
   readonly secrets: SecretResolver;
-  readonly blobs: BlobReader & BlobWriter;
+  readonly blobs: FileSetStore & BlobWriter;
   readonly limits: SandboxLimits;
   readonly default_template: string;
   /** Tells the sandboxes of this deployment from those of others on the same account. */

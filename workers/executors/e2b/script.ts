@@ -13,6 +13,8 @@
  * - `read OUT ERR BYTES`: what out and err hold from there on, up to so many bytes of each.
  * - `clear`: as `stop 0`, and removes the attempt's folder, in a sandbox that goes on to live.
  * - `hash PATH…`: SHA-256 of files of the working directory.
+ * - `unpack`: puts the tree whose archive lies beside the script where the file `tree` says, read-only;
+ *   ends with 74 when the code is to start in a folder that the tree does not have.
  *
  * Output goes through pipes, since code that opens /dev/stderr would cut a file off. What exceeds
  * the kernel's limit on a pump's file is read and dropped. The shell is no login shell: profiles
@@ -23,6 +25,9 @@ import { MAX_LOG_BYTES } from "../port.ts";
 
 /** Somewhat above what an attempt may log, so that reaching the limit shows. */
 const MAX_FILE_KIB = MAX_LOG_BYTES / 1024 + 1024;
+
+/** What `unpack` ends with when the tree lacks the working directory. */
+export const NO_FOLDER = 74;
 
 export const RUN_SCRIPT = String.raw`#!/bin/bash
 cd "$(dirname -- "$0")" || exit 70
@@ -109,13 +114,26 @@ stop)
   ;;
 clear)
   (stop 0) || exit 72
-  cd / && rm -rf -- "$D"
+  cd / && chmod -R u+rwX -- "$D" 2>/dev/null
+  rm -rf -- "$D"
+  ;;
+unpack)
+  [ -e unpacked ] && exit 0
+  T=$W/$(<tree)
+  chmod -R u+w -- "$T" 2>/dev/null
+  rm -rf -- "$T" && mkdir -p -- "$T" || exit 73
+  tar -xz --no-same-owner -f tree.tgz -C "$T" && chmod -R a-w -- "$T" || exit 73
+  start=$(<cwd)
+  case $start/ in "$(<tree)"/*) [ -d "$W/$start" ] || exit ${NO_FOLDER} ;; esac
+  rm -f tree.tgz
+  : >unpacked
   ;;
 status)
   printf '%s %s %s %s %s\n' "$(cat exit 2>/dev/null || echo -)" \
     "$(size out)" "$(size err)" "$(size output)" "$(size frame)"
   [ "$2" = files ] || exit 0
-  cd "$W/$(<cwd)" && find . -type f -printf '%s %P\0'
+  tree=$(cat tree 2>/dev/null)
+  cd "$W/$(<cwd)" && find "$PWD" -path "$W/$tree" -prune -o -type f -printf '%s %P\0'
   ;;
 read)
   tail -c "+$2" out | head -c "$4"

@@ -369,6 +369,7 @@ export class AttemptSession {
         blobs: this.#ports.blobs,
         directory: workingDirectory(work.working_directory),
         globs: work.artifacts,
+        tree: work.tree ?? null,
         kept: new Set(this.#store.artifacts("all").map(({ path }) => path)),
         signal,
         remember: (artifact) => {

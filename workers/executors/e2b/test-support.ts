@@ -14,7 +14,6 @@ import type { RemoteOwner, RemotePorts, SandboxLimits } from "./ports.ts";
 import { createE2BService } from "./sdk.ts";
 import type { AttemptState } from "./state.ts";
 import { AttemptStore } from "./store.ts";
-import type { BlobReader } from "./workload.ts";
 
 const fakes = inject("fakes");
 
@@ -116,7 +115,7 @@ const contexts = new Map<string, DurableObjectState>();
 /** Of the object that was made last for a dispatch. */
 export const contextOf = ({ dispatch }: TestOwner) => contexts.get(dispatch.resource_id);
 
-const store = (blobs: ContractDeps["blobs"]): BlobReader => ({
+const store = (blobs: ContractDeps["blobs"]): ContractDeps["blobs"] => ({
   async get(key) {
     const object = await blobs.get(key);
     if (object === null) return null;

@@ -1,20 +1,18 @@
 /** What is put into a sandbox before the code of an attempt starts. */
-import { type FileSetStore, loadFiles, openMount, workingDirectory } from "../file-set.ts";
+import {
+  checkTree,
+  type FileSetStore,
+  loadFiles,
+  openMount,
+  openTree,
+  workingDirectory,
+} from "../file-set.ts";
 import { stripTypes } from "../local/typescript.ts";
 import { AttemptFailed } from "../outcome.ts";
 import type { AttemptRequest, Work } from "../port.ts";
 import { NODE_HARNESS } from "./node-harness.ts";
 import type { Sandbox, Upload } from "./sandbox.ts";
-import { RUN_SCRIPT } from "./script.ts";
-
-/** What of the blob store is needed; an R2Bucket is one. */
-export interface BlobReader extends FileSetStore {
-  get(key: string): Promise<{
-    text(): Promise<string>;
-    arrayBuffer(): Promise<ArrayBuffer>;
-    readonly body: ReadableStream<Uint8Array> | null;
-  } | null>;
-}
+import { NO_FOLDER, RUN_SCRIPT, scriptCommand } from "./script.ts";
 
 /** Bytes of small files that travel in one request. */
 const BATCH_BYTES = 4 * 1024 * 1024;
@@ -107,6 +105,7 @@ function ownFiles(
     cwd: directory,
     env: variablesFile(request, variables),
     "input.json": JSON.stringify(work.inputs),
+    ...(work.tree && { tree: work.tree.path }),
     ...(language === "node" && {
       "harness.mjs": NODE_HARNESS,
       "context.json": JSON.stringify(context),
@@ -129,11 +128,14 @@ export interface Preparation {
 export async function prepareSandbox(
   sandbox: Sandbox,
   { request, variables, timeout_ms, folder, workspace }: Preparation,
-  blobs: BlobReader,
+  blobs: FileSetStore,
 ): Promise<void> {
   const { work } = request;
+  const { tree = null } = work;
   const own = ownFiles(request, variables, timeout_ms);
-  const files = Object.entries(await loadFiles({ ...work, mounts: [] }, blobs));
+  const set = await loadFiles({ ...work, mounts: [] }, blobs);
+  if (tree !== null) checkTree(tree, set, work.mounts);
+  const files = Object.entries(set);
   const modes = files.flatMap(([path, { mode }]) => (mode === undefined ? [] : [mode, path]));
   const uploads: Upload[] = [
     ...Object.entries({ ...own, place: workspace, modes: zeroEnded(modes) }).map(
@@ -148,8 +150,34 @@ export async function prepareSandbox(
     })),
   ];
   for (const batch of batches(uploads)) await sandbox.write(batch);
+  if (tree !== null) {
+    const body = await openTree(tree, blobs);
+    await sandbox.write([{ path: `~/${folder}/tree.tgz`, body }]);
+    await unpack(sandbox, folder, work.working_directory);
+  }
   for (const mount of work.mounts) {
     const { body } = await openMount(mount, blobs);
     await sandbox.write([{ path: `~/${workspace}/${mount.path}`, body: body ?? "" }]);
   }
+}
+
+async function unpack(sandbox: Sandbox, folder: string, directory: string | null): Promise<void> {
+  const told: Uint8Array[] = [];
+  const code = await sandbox.run(scriptCommand(folder, "unpack"), (stream, bytes) => {
+    if (stream === "stderr") told.push(bytes);
+  });
+  if (code === 0) return;
+  if (code === NO_FOLDER) {
+    throw new AttemptFailed(
+      "error",
+      "working_directory_missing",
+      `The codebase has no folder "${directory}". Name another working_directory.`,
+    );
+  }
+  const why = Buffer.concat(told).toString().trim().split("\n").at(-1) ?? "";
+  throw new AttemptFailed(
+    "error",
+    "tree_not_unpacked",
+    `The codebase could not be unpacked in the sandbox (${why || `code ${code}`}). Use a template with GNU tar, gzip and room for it.`,
+  );
 }

@@ -4,12 +4,19 @@
  */
 import { AttemptOutput } from "../attempt-output.ts";
 import { type ResolvedEnvironment, resolveEnvironment, usesSecrets } from "../environment.ts";
-import { type FileSetStore, loadFiles, workingDirectory } from "../file-set.ts";
+import {
+  checkTree,
+  type FileSetStore,
+  loadFiles,
+  openTree,
+  workingDirectory,
+} from "../file-set.ts";
 import { AttemptFailed, exitFailure, failed, failureOf, stopped } from "../outcome.ts";
 import type {
   AttemptRequest,
   AttemptSink,
   Executor,
+  MountedTree,
   Outcome,
   SecretResolver,
   Work,
@@ -29,7 +36,9 @@ import {
   FRAMES_HEADER,
   type LastFrame,
   MAX_HEADER_CHARS,
+  MAX_LOCAL_TREE_BYTES,
   REQUEST_HEADER,
+  TREE_HEADER,
 } from "./frames.ts";
 import { ProtocolError, readFrames, readHeader, type TakeFrame } from "./read-frames.ts";
 
@@ -44,6 +53,8 @@ interface Prepared {
   readonly egress: Fetcher | null;
   /** The ChildRequest as JSON. */
   readonly body: string;
+  /** The archive that is sent with it. */
+  readonly archive: ReadableStream<Uint8Array> | null;
 }
 
 const CHILD_URL = "http://child/";
@@ -79,6 +90,35 @@ function carrying(json: string): RequestInit {
   return header.length <= MAX_HEADER_CHARS
     ? { headers: { [REQUEST_HEADER]: header } }
     : { method: "POST", body: json };
+}
+
+/** The request that carries an archive behind the JSON text. */
+function carryingTree(json: string, archive: ReadableStream<Uint8Array>): RequestInit {
+  const head = new TextEncoder().encode(json);
+  const { readable, writable } = new IdentityTransformStream();
+  const send = async () => {
+    const writer = writable.getWriter();
+    await writer.write(head);
+    writer.releaseLock();
+    await archive.pipeTo(writable);
+  };
+  // A child that hangs up, and an archive that breaks off, fail the request itself.
+  send().catch(() => undefined);
+  return { method: "POST", headers: { [TREE_HEADER]: String(head.byteLength) }, body: readable };
+}
+
+/** Throws AttemptFailed for what does not fit into a child. */
+async function openSmallTree(
+  tree: MountedTree,
+  store: FileSetStore,
+): Promise<ReadableStream<Uint8Array>> {
+  const MEBIBYTE = 1024 * 1024;
+  if (tree.bytes <= MAX_LOCAL_TREE_BYTES) return openTree(tree, store);
+  throw new AttemptFailed(
+    "error",
+    "tree_too_large",
+    `The codebase takes ${Math.ceil(tree.bytes / MEBIBYTE)} MiB, and a local task holds ${MAX_LOCAL_TREE_BYTES / MEBIBYTE} MiB of one. Mount a folder of it, or use task_type dagger, e2b or subprocess.`,
+  );
 }
 
 function outcomeOf(frame: LastFrame, output: AttemptOutput): Outcome {
@@ -143,10 +183,14 @@ class LocalExecutor implements Executor {
         "The task allows itself network hosts, but this service gives local tasks no network. Remove network.allow, or use another task_type.",
       );
     }
+    const { tree = null } = work;
+    const files = await loadFiles(work, this.#deps.blobs);
+    if (tree !== null) checkTree(tree, files, []);
     const asked: ChildRequest = {
       inputs: work.inputs,
       environment: environment.variables,
-      files: await loadFiles(work, this.#deps.blobs),
+      files,
+      tree: tree?.path ?? null,
       working_directory: workingDirectory(work.working_directory),
       artifacts: work.artifacts,
       ref,
@@ -154,12 +198,13 @@ class LocalExecutor implements Executor {
       shell,
       network: scope.allow.length > 0,
     };
-    return { code, scope, egress, body: JSON.stringify(asked) };
+    const archive = tree === null ? null : await openSmallTree(tree, this.#deps.blobs);
+    return { code, scope, egress, archive, body: JSON.stringify(asked) };
   }
 
   /** Rejects with the reason of an abort, which `run` turns into the outcome. */
   async #attempt(prepared: Prepared, output: AttemptOutput, signal: AbortSignal): Promise<Outcome> {
-    const { code, scope, egress, body } = prepared;
+    const { code, scope, egress, body, archive } = prepared;
     const artifacts = new Artifacts((path, bytes) => output.artifact(path, bytes));
     const last: { frame: LastFrame | null } = { frame: null };
     const take: TakeFrame = (frame) => {
@@ -177,7 +222,8 @@ class LocalExecutor implements Executor {
     };
     try {
       const child = this.#children.get(code, scope, egress);
-      const response = await child.fetch(CHILD_URL, { ...carrying(body), signal });
+      const request = archive === null ? carrying(body) : carryingTree(body, archive);
+      const response = await child.fetch(CHILD_URL, { ...request, signal });
       // Without a network nothing that the code may still do has an effect.
       const hasNetwork = scope.allow.length > 0;
       const header = hasNetwork ? null : response.headers.get(FRAMES_HEADER);

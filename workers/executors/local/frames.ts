@@ -13,6 +13,14 @@ export const REQUEST_HEADER = "x-request";
 export const MAX_HEADER_CHARS = 4096;
 
 /**
+ * A header of a request whose body is a `ChildRequest` as JSON of so many bytes, and after it the
+ * archive of its tree, gzipped.
+ */
+export const TREE_HEADER = "x-request-bytes";
+/** The most that a tree may take, unpacked: it is held in memory, beside what the code makes of it. */
+export const MAX_LOCAL_TREE_BYTES = 48 * 1024 * 1024;
+
+/**
  * A header of the answer that holds all frames of a short run, so that its parent need not read a
  * body. In place of line ends, which a header cannot hold, stand tabs, which JSON does not.
  */
@@ -47,6 +55,8 @@ export interface ChildRequest {
       { readonly content: string; readonly encoding: "utf8" | "base64"; readonly mode?: string }
     >
   >;
+  /** Folder of the tree that comes with it; null for none. */
+  readonly tree: string | null;
   /** Below the workspace root; `""` is the root. */
   readonly working_directory: string;
   readonly artifacts: readonly string[];

@@ -186,8 +186,13 @@ export class PoolStore {
   }
 
   /** The attempt is about to be sent to its runner. */
-  send(attempt: string, leaseUntil: number, { files, mounts }: AttemptRequest["work"]): void {
-    const keys = [...(files.kind === "stored" ? [files.key] : []), ...mounts.map(({ key }) => key)];
+  send(attempt: string, leaseUntil: number, work: AttemptRequest["work"]): void {
+    const { files, mounts, tree } = work;
+    const keys = [
+      ...(files.kind === "stored" ? [files.key] : []),
+      ...mounts.map(({ key }) => key),
+      ...(tree ? [tree.key] : []),
+    ];
     this.#sql.exec(
       "UPDATE attempts SET lease_until = ?, blob_keys = ? WHERE attempt = ?",
       leaseUntil,

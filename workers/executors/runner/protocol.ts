@@ -6,7 +6,7 @@
 import { z } from "zod";
 import { FAILURE_REASONS, type Json, LANGUAGES, MAX_RESULT_BYTES, TASK_TYPES } from "../port.ts";
 
-export const PROTOCOL_VERSION = 1;
+export const PROTOCOL_VERSION = 2;
 /** How often a runner says what it has under way. */
 export const HEARTBEAT_MS = 3_000;
 /** An attempt whose runner has been silent for this long is lost. */
@@ -48,7 +48,7 @@ export function dispatchedKey({ attempt, epoch }: Dispatched): string {
   return `${attempt}/${epoch}`;
 }
 
-/** Entries of output of the dispatch. */
+/** Of entries of output of the dispatch, files or bytes. */
 const count = z.int().nonnegative();
 
 /** A frame comes out of JSON.parse, so that any value in it is JSON. */
@@ -73,6 +73,10 @@ const workSchema = z.object({
     z.object({ kind: z.literal("stored"), key: z.string(), bytes: z.number() }),
   ]),
   mounts: z.array(z.object({ path: z.string(), key: z.string() })),
+  tree: z
+    .object({ path: z.string(), key: z.string(), files: count, bytes: count })
+    .nullable()
+    .exactOptional(),
   working_directory: z.string().nullable(),
   network: z.object({ allow: z.array(z.string()) }),
   artifacts: z.array(z.string()),

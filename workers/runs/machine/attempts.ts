@@ -197,7 +197,8 @@ function land(change: Change, index: number, step: StepState): void {
 function failed(change: Change, index: number, step: StepState, failure: Failure): void {
   const policy = change.planOf(index).retry;
   step.exit_code = failure.exit_code;
-  step.error = { code: failure.code, message: failure.message };
+  const { code, message, locations } = failure;
+  step.error = { code, message, ...(locations && { locations }) };
   const isTriedAgain =
     step.attempt < policy.max_attempts &&
     policy.on.includes(failure.reason) &&

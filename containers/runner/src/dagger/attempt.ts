@@ -5,6 +5,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import type { Container } from "@dagger.io/dagger";
 import { AttemptFailed } from "../../../../workers/executors/outcome.ts";
 import type { LogStream } from "../../../../workers/executors/port.ts";
+import { isInTree } from "../../../../workers/executors/tree-archive.ts";
 import { exportArtifacts, exportLeft, outputSize, readNote, readOutput } from "./collect.ts";
 import { prepareImage, type Ran, runProgram } from "./container.ts";
 import { engineFailure } from "./engine-errors.ts";
@@ -88,7 +89,9 @@ async function collect(
     return { exit_code: exitCode, missing: "sh", artifacts: [] };
   }
   const directory = posix.join(WORKSPACE, job.directory);
-  const artifacts = await exportArtifacts(container, directory, job.artifacts, enums);
+  const isOwn = (path: string) => !isInTree(posix.join(job.directory, path), job.tree);
+  const wanted = { directory, globs: job.artifacts, isOwn };
+  const artifacts = await exportArtifacts(container, wanted, enums);
   return { exit_code: code ?? exitCode, missing: null, artifacts };
 }
 

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import type { Executor } from "../../../../workers/executors/port.ts";
 import type { AttemptDeps, Backend } from "../backend.ts";
 import { markPrefix } from "../leftovers.ts";
+import { type TreeCache, treeCacheIn } from "../tree-cache.ts";
 import { DaggerExecutor, type DaggerSettings } from "./executor.ts";
 import { makeHarnessFolder } from "./harness-folder.ts";
 import { DEFAULT_IMAGE } from "./places.ts";
@@ -37,6 +38,8 @@ export interface DaggerOptions {
   readonly cacheVolumes?: DaggerSettings["cacheVolumes"];
   readonly connectTimeoutMs?: number;
   readonly probeTimeoutMs?: number;
+  /** One of the state folder's own unless given. */
+  readonly trees?: TreeCache;
   /** More variables of the CLI. */
   readonly environment?: Readonly<Record<string, string>>;
   readonly warn: (message: string) => void;
@@ -74,6 +77,7 @@ export function createDaggerBackend(options: DaggerOptions): Backend {
   const settings: DaggerSettings = {
     ...{ attempts, cli, environment, warn: options.warn },
     markPrefix: markPrefix(stateFolder),
+    trees: options.trees ?? treeCacheIn(stateFolder, options.warn),
     connectTimeoutMs: options.connectTimeoutMs ?? (engine === null ? PROVISION_MS : CONNECT_MS),
     defaultImage: options.defaultImage ?? DEFAULT_IMAGE,
     setup: options.setup ?? [],

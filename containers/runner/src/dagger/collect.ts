@@ -120,11 +120,23 @@ async function inTurns<T, R>(items: readonly T[], work: (item: T, index: number)
   return results;
 }
 
-async function findMatches(directory: Directory, globs: readonly string[]): Promise<string[]> {
+/** Files to keep. */
+export interface Wanted {
+  /** Path in the container. */
+  readonly directory: string;
+  readonly globs: readonly string[];
+  /** Whether a file is the task's own, and none that was mounted. */
+  readonly isOwn: (path: string) => boolean;
+}
+
+async function findMatches(
+  directory: Directory,
+  { globs, isOwn }: Omit<Wanted, "directory">,
+): Promise<string[]> {
   // The code may have removed its own working directory.
   const all = (await orNull(directory.glob("**"))) ?? [];
   const isMatch = matcher(globs);
-  return all.filter((path) => !path.endsWith("/") && isMatch(path)).sort();
+  return all.filter((path) => !path.endsWith("/") && isOwn(path) && isMatch(path)).sort();
 }
 
 /**
@@ -133,13 +145,12 @@ async function findMatches(directory: Directory, globs: readonly string[]): Prom
  */
 export async function exportArtifacts(
   container: Container,
-  path: string,
-  globs: readonly string[],
+  { directory: path, globs, isOwn }: Wanted,
   enums: SdkEnums,
 ): Promise<Report["artifacts"]> {
   if (globs.length === 0) return [];
   const directory = container.directory(path);
-  const matches = await findMatches(directory, globs);
+  const matches = await findMatches(directory, { globs, isOwn });
   const names = matches.map(nameOfText);
   for (const name of names) if (name.isUtf8) checkArtifactName(name);
   let total = 0;

@@ -73,6 +73,11 @@ async function furnish(client: Client, image: Container, job: Job): Promise<Cont
     .withMountedDirectory(WORKSPACE, directoryOf(client, job.workspace), owned)
     .withMountedDirectory(CONTROL, directoryOf(client, job.control), owned)
     .withWorkdir(job.directory === "" ? WORKSPACE : `${WORKSPACE}/${job.directory}`);
+  if (job.tree !== null) {
+    const place = `${WORKSPACE}/${job.tree.path}`;
+    const source = client.host().directory(job.tree.source);
+    container = container.withMountedDirectory(place, source, { readOnly: true });
+  }
   if (job.harness !== null) {
     const harness = client.host().directory(job.harness);
     container = container.withMountedDirectory(HARNESS, harness, { readOnly: true });

@@ -16,7 +16,7 @@ it("a driver that cannot be remembered is not left running", async () => {
   const job = {
     ...{ id: "one", cli: "none", folder, connect_timeout_ms: 1_000, image: "none", setup: [] },
     ...{ cache_volumes: [], harness: null, directory: "", environment: {}, secrets: {} },
-
+    tree: null,
     ...{ program: "shell" as const, line: "true", artifacts: [] },
     workspace: { kind: "host", path: folder } as const,
     control: { kind: "host", path: folder } as const,

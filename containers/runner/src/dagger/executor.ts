@@ -11,6 +11,7 @@ import {
   ArtifactsTooLarge,
   type AttemptOutput,
 } from "../../../../workers/executors/attempt-output.ts";
+import { openTree } from "../../../../workers/executors/file-set.ts";
 import { AttemptFailed } from "../../../../workers/executors/outcome.ts";
 import {
   type AttemptRequest,
@@ -25,6 +26,7 @@ import type { AttemptDeps } from "../backend.ts";
 import { type Execution, execute } from "../executing.ts";
 import { readLeftFile } from "../left-files.ts";
 import { outcomeOfProcess, outcomeOfScript } from "../subprocess/result.ts";
+import type { HeldTree, TreeCache } from "../tree-cache.ts";
 import { makeAttemptFolder } from "./attempt-folder.ts";
 import { drive } from "./driver.ts";
 import { type JobSettings, makeJob } from "./job.ts";
@@ -36,6 +38,7 @@ export interface DaggerSettings extends JobSettings {
   readonly attempts: string;
   /** Begins the mark of every process. */
   readonly markPrefix: string;
+  readonly trees: TreeCache;
   /** Called when an attempt found the engine gone. */
   readonly doubt: () => void;
   /** Variables of the CLI. */
@@ -65,12 +68,23 @@ export class DaggerExecutor implements Executor {
   }
 
   async #carryOut(execution: Execution): Promise<Outcome | null> {
+    const { tree = null } = execution.request.work;
+    const { blobs } = this.#deps;
+    const held = tree && (await this.#settings.trees.hold(tree, () => openTree(tree, blobs)));
+    try {
+      return await this.#drive(execution, held);
+    } finally {
+      held?.release();
+    }
+  }
+
+  async #drive(execution: Execution, held: HeldTree | null): Promise<Outcome | null> {
     const { request, environment, output, signal, use } = execution;
     const { attempts, markPrefix, environment: variables } = this.#settings;
     const id = randomUUID();
     const folder = await makeAttemptFolder(attempts, id);
     use(folder);
-    const place = { id, folder };
+    const place = { id, folder, held };
     const job = await makeJob(request, environment, this.#deps.blobs, this.#settings, place);
     if (signal.aborted) return null;
     const options = {

@@ -5,6 +5,7 @@ import {
   referencedSecret,
 } from "../../../../workers/executors/environment.ts";
 import {
+  checkTree,
   type FileSetStore,
   type Files,
   loadFiles,
@@ -14,6 +15,8 @@ import type { AttemptRequest } from "../../../../workers/executors/port.ts";
 import { pythonVariables, reservedVariables } from "../executing.ts";
 import type { HarnessRequest } from "../subprocess/harness-request.ts";
 import { type Program, programOf } from "../subprocess/program.ts";
+import { noFolder, startsWell } from "../subprocess/workspace.ts";
+import type { HeldTree } from "../tree-cache.ts";
 import { makeTree } from "./attempt-folder.ts";
 import { CONTROL, FILES, WORKSPACE } from "./places.ts";
 import type { Job } from "./protocol.ts";
@@ -104,12 +107,16 @@ export async function makeJob(
   resolved: ResolvedEnvironment,
   blobs: FileSetStore,
   settings: JobSettings,
-  { id, folder }: Pick<Job, "id" | "folder">,
+  { id, folder, held }: Pick<Job, "id" | "folder"> & { readonly held: HeldTree | null },
 ): Promise<Job> {
   const { work, project_id } = request;
   const program = programOf(work);
   const directory = workingDirectory(work.working_directory);
   const files = await loadFiles(work, blobs);
+  const { tree = null } = work;
+  if (tree !== null) checkTree(tree, files, []);
+  const placed = tree && held && { source: held.path, path: tree.path };
+  if (placed && !(await startsWell(placed, directory))) throw noFolder(directory);
   const control = controlFiles(program, request, Object.keys(resolved.variables), directory);
   return {
     ...{ id, folder, directory },
@@ -125,6 +132,7 @@ export async function makeJob(
     })),
     workspace: await makeTree(files, directory, join(folder, "workspace")),
     control: await makeTree(control, "", join(folder, "control")),
+    tree: placed,
     harness: program.kind === "script" ? await settings.harness() : null,
     program: program.kind,
     line: isArgument(program) ? program.text : null,

@@ -32,6 +32,8 @@ export const jobSchema = z.object({
   cache_volumes: z.array(z.object({ path: z.string(), key: z.string() })),
   workspace: treeSchema,
   control: treeSchema,
+  /** A folder of the runner's that stands in the workspace, read-only; null for none. */
+  tree: z.object({ source: z.string(), path: z.string() }).nullable(),
   /** Folder of the runner's that holds the harness of scripts; null when it is not needed. */
   harness: z.string().nullable(),
   /** Working directory below the workspace's root; `""` is the root. */

@@ -1,18 +1,21 @@
 /** Finds and keeps the files that a task's artifact globs match, without following links outside. */
 import { readdir, realpath } from "node:fs/promises";
-import { sep } from "node:path";
+import { join, sep } from "node:path";
 import { matcher, nameOfBytes } from "../../../../workers/executors/artifact-path.ts";
 import { ArtifactsTooLarge } from "../../../../workers/executors/attempt-output.ts";
 import { AttemptFailed } from "../../../../workers/executors/outcome.ts";
 import { MAX_ARTIFACT_BYTES } from "../../../../workers/executors/port.ts";
 import { checkArtifactName, type Keep, keepArtifact } from "../artifact-errors.ts";
 import { liesIn, readLeftFile } from "../left-files.ts";
-import { type Workspace, workspaceReplaced } from "./workspace.ts";
+import { type PlacedTree, type Workspace, workspaceReplaced } from "./workspace.ts";
+
+/** A workspace after its code has run; the files of its tree are not the task's own. */
+type Searched = Workspace & { readonly tree: PlacedTree | null };
 
 /** Keeps all matches in order of their paths; throws AttemptFailed. */
 export async function keepArtifacts(
   globs: readonly string[],
-  workspace: Workspace,
+  workspace: Searched,
   exitCode: number,
   keep: Keep,
 ): Promise<void> {
@@ -49,7 +52,7 @@ const SEPARATOR = Buffer.from(sep);
 const NONE = Buffer.alloc(0);
 
 async function findMatches(
-  { directory, root }: Workspace,
+  { directory, root, tree }: Searched,
   isMatch: (path: string) => boolean,
   exitCode: number,
 ): Promise<Match[]> {
@@ -58,6 +61,8 @@ async function findMatches(
   if (start === null) return [];
   if (!liesIn(start, root)) throw workspaceReplaced(exitCode);
   const matches: Match[] = [];
+  const mounted = tree === null ? null : join(root, tree.path);
+  if (mounted !== null && liesIn(start.toString(), mounted)) return [];
   const visit = async (folder: Buffer, prefix: Buffer): Promise<void> => {
     const options = { withFileTypes: true, encoding: "buffer" } as const;
     const entries = await readdir(folder, options).catch((error: unknown) => {
@@ -67,8 +72,11 @@ async function findMatches(
       const name = Buffer.concat([prefix, entry.name]);
       const path = name.toString();
       const full = Buffer.concat([folder, SEPARATOR, entry.name]);
-      if (entry.isDirectory()) await visit(full, Buffer.concat([name, SEPARATOR]));
-      else if (isMatch(path)) matches.push({ path, name, full });
+      if (entry.isDirectory()) {
+        if (full.toString() !== mounted) await visit(full, Buffer.concat([name, SEPARATOR]));
+        continue;
+      }
+      if (isMatch(path)) matches.push({ path, name, full });
     }
   };
   await visit(Buffer.from(start), NONE);

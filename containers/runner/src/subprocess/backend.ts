@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { rootPath } from "../../../../scripts/lib/paths.ts";
 import type { Backend } from "../backend.ts";
 import { markPrefix } from "../leftovers.ts";
+import { type TreeCache, treeCacheIn } from "../tree-cache.ts";
 import { SubprocessExecutor, type SubprocessSettings } from "./executor.ts";
 import { neededPaths } from "./hiding.ts";
 import { findExecutable, type Isolation } from "./isolation.ts";
@@ -18,6 +19,8 @@ export interface SubprocessOptions {
   /** Addresses of engines, whose sockets a sandbox does not show. */
   readonly engines?: readonly string[];
   readonly limits?: Limits;
+  /** One of the state folder's own unless given. */
+  readonly trees?: TreeCache;
   readonly bash?: string;
   readonly path?: string;
   readonly warn: (message: string) => void;
@@ -33,6 +36,7 @@ export function createSubprocessBackend(options: SubprocessOptions): Backend {
     isolation,
     hiding: { stateFolder, engines: options.engines ?? [], needed: neededPaths(rootPath()) },
     limits: options.limits ?? DEFAULT_LIMITS,
+    trees: options.trees ?? treeCacheIn(stateFolder, warn),
     bash: options.bash ?? found ?? join("/bin", "bash"),
     path: options.path ?? DEFAULT_TASK_PATH,
     warn,

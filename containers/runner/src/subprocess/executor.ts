@@ -3,7 +3,12 @@ import { randomUUID } from "node:crypto";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { ResolvedEnvironment } from "../../../../workers/executors/environment.ts";
-import { loadFiles, workingDirectory } from "../../../../workers/executors/file-set.ts";
+import {
+  checkTree,
+  loadFiles,
+  openTree,
+  workingDirectory,
+} from "../../../../workers/executors/file-set.ts";
 import type {
   AttemptRequest,
   AttemptSink,
@@ -14,6 +19,7 @@ import type { AttemptDeps } from "../backend.ts";
 import { type Execution, execute, pythonVariables, reservedVariables } from "../executing.ts";
 import { rememberProcess } from "../leftovers.ts";
 import { MARK } from "../processes.ts";
+import type { TreeCache } from "../tree-cache.ts";
 import { keepArtifacts } from "./artifacts.ts";
 import { FRAME_FILE } from "./harness-request.ts";
 import { type HidingOptions, planHiding } from "./hiding.ts";
@@ -22,7 +28,14 @@ import { type Limits, withLimits } from "./limits.ts";
 import { type Program, prepareProgram, programOf } from "./program.ts";
 import { outcomeOfProcess, outcomeOfScript } from "./result.ts";
 import { runProcess } from "./run-process.ts";
-import { checkWorkspace, fillWorkspace, makeWorkspace, type Workspace } from "./workspace.ts";
+import {
+  checkWorkspace,
+  fillWorkspace,
+  makeWorkspace,
+  type PlacedTree,
+  placeTree,
+  type Workspace,
+} from "./workspace.ts";
 
 const LANGUAGE = "C.UTF-8";
 
@@ -34,6 +47,7 @@ export interface SubprocessSettings {
   readonly isolation: Isolation;
   readonly hiding: HidingOptions;
   readonly limits: Limits;
+  readonly trees: TreeCache;
   readonly bash: string;
   /** PATH of tasks. */
   readonly path: string;
@@ -45,6 +59,7 @@ interface Prepared {
   readonly program: Program;
   readonly directory: string;
   readonly workspace: Workspace;
+  readonly tree: PlacedTree | null;
 }
 
 export class SubprocessExecutor implements Executor {
@@ -71,14 +86,29 @@ export class SubprocessExecutor implements Executor {
     const program = programOf(work);
     const directory = workingDirectory(work.working_directory);
     const files = await loadFiles(work, this.#deps.blobs);
-    const workspace = await makeWorkspace(this.#settings.attempts, directory);
-    use(workspace.folder);
-    await fillWorkspace(workspace, files, directory);
-    return signal.aborted ? null : this.#attempt({ program, directory, workspace }, execution);
+    const { tree = null } = work;
+    if (tree !== null) checkTree(tree, files, []);
+    const held =
+      tree && (await this.#settings.trees.hold(tree, () => openTree(tree, this.#deps.blobs)));
+    try {
+      const workspace = await makeWorkspace(this.#settings.attempts, directory);
+      use(workspace.folder);
+      const placed = tree && held && { source: held.path, path: tree.path };
+      if (placed) await placeTree(workspace, placed, directory, !this.#isSandboxed);
+      await fillWorkspace(workspace, files, directory);
+      if (signal.aborted) return null;
+      return await this.#attempt({ program, directory, workspace, tree: placed }, execution);
+    } finally {
+      held?.release();
+    }
+  }
+
+  get #isSandboxed(): boolean {
+    return this.#settings.isolation.kind === "bubblewrap";
   }
 
   async #attempt(
-    { program, directory, workspace }: Prepared,
+    { program, directory, workspace, tree }: Prepared,
     { request, environment, output, signal }: Execution,
   ): Promise<Outcome | null> {
     const { bash, limits, isolation, path, warn } = this.#settings;
@@ -98,7 +128,7 @@ export class SubprocessExecutor implements Executor {
     const isWrapped = isolation.kind === "bubblewrap";
     const hasNetwork = work.network.allow.length > 0;
     const wrapped = isWrapped
-      ? [isolation.path, ...this.#sandbox(workspace, hasNetwork), ...command]
+      ? [isolation.path, ...this.#sandbox(workspace, tree, hasNetwork), ...command]
       : command;
     const exitCode = await runProcess(
       {
@@ -121,7 +151,7 @@ export class SubprocessExecutor implements Executor {
     );
     if (signal.aborted) return null;
     await checkWorkspace(workspace, exitCode);
-    await keepArtifacts(work.artifacts, workspace, exitCode, (name, body) =>
+    await keepArtifacts(work.artifacts, { ...workspace, tree }, exitCode, (name, body) =>
       output.artifact(name, body),
     );
     return program.kind === "script"
@@ -129,11 +159,12 @@ export class SubprocessExecutor implements Executor {
       : outcomeOfProcess(exitCode, outputPath, output.stderrTail);
   }
 
-  #sandbox(workspace: Workspace, hasNetwork: boolean): string[] {
+  #sandbox(workspace: Workspace, tree: PlacedTree | null, hasNetwork: boolean): string[] {
     const { root, home, control, directory, temporary } = workspace;
     return sandboxArguments({
       ...planHiding(this.#settings.hiding),
       ...{ writable: [root, home, control], directory, temporary, hasNetwork },
+      mounted: tree === null ? [] : [{ source: tree.source, place: join(root, tree.path) }],
     });
   }
 

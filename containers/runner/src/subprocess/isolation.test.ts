@@ -13,6 +13,7 @@ const PLAN = {
   temporary: "/state/attempts/1/tmp",
   hidden: ["/home/me", "/state"],
   masked: ["/engine.sock"],
+  mounted: [{ source: "/state/trees/1/tree", place: "/state/attempts/1/workspace/code" }],
   shown: [{ source: "/opt/node", place: "/home/me/node" }],
   hasNetwork: false,
 };
@@ -22,7 +23,7 @@ describe("isolation", () => {
     const args = sandboxArguments(PLAN).join(" ");
     expect(args).toContain("--unshare-net");
     expect(args).toMatch(
-      /--ro-bind \/ \/ .*--bind \S+tmp \/tmp --tmpfs \/home\/me --tmpfs \/state --ro-bind \/dev\/null \/engine.sock --ro-bind-try \/opt\/node \/home\/me\/node --bind \/state\/attempts\/1\/workspace \S+ --bind \/state\/attempts\/1\/control \S+ --chdir \/state\/attempts\/1\/workspace\/sub$/,
+      /--ro-bind \/ \/ .*--bind \S+tmp \/tmp --tmpfs \/home\/me --tmpfs \/state --ro-bind \/dev\/null \/engine.sock --ro-bind-try \/opt\/node \/home\/me\/node --bind \/state\/attempts\/1\/workspace \S+ --bind \/state\/attempts\/1\/control \S+ --ro-bind \/state\/trees\/1\/tree \/state\/attempts\/1\/workspace\/code --chdir \/state\/attempts\/1\/workspace\/sub$/,
     );
     expect(sandboxArguments({ ...PLAN, hasNetwork: true })).not.toContain("--unshare-net");
   });

@@ -21,6 +21,8 @@ export interface SandboxPlan {
    * the code can neither rename one nor put a link in its place.
    */
   readonly writable: readonly string[];
+  /** What stands in those and cannot be written. */
+  readonly mounted: readonly ShownPath[];
   readonly directory: string;
   /** Stands at /tmp. */
   readonly temporary: string;
@@ -60,6 +62,7 @@ export function sandboxArguments(plan: SandboxPlan): string[] {
     ...plan.masked.flatMap((path) => ["--ro-bind", "/dev/null", path]),
     ...plan.shown.flatMap(({ source, place }) => ["--ro-bind-try", source, place]),
     ...plan.writable.flatMap((path) => ["--bind", path, path]),
+    ...plan.mounted.flatMap(({ source, place }) => ["--ro-bind", source, place]),
     ...["--chdir", plan.directory],
   ];
 }

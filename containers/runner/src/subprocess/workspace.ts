@@ -1,9 +1,12 @@
 /** The folder of one attempt on the disk: its files, its home, and what the runner gives it. */
 import { randomUUID } from "node:crypto";
-import { lstat, mkdir, realpath } from "node:fs/promises";
+import { constants } from "node:fs";
+import { cp, lstat, mkdir, realpath, stat } from "node:fs/promises";
 import { join } from "node:path";
 import type { Files } from "../../../../workers/executors/file-set.ts";
 import { AttemptFailed } from "../../../../workers/executors/outcome.ts";
+import { isInTree } from "../../../../workers/executors/tree-archive.ts";
+import { liesIn } from "../left-files.ts";
 import { makeDirectory, writeFiles } from "../write-files.ts";
 
 export interface Workspace {
@@ -52,6 +55,56 @@ export async function fillWorkspace(
 ): Promise<void> {
   await writeFiles(root, files);
   await makeDirectory(root, directory);
+}
+
+/** A tree that is on the disk, and its folder below the workspace's root. */
+export interface PlacedTree {
+  readonly source: string;
+  readonly path: string;
+}
+
+/**
+ * Puts a tree into the workspace: with `copies` its files, which are the attempt's own then, else the
+ * folder that a sandbox mounts it at. Throws AttemptFailed when the code is to start in a folder that
+ * the tree does not have.
+ */
+export async function placeTree(
+  { root }: Workspace,
+  { source, path }: PlacedTree,
+  directory: string,
+  copies: boolean,
+): Promise<void> {
+  const place = join(root, path);
+  await makeDirectory(root, path);
+  if (!(await startsWell({ source, path }, directory))) throw noFolder(directory);
+  if (!copies) return;
+  // Blocks are shared where the file system can.
+  const mode = constants.COPYFILE_FICLONE;
+  await cp(source, place, { recursive: true, verbatimSymlinks: true, mode });
+}
+
+/** Whether the working directory is outside of the tree, or a folder that the tree has. */
+export async function startsWell(
+  { source, path }: PlacedTree,
+  directory: string,
+): Promise<boolean> {
+  if (!isInTree(directory, { path })) return true;
+  try {
+    const below = join(source, directory.slice(path.length));
+    const [inside, root] = await Promise.all([realpath(below), realpath(source)]);
+    return liesIn(inside, root) && (await stat(inside)).isDirectory();
+  } catch {
+    return false;
+  }
+}
+
+/** A working directory that the tree does not have. */
+export function noFolder(directory: string): AttemptFailed {
+  return new AttemptFailed(
+    "error",
+    "working_directory_missing",
+    `The codebase has no folder "${directory}". Name another working_directory.`,
+  );
 }
 
 export function workspaceReplaced(exitCode: number): AttemptFailed {

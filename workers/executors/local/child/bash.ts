@@ -2,13 +2,14 @@
 import { Bash, type CommandName, getCommandNames } from "just-bash/browser";
 import { parseOutputFile } from "../../output-file.ts";
 import { MAX_RESULT_BYTES } from "../../port.ts";
-import type { ChildRequest, LastFrame } from "../frames.ts";
+import { isInTree } from "../../tree-archive.ts";
+import type { LastFrame } from "../frames.ts";
 import { sendArtifacts } from "./artifacts.ts";
 import { DeviceFs } from "./devices.ts";
 import { liveOutput } from "./live-shell.ts";
 import { HeldTooLong, Pace } from "./pace.ts";
 import type { Run } from "./run.ts";
-import { serve } from "./serve.ts";
+import { type Asked, serve } from "./serve.ts";
 import { ShellFiles, WORKSPACE } from "./shell-files.ts";
 
 const HOME = "/home/task";
@@ -74,13 +75,22 @@ async function lastFrame(exitCode: number, fs: DeviceFs): Promise<LastFrame> {
     : ["failed", "error", "output_malformed", output.message, 0, null];
 }
 
-async function execute(request: ChildRequest, run: Run): Promise<void> {
+async function execute({ request, tree }: Asked, run: Run): Promise<void> {
   const pace = new Pace(() => new Promise((resolve) => setTimeout(resolve, 0)));
   const fs = device(run, pace);
   const directory =
     request.working_directory === "" ? WORKSPACE : `${WORKSPACE}/${request.working_directory}`;
-  for (const path of [WORKSPACE, HOME, "/tmp", directory]) fs.mkdirSync(path, { recursive: true });
+  for (const path of [WORKSPACE, HOME, "/tmp"]) fs.mkdirSync(path, { recursive: true });
   const files = new ShellFiles(fs, directory);
+  if (request.tree !== null) await files.mount(request.tree, tree);
+  const startsInTree =
+    request.tree !== null && isInTree(request.working_directory, { path: request.tree });
+  if (!startsInTree) fs.mkdirSync(directory, { recursive: true });
+  else if (!(await fs.exists(directory))) {
+    const message = `The codebase has no folder "${request.working_directory}". Name another working_directory.`;
+    run.channel.end(["failed", "error", "working_directory_missing", message, null, null]);
+    return;
+  }
   files.load(request.files);
   fs.writeFileSync(INPUT_FILE, JSON.stringify(request.inputs));
   fs.writeFileSync(OUTPUT_FILE, "");

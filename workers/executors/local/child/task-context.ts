@@ -1,4 +1,5 @@
 /** The second argument of a JavaScript task: `export default (input, ctx) => output`. */
+import type { TreeEntry } from "../../tree-archive.ts";
 import type { ChildRequest } from "../frames.ts";
 import { TaskFiles } from "./task-files.ts";
 
@@ -7,7 +8,8 @@ export interface TaskContext {
   readonly env: Readonly<Record<string, string>>;
   /**
    * The workspace, paths relative to the working directory: `read(path)` gives text,
-   * `bytes(path)` a Uint8Array. What is written counts for the task's `artifacts`.
+   * `bytes(path)` a Uint8Array. What is written counts for the task's `artifacts`; a codebase
+   * cannot be written.
    */
   readonly files: {
     read(path: string): string;
@@ -34,9 +36,10 @@ export interface TaskContext {
 /** Builds the context and the files behind it, which outlive the call for the artifacts. */
 export function taskContext(
   request: ChildRequest,
+  tree: readonly TreeEntry[],
   environment: Readonly<Record<string, string>>,
 ): { context: TaskContext; files: TaskFiles } {
-  const files = new TaskFiles(request);
+  const files = new TaskFiles(request, tree);
   const { resource_id, run, step, attempt, epoch } = request.ref;
   const context: TaskContext = {
     env: environment,
