@@ -6,6 +6,7 @@ import { CodebaseRepository } from "./codebases/repository.ts";
 import { codebaseRoutes } from "./codebases/routes.ts";
 import { CodebaseService } from "./codebases/service.ts";
 import { SnapshotService } from "./codebases/snapshot-service.ts";
+import { UnderstandingService } from "./codebases/understanding-service.ts";
 import { type Config, loadConfig } from "./config.ts";
 import { DeadLetterRepository } from "./dead-letters/repository.ts";
 import type { RetriesByKind } from "./dead-letters/retries.ts";
@@ -72,6 +73,7 @@ export function buildServices(env: Env, config: Config): Services {
     codebases,
     snapshots: new SnapshotService(codebases, env.BLOBS),
     reading: new ReadingService(codebases),
+    understanding: new UnderstandingService(codebases),
     crossSearch: new CrossSearchService({
       repository: new CodebaseRepository(env.DB),
       index: (id) => env.CODEBASE_INDEX.getByName(id),

@@ -23,11 +23,11 @@ const wholeNumber = (least: number, most: number) =>
       (number) => number >= least && number <= most,
       `Send a whole number from ${least} to ${most}.`,
     );
-const integer = (least: number, most: number, fallback: number) =>
+export const integer = (least: number, most: number, fallback: number) =>
   wholeNumber(least, most)
     .default(fallback)
     .openapi({ type: "integer", minimum: least, maximum: most, default: fallback });
-const flag = z
+export const flag = z
   .enum(["true", "false"])
   .default("false")
   .transform((value) => value === "true")

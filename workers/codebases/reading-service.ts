@@ -6,6 +6,7 @@ import type { SearchAnswer, SearchRequest } from "./index/search-types.ts";
 import type { IndexEvent, Snapshot } from "./index/types.ts";
 import type { Index } from "./ingest.ts";
 import { invalidQuery } from "./invalid-query.ts";
+import { noSnapshot } from "./no-snapshot.ts";
 import type { CodebaseService } from "./service.ts";
 
 export type SearchQuery = Omit<SearchRequest, "codebase">;
@@ -21,12 +22,12 @@ export class ReadingService {
 
   async files(principal: Principal, id: string, snapshot: string | null, request: FilePageRequest) {
     const { index } = await this.#codebases.open(principal, id);
-    return (await index.files(snapshot, request)) ?? this.#noSnapshot(index, snapshot);
+    return (await index.files(snapshot, request)) ?? noSnapshot(index, snapshot);
   }
 
   async tree(principal: Principal, id: string, snapshot: string | null, path: string) {
     const { index } = await this.#codebases.open(principal, id);
-    const found = (await index.tree(snapshot, path)) ?? (await this.#noSnapshot(index, snapshot));
+    const found = (await index.tree(snapshot, path)) ?? (await noSnapshot(index, snapshot));
     if (found.status === "folder") return found;
     throw new ApiError("not_found", `The snapshot has no folder "${path.slice(0, 200)}".`);
   }
@@ -38,7 +39,7 @@ export class ReadingService {
     path: string,
   ): Promise<Extract<FoundFile, { status: "found" }>> {
     const { index } = await this.#codebases.open(principal, id);
-    const found = (await index.file(snapshot, path)) ?? (await this.#noSnapshot(index, snapshot));
+    const found = (await index.file(snapshot, path)) ?? (await noSnapshot(index, snapshot));
     if (found.status === "found") return found;
     throw new ApiError(
       "not_found",
@@ -60,7 +61,7 @@ export class ReadingService {
         throw new ApiError("validation_failed", message, { issues: [{ path: "cursor", message }] });
       }
       case "no_snapshot":
-        return this.#noSnapshot(index, query.snapshot);
+        return noSnapshot(index, query.snapshot);
     }
   }
 
@@ -94,28 +95,8 @@ export class ReadingService {
   ): Promise<(signal: AbortSignal) => AsyncGenerator<IndexEvent>> {
     const { index } = await this.#codebases.open(principal, id);
     const known = snapshot === null ? null : await index.snapshot(snapshot);
-    if (snapshot !== null && known === null) return this.#noSnapshot(index, snapshot);
+    if (snapshot !== null && known === null) return noSnapshot(index, snapshot);
     return (signal) => follow(index, after, known?.number ?? null, signal);
-  }
-
-  /** Says whether none is ready yet, or none of that name exists. */
-  async #noSnapshot(index: Index, name: string | null): Promise<never> {
-    const known = name === null ? null : await index.snapshot(name);
-    if (known !== null) {
-      throw new ApiError(
-        "illegal_transition",
-        known.state === "failed"
-          ? `Snapshot ${known.number} failed: ${known.error?.message ?? ""} Push it again.`
-          : `Snapshot ${known.number} is ${known.state}. Wait until it is ready: GET …/events follows it.`,
-        { members: { state: known.state, allowed: ["ready"] } },
-      );
-    }
-    throw new ApiError(
-      "not_found",
-      name === null
-        ? "The codebase has no snapshot that is ready. Push or import one; GET …/events follows it."
-        : `The codebase has no snapshot "${name.slice(0, 100)}". Name it by its number, id, ref or commit; GET …/snapshots lists them.`,
-    );
   }
 }
 

@@ -23,6 +23,7 @@ import {
 } from "./schemas.ts";
 import type { CodebaseService } from "./service.ts";
 import { snapshotRoutes } from "./snapshot-routes.ts";
+import { understandingRoutes } from "./understanding-routes.ts";
 
 declare module "../http/context.ts" {
   interface Services {
@@ -160,6 +161,7 @@ export function codebaseRoutes(): Router {
 
   snapshotRoutes(router);
   readingRoutes(router);
+  understandingRoutes(router);
   crossSearchRoutes(router);
   return router;
 }

@@ -10,6 +10,8 @@ const cursorSchema = z.strictObject({
   q: z.string(),
   /** Symbols take part in the order: they did not while some were unknown. */
   s: z.boolean(),
+  /** Ranks of the graph take part in the order: they did not before it was known. */
+  r: z.boolean(),
   /** The first candidate of the window that the next result is from, and its place there. */
   w: whole,
   o: whole,

@@ -1,17 +1,21 @@
 /** Answers the leaves of a query that are not about one file's text: its symbols, its history. */
 import { diffTrees } from "../intake/trees.ts";
+import { ReferenceResolver } from "../languages/references.ts";
 import { wordExpression } from "../query/identifiers.ts";
 import type { QueryPlan } from "../query/plan.ts";
 import type { QueryProblem } from "../query/problem.ts";
 import { type DiffLeaf, type FactLeaf, isFact, leavesOf } from "../query/query.ts";
 import { compilePattern } from "../query/regex.ts";
 import { SearchText } from "../query/search-text.ts";
-import { planTrigrams, toTrigramPlan, trigramFormula } from "../query/trigrams.ts";
+import { toTrigramPlan, trigramFormula } from "../query/trigrams.ts";
 import type { BlobStore } from "./blobs.ts";
 import { blobMask, type FactsOf, type Mask, maskOf } from "./candidates.ts";
 import type { Listing } from "./listing.ts";
+import { referenceAt, rowsNamed } from "./packed-references.ts";
+import { filesWith } from "./references-query.ts";
 import type { SnapshotStore } from "./snapshots.ts";
-import type { SymbolStore } from "./symbols.ts";
+import { definedAs, type Sources } from "./source.ts";
+import type { Definitions, SymbolStore } from "./symbols.ts";
 import type { TreeStore } from "./trees.ts";
 
 /** Files that `near:` finds at most. */
@@ -22,6 +26,7 @@ export interface FactDeps {
   readonly trees: TreeStore;
   readonly snapshots: SnapshotStore;
   readonly symbols: SymbolStore;
+  readonly sources: Sources;
   /** Paths that executions of this snapshot touched, or failed in. */
   readonly executed: (kind: "ran" | "failed", value: string) => ReadonlySet<string>;
 }
@@ -36,13 +41,18 @@ const NOT_HERE: Readonly<Partial<Record<string, string>>> = {
 };
 
 /** Works each fact of a plan out over a whole listing, so that files only look it up. */
-export function prepareFacts(plan: QueryPlan, listing: Listing, deps: FactDeps): PreparedFacts {
+export function prepareFacts(
+  plan: QueryPlan,
+  listing: Listing,
+  root: string,
+  deps: FactDeps,
+): PreparedFacts {
   const masks = new Map<FactLeaf | DiffLeaf, Mask>();
   const problems: QueryProblem[] = [];
   for (const { leaf } of leavesOf(plan.query)) {
     if (!isFact(leaf) && leaf.kind !== "diff") continue;
     const outcome =
-      leaf.kind === "diff" ? diffMask(leaf, listing, deps) : factMask(leaf, listing, deps);
+      leaf.kind === "diff" ? diffMask(leaf, listing, deps) : factMask(leaf, listing, root, deps);
     if (outcome instanceof Uint8Array) masks.set(leaf, outcome);
     else problems.push({ ...outcome, start: leaf.start, end: leaf.end });
   }
@@ -55,7 +65,7 @@ export function prepareFacts(plan: QueryPlan, listing: Listing, deps: FactDeps):
 
 type Refused = Pick<QueryProblem, "message" | "hint">;
 
-function factMask(leaf: FactLeaf, listing: Listing, deps: FactDeps): Mask | Refused {
+function factMask(leaf: FactLeaf, listing: Listing, root: string, deps: FactDeps): Mask | Refused {
   const { value } = leaf;
   const elsewhere = NOT_HERE[leaf.kind];
   if (elsewhere !== undefined)
@@ -68,7 +78,7 @@ function factMask(leaf: FactLeaf, listing: Listing, deps: FactDeps): Mask | Refu
     case "implements":
       return referencing(value, "implements", listing, deps);
     case "calledby":
-      return calledBy(value, listing, deps);
+      return calledBy(value, listing, deps, root);
     case "imports":
       return importing(value, listing, deps);
     case "near":
@@ -103,7 +113,7 @@ export function nearScores(plan: QueryPlan, symbols: SymbolStore): ReadonlyMap<n
   return leaf === undefined || !("value" in leaf) ? new Map() : nearest(leaf.value, symbols);
 }
 
-/** Blobs whose text may hold a name, which are those that may refer to it. */
+/** Blobs whose text may hold the name of a module. */
 function* naming(name: string, listing: Listing, { blobs }: FactDeps): Generator<number> {
   const { formula } = trigramFormula({ kind: "literal", text: name });
   const plan = toTrigramPlan(formula, "");
@@ -115,48 +125,62 @@ function* naming(name: string, listing: Listing, { blobs }: FactDeps): Generator
   }
 }
 
-function referencing(name: string, kind: string | null, listing: Listing, deps: FactDeps): Mask {
-  const holders = new Set<number>();
-  for (const blob of new Set(naming(name, listing, deps))) {
-    const refers = deps.symbols
-      .references(blob)
-      .some((reference) => reference.name === name && (kind === null || reference.kind === kind));
-    if (refers) holders.add(blob);
-  }
+/** Files that refer to a name, in one way or in any. */
+function referencing(
+  name: string,
+  kind: string | null,
+  listing: Listing,
+  { symbols }: FactDeps,
+): Mask {
+  const named = new Set([name]);
+  const holders = symbols.referring(name).filter((blob) => {
+    if (listing.withBlob(blob).length === 0) return false;
+    const packed = symbols.references(blob);
+    return [...rowsNamed(packed, named)].some(
+      (row) => kind === null || referenceAt(packed, row).kind === kind,
+    );
+  });
   return blobMask(holders, listing);
 }
 
-/** Files that define what a symbol calls, by name. */
-function calledBy(name: string, listing: Listing, deps: FactDeps): Mask {
-  const called = new Set<string>();
-  for (const blob of defining(name, listing, deps)) {
-    const { symbols } = deps.symbols.definitions(blob);
-    for (const { kind, name: callee, container } of deps.symbols.references(blob)) {
-      if (kind !== "call") continue;
-      for (let at = container; at !== null; at = symbols[at]?.container ?? null) {
-        if (symbols[at]?.name === name) called.add(callee);
-      }
-    }
-  }
-  const definers = new Set<number>();
-  for (const callee of called) {
-    for (const blob of defining(callee, listing, deps)) definers.add(blob);
-  }
-  return blobMask(definers, listing);
-}
-
-/** Blobs of the listing that define a name. */
-export function* defining(
+/** Files that define what a symbol calls, as far as its calls can be told apart. */
+function calledBy(
   name: string,
   listing: Listing,
-  { symbols }: Pick<FactDeps, "symbols">,
-): Generator<number> {
-  const plan = planTrigrams({ kind: "literal", text: name });
-  const candidates = plan.kind === "match" ? symbols.matching(plan.expression) : listing.blobs;
-  for (const blob of candidates) {
-    if (listing.withBlob(blob).length === 0) continue;
-    if (symbols.definitions(blob).symbols.some((symbol) => symbol.name === name)) yield blob;
+  { symbols, sources }: FactDeps,
+  root: string,
+): Mask {
+  const source = sources.of(root, listing);
+  const resolver = new ReferenceResolver(source);
+  const mask = new Uint8Array(listing.files.length);
+  for (const index of filesWith(symbols.defining(name), { listing })) {
+    const file = listing.files[index];
+    if (file?.blob == null) continue;
+    const known = symbols.definitions(file.blob.id);
+    const callers = new Set(definedAs(name, known));
+    if (callers.size === 0) continue;
+    const packed = symbols.references(file.blob.id);
+    for (let row = 0; row < packed.count; row += 1) {
+      const reference = referenceAt(packed, row);
+      if (reference.kind !== "call" || !isWithin(callers, reference.container, known)) continue;
+      const meaning = resolver.meaning(file.path, reference);
+      const place =
+        meaning === null || meaning === "outside" ? null : listing.indexOf(meaning.definition.path);
+      if (place !== null) mask[place] = 1;
+    }
   }
+  return mask;
+}
+
+function isWithin(
+  symbols: ReadonlySet<number>,
+  container: number | null,
+  { symbols: known }: Definitions,
+): boolean {
+  for (let at = container; at !== null; at = known[at]?.container ?? null) {
+    if (symbols.has(at)) return true;
+  }
+  return false;
 }
 
 function importing(module: string, listing: Listing, deps: FactDeps): Mask {
@@ -172,7 +196,8 @@ function importing(module: string, listing: Listing, deps: FactDeps): Mask {
 
 function diffMask({ base, head }: DiffLeaf, listing: Listing, deps: FactDeps): Mask | Refused {
   const after = deps.snapshots.named(head);
-  const before = base === null ? previous(after?.number ?? 0, deps) : deps.snapshots.named(base);
+  const before =
+    base === null ? deps.snapshots.readyBefore(after?.number ?? 0) : deps.snapshots.named(base);
   const unknown = after === null ? head : base !== null && before === null ? base : null;
   if (unknown !== null) {
     return {
@@ -186,9 +211,4 @@ function diffMask({ base, head }: DiffLeaf, listing: Listing, deps: FactDeps): M
     paths.add(change.path);
   }
   return maskOf(listing, ({ path }) => paths.has(path));
-}
-
-/** The ready snapshot before one. */
-function previous(number: number, { snapshots }: FactDeps) {
-  return snapshots.list(number, 50).find(({ state }) => state === "ready") ?? null;
 }

@@ -13,15 +13,20 @@ import {
   type FoundFile,
   type TreeFound,
 } from "./browser.ts";
+import type { DiffAnswer, DiffRequest } from "./diff-query.ts";
 import { EventLog } from "./events.ts";
+import type { ImportsAnswer, ImportsRequest } from "./imports-query.ts";
 import { type Completion, Intake } from "./intake.ts";
 import type { IndexJob } from "./jobs.ts";
+import type { MapAnswer, MapRequest } from "./map-query.ts";
 import { type MountArchive, type Mountable, Mounts } from "./mounts.ts";
+import type { ReferencesAnswer, ReferencesRequest } from "./references-query.ts";
 import { openTables } from "./schema.ts";
 import { Searcher } from "./search.ts";
 import type { SearchAnswer, SearchRequest } from "./search-types.ts";
 import { type SnapshotRow, SnapshotStore } from "./snapshots.ts";
 import { SymbolStore } from "./symbols.ts";
+import type { OutlineAnswer, SymbolsAnswer, SymbolsRequest } from "./symbols-query.ts";
 import { Touched } from "./touched.ts";
 import { TreeStore } from "./trees.ts";
 import type {
@@ -35,6 +40,7 @@ import type {
   TakenBlob,
   TakenFile,
 } from "./types.ts";
+import { Understanding } from "./understanding.ts";
 import { Upkeep } from "./upkeep.ts";
 
 export interface IndexPorts {
@@ -64,6 +70,7 @@ export abstract class CodebaseIndexBase extends DurableObject<Env> {
   readonly #upkeep: Upkeep;
   readonly #searcher: Searcher;
   readonly #browser: Browser;
+  readonly #understanding: Understanding;
   readonly #mounts: Mounts;
   readonly #touched: Touched;
   #armedAt: number | null = null;
@@ -94,17 +101,21 @@ export abstract class CodebaseIndexBase extends DurableObject<Env> {
       send: (jobs) => ports.send(env, jobs),
       project: () => ports.project(env, codebaseId, this.#summary()),
     });
+    const yielded = async () => {
+      await scheduler.wait(0);
+      return Date.now();
+    };
+    this.#understanding = new Understanding({ ...stores, sql, yielded });
+    const { sources, graphs } = this.#understanding;
     this.#searcher = new Searcher({
-      ...stores,
+      ...{ ...stores, sources, graphs, yielded },
       executed: (kind, value) => this.#touched.paths(kind, value),
-      yielded: async () => {
-        await scheduler.wait(0);
-        return Date.now();
-      },
     });
     this.#browser = new Browser(stores);
-    const yielded = () => scheduler.wait(0);
-    this.#mounts = new Mounts({ ...stores, sql, bucket: env.BLOBS, yielded });
+    this.#mounts = new Mounts({
+      ...{ ...stores, sql, bucket: env.BLOBS },
+      yielded: () => scheduler.wait(0),
+    });
     this.#touched = new Touched(sql, this.#mounts);
   }
 
@@ -193,6 +204,7 @@ export abstract class CodebaseIndexBase extends DurableObject<Env> {
     if (this.#snapshots.find(number) === null) return false;
     this.#snapshots.remove(number);
     this.#trees.forgetListings();
+    this.#understanding.graphs.prune();
     this.#events.add("snapshot.deleted", number, {}, Date.now());
     this.#upkeep.removed();
     this.#upkeep.settled();
@@ -237,6 +249,30 @@ export abstract class CodebaseIndexBase extends DurableObject<Env> {
     return this.#searcher.search(request, Date.now());
   }
 
+  symbols(request: SymbolsRequest): Promise<SymbolsAnswer> {
+    return this.#understanding.symbols.symbols(request, Date.now());
+  }
+
+  outline(snapshot: string | null, path: string): OutlineAnswer {
+    return this.#understanding.symbols.outline(snapshot, path);
+  }
+
+  references(request: ReferencesRequest): Promise<ReferencesAnswer> {
+    return this.#understanding.references.references(request, Date.now());
+  }
+
+  imports(request: ImportsRequest): Promise<ImportsAnswer> {
+    return this.#understanding.imports.imports(request, Date.now());
+  }
+
+  map(request: MapRequest): Promise<MapAnswer> {
+    return this.#understanding.map.map(request, Date.now());
+  }
+
+  diff(request: DiffRequest): Promise<DiffAnswer> {
+    return this.#understanding.diff.diff(request, Date.now());
+  }
+
   /** Texts of those blobs that still wait for a parser. */
   sources(blobs: readonly number[]): { blob: number; oid: string; path: string; text: string }[] {
     const rows = this.#blobs.ofIds(blobs);
@@ -254,6 +290,7 @@ export abstract class CodebaseIndexBase extends DurableObject<Env> {
       grammar,
       parsed.filter(([blob]) => known.has(blob)),
     );
+    this.#understanding.sources.forget();
     this.#upkeep.parsed(now);
     const isDone = this.#symbols.due(now, 1).length === 0;
     if (isDone) {

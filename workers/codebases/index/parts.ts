@@ -20,7 +20,7 @@ export class Parts {
 
   constructor(
     sql: SqlStorage,
-    table: "contents" | "tree_entries" | "symbol_data" | "reference_data",
+    table: "contents" | "tree_entries" | "symbol_data" | "reference_data" | "graph_data",
   ) {
     this.#sql = sql;
     this.#table = table;

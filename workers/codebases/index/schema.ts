@@ -1,4 +1,5 @@
 /** The tables of an index. Every blob is kept once, whatever snapshots and paths it is in. */
+import { NAMES } from "./names.ts";
 
 /** Parts of one value are numbered below this, so that one integer names a part. */
 export const PARTS = 64;
@@ -41,6 +42,11 @@ CREATE TABLE IF NOT EXISTS parsed (
 );
 ${partsOf("symbol_data")}
 ${partsOf("reference_data")}
+${NAMES}
+CREATE TABLE IF NOT EXISTS graphs (
+  id INTEGER PRIMARY KEY AUTOINCREMENT, root TEXT NOT NULL UNIQUE, used_at INTEGER NOT NULL
+);
+${partsOf("graph_data")}
 CREATE TABLE IF NOT EXISTS events (
   seq INTEGER PRIMARY KEY AUTOINCREMENT, snapshot INTEGER, type TEXT NOT NULL, at INTEGER NOT NULL,
   data TEXT NOT NULL

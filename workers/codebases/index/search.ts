@@ -7,7 +7,9 @@ import { type FactLeaf, leavesOf, type Query, type ResultType } from "../query/q
 import { blobMask, evaluate, type Mask } from "./candidates.ts";
 import { type Cursor, digest, readCursor, writeCursor } from "./cursor.ts";
 import { type FactDeps, nearScores, prepareFacts } from "./facts.ts";
+import type { FileRanks, Graphs } from "./graphs.ts";
 import { has, type Listing } from "./listing.ts";
+import { type OpenSnapshot, pendingFiles } from "./pages.ts";
 import type {
   FileResult,
   Receipt,
@@ -19,6 +21,7 @@ import type { SnapshotRow } from "./snapshots.ts";
 import { orderOf, Windows } from "./windows.ts";
 
 export interface SearchDeps extends FactDeps {
+  readonly graphs: Graphs;
   /** Lets others have the object between two windows, and tells the time after. */
   readonly yielded: () => Promise<number>;
 }
@@ -56,15 +59,16 @@ export class Searcher {
     if ("status" in prepared) return prepared;
     const { plan, notes, row } = prepared;
     const listing = this.#deps.trees.listing(row.root);
-    const outcome = prepareFacts(plan, listing, this.#deps);
+    const outcome = prepareFacts(plan, listing, row.root, this.#deps);
     if (outcome.problems !== null) return { status: "invalid", problems: outcome.problems };
     const { facts } = outcome;
 
     const asked = digest(printQuery(plan.query), request.syntax, String(request.max_matches));
-    const pending = this.#pendingSymbols(listing);
+    const pending = pendingFiles(listing, this.#deps.symbols);
     const cursor = request.cursor === null ? null : readCursor(request.cursor, asked);
     if (request.cursor !== null && cursor?.n !== row.number) return { status: "invalid_cursor" };
-    const from = cursor ?? firstCursor(row, asked, pending === 0);
+    const usesRanks = pending === 0 && this.#deps.graphs.has(row.root);
+    const from = cursor ?? firstCursor(row, asked, pending === 0, usesRanks);
 
     const { blobs, symbols } = this.#deps;
     const candidates = evaluate(plan.candidates, {
@@ -77,6 +81,7 @@ export class Searcher {
       ...{ listing, blobs, symbols, plan, facts, request },
       near: nearScores(plan, symbols),
       usesSymbols: from.s,
+      ranks: from.r ? await this.#ranks({ row, listing }, now) : null,
     });
     const page = await this.#page(windows, order, from, request, now);
     const next = page.cursor.w < order.length || page.cursor.o > 0 ? page.cursor : null;
@@ -151,6 +156,15 @@ export class Searcher {
     return { items, cursor, read };
   }
 
+  /** A page goes on with the ranks that the first one had, which are worked out again if they are gone. */
+  async #ranks(opened: OpenSnapshot, now: number): Promise<FileRanks | null> {
+    const { graphs } = this.#deps;
+    const known = graphs.ranks(opened, now);
+    if (known !== null) return known;
+    await graphs.of(opened, now);
+    return graphs.ranks(opened, now);
+  }
+
   /** Files that define what the query names: they are read first. */
   #definers(plan: QueryPlan, listing: Listing): Mask | null {
     const { candidates } = plan;
@@ -165,19 +179,16 @@ export class Searcher {
     const found = expressions.flatMap((each) => [...this.#deps.symbols.matching(each)]);
     return blobMask(found, listing);
   }
-
-  /** Files of a language with a grammar that no parser has seen yet. */
-  #pendingSymbols(listing: Listing): number {
-    let pending = 0;
-    for (const blob of this.#deps.symbols.waitingBlobs()) {
-      pending += listing.withBlob(blob).length;
-    }
-    return pending;
-  }
 }
 
-function firstCursor({ number }: SnapshotRow, asked: string, usesSymbols: boolean): Cursor {
-  return { n: number, q: asked, s: usesSymbols, w: 0, o: 0, f: 0, b: 0, c: 0, d: "" };
+function firstCursor(
+  { number }: SnapshotRow,
+  asked: string,
+  usesSymbols: boolean,
+  usesRanks: boolean,
+): Cursor {
+  const counts = { w: 0, o: 0, f: 0, b: 0, c: 0 };
+  return { n: number, q: asked, s: usesSymbols, r: usesRanks, ...counts, d: "" };
 }
 
 function placementProblems(query: Query, plan: QueryPlan): QueryProblem[] {

@@ -76,6 +76,14 @@ export class SnapshotStore {
     return this.#rows("WHERE state = 'ready' ORDER BY number DESC LIMIT 1")[0] ?? null;
   }
 
+  /** The newest ready one below a number. */
+  readyBefore(number: number): SnapshotRow | null {
+    return (
+      this.#rows("WHERE state = 'ready' AND number < ? ORDER BY number DESC LIMIT 1", number)[0] ??
+      null
+    );
+  }
+
   /** The newest ready one that a name means: a number, a ref, or a commit or the beginning of one. */
   named(name: string): SnapshotRow | null {
     if (/^\d{1,9}$/.test(name)) {

@@ -1,12 +1,14 @@
 /** What parsers say of blobs: symbols, references and imports, and the words that find symbols. */
 import { z } from "zod";
-import type {
-  CodeImport,
-  CodeReference,
-  CodeSymbol,
-  ParsedFile,
-} from "../languages/parsed-file.ts";
-import { Parts } from "./parts.ts";
+import type { CodeImport, CodeSymbol, ParsedFile } from "../languages/parsed-file.ts";
+import { NameIndex } from "./names.ts";
+import {
+  NO_REFERENCES,
+  type PackedReferences,
+  packReferences,
+  unpackReferences,
+} from "./packed-references.ts";
+import { deflate, Parts } from "./parts.ts";
 
 /** Rows of the word index of one blob are numbered below this: 0 is the file itself, others its symbols. */
 const WORDS = 65_536;
@@ -18,14 +20,11 @@ export interface Definitions {
   readonly symbols: readonly CodeSymbol[];
   readonly imports: readonly CodeImport[];
 }
-export type References = readonly CodeReference[];
-
-/** Written by this store alone, of what a parser's answer was checked to be. */
+/** Written by this object alone, of what a parser's answer was checked for. */
 const definitionsSchema = z.custom<Definitions>((value) => typeof value === "object");
-const referencesSchema = z.custom<References>((value) => Array.isArray(value));
 
-/** Blobs whose definitions are kept in memory. */
-const RECENT = 500;
+/** Definitions are kept in memory as long as they have so many symbols together. */
+const RECENT_SYMBOLS = 40_000;
 const NOTHING: Definitions = { symbols: [], imports: [] };
 
 const waitingRow = z.object({
@@ -57,13 +56,16 @@ export class SymbolStore {
   readonly #sql: SqlStorage;
   readonly #definitions: Parts;
   readonly #references: Parts;
+  readonly #names: NameIndex;
   /** Definitions read last, since searches come back to the same files. */
   readonly #recent = new Map<number, Definitions>();
+  #recentSymbols = 0;
 
   constructor(sql: SqlStorage) {
     this.#sql = sql;
     this.#definitions = new Parts(sql, "symbol_data");
     this.#references = new Parts(sql, "reference_data");
+    this.#names = new NameIndex(sql);
   }
 
   /** Notes a blob as one to be parsed, unless it is or was. */
@@ -113,6 +115,14 @@ export class SymbolStore {
       .map((row) => z.object({ blob: z.number(), path: z.string() }).parse(row));
   }
 
+  /** Changes with everything that the index of words says. */
+  wordState(): string {
+    const row = this.#sql
+      .exec("SELECT count(*) || ':' || coalesce(max(blob), 0) AS state FROM parsed")
+      .one();
+    return z.object({ state: z.string() }).parse(row).state;
+  }
+
   *waitingBlobs(): Generator<number> {
     for (const [blob] of this.#sql.exec("SELECT blob FROM unparsed").raw()) {
       if (typeof blob === "number") yield blob;
@@ -122,6 +132,11 @@ export class SymbolStore {
   /** Stores what a parser said of blobs; see `BlobStore.put` for the order. */
   put(language: string, parsed: readonly (readonly [blob: number, file: ParsedFile])[]): void {
     for (const [blob, file] of parsed) this.#store(blob, language, file);
+    for (const [blob, { symbols, references }] of parsed) {
+      const defined = symbols.map(({ name }) => name);
+      const referred = references.map(({ name }) => name);
+      this.#names.put(blob, defined, referred);
+    }
     for (const [blob, { symbols }] of parsed) {
       if (symbols.length === 0) continue;
       const names = [...new Set(symbols.map(({ name }) => name))].join("\n");
@@ -148,7 +163,7 @@ export class SymbolStore {
   #store(blob: number, language: string, { symbols, references, imports, problem }: ParsedFile) {
     this.#forget(blob);
     this.#definitions.putText(blob, JSON.stringify({ symbols, imports }));
-    if (references.length > 0) this.#references.putText(blob, JSON.stringify(references));
+    if (references.length > 0) this.#references.put(blob, deflate(packReferences(references)));
     this.#sql.exec(
       "INSERT OR REPLACE INTO parsed VALUES (?, ?, ?, ?, ?)",
       blob,
@@ -180,14 +195,37 @@ export class SymbolStore {
     if (text === null) return NOTHING;
     const definitions = definitionsSchema.parse(JSON.parse(text));
     this.#recent.set(blob, definitions);
-    const [oldest] = this.#recent.keys();
-    if (this.#recent.size > RECENT && oldest !== undefined) this.#recent.delete(oldest);
+    // One for the blob itself: there may be many without any.
+    this.#recentSymbols += definitions.symbols.length + 1;
+    for (const [oldest, { symbols }] of this.#recent) {
+      if (this.#recentSymbols <= RECENT_SYMBOLS || oldest === blob) break;
+      this.#recent.delete(oldest);
+      this.#recentSymbols -= symbols.length + 1;
+    }
     return definitions;
   }
 
-  references(blob: number): References {
-    const text = this.#references.getText(blob);
-    return text === null ? [] : referencesSchema.parse(JSON.parse(text));
+  /** Of a walk through all, which would drive out what searches come back to. */
+  definitionsOnce(blob: number): Definitions {
+    const known = this.#recent.get(blob);
+    if (known !== undefined) return known;
+    const text = this.#definitions.getText(blob);
+    return text === null ? NOTHING : definitionsSchema.parse(JSON.parse(text));
+  }
+
+  references(blob: number): PackedReferences {
+    const packed = this.#references.get(blob);
+    return packed === null ? NO_REFERENCES : unpackReferences(packed);
+  }
+
+  /** Ids of blobs that define a name, and of a few that do not. */
+  defining(name: string): number[] {
+    return this.#names.defining(name);
+  }
+
+  /** Ids of blobs that refer to a name, and of a few that do not. */
+  referring(name: string): number[] {
+    return this.#names.referring(name);
   }
 
   /** Ids of blobs that may define a name with these trigrams. */
@@ -202,14 +240,15 @@ export class SymbolStore {
   }
 
   /** Symbols by their words, the best first. */
-  byWords(expression: string, limit: number): WordHit[] {
+  byWords(expression: string, limit: number, offset = 0): WordHit[] {
     const hit = z.object({ rowid: z.number(), score: z.number() });
     return this.#sql
       .exec(
         `SELECT rowid, bm25(word, ${WEIGHTS}) AS score FROM word WHERE word MATCH ?
-         ORDER BY score LIMIT ?`,
+         ORDER BY score, rowid LIMIT ? OFFSET ?`,
         expression,
         limit,
+        offset,
       )
       .toArray()
       .map((row) => hit.parse(row))
@@ -226,6 +265,7 @@ export class SymbolStore {
   }
 
   #forget(blob: number): void {
+    this.#recentSymbols -= (this.#recent.get(blob)?.symbols.length ?? -1) + 1;
     this.#recent.delete(blob);
     const known = this.state(blob);
     if (known === null) return;
@@ -233,6 +273,7 @@ export class SymbolStore {
       this.#sql.exec("DELETE FROM word WHERE rowid = ?", blob * WORDS + index);
     }
     this.#sql.exec("DELETE FROM symtri WHERE rowid = ?", blob);
+    this.#names.remove(blob);
     this.#sql.exec("DELETE FROM parsed WHERE blob = ?", blob);
     this.#definitions.remove(blob);
     this.#references.remove(blob);

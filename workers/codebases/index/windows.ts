@@ -8,6 +8,7 @@ import { TextPositions } from "../query/text-position.ts";
 import { type FileMatch, type FileSymbol, type Verdict, verifyFile } from "../query/verify.ts";
 import type { BlobStore } from "./blobs.ts";
 import type { FactsOf, Mask } from "./candidates.ts";
+import type { FileRanks } from "./graphs.ts";
 import {
   has,
   isSearched,
@@ -44,6 +45,8 @@ export interface WindowDeps {
   /** BM25 of blobs that `near:` found. */
   readonly near: ReadonlyMap<number, number>;
   readonly usesSymbols: boolean;
+  /** Null when they take no part. */
+  readonly ranks: FileRanks | null;
   readonly request: Pick<SearchRequest, "codebase" | "max_matches" | "context_lines" | "explain">;
 }
 
@@ -102,7 +105,7 @@ export class Windows {
       const verdict = this.#verify(index, file, text, known);
       if (!verdict.matched) continue;
       const symbols = this.#asksSymbols ? known : this.#symbolsOf(file, text);
-      found.push({ file, verdict, text, score: this.#score(file, text, verdict, symbols) });
+      found.push({ file, verdict, text, score: this.#score(index, file, text, verdict, symbols) });
     }
     const ranked = found.sort((left, right) =>
       compareRanked(
@@ -156,14 +159,17 @@ export class Windows {
   }
 
   #score(
+    index: number,
     file: ListedFile,
     text: string,
     { matches }: Verdict,
     symbols: readonly FileSymbol[],
   ): Score {
     const bm25 = file.blob === null ? undefined : this.#deps.near.get(file.blob.id);
+    const { ranks } = this.#deps;
     return rankFile({
       ...{ path: file.path, text, matches },
+      ...(ranks !== null && { pagerank: ranks.ranks[index] ?? 0, fileCount: ranks.files }),
       ...(this.#deps.usesSymbols && { symbols }),
       ...(bm25 !== undefined && { bm25 }),
       traits: queryTraits(file),

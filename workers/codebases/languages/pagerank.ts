@@ -42,18 +42,42 @@ export function pageRank(
   edges: readonly Edge[],
   options: PageRankOptions = {},
 ): PageRank {
+  const columns: EdgeColumns = {
+    from: Int32Array.from(edges, ({ from }) => from),
+    to: Int32Array.from(edges, ({ to }) => to),
+    weight: Float64Array.from(edges, ({ weight }) => weight),
+  };
+  return pageRankOf(size, columns, options);
+}
+
+/** Edges as columns of the same length. */
+export interface EdgeColumns {
+  readonly from: Int32Array;
+  readonly to: Int32Array;
+  /** Above 0. */
+  readonly weight: Float64Array;
+}
+
+/** The sum of the weights that leave each node. */
+export function outgoingWeights(size: number, { from, weight }: EdgeColumns): Float64Array {
+  const outgoing = new Float64Array(size);
+  for (let edge = 0; edge < from.length; edge += 1) {
+    const node = from[edge] ?? 0;
+    outgoing[node] = (outgoing[node] ?? 0) + (weight[edge] ?? 0);
+  }
+  return outgoing;
+}
+
+export function pageRankOf(
+  size: number,
+  edges: EdgeColumns,
+  options: PageRankOptions = {},
+): PageRank {
   const { damping = 0.85, tolerance = 1e-6, maxIterations = 100 } = options;
   if (size === 0) return { ranks: new Float64Array(0), iterations: 0 };
-  const sources = new Int32Array(edges.length);
-  const targets = new Int32Array(edges.length);
-  const shares = new Float64Array(edges.length);
-  const outgoing = new Float64Array(size);
-  for (const { from, weight } of edges) outgoing[from] = (outgoing[from] ?? 0) + weight;
-  for (const [index, { from, to, weight }] of edges.entries()) {
-    sources[index] = from;
-    targets[index] = to;
-    shares[index] = weight / (outgoing[from] ?? 1);
-  }
+  const { from: sources, to: targets, weight } = edges;
+  const outgoing = outgoingWeights(size, edges);
+  const shares = weight.map((value, edge) => value / (outgoing[sources[edge] ?? 0] ?? 1));
   const interest = normalized(options.personalization, size);
   let ranks = Float64Array.from(interest);
   let next = new Float64Array(size);
@@ -65,9 +89,9 @@ export function pageRank(
       if (outgoing[node] === 0) dangling += ranks[node] ?? 0;
     }
     next.fill(0);
-    for (let index = 0; index < edges.length; index += 1) {
-      const to = targets[index] ?? 0;
-      next[to] = (next[to] ?? 0) + (ranks[sources[index] ?? 0] ?? 0) * (shares[index] ?? 0);
+    for (let edge = 0; edge < shares.length; edge += 1) {
+      const to = targets[edge] ?? 0;
+      next[to] = (next[to] ?? 0) + (ranks[sources[edge] ?? 0] ?? 0) * (shares[edge] ?? 0);
     }
     change = 0;
     for (let node = 0; node < size; node += 1) {

@@ -1,6 +1,11 @@
 import { describe, expect, it } from "vitest";
 import type { CodeReference, CodeSymbol } from "./parsed-file.ts";
-import { MAX_DEFINERS, ReferenceResolver, type ResolvableFile } from "./references.ts";
+import {
+  MAX_DEFINERS,
+  ReferenceResolver,
+  type ResolvableFile,
+  WholeSnapshot,
+} from "./references.ts";
 import { OUTSIDE, type Resolution } from "./resolve/resolution.ts";
 
 type SymbolSpec = Partial<CodeSymbol> & { name: string };
@@ -18,7 +23,11 @@ const to = (path: string, isFolder = false): Resolution => ({
   confidence: "exact",
 });
 
-function file(path: string, spec: FileSpec): ResolvableFile {
+interface TestFile extends ResolvableFile {
+  readonly references: readonly CodeReference[];
+}
+
+function file(path: string, spec: FileSpec): TestFile {
   return {
     path,
     language: spec.language ?? "typescript",
@@ -60,9 +69,9 @@ function file(path: string, spec: FileSpec): ResolvableFile {
 /** What the references of the file `from` mean, as `path#name confidence`. */
 function resolve(files: Record<string, FileSpec>, from = "src/a.ts"): (string | null)[] {
   const all = Object.entries(files).map(([path, spec]) => file(path, spec));
-  const resolver = new ReferenceResolver(all);
-  const resolved = resolver.resolve(from);
+  const resolver = new ReferenceResolver(new WholeSnapshot(all));
   const { references } = all.find(({ path }) => path === from) ?? file(from, {});
+  const resolved = resolver.resolve(from, references);
   return references.map((_, index) => {
     const found = resolved.find(({ reference }) => reference === index);
     if (found === undefined) return null;
@@ -224,6 +233,51 @@ describe("a reference", () => {
       "far/c.ts#run likely",
       null,
     ]);
+  });
+
+  it("means a type where a type stands, and a method only of something", () => {
+    const files: Record<string, FileSpec> = {
+      "run/a.go": {
+        language: "go",
+        symbols: [{ name: "bool", kind: "method", signature: "func (d *decoder) bool() bool" }],
+        references: [
+          { name: "bool", kind: "type" },
+          { name: "bool", kind: "call" },
+          { name: "bool", kind: "call", qualifier: "d" },
+          { name: "uintptr", kind: "call" },
+          { name: "uintptr", kind: "call", qualifier: "p" },
+          { name: "Sum", kind: "call", qualifier: "p" },
+        ],
+      },
+      "run/b.go": { language: "go", symbols: [{ name: "uintptr", kind: "method" }] },
+      "far/c.go": { language: "go", symbols: [{ name: "Sum" }] },
+    };
+    expect(resolve(files, "run/a.go")).toEqual([
+      null,
+      null,
+      "run/a.go#bool likely",
+      null,
+      "run/b.go#uintptr likely",
+      null,
+    ]);
+  });
+
+  it("means what it imports under another name, and what is outside of the snapshot", () => {
+    const files: Record<string, FileSpec> = {
+      "src/a.ts": {
+        imports: [
+          ["read=get", "lib/io.ts"],
+          ["write=put", null],
+        ],
+        references: [
+          { name: "read", kind: "import" },
+          { name: "write", kind: "import" },
+        ],
+      },
+      "lib/io.ts": { symbols: [{ name: "read" }] },
+      "other/io.ts": { symbols: [{ name: "read" }, { name: "write" }] },
+    };
+    expect(resolve(files)).toEqual(["lib/io.ts#read exact", null]);
   });
 
   it("does not mean the snapshot when its import leads out of it", () => {

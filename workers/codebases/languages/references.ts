@@ -15,12 +15,14 @@ const MAX_REACH = 500;
 /** Of those, how many are asked for what they pass on by name. */
 const MAX_PASSING_FILES = 50;
 
+/** What resolution looks at of a symbol. */
+export type ResolvableSymbol = Pick<CodeSymbol, "name" | "kind" | "container" | "exported">;
+
 export interface ResolvableFile {
   readonly path: string;
   readonly language: string;
-  readonly symbols: readonly CodeSymbol[];
-  readonly references: readonly CodeReference[];
-  readonly imports: readonly (CodeImport & {
+  readonly symbols: readonly ResolvableSymbol[];
+  readonly imports: readonly (Pick<CodeImport, "module" | "names"> & {
     /** What each of `names` comes from; one for the module itself when there are none. */
     readonly resolutions: readonly Resolution[];
   })[];
@@ -32,11 +34,31 @@ export interface Definition {
   readonly symbol: number;
 }
 
-export interface ResolvedReference {
-  /** Index among the file's references. */
-  readonly reference: number;
+export interface Found {
   readonly definition: Definition;
   readonly confidence: Confidence;
+}
+
+/** `outside` when an import leads out of the snapshot, null when the name alone is known. */
+export type Meaning = Found | "outside" | null;
+
+export interface ResolvedReference extends Found {
+  /** Index among the file's references. */
+  readonly reference: number;
+}
+
+/** Where the resolver finds the files of a snapshot. */
+export interface ResolverSource {
+  file(path: string): IndexedFile | undefined;
+  /** The symbol of a definition. */
+  symbol(definition: Definition): ResolvableSymbol | undefined;
+  /** The files right in a folder that define a name, in the order of their paths. */
+  inFolder(folder: string, name: string): readonly IndexedFile[];
+  /**
+   * The definitions of a name in the languages that can mean it, in the order of their paths; of
+   * other files than `within`, if it is given, it may leave some out.
+   */
+  definers(language: string, name: string, within?: ReadonlySet<string>): readonly Definition[];
 }
 
 /** Languages that can name each other's definitions. */
@@ -48,7 +70,7 @@ const FAMILIES: ReadonlyMap<string, string> = new Map([
   ["kotlin", "java"],
   ["scala", "java"],
 ]);
-const familyOf = (language: string): string => FAMILIES.get(language) ?? language;
+export const familyOf = (language: string): string => FAMILIES.get(language) ?? language;
 
 /** Languages in which an import brings every name of the file. */
 const IMPORT_BRINGS_ALL = new Set(["c", "ruby", "bash", "php", "dart", "csharp", "swift"]);
@@ -60,6 +82,9 @@ const IMPORTS_EVERY_NAME = new Set(["typescript", "python", "rust"]);
 const ONLY_OWN = new Set(["go", "java", "csharp", "php", "swift", "elixir", "lua", "zig"]);
 /** They add to what another symbol of the same name defines. */
 const NOT_DEFINING = new Set(["impl", "extension", "prototype", "anchor"]);
+/** They are no types, so that what stands for a type cannot mean them. */
+const NO_TYPES = new Set(["function", "method", "constructor", "field", "property", "test"]);
+const TYPE_REFERENCES = new Set(["type", "implements"]);
 const SELF = new Set(["this", "self", "Self", "super", "cls", "static", "@"]);
 
 interface Bound {
@@ -68,10 +93,13 @@ interface Bound {
   readonly name: string;
 }
 
-interface IndexedFile {
+/** A file as the resolver looks things up in it. */
+export interface IndexedFile {
   readonly file: ResolvableFile;
   readonly byName: ReadonlyMap<string, readonly number[]>;
   readonly bindings: ReadonlyMap<string, Bound>;
+  /** What is imported, by its name where it comes from. */
+  readonly imported: ReadonlyMap<string, Bound>;
   /** Modules all of whose names are the file's own. */
   readonly wildcards: readonly Resolution[];
 }
@@ -86,15 +114,19 @@ function lastPart(module: string): string {
   );
 }
 
-function indexFile(file: ResolvableFile): IndexedFile {
+export const isDefining = ({ kind }: Pick<CodeSymbol, "kind">): boolean => !NOT_DEFINING.has(kind);
+
+export function indexFile(file: ResolvableFile): IndexedFile {
   const byName = new Map<string, number[]>();
-  for (const [index, { name, kind }] of file.symbols.entries()) {
-    if (NOT_DEFINING.has(kind)) continue;
+  for (const [index, symbol] of file.symbols.entries()) {
+    if (!isDefining(symbol)) continue;
+    const { name } = symbol;
     const known = byName.get(name);
     if (known === undefined) byName.set(name, [index]);
     else known.push(index);
   }
   const bindings = new Map<string, Bound>();
+  const imported = new Map<string, Bound>();
   const wildcards: Resolution[] = [];
   for (const { module, names, resolutions } of file.imports) {
     const [whole] = resolutions;
@@ -107,57 +139,96 @@ function indexFile(file: ResolvableFile): IndexedFile {
       if (resolution === undefined) continue;
       if (name === "*" && alias === null) wildcards.push(resolution);
       else bindings.set(alias ?? name, { resolution, name });
+      if (!imported.has(name)) imported.set(name, { resolution, name });
     }
   }
-  return { file, byName, bindings, wildcards };
+  return { file, byName, bindings, imported, wildcards };
 }
 
-type Found = Omit<ResolvedReference, "reference">;
-
-/** Resolves the references of a whole snapshot, or of a part whose neighbors are known. */
-export class ReferenceResolver {
+/** All files of a snapshot in memory. */
+export class WholeSnapshot implements ResolverSource {
   readonly #files = new Map<string, IndexedFile>();
-  readonly #folders = new Map<string, IndexedFile[]>();
+  /** By folder and name. */
+  readonly #folders = new Map<string, Map<string, IndexedFile[]>>();
   readonly #definers = new Map<string, Definition[]>();
-  readonly #reaches = new Map<string, ReadonlySet<string>>();
 
-  constructor(files: Iterable<ResolvableFile>) {
-    for (const file of files) {
-      const indexed = indexFile(file);
-      this.#files.set(file.path, indexed);
-      const folder = folderOf(file.path);
-      const known = this.#folders.get(folder);
-      if (known === undefined) this.#folders.set(folder, [indexed]);
-      else known.push(indexed);
-      for (const [name, symbols] of indexed.byName) {
-        const key = `${familyOf(file.language)}:${name}`;
-        const definers = this.#definers.get(key) ?? [];
-        if (definers.length === 0) this.#definers.set(key, definers);
-        for (const symbol of symbols) definers.push({ path: file.path, symbol });
-      }
+  constructor(files: Iterable<ResolvableFile> = []) {
+    for (const file of files) this.add(file);
+  }
+
+  /** Files come in the order of their paths. */
+  add(file: ResolvableFile): void {
+    const indexed = indexFile(file);
+    this.#files.set(file.path, indexed);
+    const folder = folderOf(file.path);
+    const inFolder = this.#folders.get(folder) ?? new Map<string, IndexedFile[]>();
+    this.#folders.set(folder, inFolder);
+    for (const [name, symbols] of indexed.byName) {
+      const others = inFolder.get(name);
+      if (others === undefined) inFolder.set(name, [indexed]);
+      else others.push(indexed);
+      const key = `${familyOf(file.language)}:${name}`;
+      const definers = this.#definers.get(key) ?? [];
+      if (definers.length === 0) this.#definers.set(key, definers);
+      for (const symbol of symbols) definers.push({ path: file.path, symbol });
     }
   }
 
-  /** The references of one file that mean a definition of the snapshot. */
-  resolve(path: string): ResolvedReference[] {
-    const indexed = this.#files.get(path);
-    if (indexed === undefined) return [];
-    return indexed.file.references.flatMap((reference, index) => {
-      const found = this.#find(indexed, reference);
-      return found === null ? [] : [{ reference: index, ...found }];
-    });
+  file(path: string): IndexedFile | undefined {
+    return this.#files.get(path);
   }
 
-  /** How many definitions a name has among the languages that can mean it. */
+  symbol({ path, symbol }: Definition): ResolvableSymbol | undefined {
+    return this.#files.get(path)?.file.symbols[symbol];
+  }
+
+  inFolder(folder: string, name: string): readonly IndexedFile[] {
+    return this.#folders.get(folder)?.get(name) ?? [];
+  }
+
   definers(language: string, name: string): readonly Definition[] {
     return this.#definers.get(`${familyOf(language)}:${name}`) ?? [];
   }
+}
 
-  #find(indexed: IndexedFile, reference: CodeReference): Found | null {
-    const { name, qualifier } = reference;
+/** Resolves references of a snapshot's files. */
+export class ReferenceResolver {
+  readonly #source: ResolverSource;
+  readonly #reaches = new Map<string, ReadonlySet<string>>();
+  #isCut = false;
+
+  constructor(source: ResolverSource) {
+    this.#source = source;
+  }
+
+  /** A file passed on more than is followed: what is beyond was resolved by name, if at all. */
+  get isCut(): boolean {
+    return this.#isCut;
+  }
+
+  /** The references of one file that mean a definition of the snapshot. */
+  resolve(path: string, references: readonly CodeReference[]): ResolvedReference[] {
+    return references.flatMap((reference, index) => {
+      const found = this.meaning(path, reference);
+      return found === null || found === "outside" ? [] : [{ reference: index, ...found }];
+    });
+  }
+
+  /** What one reference of a file means. */
+  meaning(path: string, reference: CodeReference): Meaning {
+    const indexed = this.#source.file(path);
+    if (indexed === undefined) return null;
+    const { name, qualifier, kind } = reference;
+    const bound =
+      (kind === "import" ? indexed.imported.get(name) : undefined) ??
+      indexed.bindings.get(qualifier ?? name);
     // An import that leads out of the snapshot means nothing in it.
-    const outside = indexed.bindings.get(qualifier ?? name)?.resolution;
-    if (outside?.path === null && outside.confidence === "exact") return null;
+    const outside = bound?.resolution;
+    if (outside?.path === null && outside.confidence === "exact") return "outside";
+    if (kind === "import" && bound !== undefined && bound.name !== "*") {
+      const found = this.#exportOf(bound.resolution, bound.name, 0);
+      if (found !== null) return found;
+    }
     if (qualifier !== null && !SELF.has(qualifier)) {
       return this.#ofQualifier(indexed, qualifier, name) ?? this.#byName(indexed, reference);
     }
@@ -185,7 +256,7 @@ export class ReferenceResolver {
   }
 
   #memberOf(owner: Definition, name: string, confidence: Confidence): Found | null {
-    const indexed = this.#files.get(owner.path);
+    const indexed = this.#source.file(owner.path);
     const symbol = indexed?.byName
       .get(name)
       ?.find((index) => indexed.file.symbols[index]?.container === owner.symbol);
@@ -210,7 +281,7 @@ export class ReferenceResolver {
   #exportOf(resolution: Resolution, name: string, depth: number, local = name): Found | null {
     const { path, isFolder, confidence } = resolution;
     if (path === null || depth > MAX_RE_EXPORTS) return null;
-    const files = isFolder ? (this.#folders.get(path) ?? []) : [this.#files.get(path)];
+    const files = isFolder ? this.#source.inFolder(path, name) : [this.#source.file(path)];
     for (const indexed of files) {
       if (indexed === undefined) continue;
       const symbol = exportedSymbol(indexed, name, local);
@@ -230,14 +301,15 @@ export class ReferenceResolver {
     if (bound !== undefined) return further(bound);
     const reach = this.#reach(indexed.file.path);
     if (reach.size <= 1) return null;
-    for (const { path, symbol } of this.definers(indexed.file.language, name)) {
-      const other = reach.has(path) ? this.#files.get(path) : undefined;
+    for (const { path, symbol } of this.#source.definers(indexed.file.language, name, reach)) {
+      const other = reach.has(path) ? this.#source.file(path) : undefined;
       if (other && exportedSymbol(other, name, name) === symbol) {
         return { definition: { path, symbol }, confidence: "exact" };
       }
     }
+    if (reach.size > MAX_PASSING_FILES) this.#isCut = true;
     for (const path of [...reach].slice(1, MAX_PASSING_FILES)) {
-      const passed = this.#files.get(path)?.bindings.get(name);
+      const passed = this.#source.file(path)?.bindings.get(name);
       const found = passed === undefined ? null : further(passed);
       if (found !== null) return found;
     }
@@ -250,8 +322,11 @@ export class ReferenceResolver {
     if (known !== undefined) return known;
     const reach = new Set([path]);
     for (const at of reach) {
-      if (reach.size > MAX_REACH) break;
-      for (const wildcard of this.#files.get(at)?.wildcards ?? []) {
+      if (reach.size > MAX_REACH) {
+        this.#isCut = true;
+        break;
+      }
+      for (const wildcard of this.#source.file(at)?.wildcards ?? []) {
         if (wildcard.path !== null && !wildcard.isFolder) reach.add(wildcard.path);
       }
     }
@@ -259,15 +334,18 @@ export class ReferenceResolver {
     return reach;
   }
 
-  #inPackage(indexed: IndexedFile, { name }: CodeReference): Found | null {
+  #inPackage(indexed: IndexedFile, reference: CodeReference): Found | null {
+    const { name } = reference;
     const { path, language } = indexed.file;
     const family = familyOf(language);
     const isPackage = FOLDER_IS_PACKAGE.has(family);
-    const found = (this.#folders.get(folderOf(path)) ?? [])
-      .filter((other) => other !== indexed && familyOf(other.file.language) === family)
+    const found = this.#source
+      .inFolder(folderOf(path), name)
+      .filter(({ file }) => file.path !== path && familyOf(file.language) === family)
       .flatMap((other) => {
         const symbol = exportedSymbol(other, name, name, isPackage);
-        return symbol === null ? [] : [{ path: other.file.path, symbol }];
+        if (symbol === null || !canMean(reference, other.file.symbols[symbol], family)) return [];
+        return [{ path: other.file.path, symbol }];
       });
     const [definition, ...others] = found;
     if (definition === undefined || (others.length > 0 && !isPackage)) return null;
@@ -276,16 +354,15 @@ export class ReferenceResolver {
   }
 
   /** A name that few define; of several, the nearest. */
-  #byName(indexed: IndexedFile, { name, qualifier, kind }: CodeReference): Found | null {
+  #byName(indexed: IndexedFile, reference: CodeReference): Found | null {
+    const { name, qualifier, kind } = reference;
     const { path, language } = indexed.file;
-    const definers = this.definers(language, name).filter((definition) => {
+    const definers = this.#source.definers(language, name).filter((definition) => {
       const symbol = this.symbol(definition);
-      if (symbol === undefined) return false;
-      const isMember = symbol.container !== null;
-      if (kind === "call" && qualifier !== null && !isMember && !/^func\b/.test(symbol.signature)) {
-        return false;
-      }
-      if (kind === "call" && qualifier === null && isMember) return false;
+      if (symbol === undefined || !canMean(reference, symbol, familyOf(language))) return false;
+      const isMember = symbol.container !== null || symbol.kind === "method";
+      if (kind === "call" && qualifier !== null && !isMember) return false;
+      if (kind === "call" && qualifier === null && symbol.container !== null) return false;
       return definition.path === path || symbol.exported !== false;
     });
     if (definers.length === 0 || definers.length > MAX_DEFINERS) return null;
@@ -297,9 +374,21 @@ export class ReferenceResolver {
   }
 
   /** The symbol of a definition. */
-  symbol({ path, symbol }: Definition): CodeSymbol | undefined {
-    return this.#files.get(path)?.file.symbols[symbol];
+  symbol(definition: Definition): ResolvableSymbol | undefined {
+    return this.#source.symbol(definition);
   }
+}
+
+/** Whether a definition is of a sort that a reference can mean. */
+export function canMean(
+  { kind, qualifier }: Pick<CodeReference, "kind" | "qualifier">,
+  symbol: Pick<CodeSymbol, "kind" | "container"> | undefined,
+  family: string,
+): boolean {
+  if (symbol === undefined) return false;
+  if (TYPE_REFERENCES.has(kind)) return !NO_TYPES.has(symbol.kind);
+  // The methods of Go stand beside their type, but are called on something as those of any other.
+  return family !== "go" || qualifier !== null || symbol.kind !== "method";
 }
 
 const ORDER: readonly Confidence[] = ["exact", "likely", "ambiguous"];
@@ -334,7 +423,10 @@ function exportedSymbol(
 
 /** A definition of the same file that is in scope where the reference stands. */
 function inOwnFile({ file, byName }: IndexedFile, reference: CodeReference): Found | null {
-  const candidates = byName.get(reference.name) ?? [];
+  const family = familyOf(file.language);
+  const candidates = (byName.get(reference.name) ?? []).filter((index) =>
+    canMean(reference, file.symbols[index], family),
+  );
   if (candidates.length === 0) return null;
   const at = (symbol: number): Found => ({
     definition: { path: file.path, symbol },
@@ -349,7 +441,7 @@ function inOwnFile({ file, byName }: IndexedFile, reference: CodeReference): Fou
     const inScope = candidates.find((index) => file.symbols[index]?.container === around);
     if (
       inScope !== undefined &&
-      (!isType || reference.qualifier !== null || MEMBERS_IN_SCOPE.has(familyOf(file.language)))
+      (!isType || reference.qualifier !== null || MEMBERS_IN_SCOPE.has(family))
     ) {
       return at(inScope);
     }

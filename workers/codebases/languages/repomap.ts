@@ -3,13 +3,25 @@
  * at. Files are ranked by who refers to whom, definitions by how much rank their references carry.
  */
 
-import { type Edge, pageRank } from "./pagerank.ts";
+import { estimateTokens } from "../query/budget.ts";
+import {
+  countShown,
+  filesOfSymbols,
+  type MapGraph,
+  MapGraphBuilder,
+  type MapInterest,
+  rankGraph,
+  topSymbols,
+} from "./map-graph.ts";
 import type { CodeSymbol } from "./parsed-file.ts";
 import type { Confidence } from "./resolve/resolution.ts";
 
+/** What is shown of a definition. */
+export type MapSymbol = Pick<CodeSymbol, "name" | "kind" | "signature" | "container">;
+
 export interface MapFile {
   readonly path: string;
-  readonly symbols: readonly CodeSymbol[];
+  readonly symbols: readonly MapSymbol[];
 }
 
 /** References of one file to one name, resolved or not. */
@@ -32,197 +44,49 @@ export interface MapOptions {
   readonly focusFiles?: Iterable<string>;
   /** Names that are talked about. */
   readonly focusIdentifiers?: Iterable<string>;
-  /** By default four characters are a token. */
-  readonly countTokens?: (text: string) => number;
+}
+
+export interface RankedFile {
+  readonly path: string;
+  readonly rank: number;
+  /** Definitions of it that are in the text. */
+  readonly shown: number;
 }
 
 export interface RepoMap {
   readonly text: string;
   readonly tokens: number;
   /** Every file, the highest rank first. */
-  readonly files: readonly { readonly path: string; readonly rank: number }[];
+  readonly files: readonly RankedFile[];
   /** Definitions that are in the text, of those that could be. */
   readonly shown: number;
   readonly of: number;
 }
 
-const FOCUS_FACTOR = 50;
-const NOTABLE_FACTOR = 10;
-const PRIVATE_FACTOR = 0.1;
-const COMMON_FACTOR = 0.1;
-const COMMON_DEFINERS = 5;
-const MIN_NOTABLE_CHARS = 8;
-const CONFIDENCE_FACTORS: Readonly<Record<Confidence, number>> = {
-  exact: 1,
-  likely: 0.5,
-  ambiguous: 0.2,
-};
-/** A name alone is a weak sign; it is shared among its definers. */
-const NAME_ONLY_FACTOR = 0.1;
-/** What a definition is worth that nothing refers to: the last to be shown. */
-const UNREFERENCED_SHARE = 1e-3;
-const CHARS_PER_TOKEN = 4;
 const MAX_LINE_CHARS = 160;
-
-/** Parts of other definitions and data: they are not landmarks. */
-const NOT_SHOWN = new Set(["field", "property", "variable", "enum-member", "anchor", "id", "test"]);
-
-const isNotable = (name: string) =>
-  name.length >= MIN_NOTABLE_CHARS && /[a-z][A-Z]|[^_]_[^_]|-/.test(name);
-
-function nameFactor(name: string, definers: number, mentioned: ReadonlySet<string>): number {
-  let factor = 1;
-  if (mentioned.has(name) || isNotable(name)) factor *= NOTABLE_FACTOR;
-  if (name.startsWith("_")) factor *= PRIVATE_FACTOR;
-  if (definers > COMMON_DEFINERS) factor *= COMMON_FACTOR;
-  return factor;
-}
-
-interface Landmark {
-  readonly file: number;
-  readonly symbol: number;
-  score: number;
-}
-
-interface WeightedEdge extends Edge {
-  readonly symbol: number;
-}
+/** No definition takes fewer tokens: its indent, a word, the end of the line. */
+const MIN_LANDMARK_TOKENS = 3;
+/** Definitions that are passed over, one after the other, because they do not fit. */
+const MAX_MISSES = 200;
 
 const compare = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
-
-class Graph {
-  readonly files: readonly MapFile[];
-  readonly index: ReadonlyMap<string, number>;
-  readonly edges: WeightedEdge[] = [];
-  readonly #definers = new Map<string, { file: number; symbol: number }[]>();
-  readonly #focus: ReadonlySet<string>;
-  readonly #mentioned: ReadonlySet<string>;
-
-  constructor(
-    files: readonly MapFile[],
-    focus: ReadonlySet<string>,
-    mentioned: ReadonlySet<string>,
-  ) {
-    this.files = files;
-    this.index = new Map(files.map(({ path }, index) => [path, index]));
-    this.#focus = focus;
-    this.#mentioned = mentioned;
-    for (const [file, { symbols }] of files.entries()) {
-      for (const [symbol, { name }] of symbols.entries()) {
-        const known = this.#definers.get(name);
-        if (known === undefined) this.#definers.set(name, [{ file, symbol }]);
-        else known.push({ file, symbol });
-      }
-    }
-  }
-
-  add({ from, name, count, target }: MapReference): void {
-    const source = this.index.get(from);
-    if (source === undefined || count <= 0) return;
-    const focus = this.#focus.has(from) ? FOCUS_FACTOR : 1;
-    if (target !== null) {
-      const to = this.index.get(target.path);
-      const symbol = to === undefined ? undefined : this.files[to]?.symbols[target.symbol];
-      if (to === undefined || symbol === undefined) return;
-      const definers = this.#definers.get(symbol.name)?.length ?? 1;
-      const factor = nameFactor(symbol.name, definers, this.#mentioned);
-      const weight = Math.sqrt(count) * factor * focus * CONFIDENCE_FACTORS[target.confidence];
-      this.edges.push({ from: source, to, weight, symbol: target.symbol });
-      return;
-    }
-    const definers = this.#definers.get(name) ?? [];
-    if (definers.length === 0 || definers.length > COMMON_DEFINERS) return;
-    const factor = nameFactor(name, definers.length, this.#mentioned);
-    const weight = (Math.sqrt(count) * factor * focus * NAME_ONLY_FACTOR) / definers.length;
-    for (const { file, symbol } of definers) {
-      if (file !== source) this.edges.push({ from: source, to: file, weight, symbol });
-    }
-  }
-}
-
-/** What each definition is worth: the rank that flows to it, and a little for being there. */
-function landmarks(graph: Graph, ranks: Float64Array, mentioned: ReadonlySet<string>): Landmark[] {
-  const outgoing = new Float64Array(graph.files.length);
-  for (const { from, weight } of graph.edges) outgoing[from] = (outgoing[from] ?? 0) + weight;
-  const found = graph.files.flatMap(({ symbols }, file) =>
-    symbols.map(({ name }, symbol): Landmark => {
-      const rank = ranks[file] ?? 0;
-      // What is asked for by name is worth more than the file that defines it.
-      if (mentioned.has(name)) return { file, symbol, score: rank * NOTABLE_FACTOR };
-      const factor = nameFactor(name, 1, mentioned) / NOTABLE_FACTOR;
-      return { file, symbol, score: (rank * UNREFERENCED_SHARE * factor) / symbols.length };
-    }),
-  );
-  const offsets: number[] = [];
-  let offset = 0;
-  for (const { symbols } of graph.files) {
-    offsets.push(offset);
-    offset += symbols.length;
-  }
-  for (const { from, to, weight, symbol } of graph.edges) {
-    const landmark = found[(offsets[to] ?? 0) + symbol];
-    if (landmark) landmark.score += ((ranks[from] ?? 0) * weight) / (outgoing[from] ?? 1);
-  }
-  const isShown = ({ file, symbol }: Landmark) => {
-    const kind = graph.files[file]?.symbols[symbol]?.kind;
-    return kind !== undefined && !NOT_SHOWN.has(kind);
-  };
-  // The order of the files is the order of their paths.
-  return found
-    .filter(isShown)
-    .sort((a, b) => b.score - a.score || a.file - b.file || a.symbol - b.symbol);
-}
-
-/** The definitions of each file in the order of its text, under what contains them. */
-function render(
-  files: readonly MapFile[],
-  chosen: readonly Landmark[],
-  order: readonly number[],
-): string {
-  const byFile = new Map<number, Set<number>>();
-  for (const { file, symbol } of chosen) {
-    const symbols = byFile.get(file) ?? new Set();
-    byFile.set(file, symbols);
-    // A member without what it is a member of says little.
-    for (let at: number | null = symbol; at !== null; ) {
-      symbols.add(at);
-      at = files[file]?.symbols[at]?.container ?? null;
-    }
-  }
-  const blocks = order.flatMap((file) => {
-    const { path = "", symbols = [] } = files[file] ?? {};
-    const shown = byFile.get(file);
-    if (shown === undefined) return [];
-    const depths = new Map<number, number>();
-    const lines = [...shown]
-      .sort((a, b) => a - b)
-      .map((index) => {
-        const { container, signature, name } = symbols[index] ?? {
-          container: null,
-          signature: "",
-          name: "",
-        };
-        const depth = container === null ? 0 : (depths.get(container) ?? 0) + 1;
-        depths.set(index, depth);
-        return `${"  ".repeat(depth + 1)}${(signature || name).slice(0, MAX_LINE_CHARS)}`;
-      });
-    return [[`${path}:`, ...lines].join("\n")];
-  });
-  return blocks.length === 0 ? "" : `${blocks.join("\n\n")}\n`;
-}
-
-const estimate = (text: string): number => Math.ceil(text.length / CHARS_PER_TOKEN);
 
 /** Makes the map. The same input gives the same text, whatever order it comes in. */
 export function repoMap(
   input: { readonly files: readonly MapFile[]; readonly references: readonly MapReference[] },
-  options: MapOptions,
+  { tokens, focusFiles = [], focusIdentifiers = [] }: MapOptions,
 ): RepoMap {
-  const { tokens: budget, countTokens = estimate } = options;
-  const focus = new Set(options.focusFiles ?? []);
-  const mentioned = new Set(options.focusIdentifiers ?? []);
   const files = [...input.files].sort((a, b) => compare(a.path, b.path));
-  const graph = new Graph(files, focus, mentioned);
+  const index = new Map(files.map(({ path }, file) => [path, file]));
+  const builder = new MapGraphBuilder();
+  const named = new Map<string, number[]>();
+  for (const [file, { symbols }] of files.entries()) {
+    builder.addFile(symbols);
+    for (const [at, { name }] of symbols.entries()) {
+      const number = builder.numberOf(file, at);
+      if (number !== null) named.set(name, [...(named.get(name) ?? []), number]);
+    }
+  }
   const references = [...input.references].sort(
     (a, b) =>
       compare(a.from, b.from) ||
@@ -230,53 +94,121 @@ export function repoMap(
       compare(a.target?.path ?? "", b.target?.path ?? "") ||
       (a.target?.symbol ?? -1) - (b.target?.symbol ?? -1),
   );
-  for (const reference of references) graph.add(reference);
+  for (const { from, name, count, target } of references) {
+    const source = index.get(from);
+    if (source === undefined || count <= 0) continue;
+    if (target === null) {
+      builder.referByName(source, named.get(name) ?? [], count);
+      continue;
+    }
+    const file = index.get(target.path);
+    const symbol = file === undefined ? null : builder.numberOf(file, target.symbol);
+    const meant = file === undefined ? undefined : files[file]?.symbols[target.symbol];
+    if (symbol === null || meant === undefined) continue;
+    const definers = named.get(meant.name)?.length ?? 1;
+    builder.refer(source, symbol, { count, definers, confidence: target.confidence });
+  }
+  const interest: MapInterest = {
+    files: new Set([...focusFiles].flatMap((path) => index.get(path) ?? [])),
+    symbols: new Set([...focusIdentifiers].flatMap((name) => named.get(name) ?? [])),
+  };
+  const described: MapFiles = {
+    path: (file) => files[file]?.path ?? "",
+    symbols: (file) => files[file]?.symbols ?? [],
+  };
+  return mapOf(builder.build(), described, interest, tokens);
+}
 
-  const isOfInterest = ({ path, symbols }: MapFile) =>
-    focus.has(path) || symbols.some(({ name }) => mentioned.has(name));
-  const interest = files.map((file) => (isOfInterest(file) ? FOCUS_FACTOR : 1));
-  const { ranks } = pageRank(files.length, graph.edges, { personalization: interest });
+/** The files of a graph; symbols are asked for only where some may be shown. */
+export interface MapFiles {
+  path(file: number): string;
+  symbols(file: number): readonly MapSymbol[];
+}
 
-  const all = landmarks(graph, ranks, mentioned);
+/** Makes the map of a graph. */
+export function mapOf(
+  graph: MapGraph,
+  described: MapFiles,
+  interest: MapInterest,
+  tokens: number,
+): RepoMap {
+  const { ranks, scores } = rankGraph(graph, interest);
+  const most = Math.ceil(tokens / MIN_LANDMARK_TOKENS) + MAX_MISSES;
+  const fileOf = filesOfSymbols(graph);
+  const sheet = new Sheet(described, tokens);
+  let misses = 0;
+  let shown = 0;
+  for (const symbol of topSymbols(graph, scores, most)) {
+    if (misses > MAX_MISSES || sheet.spare < MIN_LANDMARK_TOKENS) break;
+    const file = fileOf[symbol] ?? 0;
+    if (sheet.add(file, symbol - (graph.offsets[file] ?? 0))) shown += 1;
+    else misses += 1;
+  }
   const rankOf = (file: number) => ranks[file] ?? 0;
-  const order = [...files.keys()].sort((a, b) => rankOf(b) - rankOf(a) || a - b);
-  const fit = fitting(all, budget, countTokens, (count) =>
-    render(files, all.slice(0, count), order),
-  );
+  const order = [...ranks.keys()].sort((a, b) => rankOf(b) - rankOf(a) || a - b);
+  const text = sheet.write(order);
   return {
-    text: fit.text,
-    tokens: fit.tokens,
-    files: order.map((file) => ({ path: files[file]?.path ?? "", rank: rankOf(file) })),
-    shown: fit.count,
-    of: all.length,
+    text,
+    tokens: estimateTokens(text),
+    files: order.map((file) => ({
+      path: described.path(file),
+      rank: rankOf(file),
+      shown: sheet.shownOf(file),
+    })),
+    shown,
+    of: countShown(graph),
   };
 }
 
-interface Fit {
-  readonly count: number;
-  readonly text: string;
-  readonly tokens: number;
-}
+/** Takes definitions as long as there is room: the tokens of lines add up. */
+class Sheet {
+  readonly #files: MapFiles;
+  readonly #lines = new Map<number, Map<number, string>>();
+  #spare: number;
 
-/** The most definitions whose text keeps to the budget, by halving. */
-function fitting(
-  all: readonly Landmark[],
-  budget: number,
-  countTokens: (text: string) => number,
-  renderFirst: (count: number) => string,
-): Fit {
-  let best: Fit = { count: 0, text: "", tokens: 0 };
-  let low = 1;
-  // No line is shorter than a token or two.
-  let high = Math.min(all.length, Math.max(0, Math.floor(budget)));
-  while (low <= high) {
-    const count = (low + high) >> 1;
-    const text = renderFirst(count);
-    const tokens = countTokens(text);
-    if (tokens <= budget) {
-      best = { count, text, tokens };
-      low = count + 1;
-    } else high = count - 1;
+  constructor(files: MapFiles, tokens: number) {
+    this.#files = files;
+    this.#spare = tokens;
   }
-  return best;
+
+  get spare(): number {
+    return this.#spare;
+  }
+
+  shownOf(file: number): number {
+    return this.#lines.get(file)?.size ?? 0;
+  }
+
+  /** Adds a definition under what contains it, unless there is no room for it. */
+  add(file: number, symbol: number): boolean {
+    const symbols = this.#files.symbols(file);
+    const known = this.#lines.get(file);
+    const chain: number[] = [];
+    for (let at: number | null = symbol; at !== null; at = symbols[at]?.container ?? null) {
+      chain.unshift(at);
+    }
+    const added = chain.flatMap((at, depth): [number, string][] => {
+      const shown = symbols[at];
+      if (shown === undefined || known?.has(at) === true) return [];
+      const text = (shown.signature || shown.name).slice(0, MAX_LINE_CHARS);
+      return [[at, `${"  ".repeat(depth + 1)}${text}`]];
+    });
+    const heading = known === undefined ? estimateTokens(`${this.#files.path(file)}:\n\n`) : 0;
+    const cost = added.reduce((sum, [, line]) => sum + estimateTokens(`${line}\n`), heading);
+    if (cost > this.#spare) return false;
+    this.#spare -= cost;
+    this.#lines.set(file, new Map([...(known ?? []), ...added]));
+    return true;
+  }
+
+  /** The definitions of each file in the order of its text. */
+  write(order: readonly number[]): string {
+    const blocks = order.flatMap((file) => {
+      const lines = this.#lines.get(file);
+      if (lines === undefined) return [];
+      const sorted = [...lines].sort(([a], [b]) => a - b).map(([, line]) => line);
+      return [[`${this.#files.path(file)}:`, ...sorted].join("\n")];
+    });
+    return blocks.length === 0 ? "" : `${blocks.join("\n\n")}\n`;
+  }
 }

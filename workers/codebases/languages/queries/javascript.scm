@@ -78,7 +78,7 @@
   source: (string) @import.module) @import
 (export_statement source: (string) @import.module !declaration) @import
 (export_statement
-  (export_clause (export_specifier name: (_) @import.name))
+  (export_clause (export_specifier name: (_) @import.name alias: (_)? @import.alias))
   source: (string) @import.module) @import
 (export_statement "*" @import.namespace source: (string) @import.module) @import
 

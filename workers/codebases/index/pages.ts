@@ -1,0 +1,139 @@
+/** What questions about a snapshot's symbols have in common: which snapshot, which page, how complete. */
+import { z } from "zod";
+import { findSecrets, mask } from "../intake/secrets.ts";
+import { digest } from "./cursor.ts";
+import { has, type ListedFile, type Listing } from "./listing.ts";
+import type { SnapshotRow, SnapshotStore } from "./snapshots.ts";
+import type { SymbolStore } from "./symbols.ts";
+import type { TreeStore } from "./trees.ts";
+
+export interface PageRequest {
+  /** A number, ref, commit or id; null for the newest. */
+  readonly snapshot: string | null;
+  readonly limit: number;
+  readonly cursor: string | null;
+  /** The page ends when this has passed, with what was found and a cursor. */
+  readonly deadline_ms: number;
+}
+
+/** What an answer is about, and whether something is missing in it. */
+export interface ReadReceipt {
+  readonly snapshot: number;
+  readonly root: string;
+  /** Of the snapshot. */
+  readonly files: number;
+  /** Files that no parser has seen yet, of those the answer could be about. */
+  readonly symbols_pending: number;
+  readonly complete: boolean;
+  /** Why it is not complete; null when it is. */
+  readonly reason: string | null;
+}
+
+export interface OpenSnapshot {
+  readonly row: SnapshotRow & { readonly root: string };
+  readonly listing: Listing;
+}
+
+export type NoSnapshot = { readonly status: "no_snapshot" };
+export type NoFile = { readonly status: "no_file" };
+export type BadCursor = { readonly status: "invalid_cursor" };
+
+export interface SnapshotDeps {
+  readonly snapshots: SnapshotStore;
+  readonly trees: TreeStore;
+  readonly symbols: SymbolStore;
+  /** Lets others have the object for a moment, and tells the time after, in ms since 1970. */
+  readonly yielded: () => Promise<number>;
+}
+
+/** A ready snapshot by its name; null when there is none. */
+export function openSnapshot(
+  name: string | null,
+  { snapshots, trees }: Pick<SnapshotDeps, "snapshots" | "trees">,
+): OpenSnapshot | null {
+  const row = name === null ? snapshots.latestReady() : snapshots.named(name);
+  if (row === null || row.state !== "ready" || row.root === null) return null;
+  return { row: { ...row, root: row.root }, listing: trees.listing(row.root) };
+}
+
+/** Files of a language with a grammar that no parser has seen yet. */
+export function pendingFiles(listing: Listing, symbols: SymbolStore): number {
+  let pending = 0;
+  for (const blob of symbols.waitingBlobs()) pending += listing.withBlob(blob).length;
+  return pending;
+}
+
+const whole = z.int().nonnegative();
+const placeSchema = z.strictObject({
+  /** The number of the snapshot. */
+  n: whole,
+  /** A digest of what was asked. */
+  q: z.string(),
+  /** The place that the next page begins at: a file, and within it. */
+  f: whole,
+  o: whole,
+  /** Something was missing in a page before. */
+  m: z.boolean(),
+});
+export type Place = z.output<typeof placeSchema>;
+
+/** Where a page begins; null when the cursor is not one of this question and snapshot. */
+export function placeOf(
+  cursor: string | null,
+  { row }: OpenSnapshot,
+  ...asked: readonly string[]
+): Place | null {
+  const q = digest(...asked);
+  if (cursor === null) return { n: row.number, q, f: 0, o: 0, m: false };
+  try {
+    const place = placeSchema.safeParse(JSON.parse(Buffer.from(cursor, "base64url").toString()));
+    return place.success && place.data.q === q && place.data.n === row.number ? place.data : null;
+  } catch {
+    return null;
+  }
+}
+
+export function writePlace(place: Place): string {
+  return Buffer.from(JSON.stringify(place)).toString("base64url");
+}
+
+export interface Shortfall {
+  readonly pending: number;
+  /** There is another page. */
+  readonly hasMore?: boolean;
+  /** A page before this one was not complete. */
+  readonly missedBefore?: boolean;
+  /** What was left out by a bound, and what to do. */
+  readonly bound?: string | null;
+}
+
+export function receiptFor({ row, listing }: OpenSnapshot, shortfall: Shortfall): ReadReceipt {
+  const reason = reasonOf(shortfall);
+  return {
+    ...{ snapshot: row.number, root: row.root, files: listing.files.length },
+    symbols_pending: shortfall.pending,
+    complete: reason === null,
+    reason,
+  };
+}
+
+function reasonOf({
+  pending,
+  hasMore = false,
+  missedBefore = false,
+  bound = null,
+}: Shortfall): string | null {
+  if (hasMore) return "There is more: send next_cursor.";
+  if (pending > 0) {
+    return `The symbols of ${pending} files are still being read. Ask again in a moment.`;
+  }
+  if (missedBefore) {
+    return "Symbols were still being read when an earlier page was made. Ask again from the start.";
+  }
+  return bound;
+}
+
+/** Covers what looks like a credential in pieces of a file that has some. */
+export function maskerFor(file: Pick<ListedFile, "traits">): (text: string) => string {
+  return has(file, "secret") ? (text) => mask(text, findSecrets(text)) : (text) => text;
+}
