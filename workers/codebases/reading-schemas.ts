@@ -1,6 +1,6 @@
 /** The wire form of files, folders and searches. */
 import { z } from "@hono/zod-openapi";
-import { listOf, projectIdSchema } from "../http/schemas.ts";
+import { listOf, orNull, projectIdSchema } from "../http/schemas.ts";
 import { MAX_QUERY_CHARS } from "./query/parse.ts";
 import { SYNTAXES } from "./query/query.ts";
 
@@ -201,7 +201,7 @@ export const crossSearchSchema = z
           description:
             "`late` and `failed` ones are missing from the answer; `empty` have no such snapshot.",
         }),
-        receipt: receiptSchema.nullable(),
+        receipt: orNull(receiptSchema),
         next_cursor: z.string().nullable().openapi({
           description: "Goes on in this codebase, at its own search with the same parameters.",
         }),

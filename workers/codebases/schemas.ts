@@ -4,6 +4,7 @@ import { pageQuery } from "../http/page.ts";
 import {
   idSchema,
   listOf,
+  orNull,
   projectIdSchema,
   timestamp,
   timestampOrNull,
@@ -120,7 +121,7 @@ export const codebaseSchema = z
     labels: z.record(z.string(), z.string()),
     source: z.object({ url: z.string(), ref: z.string().nullable() }).nullable(),
     snapshots: z.int().openapi({ description: "How many there are." }),
-    latest: snapshotSchema.nullable().openapi({ description: "The newest that is ready." }),
+    latest: orNull(snapshotSchema).openapi({ description: "The newest that is ready." }),
     index: z
       .object({ bytes: z.int(), contents: z.int() })
       .nullable()

@@ -283,7 +283,11 @@ export function snapshotRoutes(router: Router): void {
         for await (const { seq, type, snapshot, at, data } of events(signal)) {
           const body: unknown = JSON.parse(data);
           const time = new Date(at).toISOString();
-          yield { id: String(seq), event: type, data: { seq, snapshot, at: time, data: body } };
+          yield {
+            id: String(seq),
+            event: type,
+            data: { seq, type, snapshot, at: time, data: body },
+          };
         }
       });
     },

@@ -1,5 +1,6 @@
 /** The wire form of symbols, references, imports, maps and comparisons. */
 import { z } from "@hono/zod-openapi";
+import { orNull } from "../http/schemas.ts";
 import { SYMBOL_CHANGES } from "./diff/symbols.ts";
 import { FILE_CHANGES } from "./index/diff-query.ts";
 import { DIRECTIONS, IMPORT_TARGETS } from "./index/imports-query.ts";
@@ -182,8 +183,8 @@ const referenceSchema = z
     name: z.string().openapi({ description: "Another one where an import renames it." }),
     qualifier: z.string().nullable().openapi({ description: "`fs` in `fs.read`." }),
     text: z.string().openapi({ description: "The line, credentials covered." }),
-    within: placeSchema.nullable().openapi({ description: "The symbol that it stands in." }),
-    definition: placeSchema.nullable(),
+    within: orNull(placeSchema).openapi({ description: "The symbol that it stands in." }),
+    definition: orNull(placeSchema),
     confidence: z.enum(CONFIDENCES).nullable(),
     reason: z.enum(UNRESOLVED).nullable().openapi({
       description: "Without a definition: only the name is known, or it is imported from outside.",

@@ -35,6 +35,11 @@ export const jsonSchema = z
   .custom<z.core.util.JSONType>((value) => value !== undefined)
   .openapi({ type: ["object", "array", "string", "number", "boolean", "null"] });
 
+/** A schema with a name of its own, or null: the document's generator drops the null of `nullable()`. */
+export function orNull<Schema extends z.ZodType>(schema: Schema) {
+  return z.union([schema, z.null()]);
+}
+
 /** The envelope of every list. */
 export function listOf<Item extends z.ZodType>(item: Item) {
   return z.object({

@@ -3,7 +3,7 @@ import { z } from "@hono/zod-openapi";
 import { labelFilter } from "../http/filters.ts";
 import { listFilter, pageQuery } from "../http/page.ts";
 import { issueSchema } from "../http/problem.ts";
-import { jsonSchema, listOf, projectIdSchema, timestampSchema } from "../http/schemas.ts";
+import { jsonSchema, listOf, orNull, projectIdSchema, timestampSchema } from "../http/schemas.ts";
 import { RUN_STATUSES } from "../runs/types.ts";
 import { fields } from "../tasks/fields.ts";
 import { definitionSchema } from "./definition-schema.ts";
@@ -100,7 +100,7 @@ export const pipelineSchema = z
     definition: z.record(z.string(), z.unknown()).openapi({
       description: "As it was accepted; files over 64 KiB of a step are listed, not shown.",
     }),
-    newest_run: runSchema.nullable(),
+    newest_run: orNull(runSchema),
     outputs: z.unknown().openapi({ description: "Of the newest run; any JSON." }),
     extra_data: fields.extra_data,
     created_by: z.string(),

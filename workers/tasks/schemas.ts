@@ -3,7 +3,7 @@ import { z } from "@hono/zod-openapi";
 import { LANGUAGES, TASK_TYPES } from "../executors/port.ts";
 import { labelFilter } from "../http/filters.ts";
 import { listFilter, pageQuery } from "../http/page.ts";
-import { listOf, projectIdSchema, timestampSchema } from "../http/schemas.ts";
+import { listOf, orNull, projectIdSchema, timestampSchema } from "../http/schemas.ts";
 import { RUN_STATUSES } from "../runs/types.ts";
 import {
   artifactSchema,
@@ -122,7 +122,7 @@ export const taskSchema = z
     secrets: fields.secrets,
     files: z.array(fileEntrySchema),
     working_directory: fields.working_directory,
-    codebase: mountedCodebaseSchema.nullable().openapi({
+    codebase: orNull(mountedCodebaseSchema).openapi({
       description: "The tree that the task mounts, whatever is pushed later.",
     }),
     retry: retrySchema.nullable(),
