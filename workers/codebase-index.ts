@@ -5,6 +5,7 @@ import { CodebaseRepository } from "./codebases/repository.ts";
 import { IndexWork } from "./codebases/work.ts";
 import { loadConfig } from "./config.ts";
 import type { CodebasePorts } from "./runs/codebases.ts";
+import { createSecretResolver } from "./secrets/resolver.ts";
 import { createOutbound } from "./security/outbound.ts";
 
 const ports: IndexPorts = {
@@ -37,10 +38,12 @@ export function codebasePorts(env: Env): CodebasePorts {
 /** What the consumer of the indexing queue does its jobs with. */
 export function indexWork(env: Env): IndexWork {
   const repository = new CodebaseRepository(env.DB);
+  const config = loadConfig(env);
   return new IndexWork({
     blobs: env.BLOBS,
     loader: env.LOADER,
-    outbound: createOutbound(env, loadConfig(env)),
+    outbound: createOutbound(env, config),
+    secrets: createSecretResolver(env.DB, config),
     index: (id) => env.CODEBASE_INDEX.getByName(id),
     codebase: (id) => repository.find("*", id),
   });

@@ -95,6 +95,8 @@ function codebasesOf(env: Env): CodebaseService {
     repository: new CodebaseRepository(env.DB),
     blobs: env.BLOBS,
     index: (id) => env.CODEBASE_INDEX.getByName(id),
+    hasSecret: (projectId, name) =>
+      new SecretService(env.DB, loadConfig(env)).exists(projectId, name),
   });
 }
 

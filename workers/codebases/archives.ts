@@ -1,8 +1,19 @@
 /** Archives in the blob store: kept while a snapshot is made of them, so that reading can begin again. */
+import { z } from "zod";
 import { ApiError } from "../http/errors.ts";
-import { type ArchiveSource, sniffFormat } from "./intake/archive.ts";
+import { commitFiles } from "./git/files.ts";
+import { isPack, Pack } from "./git/pack.ts";
+import {
+  type ArchiveFile,
+  type ArchiveSource,
+  type ArchiveSummary,
+  readArchive,
+  sniffFormat,
+} from "./intake/archive.ts";
+import type { ByteSource } from "./intake/byte-reader.ts";
 import { IntakeError } from "./intake/errors.ts";
 import { DEFAULT_LIMITS } from "./intake/limits.ts";
+import type { Strip } from "./intake/top-folder.ts";
 
 /** R2 takes parts of 5 MiB and more, all but the last of one size. */
 const PART_BYTES = 8 * 1024 * 1024;
@@ -23,13 +34,23 @@ export function archiveKey(codebase: CodebaseRef, snapshotId: string): string {
   return `${codebasePrefix(codebase)}archives/${snapshotId}`;
 }
 
+/** What is known of an archive beside its bytes. */
+const labelsSchema = z.object({
+  /** Of a packfile: the commit that is read of it. */
+  commit: z.string().optional(),
+  /** What the server called it. */
+  etag: z.string().optional(),
+});
+export type ArchiveLabels = z.output<typeof labelsSchema>;
+
 /** Stores a body of any length; returns its bytes. Throws `payload_too_large` and `validation_failed`. */
 export async function storeArchive(
   bucket: R2Bucket,
   key: string,
-  body: ReadableStream<Uint8Array>,
+  body: ByteSource,
+  labels: ArchiveLabels = {},
 ): Promise<number> {
-  const upload = new PartedUpload(bucket, key, DEFAULT_LIMITS.maxArchiveBytes);
+  const upload = new PartedUpload(bucket, key, DEFAULT_LIMITS.maxArchiveBytes, labels);
   try {
     for await (const piece of body) await upload.add(piece);
     return await upload.finish();
@@ -44,16 +65,24 @@ export class PartedUpload {
   readonly #bucket: R2Bucket;
   readonly #key: string;
   readonly #maxBytes: number;
+  readonly #options: { readonly customMetadata: Record<string, string> };
   readonly #parts: R2UploadedPart[] = [];
   #upload: R2MultipartUpload | null = null;
   #buffer = new Uint8Array(PART_BYTES);
   #filled = 0;
   #bytes = 0;
 
-  constructor(bucket: R2Bucket, key: string, maxBytes: number) {
+  constructor(bucket: R2Bucket, key: string, maxBytes: number, labels: ArchiveLabels = {}) {
     this.#bucket = bucket;
     this.#key = key;
     this.#maxBytes = maxBytes;
+    const { commit, etag } = labels;
+    this.#options = {
+      customMetadata: {
+        ...(commit !== undefined && { commit }),
+        ...(etag !== undefined && { etag }),
+      },
+    };
   }
 
   async add(piece: Uint8Array): Promise<void> {
@@ -73,7 +102,7 @@ export class PartedUpload {
       throw new ApiError("validation_failed", "The body is empty. Send a tar, tar.gz or zip file.");
     }
     if (this.#upload === null) {
-      await this.#bucket.put(this.#key, this.#buffer.subarray(0, this.#filled));
+      await this.#bucket.put(this.#key, this.#buffer.subarray(0, this.#filled), this.#options);
       return this.#bytes;
     }
     if (this.#filled > 0) await this.#flush();
@@ -86,7 +115,7 @@ export class PartedUpload {
   }
 
   async #flush(): Promise<void> {
-    this.#upload ??= await this.#bucket.createMultipartUpload(this.#key);
+    this.#upload ??= await this.#bucket.createMultipartUpload(this.#key, this.#options);
     const part = this.#buffer.subarray(0, this.#filled);
     this.#parts.push(await this.#upload.uploadPart(this.#parts.length + 1, part));
     this.#filled = 0;
@@ -101,28 +130,63 @@ function tooLarge(limit: number): ApiError {
   );
 }
 
-/** An archive that was stored, ready to be read. Throws IntakeError. */
-export async function openArchive(bucket: R2Bucket, key: string): Promise<ArchiveSource> {
+/** The files of what is stored, and what the server called it. */
+export interface StoredFiles {
+  readonly files: AsyncGenerator<ArchiveFile, ArchiveSummary, void>;
+  readonly etag: string | null;
+}
+
+/** Opens what was stored, to be read from its start. Throws IntakeError. */
+export async function openStored(
+  bucket: R2Bucket,
+  key: string,
+  strip: Strip,
+): Promise<StoredFiles> {
   const head = await bucket.get(key, { range: { offset: 0, length: HEAD_BYTES } });
-  if (head === null) {
-    throw new IntakeError("archive_empty", "The archive is not stored any more. Send it again.");
+  if (head === null) throw notStored();
+  const bytes = new Uint8Array(await head.arrayBuffer());
+  const { commit, etag = null } = labelsSchema.parse(head.customMetadata ?? {});
+  if (commit !== undefined && isPack(bytes)) {
+    return { files: packFiles(bucket, key, commit), etag };
   }
-  const format = sniffFormat(new Uint8Array(await head.arrayBuffer()));
+  return { files: readArchive(await openArchive(bucket, key, head.size, bytes), { strip }), etag };
+}
+
+async function* packFiles(
+  bucket: R2Bucket,
+  key: string,
+  commit: string,
+): AsyncGenerator<ArchiveFile, ArchiveSummary, void> {
+  const whole = await bucket.get(key);
+  if (whole === null) throw notStored();
+  const pack = await Pack.read(Buffer.from(await whole.arrayBuffer()), () => scheduler.wait(0));
+  return yield* commitFiles(pack, commit);
+}
+
+async function openArchive(
+  bucket: R2Bucket,
+  key: string,
+  size: number,
+  head: Uint8Array,
+): Promise<ArchiveSource> {
+  const format = sniffFormat(head);
   if (format !== "zip") {
     const whole = await bucket.get(key);
-    if (whole === null) {
-      throw new IntakeError("archive_empty", "The archive is not stored any more. Send it again.");
-    }
+    if (whole === null) throw notStored();
     return { format, stream: whole.body };
   }
   const file = {
-    size: head.size,
+    size,
     async read(offset: number, length: number): Promise<Uint8Array> {
       const part = await bucket.get(key, { range: { offset, length } });
       return part === null ? new Uint8Array(0) : new Uint8Array(await part.arrayBuffer());
     },
   };
   return { format, file };
+}
+
+function notStored(): IntakeError {
+  return new IntakeError("archive_empty", "The archive is not stored any more. Send it again.");
 }
 
 /** Deletes all that a codebase has in the blob store. */

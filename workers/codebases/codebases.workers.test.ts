@@ -3,6 +3,7 @@
 import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { describe, expect, it } from "vitest";
+import { indexWork } from "../codebase-index.ts";
 import { isolate } from "../test/app.ts";
 import { codebasePrefix } from "./archives.ts";
 import { blobOid } from "./intake/git-objects.ts";
@@ -233,6 +234,19 @@ describe("a job that was lost", () => {
       status: "missing",
       missing: 1,
     });
+  });
+
+  it("may come several times: one reading counts, and nothing is left behind", async () => {
+    const codebase = await TestCodebase.create(call);
+    const reply = await codebase.post("/archive", tarballOf(FILES));
+    const { number } = snapshotSchema.parse(reply.body);
+    const job = { kind: "ingest", codebase_id: codebase.id, snapshot: number } as const;
+    const work = indexWork(env);
+    await Promise.all([work.perform(job), work.perform(job), work.perform(job)]);
+    expect(await codebase.settled(number)).toMatchObject({ state: "ready", counts: { files: 6 } });
+    await work.perform(job);
+    const prefix = codebasePrefix({ id: codebase.id, project_id: "default" });
+    await expect.poll(async () => (await env.BLOBS.list({ prefix })).objects).toEqual([]);
   });
 
   it("fails the snapshot after some tries", async () => {

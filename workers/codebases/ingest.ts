@@ -60,8 +60,9 @@ async function send(
   piece: readonly ArchiveFile[],
 ): Promise<Refusal | null> {
   const files = piece.map(({ path, mode, oid, size }): TakenFile => ({ path, mode, oid, size }));
-  const lacking = new Set(await index.lacking([...new Set(files.map(({ oid }) => oid))]));
-  const contents = piece.flatMap((file) => {
+  const named = piece.filter(({ skipped }) => skipped !== "submodule");
+  const lacking = new Set(await index.lacking([...new Set(named.map(({ oid }) => oid))]));
+  const contents = named.flatMap((file) => {
     // A hard link comes without content, which its target has brought.
     if (file.skipped === "hard_link" || !lacking.delete(file.oid)) return [];
     return [takeBlob(file)];

@@ -10,10 +10,18 @@ const ARCHIVE = /\.(?:tar\.gz|tgz|tar|zip)$/i;
 const FORGE_PATH = /^\/([\w.-]+)\/([\w.-]+?)(?:\.git)?\/?$/;
 const GITLAB_PATH = /^\/((?:[\w.-]+\/)+)([\w.-]+?)(?:\.git)?\/?$/;
 
-/** `ref` is a branch, a tag or a commit; null for the default branch. */
-export function remoteSource(address: string, ref: string | null): RemoteSource {
+/**
+ * `ref` is a branch, a tag or a commit; null for the default branch. Forges give archives of private
+ * repositories from other hosts than the one that the credentials are for.
+ */
+export function remoteSource(
+  address: string,
+  ref: string | null,
+  isPrivate: boolean,
+): RemoteSource {
   const { hostname, pathname, origin } = new URL(address);
   if (ARCHIVE.test(pathname)) return { kind: "archive", url: address };
+  if (isPrivate) return { kind: "git", url: address };
   const encoded = ref === null ? "HEAD" : ref.split("/").map(encodeURIComponent).join("/");
   if (hostname === "github.com") {
     const [, owner, name] = FORGE_PATH.exec(pathname) ?? [];

@@ -7,7 +7,7 @@ import type { Page } from "../http/page.ts";
 export type Projects = "*" | readonly string[];
 
 const COLUMNS =
-  "id, project_id, name, description, labels, source_url, source_ref, latest, snapshots, revision, created_by, created_at, updated_at, deleted_at";
+  "id, project_id, name, description, labels, source_url, source_ref, source_secret, latest, snapshots, revision, created_by, created_at, updated_at, deleted_at";
 
 const labels = z
   .string()
@@ -22,6 +22,8 @@ const rowSchema = z.object({
   labels,
   source_url: z.string().nullable(),
   source_ref: z.string().nullable(),
+  /** Names the secret that it is read with. */
+  source_secret: z.string().nullable(),
   /** The newest ready snapshot as JSON, for lists. */
   latest: z.string().nullable(),
   snapshots: z.number(),
@@ -36,7 +38,10 @@ const rowSchema = z.object({
 export type CodebaseRow = z.output<typeof rowSchema>;
 
 export type CodebaseChanges = Partial<
-  Pick<CodebaseRow, "name" | "description" | "labels" | "source_url" | "source_ref">
+  Pick<
+    CodebaseRow,
+    "name" | "description" | "labels" | "source_url" | "source_ref" | "source_secret"
+  >
 >;
 
 export interface CodebaseFilter {
@@ -57,7 +62,7 @@ export class CodebaseRepository {
   async insert(row: CodebaseRow): Promise<Written> {
     const { meta } = await this.#db
       .prepare(
-        `INSERT INTO codebases (${COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+        `INSERT INTO codebases (${COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
          ON CONFLICT DO NOTHING`,
       )
       .bind(
@@ -68,6 +73,7 @@ export class CodebaseRepository {
         JSON.stringify(row.labels),
         row.source_url,
         row.source_ref,
+        row.source_secret,
         row.latest,
         row.snapshots,
         row.revision,

@@ -58,7 +58,7 @@ export function codebaseRoutes(): Router {
       const { codebases, snapshots } = c.get("services");
       const row = await codebases.create(principal, seed, body, Date.now());
       if (row.source_url !== null) {
-        await snapshots.import(principal, row.id, seed, { url: null, ref: null });
+        await snapshots.import(principal, row.id, seed, { url: null, ref: null, secret: null });
       }
       const headers = { Location: `/api/v1/codebases/${row.id}`, ETag: etag(row.revision) };
       return { status: 201, body: toCodebase(row), headers };

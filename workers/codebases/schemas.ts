@@ -33,7 +33,15 @@ const urlSchema = z
     protocol: /^https?$/,
     error: ({ code }) => (code === "invalid_format" ? "Send an http or https address." : undefined),
   })
-  .max(2_000);
+  .max(2_000)
+  .refine((address) => {
+    const { username = "", password = "" } = URL.parse(address) ?? {};
+    return username + password === "";
+  }, "Credentials have no place in an address. Store them as a secret and name it by `secret`.");
+const secretSchema = z.string().min(1).max(64).openapi({
+  description:
+    "Names a secret of the project: `user:token`, or a token. It is sent to the address's own host alone.",
+});
 const labelsSchema = z
   .record(z.string().min(1).max(63), z.string().max(255))
   .refine((labels) => Object.keys(labels).length <= MAX_LABELS, `There are at most ${MAX_LABELS}.`);
@@ -41,11 +49,12 @@ const labelsSchema = z
 export const sourceSchema = z.strictObject({
   url: urlSchema.openapi({
     description:
-      "A repository of github.com or gitlab.com, or an archive (.tar.gz, .tgz, .tar, .zip) anywhere.",
+      "A git repository, by the address that `git clone` takes over http or https, or an archive (.tar.gz, .tgz, .tar, .zip).",
   }),
   ref: refSchema
     .nullish()
     .openapi({ description: "A branch, tag or commit; the default branch without." }),
+  secret: secretSchema.nullish(),
 });
 
 export const createCodebaseSchema = z
@@ -119,7 +128,9 @@ export const codebaseSchema = z
     name: z.string(),
     description: z.string().nullable(),
     labels: z.record(z.string(), z.string()),
-    source: z.object({ url: z.string(), ref: z.string().nullable() }).nullable(),
+    source: z
+      .object({ url: z.string(), ref: z.string().nullable(), secret: z.string().nullable() })
+      .nullable(),
     snapshots: z.int().openapi({ description: "How many there are." }),
     latest: orNull(snapshotSchema).openapi({ description: "The newest that is ready." }),
     index: z
@@ -180,14 +191,18 @@ export const archiveQuery = z.strictObject({
 });
 
 export const importBody = z
-  .strictObject({ url: urlSchema.optional(), ref: refSchema.nullish() })
+  .strictObject({
+    url: urlSchema.optional(),
+    ref: refSchema.nullish(),
+    secret: secretSchema.nullish(),
+  })
   .openapi("ImportCodebase");
 
 export function toSnapshot(snapshot: Snapshot): SnapshotDocument {
   const { created_at, ready_at, counts, source, error, ...rest } = snapshot;
   return {
     ...rest,
-    source: { ...source },
+    source: { kind: source.kind, url: source.url },
     error: error === null ? null : { ...error },
     counts:
       counts === null
@@ -206,7 +221,10 @@ export function toCodebase(row: CodebaseRow, live?: IndexState): CodebaseDocumen
   return {
     ...{ id, project_id, name, description, labels, created_by },
     snapshots: live?.snapshots ?? snapshots,
-    source: row.source_url === null ? null : { url: row.source_url, ref: row.source_ref },
+    source:
+      row.source_url === null
+        ? null
+        : { url: row.source_url, ref: row.source_ref, secret: row.source_secret },
     latest: known === null ? null : toSnapshot(known),
     index: live === undefined ? null : { bytes: live.bytes, contents: live.contents },
     created_at: timestamp(row.created_at),

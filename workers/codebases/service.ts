@@ -18,6 +18,7 @@ export interface CodebaseDeps {
   readonly repository: CodebaseRepository;
   readonly blobs: R2Bucket;
   readonly index: (codebaseId: string) => Index;
+  readonly hasSecret: (projectId: string, name: string) => Promise<boolean>;
 }
 
 /** A codebase that the caller may see, and its index. */
@@ -37,21 +38,26 @@ export class CodebaseService {
     this.#deps = deps;
   }
 
-  /** `seed` becomes the id. Throws `conflict` when the project has a codebase of that name. */
+  /**
+   * `seed` becomes the id. Throws `conflict` when the project has a codebase of that name, and
+   * `validation_failed` when it has no such secret.
+   */
   async create(
     principal: Principal,
     seed: string,
     body: CreateCodebase,
     now: number,
   ): Promise<CodebaseRow> {
+    const project_id = projectFor(principal, body.project_id);
+    await this.requireSecret(project_id, body.source?.secret ?? null, "source.secret");
     const row: CodebaseRow = {
-      id: seed,
-      project_id: projectFor(principal, body.project_id),
+      ...{ id: seed, project_id },
       name: body.name,
       description: body.description ?? null,
       labels: body.labels,
       source_url: body.source?.url ?? null,
       source_ref: body.source?.ref ?? null,
+      source_secret: body.source?.secret ?? null,
       latest: null,
       snapshots: 0,
       revision: 1,
@@ -70,6 +76,13 @@ export class CodebaseService {
     const row = await this.#deps.repository.find(visibleProjects(principal), id);
     if (row === null) throw notFound("codebase", id);
     return { row, index: this.#deps.index(row.id) };
+  }
+
+  /** Throws `validation_failed`, for the field at `path`, unless the project has a secret of that name. */
+  async requireSecret(projectId: string, name: string | null, path: string): Promise<void> {
+    if (name === null || (await this.#deps.hasSecret(projectId, name))) return;
+    const message = `The project has no secret "${name}". Store it with POST /api/v1/secrets first.`;
+    throw new ApiError("validation_failed", message, { issues: [{ path, message }] });
   }
 
   async get(
@@ -107,6 +120,7 @@ export class CodebaseService {
   ): Promise<{ readonly document: CodebaseDocument; readonly revision: number }> {
     const { row, index } = await this.open(principal, id);
     match?.(row.revision);
+    await this.requireSecret(row.project_id, source?.secret ?? null, "source.secret");
     const { name, description, labels } = changes;
     const updated = await this.#deps.repository.update(
       row,
@@ -117,6 +131,7 @@ export class CodebaseService {
         ...(source !== undefined && {
           source_url: source?.url ?? null,
           source_ref: source?.ref ?? null,
+          source_secret: source?.secret ?? null,
         }),
       },
       now,

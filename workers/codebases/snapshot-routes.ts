@@ -175,7 +175,7 @@ export function snapshotRoutes(router: Router): void {
       scope: "codebases:write",
       summary: "Import a snapshot from an address",
       description:
-        "A repository of github.com or gitlab.com, or an archive anywhere. Without `url` the codebase's own source is fetched again: contents that are known cost nothing.",
+        "A git repository over http or https, or an archive. Without `url` the codebase's own source is looked at again: at a commit that is known nothing is fetched, and contents that are known cost nothing.",
       request: { params: codebaseParams, body: importBody },
       responses: {
         202: {
@@ -186,10 +186,10 @@ export function snapshotRoutes(router: Router): void {
       },
     },
     async (c, { params: { codebase_id }, body, principal, seed }) => {
-      const source = { url: body.url ?? null, ref: body.ref ?? null };
+      const { url = null, ref = null, secret = null } = body;
       const snapshot = await c
         .get("services")
-        .snapshots.import(principal, codebase_id, seed, source);
+        .snapshots.import(principal, codebase_id, seed, { url, ref, secret });
       const headers = { Location: pathOf(codebase_id, snapshot.number) };
       return { status: 202, body: toSnapshot(snapshot), headers };
     },

@@ -6,6 +6,7 @@ import type { MissingBlob, Refusal, Snapshot, SnapshotState } from "./index/type
 import { ingestBlobs } from "./ingest.ts";
 import { type ArchiveSource, readArchive, sniffFormat } from "./intake/archive.ts";
 import { IntakeError } from "./intake/errors.ts";
+import { remoteSource } from "./remote.ts";
 import { MAX_MISSING, type ManifestBody } from "./schemas.ts";
 import type { CodebaseService, OpenCodebase } from "./service.ts";
 
@@ -111,7 +112,7 @@ export class SnapshotService {
     principal: Principal,
     id: string,
     seed: string,
-    { url, ref }: { readonly url: string | null; readonly ref: string | null },
+    { url, ref, secret }: ImportSource,
   ): Promise<Snapshot> {
     const { row, index } = await this.#codebases.open(principal, id);
     const address = url ?? row.source_url;
@@ -119,11 +120,21 @@ export class SnapshotService {
       const message = "The codebase has no source of its own. Send one, or set it with PATCH.";
       throw new ApiError("validation_failed", message, { issues: [{ path: "url", message }] });
     }
+    // A secret goes to the address that it was named for, and to no other.
+    const own = url === null ? row : { source_ref: null, source_secret: null };
+    const named = { ref: ref ?? own.source_ref, secret: secret ?? own.source_secret };
+    const path = secret === null ? "source.secret" : "secret";
+    await this.#codebases.requireSecret(row.project_id, named.secret, path);
+    const { kind } = remoteSource(address, named.ref, named.secret !== null);
     return index.begin({
       id: seed,
-      ref: ref ?? (url === null ? row.source_ref : null),
+      ref: named.ref,
       commit: null,
-      source: { kind: "url", url: withoutCredentials(address) },
+      source: {
+        kind: kind === "git" ? "git" : "url",
+        url: withoutCredentials(address),
+        secret: named.secret,
+      },
       manifest: null,
     });
   }
@@ -144,6 +155,13 @@ export class SnapshotService {
       `The codebase has no snapshot "${name.slice(0, 100)}". Name it by its number, id, ref or commit; GET …/snapshots lists them.`,
     );
   }
+}
+
+/** What is null is the codebase's own, where the address is. */
+export interface ImportSource {
+  readonly url: string | null;
+  readonly ref: string | null;
+  readonly secret: string | null;
 }
 
 export interface ArchiveUpload {

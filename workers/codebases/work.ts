@@ -1,21 +1,16 @@
 /** What others do for an index: they read its archives and parse its files. */
-import { ApiError } from "../http/errors.ts";
 import { logWarning } from "../http/log.ts";
-import type { Outbound } from "../security/outbound.ts";
-import { archiveKey, type CodebaseRef, openArchive, storeArchive } from "./archives.ts";
+import { archiveKey, type CodebaseRef, openStored } from "./archives.ts";
+import { asIntakeError, type FetchingDeps, SourceFetcher } from "./fetching.ts";
 import type { IndexJob } from "./index/jobs.ts";
 import type { SnapshotError } from "./index/types.ts";
 import { type Index, ingest } from "./ingest.ts";
-import { readArchive } from "./intake/archive.ts";
 import { IntakeError } from "./intake/errors.ts";
 import type { Strip } from "./intake/top-folder.ts";
 import { isParsed, parseBatch } from "./languages/parser.ts";
-import { remoteSource } from "./remote.ts";
 
-export interface IndexWorkDeps {
-  readonly blobs: R2Bucket;
+export interface IndexWorkDeps extends FetchingDeps {
   readonly loader: WorkerLoader;
-  readonly outbound: Outbound;
   readonly index: (codebaseId: string) => Index;
   /** Null for one that is deleted. */
   readonly codebase: (id: string) => Promise<CodebaseRef | null>;
@@ -48,11 +43,15 @@ export class IndexWork {
     const key = archiveKey(codebase, snapshot.id);
     const beats = setInterval(() => void index.touch(number).catch(() => undefined), BEAT_MS);
     try {
-      const { source, ref } = snapshot;
-      if (source.url !== null) await this.#fetch(source.url, ref, key);
+      const fetcher = new SourceFetcher(this.#deps);
+      if ((await fetcher.fetch({ index, codebase, snapshot, key })) === "ready") return;
       const isTaken =
         (await this.#read(index, number, key, "auto")) ?? (await this.#read(index, number, key, 0));
-      if (isTaken !== true) return;
+      // Another reading of it goes on; what is settled needs it no more.
+      if (isTaken !== true) {
+        const { state } = (await index.snapshot(String(number))) ?? {};
+        if (state === "ingesting") return;
+      }
     } catch (error) {
       const problem = problemOf(error);
       if (problem === null) throw error;
@@ -72,33 +71,16 @@ export class IndexWork {
     if (begun.status !== "reading") return false;
     const { reading } = begun;
     try {
-      const files = readArchive(await openArchive(this.#deps.blobs, key), { strip });
+      const { files, etag } = await openStored(this.#deps.blobs, key, strip);
       const outcome = await ingest(index, { snapshot, reading }, files);
       if (outcome.status !== "read") return false;
-      await index.complete(snapshot, reading, outcome.summary.commit);
+      await index.complete(snapshot, reading, outcome.summary.commit, etag);
       return true;
     } catch (error) {
       const isMistaken = error instanceof IntakeError && error.code === "top_folder_ambiguous";
       if (isMistaken && strip === "auto") return null;
       throw error;
     }
-  }
-
-  async #fetch(address: string, ref: string | null, key: string): Promise<void> {
-    if ((await this.#deps.blobs.head(key)) !== null) return;
-    const source = remoteSource(address, ref);
-    if (source.kind === "git") {
-      throw new IntakeError(
-        "archive_unsupported",
-        "Repositories are imported from github.com and gitlab.com by their address, from elsewhere by that of an archive (.tar.gz, .tgz, .tar, .zip).",
-      );
-    }
-    const response = await this.#deps.outbound(new Request(source.url));
-    if (!response.ok || response.body === null) {
-      await response.body?.cancel();
-      throw new RemoteRefusal(response.status, new URL(source.url).host);
-    }
-    await storeArchive(this.#deps.blobs, key, response.body);
   }
 
   async #parse({
@@ -126,35 +108,13 @@ const BEAT_MS = 3_000;
 /** So few that the index writes them in a short turn. */
 const FILES_PER_WRITE = 40;
 
-/** The other side's answer, which another try may change when it is of its own making. */
-class RemoteRefusal extends Error {
-  readonly status: number;
-  readonly host: string;
-
-  constructor(status: number, host: string) {
-    super(`${host} answered ${status}`);
-    this.status = status;
-    this.host = host;
-  }
-}
-
 /** What a snapshot fails with; null when another try may do better. */
 function problemOf(error: unknown): SnapshotError | null {
-  if (error instanceof IntakeError) {
-    const { code, message, path = null } = error;
-    return { code, message, path };
+  const problem = asIntakeError(error);
+  if (problem === null) {
+    logWarning("ingest_failed", error, {});
+    return null;
   }
-  if (error instanceof RemoteRefusal && error.status < 500 && error.status !== 429) {
-    const remedy =
-      error.status === 404
-        ? "Check the address and the ref; a private repository is not seen without credentials."
-        : "Check the address.";
-    const message = `${error.host} answered ${error.status}. ${remedy}`;
-    return { code: "source_refused", message, path: null };
-  }
-  if (error instanceof ApiError && error.status < 500) {
-    return { code: "source_refused", message: error.detail, path: null };
-  }
-  logWarning("ingest_failed", error, {});
-  return null;
+  const { code, message, path = null } = problem;
+  return { code, message, path };
 }

@@ -277,6 +277,8 @@ export const codebases = sqliteTable(
     labels: text("labels").notNull(),
     source_url: text("source_url"),
     source_ref: text("source_ref"),
+    /** Names the secret that its source is read with. */
+    source_secret: text("source_secret"),
     latest: text("latest"),
     snapshots: integer("snapshots").notNull(),
     revision: integer("revision").notNull(),

@@ -66,6 +66,10 @@ export class SecretService {
     return row;
   }
 
+  async exists(projectId: string, name: string): Promise<boolean> {
+    return (await this.#repository.sealedByName(projectId, [name])).length > 0;
+  }
+
   /** Stores a new value as the next version. Throws `precondition_failed` or `conflict`. */
   async replace(
     principal: Principal,

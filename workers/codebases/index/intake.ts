@@ -34,6 +34,17 @@ export type Completion =
   | { readonly status: "failed"; readonly error: SnapshotError }
   | Refusal;
 
+/** What says that an address still has what it had. */
+export type SameSource =
+  | { readonly commit: string; readonly etag?: undefined }
+  | { readonly etag: string; readonly commit?: undefined };
+
+/** What is known of the files that were read; null when it is not. */
+export interface Origin {
+  readonly commit: string | null;
+  readonly etag?: string | null;
+}
+
 export class Intake {
   readonly #deps: IntakeDeps;
 
@@ -112,7 +123,12 @@ export class Intake {
   }
 
   /** Makes a snapshot ready in one commit, once nothing is missing. */
-  complete(number: number, reading: number, commit: string | null, now: number): Completion {
+  complete(
+    number: number,
+    reading: number,
+    { commit, etag = null }: Origin,
+    now: number,
+  ): Completion {
     const { snapshots, trees, events } = this.#deps;
     const row = snapshots.find(number);
     const refusal = this.#refusal(number, reading);
@@ -129,6 +145,7 @@ export class Intake {
       const root = trees.put(this.#described(files));
       const listing = trees.listing(root);
       const counts = this.#counts(listing, row);
+      if (etag !== null) snapshots.setEtag(number, etag);
       snapshots.setReady(number, { root, commit, counts }, now);
       const waiting = this.#expectSymbols(listing);
       events.add("snapshot.ready", number, { root, ...counts, symbols_waiting: waiting }, now);
@@ -138,6 +155,38 @@ export class Intake {
       const { code, message, path = null } = error;
       return this.fail(number, { code, message, path }, now);
     }
+  }
+
+  /**
+   * Makes a snapshot ready as an earlier one of the same address is, when that is of the same commit,
+   * or of the same ref and archive; false when there is none.
+   */
+  adopt(number: number, same: SameSource, now: number): boolean {
+    const { snapshots, events } = this.#deps;
+    const row = snapshots.find(number);
+    if (row?.source.url == null || this.#refusal(number, null) !== null) return false;
+    const twin = snapshots.ofAddress(row.source.url).find(({ commit_oid, ref, source }) =>
+      same.commit === undefined
+        ? ref === row.ref && source.etag === same.etag
+        : // An archive of a commit can lack what its repository has.
+          source.kind === row.source.kind && commit_oid === same.commit,
+    );
+    if (twin === undefined || twin.root === null || twin.counts === null) return false;
+    const { root, commit_oid: commit, source } = twin;
+    const counts = { ...twin.counts, new_blobs: 0 };
+    if (source.etag !== null) snapshots.setEtag(number, source.etag);
+    snapshots.setReady(number, { root, commit, counts }, now);
+    events.add("snapshot.ready", number, { root, ...counts, symbols_waiting: 0 }, now);
+    return true;
+  }
+
+  /** What the server called the archive of the newest snapshot with the same address and ref. */
+  etag(number: number): string | null {
+    const { snapshots } = this.#deps;
+    const row = snapshots.find(number);
+    if (row?.source.url == null) return null;
+    const earlier = snapshots.ofAddress(row.source.url).find(({ ref }) => ref === row.ref);
+    return earlier?.source.etag ?? null;
   }
 
   fail(number: number, error: SnapshotError, now: number): Completion {

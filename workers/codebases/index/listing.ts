@@ -2,7 +2,7 @@
 import type { LinguistAttributes } from "../intake/attributes.ts";
 import { detectLanguage } from "../intake/detect-language.ts";
 import { isGenerated } from "../intake/generated.ts";
-import type { FileMode } from "../intake/git-objects.ts";
+import type { LeafMode } from "../intake/git-objects.ts";
 import { languageNamed } from "../intake/languages.ts";
 import { pathFlags } from "../intake/path-flags.ts";
 import { type LanguageId, registeredLanguage } from "../languages/registry.ts";
@@ -30,7 +30,7 @@ const bitOf = (trait: Trait) => 1 << TRAITS.indexOf(trait);
 /** A path with what its trees say of it. */
 export interface ListedFile {
   readonly path: string;
-  readonly mode: FileMode | "submodule";
+  readonly mode: LeafMode;
   readonly oid: string;
   /** Its id in the language table of classification; null when none was recognized. */
   readonly language: string | null;
@@ -55,7 +55,7 @@ export function describe(path: string, text: string | null): Described {
 }
 
 export function listFile(
-  { path, mode, oid }: { path: string; mode: FileMode | "submodule"; oid: string },
+  { path, mode, oid }: { path: string; mode: LeafMode; oid: string },
   described: Described,
   blob: Blob | null,
   attributes: LinguistAttributes,

@@ -16,7 +16,7 @@ import {
 import type { DiffAnswer, DiffRequest } from "./diff-query.ts";
 import { EventLog } from "./events.ts";
 import type { ImportsAnswer, ImportsRequest } from "./imports-query.ts";
-import { type Completion, Intake } from "./intake.ts";
+import { type Completion, Intake, type SameSource } from "./intake.ts";
 import type { IndexJob } from "./jobs.ts";
 import type { MapAnswer, MapRequest } from "./map-query.ts";
 import { type MountArchive, type Mountable, Mounts } from "./mounts.ts";
@@ -164,11 +164,28 @@ export abstract class CodebaseIndexBase extends DurableObject<Env> {
     return this.#intake.missing(number, after, limit);
   }
 
-  complete(number: number, reading: number, commit: string | null): Completion {
-    const outcome = this.#intake.complete(number, reading, commit, Date.now());
+  complete(
+    number: number,
+    reading: number,
+    commit: string | null,
+    etag: string | null = null,
+  ): Completion {
+    const outcome = this.#intake.complete(number, reading, { commit, etag }, Date.now());
     this.#upkeep.settled();
     this.#arm();
     return outcome;
+  }
+
+  /** False when no snapshot of the same address is known to have the same files. */
+  adopt(number: number, same: SameSource): boolean {
+    if (!this.#intake.adopt(number, same, Date.now())) return false;
+    this.#upkeep.settled();
+    this.#arm();
+    return true;
+  }
+
+  etag(number: number): string | null {
+    return this.#intake.etag(number);
   }
 
   fail(number: number, error: SnapshotError): Completion {

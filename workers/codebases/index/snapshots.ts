@@ -1,6 +1,6 @@
 /** Snapshots and what is on its way into them. */
 import { z } from "zod";
-import type { FileMode } from "../intake/git-objects.ts";
+import type { LeafMode } from "../intake/git-objects.ts";
 import type { Described } from "./listing.ts";
 import {
   type MissingBlob,
@@ -27,7 +27,14 @@ const snapshotRow = z.object({
   state: z.enum(SNAPSHOT_STATES),
   ref: z.string().nullable(),
   commit_oid: z.string().nullable(),
-  source: json(z.object({ kind: z.enum(SOURCE_KINDS), url: z.string().nullable() })),
+  source: json(
+    z.object({
+      kind: z.enum(SOURCE_KINDS),
+      url: z.string().nullable(),
+      secret: z.string().nullable().default(null),
+      etag: z.string().nullable().default(null),
+    }),
+  ),
   root: z.string().nullable(),
   counts: counts.nullable(),
   error: error.nullable(),
@@ -44,18 +51,22 @@ export type SnapshotRow = z.output<typeof snapshotRow>;
 /** A row as this store wrote it: there can be 200,000, so that none is checked again. */
 export interface IncomingFile extends Record<string, SqlStorageValue> {
   readonly path: string;
-  readonly mode: FileMode;
+  readonly mode: LeafMode;
   readonly oid: string;
   readonly size: number;
   readonly language: string | null;
   readonly is_generated: number | null;
 }
 
+/** Snapshots of one address that another is compared with. */
+const REMEMBERED = 20;
+
 const count = z.object({ count: z.number() });
 const missingRow = z.object({ oid: z.string(), size: z.number(), path: z.string() });
 
+/** A submodule has no content of its own. */
 const MISSING =
-  "FROM incoming AS i WHERE i.snapshot = ? AND NOT EXISTS (SELECT 1 FROM blobs AS b WHERE b.oid = i.oid)";
+  "FROM incoming AS i WHERE i.snapshot = ? AND i.mode <> 'submodule' AND NOT EXISTS (SELECT 1 FROM blobs AS b WHERE b.oid = i.oid)";
 
 export class SnapshotStore {
   readonly #sql: SqlStorage;
@@ -107,6 +118,15 @@ export class SnapshotStore {
       "WHERE number < ? ORDER BY number DESC LIMIT ?",
       before ?? Number.MAX_SAFE_INTEGER,
       limit,
+    );
+  }
+
+  /** Those of an address that are ready, the newest first. */
+  ofAddress(url: string): SnapshotRow[] {
+    return this.#rows(
+      `WHERE state = 'ready' AND json_extract(source, '$.url') = ?
+       ORDER BY number DESC LIMIT ${REMEMBERED}`,
+      url,
     );
   }
 
@@ -165,6 +185,14 @@ export class SnapshotStore {
       number,
     );
     this.dropIncoming(number);
+  }
+
+  setEtag(number: number, etag: string): void {
+    this.#sql.exec(
+      "UPDATE snapshots SET source = json_set(source, '$.etag', ?) WHERE number = ?",
+      etag,
+      number,
+    );
   }
 
   touch(number: number, now: number): void {

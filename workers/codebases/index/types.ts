@@ -1,5 +1,5 @@
 /** What an index takes and answers: plain data, since it crosses from Worker to object. */
-import type { FileMode } from "../intake/git-objects.ts";
+import type { LeafMode } from "../intake/git-objects.ts";
 import type { TextEncodingName } from "../intake/text-content.ts";
 
 /**
@@ -15,6 +15,10 @@ export interface SnapshotSource {
   readonly kind: (typeof SOURCE_KINDS)[number];
   /** Without credentials; null for what was sent. */
   readonly url: string | null;
+  /** Names the secret that it is read with. */
+  readonly secret?: string | null;
+  /** What the server called the archive that it gave; for the next time. */
+  readonly etag?: string | null;
 }
 
 /** The content of a file as intake has prepared it. */
@@ -38,7 +42,7 @@ export interface TakenBlob {
 /** A path of a snapshot on its way in. */
 export interface TakenFile {
   readonly path: string;
-  readonly mode: FileMode;
+  readonly mode: LeafMode;
   readonly oid: string;
   readonly size: number;
 }
@@ -132,7 +136,7 @@ export interface IndexEvent {
 /** A file of a ready snapshot. */
 export interface FileEntry {
   readonly path: string;
-  readonly mode: FileMode | "submodule";
+  readonly mode: LeafMode;
   readonly oid: string;
   readonly size: number;
   readonly language: string | null;

@@ -87,7 +87,7 @@ export class Upkeep {
     const { snapshots, intake } = this.#deps;
     for (const { number, touched_at } of snapshots.inState("receiving")) {
       if (now - touched_at < SILENCE_MS) continue;
-      const { status } = intake.complete(number, 0, null, now);
+      const { status } = intake.complete(number, 0, { commit: null }, now);
       if (status === "missing" && now - touched_at > ABANDONED_MS) {
         const message = "The missing blobs did not come within a day. Push the manifest again.";
         intake.fail(number, { code: "abandoned", message, path: null }, now);
@@ -97,10 +97,14 @@ export class Upkeep {
 
   #ingestJobs(now: number): IndexJob[] {
     const { snapshots, intake, codebaseId } = this.#deps;
-    return snapshots.inState("ingesting").flatMap(({ number, tries, touched_at }): IndexJob[] => {
+    return snapshots.inState("ingesting").flatMap((row): IndexJob[] => {
+      const { number, tries, touched_at, source } = row;
       if (tries > 0 && now - touched_at < SILENCE_MS) return [];
       if (tries >= MAX_TRIES) {
-        const message = `Reading the archive was tried ${MAX_TRIES} times and did not come to an end. Send it again.`;
+        const message =
+          source.url === null
+            ? `Reading the archive was tried ${MAX_TRIES} times and did not come to an end. Send it again.`
+            : `Reading ${new URL(source.url).host} was tried ${MAX_TRIES} times and did not come to an end. See that it answers, then import it again.`;
         intake.fail(number, { code: "ingest_lost", message, path: null }, now);
         return [];
       }

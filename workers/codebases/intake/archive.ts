@@ -2,7 +2,7 @@
 import type { ByteSource } from "./byte-reader.ts";
 import { type TakenContent, takeContent } from "./content.ts";
 import { IntakeError } from "./errors.ts";
-import { blobDigests, type FileMode, isOid } from "./git-objects.ts";
+import { blobDigests, isOid, type LeafMode } from "./git-objects.ts";
 import { gunzip } from "./gunzip.ts";
 import { DEFAULT_LIMITS, type IntakeLimits, Meter } from "./limits.ts";
 import { checkPath, oddities, type PathNote, PathTable } from "./paths.ts";
@@ -18,15 +18,15 @@ export type ArchiveSource =
 export type ArchiveFormat = ArchiveSource["format"];
 
 /**
- * Why a file comes without content: it is larger than `maxIndexedBytes`, or it is a hard link, whose
- * content came with the file it links to, under the same OID.
+ * Why a file comes without content: it is larger than `maxIndexedBytes`; it is a hard link, whose
+ * content came with the file it links to, under the same OID; or it is a commit of another repository.
  */
-export type SkipReason = "too_large" | "hard_link";
+export type SkipReason = "too_large" | "hard_link" | "submodule";
 
 /** One file of an archive. Folders are not files; a symlink's content is the path it points to. */
 export interface ArchiveFile {
   readonly path: string;
-  readonly mode: FileMode;
+  readonly mode: LeafMode;
   readonly size: number;
   readonly oid: string;
   readonly sha256: string;

@@ -1,6 +1,6 @@
 /** The one error that intake throws for what a user sent. */
 
-/** Every way in which an archive, a manifest or a tree is refused. */
+/** Every way in which an archive, a manifest, a tree or a repository is refused. */
 export type IntakeErrorCode =
   | "archive_empty"
   | "archive_encrypted"
@@ -17,6 +17,12 @@ export type IntakeErrorCode =
   | "path_duplicate"
   | "path_too_long"
   | "path_unsafe"
+  | "ref_unknown"
+  | "secret_unknown"
+  | "source_empty"
+  | "source_refused"
+  | "source_too_large"
+  | "source_unsupported"
   | "top_folder_ambiguous"
   | "too_many_entries"
   | "tree_invalid"

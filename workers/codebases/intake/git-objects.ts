@@ -6,8 +6,11 @@ import { compareEntryNames } from "./path-order.ts";
 /** What a path of a snapshot can be. */
 export type FileMode = "file" | "executable" | "symlink";
 
-/** What an entry of a tree can be; a submodule's OID is a commit that is not followed. */
-export type EntryMode = FileMode | "submodule" | "tree";
+/** What stands at a path of a tree; a submodule's OID is a commit that is not followed. */
+export type LeafMode = FileMode | "submodule";
+
+/** What an entry of a tree can be. */
+export type EntryMode = LeafMode | "tree";
 
 /** The numbers git writes for modes, in octal. */
 export const GIT_MODES = {

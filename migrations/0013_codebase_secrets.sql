@@ -1,0 +1,1 @@
+ALTER TABLE `codebases` ADD `source_secret` text;
