@@ -1,6 +1,6 @@
 /**
- * Makes what parses source files: tree-sitter's core and the grammars as compressed data, and the
- * harness around them as text. As data they cost the Worker nothing until a language is asked for.
+ * Makes what reads source files: tree-sitter's core, ast-grep and the grammars as compressed data, and
+ * the harnesses around them as text. As data they cost the Worker nothing until a language is asked for.
  */
 import { createHash } from "node:crypto";
 import { mkdir, readFile, rename, stat, writeFile } from "node:fs/promises";
@@ -18,6 +18,7 @@ const dist = `${languages}dist/`;
  */
 const SOURCES: Readonly<Record<string, string>> = {
   core: "web-tree-sitter/web-tree-sitter.wasm",
+  structure: "@ast-grep/wasm/wasm_bg.wasm",
   ...Object.fromEntries(
     [
       ...["bash", "cpp", "css", "go", "java", "javascript", "php", "python", "ruby", "rust"],
@@ -78,27 +79,31 @@ for (const [name, source] of Object.entries(SOURCES)) {
   await write(`${name}.wasm.gz`, data);
 }
 await write(MADE_OF, Buffer.from(JSON.stringify(digests)));
-const count = Object.keys(SOURCES).length - 1;
-console.log(`${count} grammars and the core: ${kib(raw)}, ${kib(compressed)} gzip`);
+const count = Object.keys(SOURCES).length - 2;
+console.log(`${count} grammars, the core and ast-grep: ${kib(raw)}, ${kib(compressed)} gzip`);
 
-const { outputFiles } = await build({
-  entryPoints: [`${languages}child/parser.ts`],
-  bundle: true,
-  minify: true,
-  format: "esm",
-  target: "es2024",
-  platform: "node",
-  conditions: ["workerd"],
-  external: ["./*.wasm", "./parts.txt"],
-  // A module of a Dynamic Worker has no URL of its own.
-  define: { "import.meta.url": '"file:///parser.js"' },
-  legalComments: "none",
-  logLevel: "warning",
-  write: false,
-});
-for (const { contents } of outputFiles) {
-  await write("parser-child.bundle.txt", contents);
-  console.log(
-    `parser child: ${kib(contents.byteLength)}, ${kib(gzipSync(contents).byteLength)} gzip`,
-  );
+const CHILDREN = {
+  "parser-child": "child/parser.ts",
+  "structure-child": "structure-child/main.ts",
+};
+for (const [name, entry] of Object.entries(CHILDREN)) {
+  const { outputFiles } = await build({
+    entryPoints: [`${languages}${entry}`],
+    bundle: true,
+    minify: true,
+    format: "esm",
+    target: "es2024",
+    platform: "node",
+    conditions: ["workerd"],
+    external: ["./*.wasm", "./parts.txt"],
+    // A module of a Dynamic Worker has no URL of its own.
+    define: { "import.meta.url": '"file:///main.js"' },
+    legalComments: "none",
+    logLevel: "warning",
+    write: false,
+  });
+  for (const { contents } of outputFiles) {
+    await write(`${name}.bundle.txt`, contents);
+    console.log(`${name}: ${kib(contents.byteLength)}, ${kib(gzipSync(contents).byteLength)} gzip`);
+  }
 }

@@ -1,6 +1,7 @@
 /** Puts the service together: the order of middleware, the routers, what no route answers. */
 import { OpenAPIHono } from "@hono/zod-openapi";
 import type { MiddlewareHandler } from "hono";
+import { isGrammarPath } from "./codebases/grammars/routes.ts";
 import { isArchivePath } from "./codebases/snapshot-routes.ts";
 import type { Config } from "./config.ts";
 import { loadConfig, serviceIdentity } from "./config.ts";
@@ -31,7 +32,7 @@ export function createApp(options: AppOptions): Router {
   app.use(crossOrigin);
   app.route("/", healthRoutes);
   app.use(configure(options.services));
-  app.use(bodyLimit((path) => path === RUNNER_PATHS.artifacts || isArchivePath(path)));
+  app.use(bodyLimit(hasOwnLimit));
   app.route("/", operationRoutes);
   app.use(closedUntilConfigured);
   app.route(
@@ -47,6 +48,9 @@ export function createApp(options: AppOptions): Router {
   app.onError((error, c) => renderError(error, c));
   return app;
 }
+
+const hasOwnLimit = (path: string) =>
+  path === RUNNER_PATHS.artifacts || isArchivePath(path) || isGrammarPath(path);
 
 /** Parses the variables and builds the services, once an environment. */
 function configure(build: AppOptions["services"]): MiddlewareHandler<AppEnv> {

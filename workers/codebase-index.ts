@@ -1,5 +1,9 @@
 /** Wires the indexes of codebases: how they reach parsers, and how others reach them. */
+import { GrammarRepository } from "./codebases/grammars/repository.ts";
+import { GrammarStore, toGrammar } from "./codebases/grammars/store.ts";
+import type { IndexJob } from "./codebases/index/jobs.ts";
 import { CodebaseIndexBase, type IndexPorts } from "./codebases/index/object.ts";
+import { searchStructure } from "./codebases/languages/structure.ts";
 import { MountService } from "./codebases/mount-service.ts";
 import { CodebaseRepository } from "./codebases/repository.ts";
 import { IndexWork } from "./codebases/work.ts";
@@ -9,17 +13,26 @@ import { createSecretResolver } from "./secrets/resolver.ts";
 import { createOutbound } from "./security/outbound.ts";
 
 const ports: IndexPorts = {
-  send: async (env, jobs) => {
-    for (let at = 0; at < jobs.length; at += MESSAGES_PER_BATCH) {
-      const batch = jobs.slice(at, at + MESSAGES_PER_BATCH);
-      await env.INDEXING.sendBatch(batch.map((body) => ({ body, contentType: "json" })));
-    }
+  send: sendIndexJobs,
+  structure: (env, language, request) => searchStructure(env.LOADER, language, request),
+  languages: async (env, id) => {
+    const rows = await new GrammarRepository(env.DB).ofCodebase(id);
+    return rows.map(({ name, version, traits: { extensions, filenames, aliases } }) => ({
+      ...{ name, version, extensions, filenames, aliases },
+    }));
   },
   project: (env, id, summary) => new CodebaseRepository(env.DB).project(id, summary),
 };
 
 /** What one call of a queue takes at most. */
 const MESSAGES_PER_BATCH = 100;
+
+export async function sendIndexJobs(env: Env, jobs: readonly IndexJob[]): Promise<void> {
+  for (let at = 0; at < jobs.length; at += MESSAGES_PER_BATCH) {
+    const batch = jobs.slice(at, at + MESSAGES_PER_BATCH);
+    await env.INDEXING.sendBatch(batch.map((body) => ({ body, contentType: "json" })));
+  }
+}
 
 export class CodebaseIndex extends CodebaseIndexBase {
   constructor(context: DurableObjectState, env: Env) {
@@ -38,6 +51,8 @@ export function codebasePorts(env: Env): CodebasePorts {
 /** What the consumer of the indexing queue does its jobs with. */
 export function indexWork(env: Env): IndexWork {
   const repository = new CodebaseRepository(env.DB);
+  const grammars = new GrammarRepository(env.DB);
+  const store = new GrammarStore(env.BLOBS);
   const config = loadConfig(env);
   return new IndexWork({
     blobs: env.BLOBS,
@@ -46,5 +61,10 @@ export function indexWork(env: Env): IndexWork {
     secrets: createSecretResolver(env.DB, config),
     index: (id) => env.CODEBASE_INDEX.getByName(id),
     codebase: (id) => repository.find("*", id),
+    grammar: async (projectId, { name, version }) => {
+      const row = await grammars.named(projectId, name);
+      const content = row?.version === version ? await store.get(row) : null;
+      return content === null ? null : toGrammar(content);
+    },
   });
 }

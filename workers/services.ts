@@ -1,6 +1,10 @@
 /** The composition root: builds every feature's service from the bindings of an environment. */
-import { codebasePorts } from "./codebase-index.ts";
+import { codebasePorts, sendIndexJobs } from "./codebase-index.ts";
 import { CrossSearchService } from "./codebases/cross-search.ts";
+import { GrammarRepository } from "./codebases/grammars/repository.ts";
+import { grammarRoutes } from "./codebases/grammars/routes.ts";
+import { GrammarService } from "./codebases/grammars/service.ts";
+import { GrammarStore } from "./codebases/grammars/store.ts";
 import { ReadingService } from "./codebases/reading-service.ts";
 import { CodebaseRepository } from "./codebases/repository.ts";
 import { codebaseRoutes } from "./codebases/routes.ts";
@@ -40,6 +44,7 @@ export const featureRouters: readonly Router[] = [
   taskRoutes(),
   pipelineRoutes(),
   codebaseRoutes(),
+  grammarRoutes(),
   keyRoutes(),
   secretRoutes(),
   runnerRoutes(),
@@ -73,6 +78,7 @@ export function buildServices(env: Env, config: Config): Services {
     codebases,
     snapshots: new SnapshotService(codebases, env.BLOBS),
     reading: new ReadingService(codebases),
+    grammars: grammarsOf(env),
     understanding: new UnderstandingService(codebases),
     crossSearch: new CrossSearchService({
       repository: new CodebaseRepository(env.DB),
@@ -97,6 +103,17 @@ function codebasesOf(env: Env): CodebaseService {
     index: (id) => env.CODEBASE_INDEX.getByName(id),
     hasSecret: (projectId, name) =>
       new SecretService(env.DB, loadConfig(env)).exists(projectId, name),
+  });
+}
+
+function grammarsOf(env: Env): GrammarService {
+  const codebases = new CodebaseRepository(env.DB);
+  return new GrammarService({
+    repository: new GrammarRepository(env.DB),
+    store: new GrammarStore(env.BLOBS),
+    loader: env.LOADER,
+    codebasesOf: (projectId) => codebases.idsOf(projectId),
+    send: (jobs) => sendIndexJobs(env, jobs),
   });
 }
 
@@ -133,5 +150,6 @@ export function choresOf(env: Env, now: number): readonly (() => Promise<unknown
     () => new DeadLetterRepository(env.DB).purge(before()),
     () => purgeBills(env.DB, before()),
     () => codebasesOf(env).sweep(now),
+    () => grammarsOf(env).sweep(now),
   ];
 }

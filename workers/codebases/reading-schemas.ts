@@ -131,6 +131,7 @@ const receiptSchema = z
       symlink: z.int(),
       submodule: z.int(),
       too_costly: z.int(),
+      no_grammar: z.int(),
       symbols_pending: z.int(),
     }),
     exhaustive: z.boolean(),

@@ -110,6 +110,17 @@ export class CodebaseRepository {
     return z.array(rowSchema).parse(results);
   }
 
+  async idsOf(projectId: string): Promise<string[]> {
+    const { results } = await this.#db
+      .prepare("SELECT id FROM codebases WHERE project_id = ? AND deleted_at IS NULL")
+      .bind(projectId)
+      .all();
+    return z
+      .array(rowSchema.pick({ id: true }))
+      .parse(results)
+      .map(({ id }) => id);
+  }
+
   /** Up to `limit + 1` rows of a page. */
   async list(filter: CodebaseFilter, page: Page): Promise<CodebaseRow[]> {
     const sql = new FilterSql(page);

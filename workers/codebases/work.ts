@@ -3,17 +3,30 @@ import { logWarning } from "../http/log.ts";
 import { archiveKey, type CodebaseRef, openStored } from "./archives.ts";
 import { asIntakeError, type FetchingDeps, SourceFetcher } from "./fetching.ts";
 import type { IndexJob } from "./index/jobs.ts";
+import { readGrammarKey } from "./index/project-languages.ts";
 import type { SnapshotError } from "./index/types.ts";
 import { type Index, ingest } from "./ingest.ts";
 import { IntakeError } from "./intake/errors.ts";
 import type { Strip } from "./intake/top-folder.ts";
-import { isParsed, parseBatch } from "./languages/parser.ts";
+import type { Grammar } from "./languages/grammars.ts";
+import {
+  isParsed,
+  type ParsedFile,
+  parseBatch,
+  parseWith,
+  type SourceFile,
+} from "./languages/parser.ts";
 
 export interface IndexWorkDeps extends FetchingDeps {
   readonly loader: WorkerLoader;
   readonly index: (codebaseId: string) => Index;
   /** Null for one that is deleted. */
   readonly codebase: (id: string) => Promise<CodebaseRef | null>;
+  /** A grammar of a project; null when that is not its version by now. */
+  readonly grammar: (
+    projectId: string,
+    key: { readonly name: string; readonly version: string },
+  ) => Promise<Grammar | null>;
 }
 
 export class IndexWork {
@@ -25,8 +38,15 @@ export class IndexWork {
 
   /** Does a job; throws when it is to be tried again. */
   async perform(job: IndexJob): Promise<void> {
-    if (job.kind === "parse") await this.#parse(job);
-    else await this.#ingest(job);
+    switch (job.kind) {
+      case "parse":
+        return this.#parse(job);
+      case "ingest":
+        return this.#ingest(job);
+      case "languages":
+        if ((await this.#deps.codebase(job.codebase_id)) === null) return;
+        return this.#deps.index(job.codebase_id).learnLanguages();
+    }
   }
 
   /** Each step may have been done before: what is stored is not fetched again, nor sent. */
@@ -88,11 +108,13 @@ export class IndexWork {
     grammar,
     blobs,
   }: Extract<IndexJob, { kind: "parse" }>): Promise<void> {
-    if (!isParsed(grammar) || (await this.#deps.codebase(codebase_id)) === null) return;
+    const codebase = await this.#deps.codebase(codebase_id);
+    if (codebase === null) return;
     const index = this.#deps.index(codebase_id);
-    const sources = await index.sources(blobs);
+    const sources = await index.sources(grammar, blobs);
     if (sources.length === 0) return;
-    const parsed = await parseBatch(this.#deps.loader, grammar, sources);
+    const parsed = await this.#parseFiles(codebase, grammar, sources);
+    if (parsed === null) return;
     const pairs = parsed.flatMap((file, at) => {
       const source = sources[at];
       return source === undefined ? [] : [[source.blob, file] as const];
@@ -100,6 +122,19 @@ export class IndexWork {
     for (let at = 0; at < pairs.length; at += FILES_PER_WRITE) {
       await index.putParsed(grammar, pairs.slice(at, at + FILES_PER_WRITE));
     }
+  }
+
+  /** Null when the project has another version of the grammar by now: the index sends for that. */
+  async #parseFiles(
+    { project_id }: CodebaseRef,
+    grammar: string,
+    sources: readonly SourceFile[],
+  ): Promise<ParsedFile[] | null> {
+    const { loader, grammar: find } = this.#deps;
+    if (isParsed(grammar)) return parseBatch(loader, grammar, sources);
+    const key = readGrammarKey(grammar);
+    const own = key === null ? null : await find(project_id, key);
+    return own === null ? null : parseWith(loader, own, sources, { tenant: project_id });
   }
 }
 

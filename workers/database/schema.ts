@@ -296,6 +296,37 @@ export const codebases = sqliteTable(
   ],
 );
 
+/** Grammars of users; what a row is of lies in the blob store, under its version. */
+export const grammars = sqliteTable(
+  "grammars",
+  {
+    id: text("id").primaryKey(),
+    project_id: text("project_id").notNull(),
+    /** What its language is called. */
+    name: text("name").notNull(),
+    /** The traits and names of the language, as JSON. */
+    traits: text("traits").notNull(),
+    /** SHA-256 of all that parsing and recognizing depend on. */
+    version: text("version").notNull(),
+    /** Where the blobs of this version lie. */
+    content: text("content").notNull(),
+    wasm_bytes: integer("wasm_bytes").notNull(),
+    revision: integer("revision").notNull(),
+    created_by: text("created_by").notNull(),
+    created_at: integer("created_at").notNull(),
+    updated_at: integer("updated_at").notNull(),
+    deleted_at: integer("deleted_at"),
+    /** Indexes may not know of the last change; since when. */
+    untold_at: integer("untold_at"),
+  },
+  (table) => [
+    uniqueIndex("grammars_by_name").on(table.project_id, table.name),
+    index("grammars_by_project").on(table.project_id, table.created_at, table.id),
+    index("grammars_by_age").on(table.created_at, table.id),
+    index("grammars_untold").on(table.untold_at).where(sql`untold_at IS NOT NULL`),
+  ],
+);
+
 /**
  * One row an Idempotency-Key. `resource_id` is chosen before work starts, so that a request taken
  * over after a crash does its work on the same resource.

@@ -1,5 +1,6 @@
 /** Who gets in, for every route that /openapi.json lists: a route without coverage fails here. */
 import { randomBytes, randomUUID } from "node:crypto";
+import { readFileSync } from "node:fs";
 import { request } from "node:http";
 import { SignJWT, UnsecuredJWT } from "jose";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -42,6 +43,23 @@ function idsOf({ path }: Operation, id: (parameter: string) => string): Record<s
   return Object.fromEntries(names.map((name) => [name, PLACES[name] ?? id(name)]));
 }
 
+function formOf(fields: Readonly<Record<string, string>>): FormData {
+  const form = new FormData();
+  for (const [name, value] of Object.entries(fields)) {
+    const file = value.startsWith("@") ? new Blob([readFileSync(value.slice(1))]) : null;
+    if (file === null) form.append(name, value);
+    else form.append(name, file, name);
+  }
+  return form;
+}
+
+/** In one piece: a service that refuses a request does not wait for the rest of it. */
+async function encode(form: FormData) {
+  const response = new Response(form);
+  const type = response.headers.get("content-type") ?? "";
+  return { type, body: await response.arrayBuffer() };
+}
+
 /** Parameters that name no resource: a place within one. */
 const PLACES: Readonly<Record<string, string>> = {
   run: "1",
@@ -51,18 +69,21 @@ const PLACES: Readonly<Record<string, string>> = {
 };
 
 /** Sends the operation's valid request with some credential, or with none. */
-function send(
+async function send(
   operation: Operation,
   ids: Readonly<Record<string, string>>,
   credential: { readonly key: string | null; readonly headers?: Record<string, string> },
 ): Promise<Reply> {
-  const { body, query, raw } = recipeOf(operation.id);
+  const { body, query, raw, form } = recipeOf(operation.id);
+  const encoded = form === undefined ? null : await encode(formOf(form));
   const search = query ? `?${new URLSearchParams(query)}` : "";
   return client.call(fillPath(operation.path, ids) + search, {
     method: operation.method,
     ...(body ? { json: body } : {}),
     ...(raw === undefined ? {} : { body: raw }),
+    ...(encoded && { body: encoded.body }),
     ...credential,
+    ...(encoded && { headers: { "content-type": encoded.type, ...credential.headers } }),
   });
 }
 
@@ -275,7 +296,19 @@ describe("another project", () => {
     return id;
   }
 
-  /** A task and a pipeline that have run, a codebase, a secret, a key and a runner of a project, by the names of their parameters. */
+  async function grammarOf(key: string): Promise<string> {
+    // A project has few of them, so that the one that is there serves again.
+    const known = await client.call("/api/v1/grammars", { key });
+    const [first] = z.object({ items: z.array(idSchema) }).parse(known.json).items;
+    if (first !== undefined) return first.id;
+    const name = `g${randomUUID()}`;
+    const form = formOf({ ...recipeOf("createGrammar").form, name });
+    const created = await client.call("/api/v1/grammars", { key, method: "POST", body: form });
+    expect(created.status, created.text).toBe(201);
+    return idSchema.parse(created.json).id;
+  }
+
+  /** A task and a pipeline that have run, a codebase, a grammar, a secret, a key and a runner of a project, by the names of their parameters. */
   async function fixture(key: string): Promise<Record<string, string>> {
     const create = async (path: string, json: unknown, headers = {}) => {
       const reply = await client.call(path, { key, json, headers });
@@ -293,6 +326,7 @@ describe("another project", () => {
       task_id: await create("/api/v1/tasks", task, { prefer: "wait=30" }),
       pipeline_id: await create("/api/v1/pipelines", pipeline, { prefer: "wait=30" }),
       codebase_id: await codebaseOf(key),
+      grammar_id: await grammarOf(key),
       secret_id: await create("/api/v1/secrets", secret),
       key_id: await create("/api/v1/keys", { name: "reader", scopes: ["tasks:read"] }),
       runner_id: await create("/api/v1/runners", { name: "builder" }),
@@ -355,6 +389,7 @@ describe("another project", () => {
     expect(lists.map(({ id }) => id).sort()).toEqual([
       "listCodebases",
       "listDeadLetters",
+      "listGrammars",
       "listKeys",
       "listPipelines",
       "listRunners",

@@ -4,7 +4,16 @@ export interface Recipe {
   readonly query?: Readonly<Record<string, string>>;
   /** A body that is passed on unread. */
   readonly raw?: string;
+  /** Fields of a form; one that begins with `@` is the file of that path in the repository. */
+  readonly form?: Readonly<Record<string, string>>;
 }
+
+const GRAMMAR_FORM = {
+  name: "manifest",
+  extensions: "manifest",
+  wasm: "@node_modules/tree-sitter-json/tree-sitter-json.wasm",
+  tags: "(pair key: (_) @name) @definition.field",
+};
 
 /** By operationId. */
 export const RECIPES: Readonly<Record<string, Recipe>> = {
@@ -117,6 +126,11 @@ export const RECIPES: Readonly<Record<string, Recipe>> = {
   diffSnapshots: { query: { patch: "true" } },
   searchCodebases: { query: { q: "hello repo:shop", codebases: "5" } },
   searchCodebase: { query: { q: "hello lang:typescript" } },
+  createGrammar: { form: GRAMMAR_FORM },
+  listGrammars: { query: { limit: "5" } },
+  getGrammar: {},
+  replaceGrammar: { form: { ...GRAMMAR_FORM, extensions: "manifest2" } },
+  deleteGrammar: {},
   createKey: { body: { name: "reader", scopes: ["tasks:read"], expires_in_seconds: 3600 } },
   listKeys: { query: { limit: "5" } },
   getKey: {},

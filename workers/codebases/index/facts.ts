@@ -37,7 +37,6 @@ export type PreparedFacts =
 
 const NOT_HERE: Readonly<Partial<Record<string, string>>> = {
   covered: "Coverage is not collected. Use ran: for files that an execution touched.",
-  ast: "Searching by structure is not available. Use sym: for definitions, or a regular expression.",
 };
 
 /** Works each fact of a plan out over a whole listing, so that files only look it up. */
@@ -50,7 +49,8 @@ export function prepareFacts(
   const masks = new Map<FactLeaf | DiffLeaf, Mask>();
   const problems: QueryProblem[] = [];
   for (const { leaf } of leavesOf(plan.query)) {
-    if (!isFact(leaf) && leaf.kind !== "diff") continue;
+    // Structure is asked for while files are read.
+    if ((!isFact(leaf) && leaf.kind !== "diff") || leaf.kind === "ast") continue;
     const outcome =
       leaf.kind === "diff" ? diffMask(leaf, listing, deps) : factMask(leaf, listing, root, deps);
     if (outcome instanceof Uint8Array) masks.set(leaf, outcome);

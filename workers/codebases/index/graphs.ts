@@ -22,6 +22,7 @@ export class Graphs {
   readonly #deps: GraphDeps;
   readonly #data: Parts;
   readonly #held = new Map<string, SnapshotGraph>();
+  #forgotten = 0;
   readonly #building = new Map<string, Promise<SnapshotGraph>>();
 
   constructor(deps: GraphDeps) {
@@ -74,6 +75,16 @@ export class Graphs {
     }
   }
 
+  /** Forgets the graph of a tree, whose files are of other languages now. */
+  forget(root: string): void {
+    this.#forgotten += 1;
+    const id = this.#idOf(root);
+    this.#held.delete(root);
+    if (id === null) return;
+    this.#data.remove(id);
+    this.#deps.sql.exec("DELETE FROM graphs WHERE id = ?", id);
+  }
+
   /** A whole snapshot never changes; of another, how much is known of it does. */
   #stateOf({ row, listing }: OpenSnapshot): string {
     const { symbols } = this.#deps;
@@ -84,10 +95,11 @@ export class Graphs {
   async #build(opened: OpenSnapshot, state: string, now: number): Promise<SnapshotGraph> {
     const { sources, sql } = this.#deps;
     const { root } = opened.row;
+    const forgotten = this.#forgotten;
     const graph = await buildGraph(sources.of(root, opened.listing), this.#deps);
     await this.#deps.yielded();
     // What came meanwhile is not all in it.
-    if (this.#stateOf(opened) !== state) return graph;
+    if (this.#stateOf(opened) !== state || this.#forgotten !== forgotten) return graph;
     this.#hold(state, graph);
     if (state !== root) return graph;
     const [row] = sql

@@ -3,7 +3,9 @@ import { IntakeError } from "../intake/errors.ts";
 import { MAX_INDEXED_BYTES } from "../intake/limits.ts";
 import type { BlobStore } from "./blobs.ts";
 import type { EventLog } from "./events.ts";
+import { expectSymbols } from "./expectations.ts";
 import { type Described, describe, grammarFor, has, isSearched, type Listing } from "./listing.ts";
+import type { ProjectLanguages } from "./project-languages.ts";
 import type { IncomingFile, SnapshotRow, SnapshotStore } from "./snapshots.ts";
 import type { SymbolStore } from "./symbols.ts";
 import type { DescribedFile, TreeStore } from "./trees.ts";
@@ -26,6 +28,7 @@ export interface IntakeDeps {
   readonly snapshots: SnapshotStore;
   readonly symbols: SymbolStore;
   readonly events: EventLog;
+  readonly languages: ProjectLanguages;
 }
 
 export type Completion =
@@ -147,7 +150,7 @@ export class Intake {
       const counts = this.#counts(listing, row);
       if (etag !== null) snapshots.setEtag(number, etag);
       snapshots.setReady(number, { root, commit, counts }, now);
-      const waiting = this.#expectSymbols(listing);
+      const waiting = expectSymbols(listing, this.#deps);
       events.add("snapshot.ready", number, { root, ...counts, symbols_waiting: waiting }, now);
       return { status: "ready" };
     } catch (error) {
@@ -155,6 +158,16 @@ export class Intake {
       const { code, message, path = null } = error;
       return this.fail(number, { code, message, path }, now);
     }
+  }
+
+  /** Lists a ready snapshot with the languages that its project has now. */
+  relist(row: SnapshotRow): void {
+    const { snapshots, trees } = this.#deps;
+    if (row.root === null || row.counts === null) return;
+    const listing = trees.listing(row.root);
+    const { new_blobs } = row.counts;
+    snapshots.setCounts(row.number, { ...this.#counts(listing, row), new_blobs });
+    expectSymbols(listing, this.#deps);
   }
 
   /**
@@ -262,18 +275,6 @@ export class Intake {
       parsable_files: count((file) => grammarFor(file) !== null),
       new_blobs: [...listing.blobs].filter((id) => id > first_blob).length,
     };
-  }
-
-  /** Returns how many blobs a parser is still to see. */
-  #expectSymbols(listing: Listing): number {
-    let waiting = 0;
-    for (const file of listing.files) {
-      const grammar = grammarFor(file);
-      const { blob, path } = file;
-      if (grammar === null || blob === null) continue;
-      if (this.#deps.symbols.expect(blob.id, grammar, path)) waiting += 1;
-    }
-    return waiting;
   }
 }
 

@@ -4,6 +4,8 @@ import { z } from "zod";
 export const jobSchema = z.discriminatedUnion("kind", [
   /** Reads the archive of a snapshot. */
   z.object({ kind: z.literal("ingest"), codebase_id: z.string(), snapshot: z.int() }),
+  /** Tells the index which grammars its project has now. */
+  z.object({ kind: z.literal("languages"), codebase_id: z.string() }),
   /** Parses blobs with one grammar. */
   z.object({
     kind: z.literal("parse"),

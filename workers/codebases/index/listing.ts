@@ -5,9 +5,10 @@ import { isGenerated } from "../intake/generated.ts";
 import type { LeafMode } from "../intake/git-objects.ts";
 import { languageNamed } from "../intake/languages.ts";
 import { pathFlags } from "../intake/path-flags.ts";
-import { type LanguageId, registeredLanguage } from "../languages/registry.ts";
+import { registeredLanguage } from "../languages/registry.ts";
 import type { FileTrait } from "../query/query.ts";
 import type { Blob } from "./blobs.ts";
+import { grammarKey, type ProjectLanguages } from "./project-languages.ts";
 
 /** What is known of a file; a search by a trait of the query language looks at these alone. */
 export const TRAITS = [
@@ -32,9 +33,11 @@ export interface ListedFile {
   readonly path: string;
   readonly mode: LeafMode;
   readonly oid: string;
-  /** Its id in the language table of classification; null when none was recognized. */
+  /** Its id in the language table of classification, or a user's; null when none was recognized. */
   readonly language: string | null;
-  /** As its tree keeps it, before attributes. */
+  /** What parses its language: an id of the registry, or the key of a user's grammar. */
+  readonly grammar: string | null;
+  /** As its tree keeps it, before attributes and the languages of the project. */
   readonly described: Described;
   /** A bit for each of TRAITS. */
   readonly traits: number;
@@ -54,15 +57,25 @@ export function describe(path: string, text: string | null): Described {
   return { language: detectLanguage(name, text)?.id ?? null, generated: isGenerated(name, text) };
 }
 
+/** What files are listed with beside their trees. */
+export interface ListingContext {
+  readonly attributes: LinguistAttributes;
+  /** Those of the project come before what is recognized, and after attributes. */
+  readonly languages: ProjectLanguages;
+}
+
 export function listFile(
   { path, mode, oid }: { path: string; mode: LeafMode; oid: string },
   described: Described,
   blob: Blob | null,
-  attributes: LinguistAttributes,
+  { attributes, languages }: ListingContext,
 ): ListedFile {
   const flags = pathFlags(path);
   const named = attributes.language === undefined ? null : languageNamed(attributes.language);
-  const language = named?.id ?? described.language;
+  const own =
+    languages.named(attributes.language ?? null) ??
+    (named === null ? (languages.of(path) ?? languages.named(described.language)) : null);
+  const language = own?.name ?? named?.id ?? described.language;
   const isProse = language !== null && languageNamed(language)?.kind === "prose";
   const isHeld = blob?.is_held ?? false;
   const holds: Readonly<Record<Trait, boolean>> = {
@@ -80,8 +93,12 @@ export function listFile(
     submodule: mode === "submodule",
   };
   const traits = TRAITS.reduce((bits, trait) => (holds[trait] ? bits | bitOf(trait) : bits), 0);
-  const { language: detected, generated } = described;
-  return { path, mode, oid, language, described: { language: detected, generated }, traits, blob };
+  const grammar =
+    own !== null ? grammarKey(own) : ((language && registeredLanguage(language)?.id) ?? null);
+  return {
+    ...{ path, mode, oid, language, grammar, traits, blob },
+    described: { language: described.language, generated: described.generated },
+  };
 }
 
 export function has({ traits }: Pick<ListedFile, "traits">, trait: Trait): boolean {
@@ -112,9 +129,8 @@ export function isSearched(file: ListedFile): boolean {
 }
 
 /** The grammar that parses it; null when none does, and for what is not worth parsing. */
-export function grammarFor(file: ListedFile): LanguageId | null {
-  if (file.language === null || !isSearched(file) || has(file, "minified")) return null;
-  return registeredLanguage(file.language)?.id ?? null;
+export function grammarFor(file: ListedFile): string | null {
+  return isSearched(file) && !has(file, "minified") ? file.grammar : null;
 }
 
 /** All files of one snapshot, in git's order of paths. */

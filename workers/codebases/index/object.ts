@@ -5,6 +5,9 @@
 import { DurableObject } from "cloudflare:workers";
 import type { ExecutionReport } from "../../runs/codebases.ts";
 import type { ParsedFile } from "../languages/parsed-file.ts";
+import type { LanguageId } from "../languages/registry.ts";
+import type { StructureAnswer } from "../languages/structure.ts";
+import type { StructureRequest } from "../languages/structure-protocol.ts";
 import { BlobStore } from "./blobs.ts";
 import {
   Browser,
@@ -20,11 +23,13 @@ import { type Completion, Intake, type SameSource } from "./intake.ts";
 import type { IndexJob } from "./jobs.ts";
 import type { MapAnswer, MapRequest } from "./map-query.ts";
 import { type MountArchive, type Mountable, Mounts } from "./mounts.ts";
+import { type ProjectLanguage, ProjectLanguages } from "./project-languages.ts";
 import type { ReferencesAnswer, ReferencesRequest } from "./references-query.ts";
 import { openTables } from "./schema.ts";
 import { Searcher } from "./search.ts";
 import type { SearchAnswer, SearchRequest } from "./search-types.ts";
 import { type SnapshotRow, SnapshotStore } from "./snapshots.ts";
+import { StructureMemory } from "./structure.ts";
 import { SymbolStore } from "./symbols.ts";
 import type { OutlineAnswer, SymbolsAnswer, SymbolsRequest } from "./symbols-query.ts";
 import { Touched } from "./touched.ts";
@@ -45,6 +50,14 @@ import { Upkeep } from "./upkeep.ts";
 
 export interface IndexPorts {
   readonly send: (env: Env, jobs: readonly IndexJob[]) => Promise<void>;
+  /** The languages that the codebase's project brings grammars for. */
+  readonly languages: (env: Env, codebaseId: string) => Promise<readonly ProjectLanguage[]>;
+  /** Searches texts of a language by structure. */
+  readonly structure: (
+    env: Env,
+    language: LanguageId,
+    request: StructureRequest,
+  ) => Promise<StructureAnswer>;
   /** Tells lists of the newest ready snapshot. */
   readonly project: (env: Env, codebaseId: string, summary: IndexSummary) => Promise<void>;
 }
@@ -66,6 +79,8 @@ export abstract class CodebaseIndexBase extends DurableObject<Env> {
   readonly #snapshots: SnapshotStore;
   readonly #symbols: SymbolStore;
   readonly #events: EventLog;
+  readonly #languages: ProjectLanguages;
+  readonly #readLanguages: () => Promise<readonly ProjectLanguage[]>;
   readonly #intake: Intake;
   readonly #upkeep: Upkeep;
   readonly #searcher: Searcher;
@@ -75,29 +90,37 @@ export abstract class CodebaseIndexBase extends DurableObject<Env> {
   readonly #touched: Touched;
   #armedAt: number | null = null;
   #toldAt = 0;
+  #learning: Promise<void> = Promise.resolve();
 
   constructor(context: DurableObjectState, env: Env, ports: IndexPorts) {
     super(context, env);
     const { sql } = context.storage;
     openTables(sql);
     const blobs = new BlobStore(sql);
-    const trees = new TreeStore(sql, blobs);
+    const languages = new ProjectLanguages(sql);
+    const trees = new TreeStore(sql, blobs, languages);
     const snapshots = new SnapshotStore(sql);
     const symbols = new SymbolStore(sql);
     const events = new EventLog(sql);
-    const stores = { blobs, trees, snapshots, symbols, events };
+    const stores = { blobs, trees, snapshots, symbols, events, languages };
     const codebaseId = context.id.name ?? "unnamed";
     this.#blobs = blobs;
     this.#trees = trees;
     this.#snapshots = snapshots;
     this.#symbols = symbols;
     this.#events = events;
+    this.#languages = languages;
+    this.#readLanguages = () => ports.languages(env, codebaseId);
     this.#intake = new Intake(stores);
     this.#upkeep = new Upkeep({
       ...stores,
       sql,
       codebaseId,
       intake: this.#intake,
+      forget: (root) => {
+        this.#understanding.sources.forget();
+        this.#understanding.graphs.forget(root);
+      },
       send: (jobs) => ports.send(env, jobs),
       project: () => ports.project(env, codebaseId, this.#summary()),
     });
@@ -109,6 +132,8 @@ export abstract class CodebaseIndexBase extends DurableObject<Env> {
     const { sources, graphs } = this.#understanding;
     this.#searcher = new Searcher({
       ...{ ...stores, sources, graphs, yielded },
+      memory: new StructureMemory(),
+      ask: (language, asked) => ports.structure(env, language, asked),
       executed: (kind, value) => this.#touched.paths(kind, value),
     });
     this.#browser = new Browser(stores);
@@ -120,10 +145,24 @@ export abstract class CodebaseIndexBase extends DurableObject<Env> {
   }
 
   /** Begins a snapshot; the same id again finds it. */
-  begin(snapshot: NewSnapshot): Snapshot {
+  async begin(snapshot: NewSnapshot): Promise<Snapshot> {
+    await this.learnLanguages();
     const number = this.#intake.begin(snapshot, Date.now());
     this.#arm();
     return this.#found(number);
+  }
+
+  /** Reads which grammars the project has; what they concern is listed and parsed again. */
+  learnLanguages(): Promise<void> {
+    // One after the other, so that what was read last is what stays.
+    const learned = this.#learning.then(async () => {
+      if (!this.#languages.set(await this.#readLanguages())) return;
+      this.#trees.forgetListings();
+      this.#events.add("languages.changed", null, {}, Date.now());
+      this.#arm();
+    });
+    this.#learning = learned.catch(() => undefined);
+    return learned;
   }
 
   lacking(oids: readonly string[]): string[] {
@@ -290,10 +329,13 @@ export abstract class CodebaseIndexBase extends DurableObject<Env> {
     return this.#understanding.diff.diff(request, Date.now());
   }
 
-  /** Texts of those blobs that still wait for a parser. */
-  sources(blobs: readonly number[]): { blob: number; oid: string; path: string; text: string }[] {
+  /** Texts of those blobs that still wait for a grammar. */
+  sources(
+    grammar: string,
+    blobs: readonly number[],
+  ): { blob: number; oid: string; path: string; text: string }[] {
     const rows = this.#blobs.ofIds(blobs);
-    return this.#symbols.waiting(blobs).flatMap(({ blob, path }) => {
+    return this.#symbols.waiting(grammar, blobs).flatMap(({ blob, path }) => {
       const row = rows.get(blob);
       const text = row === undefined ? null : this.#blobs.text(row);
       return row === undefined || text === null ? [] : [{ blob, oid: row.oid, path, text }];
@@ -302,7 +344,8 @@ export abstract class CodebaseIndexBase extends DurableObject<Env> {
 
   putParsed(grammar: string, parsed: readonly (readonly [blob: number, file: ParsedFile])[]): void {
     const now = Date.now();
-    const known = this.#blobs.ofIds(parsed.map(([blob]) => blob));
+    const blobs = parsed.map(([blob]) => blob);
+    const known = new Set(this.#symbols.waiting(grammar, blobs).map(({ blob }) => blob));
     this.#symbols.put(
       grammar,
       parsed.filter(([blob]) => known.has(blob)),

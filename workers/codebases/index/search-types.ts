@@ -57,6 +57,8 @@ export interface SkippedFiles {
   readonly submodule: number;
   /** The expression would take too long in one file of their size. */
   readonly too_costly: number;
+  /** Their language has no grammar, and structure is asked for. */
+  readonly no_grammar: number;
   /** Their symbols are still being read; text alone is searched. */
   readonly symbols_pending: number;
 }

@@ -1,4 +1,6 @@
 /** Answers a search of one snapshot, a page at a time, to the very end of its results. */
+
+import { withLanguages } from "../query/named-languages.ts";
 import { parseQuery } from "../query/parse.ts";
 import { explain, planQuery, type QueryPlan } from "../query/plan.ts";
 import { printQuery } from "../query/print.ts";
@@ -8,8 +10,9 @@ import { blobMask, evaluate, type Mask } from "./candidates.ts";
 import { type Cursor, digest, readCursor, writeCursor } from "./cursor.ts";
 import { type FactDeps, nearScores, prepareFacts } from "./facts.ts";
 import type { FileRanks, Graphs } from "./graphs.ts";
-import { has, type Listing } from "./listing.ts";
+import { has, isSearched, type ListedFile, type Listing } from "./listing.ts";
 import { type OpenSnapshot, pendingFiles } from "./pages.ts";
+import type { ProjectLanguages } from "./project-languages.ts";
 import type {
   FileResult,
   Receipt,
@@ -18,9 +21,18 @@ import type {
   SkippedFiles,
 } from "./search-types.ts";
 import type { SnapshotRow } from "./snapshots.ts";
+import {
+  type AskStructure,
+  languageOf,
+  type StructureMemory,
+  StructureSearch,
+} from "./structure.ts";
 import { orderOf, Windows } from "./windows.ts";
 
 export interface SearchDeps extends FactDeps {
+  readonly languages: ProjectLanguages;
+  readonly memory: StructureMemory;
+  readonly ask: AskStructure;
   readonly graphs: Graphs;
   /** Lets others have the object between two windows, and tells the time after. */
   readonly yielded: () => Promise<number>;
@@ -30,6 +42,12 @@ interface Prepared {
   readonly plan: QueryPlan;
   readonly notes: readonly QueryNote[];
   readonly row: SnapshotRow & { readonly root: string };
+}
+
+interface Reading {
+  readonly windows: Windows;
+  readonly structure: StructureSearch;
+  readonly order: Uint32Array;
 }
 
 interface SearchPage {
@@ -63,7 +81,12 @@ export class Searcher {
     if (outcome.problems !== null) return { status: "invalid", problems: outcome.problems };
     const { facts } = outcome;
 
-    const asked = digest(printQuery(plan.query), request.syntax, String(request.max_matches));
+    const asked = digest(
+      printQuery(plan.query),
+      request.syntax,
+      String(request.max_matches),
+      this.#deps.languages.version,
+    );
     const pending = pendingFiles(listing, this.#deps.symbols);
     const cursor = request.cursor === null ? null : readCursor(request.cursor, asked);
     if (request.cursor !== null && cursor?.n !== row.number) return { status: "invalid_cursor" };
@@ -77,13 +100,19 @@ export class Searcher {
     });
     const first = from.s ? this.#definers(plan, listing) : null;
     const order = orderOf(candidates, first, listing);
+    const { memory, ask } = this.#deps;
+    const structure = new StructureSearch(plan, {
+      ...{ listing, blobs, memory, ask, query: request.query },
+    });
+    const faults = cursor === null ? await structure.problems(order) : [];
+    if (faults.length > 0) return { status: "invalid", problems: faults };
     const windows = new Windows({
-      ...{ listing, blobs, symbols, plan, facts, request },
+      ...{ listing, blobs, symbols, plan, facts, structure, request },
       near: nearScores(plan, symbols),
       usesSymbols: from.s,
       ranks: from.r ? await this.#ranks({ row, listing }, now) : null,
     });
-    const page = await this.#page(windows, order, from, request, now);
+    const page = await this.#page({ windows, structure, order }, from, request, now);
     const next = page.cursor.w < order.length || page.cursor.o > 0 ? page.cursor : null;
     return {
       status: "found",
@@ -94,14 +123,16 @@ export class Searcher {
         ...{ plan, order, pending, next },
         last: { ...page.cursor, ...page.read },
       }),
-      notes,
+      notes: [...notes, ...structure.notes],
       plan: request.explain ? explain(plan) : null,
     };
   }
 
   #prepare(request: SearchRequest): Prepared | SearchAnswer {
-    const { query, problems, notes } = parseQuery(request.query, request.syntax);
+    const { query: parsed, problems, notes } = parseQuery(request.query, request.syntax);
     if (problems !== null) return { status: "invalid", problems };
+    const { languages } = this.#deps;
+    const query = withLanguages(parsed, (name) => languages.named(name)?.name ?? name);
     const { plan, problems: faults } = planQuery(query, { syntax: request.syntax });
     if (faults !== null) return { status: "invalid", problems: faults };
     const misplaced = placementProblems(query, plan);
@@ -122,8 +153,7 @@ export class Searcher {
 
   /** Windows until the page is full, the candidates are through, or the time is over. */
   async #page(
-    windows: Windows,
-    order: Uint32Array,
+    { windows, structure, order }: Reading,
     from: Cursor,
     { limit, deadline_ms }: SearchRequest,
     now: number,
@@ -133,7 +163,8 @@ export class Searcher {
     let cursor = from;
     let time = now;
     while (cursor.w < order.length && items.length < limit && time - now < deadline_ms) {
-      const window = windows.at(cursor.w, order);
+      const until = await structure.ready(cursor.w, order);
+      const window = windows.at(cursor.w, until, order);
       const taken = window.results.slice(cursor.o, cursor.o + limit - items.length);
       items.push(...taken);
       const o = cursor.o + taken.length;
@@ -238,6 +269,9 @@ function receiptOf(
     symlink: count((file) => has(file, "symlink")),
     submodule: count((file) => has(file, "submodule")),
     too_costly: last.c,
+    no_grammar: plan.facts.some(({ kind }) => kind === "ast")
+      ? [...order].filter((index) => isUnstructured(listing.files[index])).length
+      : 0,
     symbols_pending: asksSymbols || plan.resultType === "symbol" ? pending : 0,
   };
   const reason = reasonOf(next, skipped);
@@ -255,6 +289,11 @@ function receiptOf(
   };
 }
 
+/** It has text to search, and no grammar to search it by structure. */
+function isUnstructured(file: ListedFile | undefined): boolean {
+  return file !== undefined && isSearched(file) && languageOf(file) === null;
+}
+
 /** What is binary, a link or a submodule holds no text to search: it does not make an answer partial. */
 function reasonOf(next: Cursor | null, skipped: SkippedFiles): string | null {
   if (next !== null) return "There are more files to search: send next_cursor.";
@@ -262,7 +301,10 @@ function reasonOf(next: Cursor | null, skipped: SkippedFiles): string | null {
     return `${skipped.too_large} files are larger than 8 MiB, of which only paths are searched.`;
   }
   if (skipped.too_costly > 0) {
-    return `The expression would take too long in ${skipped.too_costly} large files. Make it simpler, or narrow it by path.`;
+    return `It would take too long in ${skipped.too_costly} large files. Make it simpler, or narrow it by path.`;
+  }
+  if (skipped.no_grammar > 0) {
+    return `${skipped.no_grammar} files have no grammar, or are minified, and are not searched by structure. Name a language that has one with lang:.`;
   }
   if (skipped.symbols_pending > 0) {
     return `The symbols of ${skipped.symbols_pending} files are still being read. Ask again in a moment.`;

@@ -121,6 +121,12 @@ export class SnapshotStore {
     );
   }
 
+  /** The newest ready one below a number. */
+  readyBelow(number: number): SnapshotRow | null {
+    const newest = "WHERE state = 'ready' AND number < ? ORDER BY number DESC LIMIT 1";
+    return this.#rows(newest, number)[0] ?? null;
+  }
+
   /** Those of an address that are ready, the newest first. */
   ofAddress(url: string): SnapshotRow[] {
     return this.#rows(
@@ -176,6 +182,14 @@ export class SnapshotStore {
       number,
     );
     this.dropIncoming(number);
+  }
+
+  setCounts(number: number, counts: SnapshotCounts): void {
+    this.#sql.exec(
+      "UPDATE snapshots SET counts = ? WHERE number = ?",
+      JSON.stringify(counts),
+      number,
+    );
   }
 
   setFailed(number: number, problem: SnapshotError): void {

@@ -127,7 +127,7 @@ export class SymbolQueries {
     if (file === null) return { status: "no_file" };
     const { blob } = file;
     const known = blob === null ? [] : symbols.definitions(blob.id).symbols;
-    const isPending = blob !== null && symbols.waiting([blob.id]).length > 0;
+    const isPending = blob !== null && symbols.isWaiting(blob.id);
     const problem = blob === null ? null : (symbols.state(blob.id)?.problem ?? null);
     return {
       status: "found",

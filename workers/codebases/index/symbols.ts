@@ -104,11 +104,28 @@ export class SymbolStore {
     );
   }
 
-  /** Those of the blobs that still wait, with a path of each. */
-  waiting(blobs: readonly number[]): { readonly blob: number; readonly path: string }[] {
+  /** The grammar that a blob was parsed with or waits for; null when there is none. */
+  grammarOf(blob: number): string | null {
+    const [row] = this.#sql
+      .exec(
+        `SELECT language FROM parsed WHERE blob = ?1
+         UNION ALL SELECT language FROM unparsed WHERE blob = ?1 LIMIT 1`,
+        blob,
+      )
+      .toArray();
+    return row === undefined ? null : z.object({ language: z.string() }).parse(row).language;
+  }
+
+  /** Those of the blobs that still wait for this grammar, with a path of each. */
+  waiting(
+    grammar: string,
+    blobs: readonly number[],
+  ): { readonly blob: number; readonly path: string }[] {
     return this.#sql
       .exec(
-        "SELECT blob, path FROM unparsed WHERE blob IN (SELECT value FROM json_each(?))",
+        `SELECT blob, path FROM unparsed
+         WHERE language = ? AND blob IN (SELECT value FROM json_each(?))`,
+        grammar,
         JSON.stringify(blobs),
       )
       .toArray()
@@ -121,6 +138,10 @@ export class SymbolStore {
       .exec("SELECT count(*) || ':' || coalesce(max(blob), 0) AS state FROM parsed")
       .one();
     return z.object({ state: z.string() }).parse(row).state;
+  }
+
+  isWaiting(blob: number): boolean {
+    return this.#sql.exec("SELECT 1 FROM unparsed WHERE blob = ?", blob).toArray().length > 0;
   }
 
   *waitingBlobs(): Generator<number> {

@@ -7,6 +7,7 @@ import { buildTrees } from "../intake/trees.ts";
 import type { Blob, BlobStore } from "./blobs.ts";
 import { type Described, Listing, listFile } from "./listing.ts";
 import { Parts } from "./parts.ts";
+import type { ProjectLanguages } from "./project-languages.ts";
 
 const entriesSchema = z.array(
   z.tuple([
@@ -34,12 +35,14 @@ export interface DescribedFile extends Described {
 export class TreeStore {
   readonly #sql: SqlStorage;
   readonly #blobs: BlobStore;
+  readonly #languages: ProjectLanguages;
   readonly #entries: Parts;
   readonly #listings = new Map<string, Listing>();
 
-  constructor(sql: SqlStorage, blobs: BlobStore) {
+  constructor(sql: SqlStorage, blobs: BlobStore, languages: ProjectLanguages) {
     this.#sql = sql;
     this.#blobs = blobs;
+    this.#languages = languages;
     this.#entries = new Parts(sql, "tree_entries");
   }
 
@@ -144,7 +147,10 @@ export class TreeStore {
     return new Listing(
       files.map((file) => {
         const blob = file.mode === "submodule" ? null : blobOf(file.oid);
-        return listFile(file, file, blob, attributes.linguist(file.path));
+        return listFile(file, file, blob, {
+          attributes: attributes.linguist(file.path),
+          languages: this.#languages,
+        });
       }),
     );
   }

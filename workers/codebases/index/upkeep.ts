@@ -3,6 +3,7 @@ import { type CollectorDeps, collect } from "./collector.ts";
 import type { EventLog } from "./events.ts";
 import type { Intake } from "./intake.ts";
 import { type IndexJob, parseJobs } from "./jobs.ts";
+import type { ProjectLanguages } from "./project-languages.ts";
 
 /** A job that was not heard of for so long is sent again; those that work say so more often. */
 export const SILENCE_MS = 10_000;
@@ -18,6 +19,9 @@ export interface UpkeepDeps extends CollectorDeps {
   readonly codebaseId: string;
   readonly events: EventLog;
   readonly intake: Intake;
+  readonly languages: ProjectLanguages;
+  /** What was worked out of a tree does not hold any more. */
+  readonly forget: (root: string) => void;
   readonly send: (jobs: readonly IndexJob[]) => Promise<void>;
   readonly project: () => Promise<void>;
 }
@@ -67,12 +71,14 @@ export class Upkeep {
       const isUnsent = symbols.due(0, 1).length > 0;
       times.push(isUnsent ? now : Math.max(now, this.#parsedAt + SILENCE_MS));
     }
-    if (this.#collects || this.#merges || this.#projects) times.push(now);
+    const isRelisting = this.#deps.languages.relistBelow !== null;
+    if (this.#collects || this.#merges || this.#projects || isRelisting) times.push(now);
     return times.length === 0 ? null : Math.max(now, Math.min(...times));
   }
 
   async turn(now: number): Promise<void> {
     this.#settlePushes(now);
+    this.#relist();
     const jobs = [...this.#ingestJobs(now), ...this.#parseJobs(now)];
     if (jobs.length > 0) await this.#deps.send(jobs);
     if (this.#projects) {
@@ -93,6 +99,20 @@ export class Upkeep {
         intake.fail(number, { code: "abandoned", message, path: null }, now);
       }
     }
+  }
+
+  /** One snapshot a turn, the newest first. */
+  #relist(): void {
+    const { languages, snapshots, intake } = this.#deps;
+    const below = languages.relistBelow;
+    if (below === null) return;
+    const row = snapshots.readyBelow(below);
+    if (row === null) this.settled();
+    else {
+      intake.relist(row);
+      if (row.root !== null) this.#deps.forget(row.root);
+    }
+    languages.relisted(row?.number ?? null);
   }
 
   #ingestJobs(now: number): IndexJob[] {

@@ -2,6 +2,7 @@
 import { findSecrets, mask } from "../intake/secrets.ts";
 import type { Check } from "../query/checks.ts";
 import type { QueryPlan } from "../query/plan.ts";
+import type { DiffLeaf, FactLeaf } from "../query/query.ts";
 import { compareRanked, rankFile, type Score } from "../query/rank.ts";
 import { SearchText } from "../query/search-text.ts";
 import { TextPositions } from "../query/text-position.ts";
@@ -18,6 +19,7 @@ import {
   traitsOf,
 } from "./listing.ts";
 import type { FileResult, MatchDocument, SearchRequest } from "./search-types.ts";
+import type { StructureSearch } from "./structure.ts";
 import type { SymbolStore } from "./symbols.ts";
 
 /** A window ends after so many characters, steps of expressions, or files that match. */
@@ -44,6 +46,7 @@ export interface WindowDeps {
   readonly facts: FactsOf;
   /** BM25 of blobs that `near:` found. */
   readonly near: ReadonlyMap<number, number>;
+  readonly structure: StructureSearch;
   readonly usesSymbols: boolean;
   /** Null when they take no part. */
   readonly ranks: FileRanks | null;
@@ -64,7 +67,9 @@ export class Windows {
   constructor(deps: WindowDeps) {
     this.#deps = deps;
     this.#checks = [...leafChecks(deps.plan.check)];
-    this.#readsText = this.#checks.some(({ kind }) => kind === "text" || kind === "symbol");
+    this.#readsText =
+      deps.structure.isAsked ||
+      this.#checks.some(({ kind }) => kind === "text" || kind === "symbol");
     this.#terms = new Set(
       this.#checks.flatMap((check) => {
         if (check.kind !== "text" && check.kind !== "symbol") return [];
@@ -80,21 +85,22 @@ export class Windows {
     );
   }
 
-  /** The window that begins at a candidate. */
-  at(start: number, order: Uint32Array): Window {
+  /** The window that begins at a candidate, and ends before `until` at the latest. */
+  at(start: number, until: number, order: Uint32Array): Window {
     const { listing } = this.#deps;
     const found: { file: ListedFile; verdict: Verdict; text: string; score: Score }[] = [];
     let chars = 0;
     let bytes = 0;
     let costly = 0;
     let at = start;
-    for (; at < order.length; at += 1) {
+    for (; at < until; at += 1) {
       if (chars >= WINDOW_CHARS || chars * this.#steps >= WINDOW_STEPS) break;
       if (found.length >= WINDOW_MATCHES) break;
       const index = order[at] ?? 0;
       const file = listing.files[index];
       if (file === undefined) continue;
-      if ((file.blob?.size ?? 0) * this.#steps > MAX_FILE_STEPS) {
+      const steps = (file.blob?.size ?? 0) * this.#steps;
+      if (steps > MAX_FILE_STEPS || this.#deps.structure.isCostly(file)) {
         costly += 1;
         continue;
       }
@@ -141,7 +147,9 @@ export class Windows {
   }
 
   #verify(index: number, file: ListedFile, text: string, symbols: readonly FileSymbol[]): Verdict {
-    const { plan, facts, request } = this.#deps;
+    const { plan, facts, request, structure } = this.#deps;
+    const places = (leaf: FactLeaf | DiffLeaf) =>
+      structure.places(leaf, file).map(([start, end]) => ({ start, end }));
     const verdict = verifyFile(
       plan,
       {
@@ -149,7 +157,11 @@ export class Windows {
         traits: queryTraits(file),
         repository: request.codebase,
       },
-      { holds: (leaf) => facts(leaf)[index] === 1, maxMatches: request.max_matches },
+      {
+        holds: (leaf) => (leaf.kind === "ast" ? places(leaf).length > 0 : facts(leaf)[index] === 1),
+        places,
+        maxMatches: request.max_matches,
+      },
     );
     if (!verdict.matched || plan.resultType === "file") return verdict;
     const isOfType = (match: FileMatch) =>

@@ -1,6 +1,7 @@
 /** Parses batches of files in the isolate of their language. */
 import { emptyAnswer } from "./empty-answer.ts";
 import { type Grammar, grammarOf } from "./grammars.ts";
+import type { Isolate } from "./isolates.ts";
 import {
   type Answer,
   answerSchema,
@@ -10,7 +11,7 @@ import {
   type Problem,
   type SourceFile,
 } from "./parsed-file.ts";
-import { type ParserChild, parserChild } from "./parser-children.ts";
+import { parserChild } from "./parser-children.ts";
 import { readLines } from "./read-lines.ts";
 import { type LanguageId, registeredLanguage } from "./registry.ts";
 import { pathWords } from "./words.ts";
@@ -30,6 +31,8 @@ export interface ParseOptions {
   readonly signal?: AbortSignal;
   /** Which isolate of the language; default 0. Lanes parse side by side where there are cores. */
   readonly lane?: number;
+  /** Whose grammar it is: what two projects have sent alike shares no isolate. */
+  readonly tenant?: string;
 }
 
 /** How one request to the child ended. */
@@ -57,7 +60,7 @@ function readLine(line: string, answers: Map<number, Answer>, waiting: ReadonlyS
 }
 
 async function ask(
-  child: ParserChild,
+  child: Isolate,
   files: readonly SourceFile[],
   indexes: readonly number[],
   answers: Map<number, Answer>,
@@ -91,7 +94,7 @@ async function ask(
  * way, so that the files left over go one by one: the one that is alone when it happens is to blame.
  */
 async function parseAll(
-  child: ParserChild,
+  child: Isolate,
   files: readonly SourceFile[],
   signal: AbortSignal | undefined,
 ): Promise<Map<number, Answer>> {
@@ -137,10 +140,10 @@ export async function parseWith(
   loader: WorkerLoader,
   grammar: Grammar,
   files: readonly SourceFile[],
-  { signal, lane = 0 }: ParseOptions = {},
+  { signal, lane = 0, tenant = "" }: ParseOptions = {},
 ): Promise<ParsedFile[]> {
   if (files.length === 0) return [];
-  const answers = await parseAll(parserChild(loader, grammar, lane), files, signal);
+  const answers = await parseAll(parserChild(loader, grammar, `${tenant}:${lane}`), files, signal);
   return files.map(({ oid, path }, index) => {
     const { index: _, chunks, ...parsed } = answers.get(index) ?? emptyAnswer(index, null);
     const words = pathWords(path);

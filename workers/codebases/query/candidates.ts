@@ -2,6 +2,7 @@
 import type { Check } from "./checks.ts";
 import { allOf, anyOf, bounded, type Formula } from "./formula.ts";
 import type { DiffLeaf, FactLeaf, FileTrait } from "./query.ts";
+import { wordsOfPattern } from "./structure.ts";
 import { toTrigramPlan, trigramFormula } from "./trigrams.ts";
 
 /** What an index answers exactly: a file outside of it does not satisfy the leaf, one inside does. */
@@ -67,8 +68,17 @@ export function candidatesOf(check: Check, negated = false): Candidates {
     case "is":
       return { kind: "exact", source: { index: "trait", trait: check.trait }, negated };
     case "fact":
+      if (check.leaf.kind === "ast") return negated ? ALL : holdingWords(check.leaf.value);
       return { kind: "exact", source: { index: "fact", leaf: check.leaf }, negated };
   }
+}
+
+/** Files with the words that code of a pattern has. */
+function holdingWords(pattern: string): Candidates {
+  const words = [...new Set(wordsOfPattern(pattern))];
+  return intersection(
+    words.map((text) => matching("content", trigramFormula({ kind: "literal", text }).formula)),
+  );
 }
 
 function matching(index: "content" | "symbol", formula: Formula): Candidates {

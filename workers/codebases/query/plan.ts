@@ -14,6 +14,7 @@ import {
   type ResultType,
   type Syntax,
 } from "./query.ts";
+import { wordsOfPattern } from "./structure.ts";
 import { planTrigrams } from "./trigrams.ts";
 
 export interface PlanOptions {
@@ -117,6 +118,22 @@ function leafPlan(leaf: Leaf, negated: boolean): LeafPlan {
         trigrams: [],
         scan: null,
       };
+    case "ast": {
+      const words = wordsOfPattern(leaf.value);
+      const plans = words.map((text) => planTrigrams({ kind: "literal", text }));
+      const trigrams = plans.flatMap((plan) => (plan.kind === "match" ? plan.trigrams : []));
+      const why = negated
+        ? "a negated pattern is looked for in every candidate"
+        : "the pattern requires no word of three characters";
+      const isNarrow = trigrams.length > 0 && !negated;
+      return {
+        ...base,
+        narrows_by: isNarrow ? "content" : null,
+        verified: true,
+        trigrams: isNarrow ? [...new Set(trigrams)] : [],
+        scan: isNarrow ? null : why,
+      };
+    }
     default:
       return { ...base, narrows_by: "facts", verified: true, trigrams: [], scan: null };
   }

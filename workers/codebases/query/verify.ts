@@ -27,6 +27,8 @@ export interface VerifiableFile {
 export interface VerifyOptions {
   /** Answers what is not in the file: the symbol graph, history, executions. */
   readonly holds: (leaf: FactLeaf | DiffLeaf) => boolean;
+  /** Where in the text something holds that has places. */
+  readonly places?: (leaf: FactLeaf | DiffLeaf) => readonly TextRange[];
   readonly maxMatches?: number;
   readonly maxFragmentChars?: number;
 }
@@ -156,6 +158,8 @@ class Subject {
         return this.#names
           .filter(([, name]) => check.matcher.test(name))
           .map(([{ start, end, kind }]) => ({ kind: "symbol", start, end, symbolKind: kind }));
+      case "fact":
+        return placed("content", this.#options.places?.(check.leaf).slice(0, limit) ?? []);
       default:
         return [];
     }
