@@ -65,6 +65,9 @@ function decoderOf(encoding: TextEncodingName): TextDecoder {
 /** What candidates are found by. */
 export type Match = Pick<Candidates & { kind: "match" }, "expression" | "formula" | "trigrams">;
 
+const countRow = z.object({ count: z.number() });
+const idRow = z.object({ id: z.number() });
+
 export class BlobStore {
   readonly #sql: SqlStorage;
   readonly #contents: Parts;
@@ -100,13 +103,13 @@ export class BlobStore {
 
   count(): number {
     const [row] = this.#sql.exec("SELECT count(*) AS count FROM blobs").toArray();
-    return z.object({ count: z.number() }).parse(row).count;
+    return countRow.parse(row).count;
   }
 
   /** The id that the next new blob will be above. */
   lastId(): number {
     const [row] = this.#sql.exec("SELECT coalesce(max(id), 0) AS id FROM blobs").toArray();
-    return z.object({ id: z.number() }).parse(row).id;
+    return idRow.parse(row).id;
   }
 
   /**
@@ -140,7 +143,7 @@ export class BlobStore {
         chunks.length,
       )
       .toArray();
-    const { id } = z.object({ id: z.number() }).parse(row);
+    const { id } = idRow.parse(row);
     if (deflated !== null) this.#contents.put(id, deflated);
     return chunks.map((content, chunk) => ({ rowid: id * PARTS + chunk, content }));
   }

@@ -14,21 +14,26 @@ export interface ExpectationDeps {
  * wait. Content that files of two languages have is parsed once, with a user's grammar if one is its.
  */
 export function expectSymbols(listing: Listing, { symbols, languages }: ExpectationDeps): number {
+  const grammars = symbols.grammars();
   let waiting = 0;
   for (const file of listing.files) {
     const { blob, path } = file;
     if (blob === null) continue;
     const grammar = grammarFor(file);
-    const known = symbols.grammarOf(blob.id);
+    const known = grammars.get(blob.id) ?? null;
     if (known === grammar) continue;
     const isStale = known !== null && !languages.isCurrent(known);
     if (grammar === null) {
-      if (isStale) symbols.remove(blob.id);
+      if (isStale) {
+        symbols.remove(blob.id);
+        grammars.delete(blob.id);
+      }
       continue;
     }
     const isOverruled =
       known !== null && readGrammarKey(known) === null && readGrammarKey(grammar) !== null;
     if (isStale || isOverruled) symbols.remove(blob.id);
+    grammars.set(blob.id, grammar);
     if (symbols.expect(blob.id, grammar, path)) waiting += 1;
   }
   return waiting;

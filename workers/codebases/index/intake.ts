@@ -6,7 +6,7 @@ import type { EventLog } from "./events.ts";
 import { expectSymbols } from "./expectations.ts";
 import { type Described, describe, grammarFor, has, isSearched, type Listing } from "./listing.ts";
 import type { ProjectLanguages } from "./project-languages.ts";
-import type { IncomingFile, SnapshotRow, SnapshotStore } from "./snapshots.ts";
+import type { SnapshotRow, SnapshotStore } from "./snapshots.ts";
 import type { SymbolStore } from "./symbols.ts";
 import type { DescribedFile, TreeStore } from "./trees.ts";
 import type {
@@ -48,8 +48,12 @@ export interface Origin {
   readonly etag?: string | null;
 }
 
+/** Descriptions kept for copies of the same file. */
+const MAX_RECENT = 20_000;
+
 export class Intake {
   readonly #deps: IntakeDeps;
+  readonly #recent = new Map<string, Described>();
 
   constructor(deps: IntakeDeps) {
     this.#deps = deps;
@@ -106,14 +110,14 @@ export class Intake {
     if (refusal !== null) return refusal;
     const texts = new Map(contents.map(({ oid, text }) => [oid, text]));
     for (const file of files) {
-      const text = texts.get(file.oid);
-      snapshots.addIncoming(number, file, text === undefined ? null : describe(file.path, text));
+      const described = this.#describe(file.path, file.oid, texts.get(file.oid));
+      snapshots.addIncoming(number, file, described);
     }
     // A manifest has named its files before.
     const named = files.length === 0 ? texts : [];
     for (const [oid, text] of named) {
       for (const path of snapshots.undescribed(number, oid)) {
-        snapshots.setDescribed(number, path, describe(path, text));
+        snapshots.setDescribed(number, path, this.#describe(path, oid, text));
       }
     }
     snapshots.touch(number, now);
@@ -138,14 +142,12 @@ export class Intake {
     if (refusal !== null || row === null) return refusal ?? { status: "not_found" };
     const missing = snapshots.missingCount(number);
     if (missing > 0) return { status: "missing", missing };
-    // What is described stands before its copies that are not.
-    const files = snapshots.incoming(number);
-    if (files.length === 0) {
+    if (snapshots.incomingCount(number) === 0) {
       const message = "It holds no files. Check what was sent, or the folder it was made of.";
       return this.fail(number, { code: "archive_empty", message, path: null }, now);
     }
     try {
-      const root = trees.put(this.#described(files));
+      const root = trees.put(this.#described(number));
       const listing = trees.listing(root);
       const counts = this.#counts(listing, row);
       if (etag !== null) snapshots.setEtag(number, etag);
@@ -230,26 +232,32 @@ export class Intake {
     blobs.put(manifest.filter(({ size }) => size > MAX_INDEXED_BYTES).map(tooLarge));
   }
 
-  /** A name and a content say the same wherever they are, so that copies are read once. */
-  #described(files: readonly IncomingFile[]): DescribedFile[] {
-    const known = new Map<string, Described>();
-    return files.map(({ path, mode, oid, language, is_generated }) => {
-      const key = `${path.slice(path.lastIndexOf("/") + 1)}\n${oid}`;
-      let described = known.get(key);
-      if (described === undefined) {
-        described =
-          is_generated === null
-            ? this.#describe(path, oid)
-            : { language, generated: is_generated !== 0 };
-        known.set(key, described);
-      }
-      return { path, mode, oid, ...described };
-    });
+  /** All files of a snapshot, in the order of their paths. */
+  *#described(number: number): Generator<DescribedFile> {
+    for (const file of this.#deps.snapshots.incoming(number)) {
+      const { path, mode, oid, language, is_generated } = file;
+      const described =
+        is_generated === null
+          ? this.#describe(path, oid)
+          : { language, generated: is_generated !== 0 };
+      yield { path, mode, oid, ...described };
+    }
   }
 
-  #describe(path: string, oid: string): Described {
+  /** A name and a content say the same wherever they are, so that copies are read once. */
+  #describe(path: string, oid: string, text?: string | null): Described {
+    const key = `${path.slice(path.lastIndexOf("/") + 1)}\n${oid}`;
+    const known = this.#recent.get(key);
+    if (known !== undefined) return known;
+    const described = describe(path, text === undefined ? this.#textOf(oid) : text);
+    if (this.#recent.size >= MAX_RECENT) this.#recent.clear();
+    this.#recent.set(key, described);
+    return described;
+  }
+
+  #textOf(oid: string): string | null {
     const blob = this.#deps.blobs.named(oid);
-    return describe(path, blob === null ? null : this.#deps.blobs.text(blob));
+    return blob === null ? null : this.#deps.blobs.text(blob);
   }
 
   #counts(listing: Listing, { first_blob }: SnapshotRow): SnapshotCounts {

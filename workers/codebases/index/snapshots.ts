@@ -48,7 +48,7 @@ const snapshotRow = z.object({
 });
 export type SnapshotRow = z.output<typeof snapshotRow>;
 
-/** A row as this store wrote it: there can be 200,000, so that none is checked again. */
+/** A row as this store wrote it: there can be 100,000, so that none is checked again. */
 export interface IncomingFile extends Record<string, SqlStorageValue> {
   readonly path: string;
   readonly mode: LeafMode;
@@ -65,8 +65,15 @@ const count = z.object({ count: z.number() });
 const missingRow = z.object({ oid: z.string(), size: z.number(), path: z.string() });
 
 /** A submodule has no content of its own. */
+const INCOMING_PAGE = 2_000;
+
 const MISSING =
   "FROM incoming AS i WHERE i.snapshot = ? AND i.mode <> 'submodule' AND NOT EXISTS (SELECT 1 FROM blobs AS b WHERE b.oid = i.oid)";
+
+const numberRow = z.object({ number: z.number() });
+const readingRow = z.object({ reading: z.number() });
+const pathRow = z.object({ path: z.string() });
+const oidRow = z.object({ oid: z.string() });
 
 export class SnapshotStore {
   readonly #sql: SqlStorage;
@@ -164,7 +171,7 @@ export class SnapshotStore {
         firstBlob,
       )
       .toArray();
-    return z.object({ number: z.number() }).parse(row).number;
+    return numberRow.parse(row).number;
   }
 
   setReady(
@@ -219,7 +226,7 @@ export class SnapshotStore {
     const row = this.#sql
       .exec("UPDATE snapshots SET reading = reading + 1 WHERE number = ? RETURNING reading", number)
       .one();
-    return z.object({ reading: z.number() }).parse(row).reading;
+    return readingRow.parse(row).reading;
   }
 
   /** Counts one more try to read its archive. */
@@ -259,7 +266,7 @@ export class SnapshotStore {
         oid,
       )
       .toArray()
-      .map((row) => z.object({ path: z.string() }).parse(row).path);
+      .map((row) => pathRow.parse(row).path);
   }
 
   setDescribed(number: number, path: string, { language, generated }: Described): void {
@@ -272,13 +279,22 @@ export class SnapshotStore {
     );
   }
 
-  incoming(number: number): IncomingFile[] {
-    const rows = this.#sql.exec<IncomingFile>(
-      `SELECT path, mode, oid, size, language, is_generated FROM incoming WHERE snapshot = ?
-       ORDER BY is_generated IS NULL`,
-      number,
-    );
-    return rows.toArray();
+  /** In the order of the bytes of their paths. */
+  *incoming(number: number): Generator<IncomingFile> {
+    for (let after = ""; ; ) {
+      const page = this.#sql
+        .exec<IncomingFile>(
+          `SELECT path, mode, oid, size, language, is_generated FROM incoming
+           WHERE snapshot = ? AND path > ? ORDER BY path LIMIT ${INCOMING_PAGE}`,
+          number,
+          after,
+        )
+        .toArray();
+      yield* page;
+      const last = page.at(-1);
+      if (last === undefined || page.length < INCOMING_PAGE) return;
+      after = last.path;
+    }
   }
 
   incomingCount(number: number): number {
@@ -311,7 +327,7 @@ export class SnapshotStore {
         JSON.stringify(oids),
       )
       .toArray()
-      .map((row) => z.object({ oid: z.string() }).parse(row).oid);
+      .map((row) => oidRow.parse(row).oid);
   }
 
   dropIncoming(number: number): void {

@@ -52,6 +52,10 @@ export interface WordHit {
   readonly bm25: number;
 }
 
+const pathRow = z.object({ blob: z.number(), path: z.string() });
+const stateRow = z.object({ state: z.string() });
+const hitRow = z.object({ rowid: z.number(), score: z.number() });
+
 export class SymbolStore {
   readonly #sql: SqlStorage;
   readonly #definitions: Parts;
@@ -104,16 +108,12 @@ export class SymbolStore {
     );
   }
 
-  /** The grammar that a blob was parsed with or waits for; null when there is none. */
-  grammarOf(blob: number): string | null {
-    const [row] = this.#sql
-      .exec(
-        `SELECT language FROM parsed WHERE blob = ?1
-         UNION ALL SELECT language FROM unparsed WHERE blob = ?1 LIMIT 1`,
-        blob,
-      )
-      .toArray();
-    return row === undefined ? null : z.object({ language: z.string() }).parse(row).language;
+  /** The grammar that each blob was parsed with or waits for. */
+  grammars(): Map<number, string> {
+    const rows = this.#sql.exec<{ blob: number; language: string }>(
+      "SELECT blob, language FROM unparsed UNION ALL SELECT blob, language FROM parsed",
+    );
+    return new Map(rows.toArray().map(({ blob, language }) => [blob, language]));
   }
 
   /** Those of the blobs that still wait for this grammar, with a path of each. */
@@ -129,7 +129,7 @@ export class SymbolStore {
         JSON.stringify(blobs),
       )
       .toArray()
-      .map((row) => z.object({ blob: z.number(), path: z.string() }).parse(row));
+      .map((row) => pathRow.parse(row));
   }
 
   /** Changes with everything that the index of words says. */
@@ -137,7 +137,7 @@ export class SymbolStore {
     const row = this.#sql
       .exec("SELECT count(*) || ':' || coalesce(max(blob), 0) AS state FROM parsed")
       .one();
-    return z.object({ state: z.string() }).parse(row).state;
+    return stateRow.parse(row).state;
   }
 
   isWaiting(blob: number): boolean {
@@ -262,7 +262,6 @@ export class SymbolStore {
 
   /** Symbols by their words, the best first. */
   byWords(expression: string, limit: number, offset = 0): WordHit[] {
-    const hit = z.object({ rowid: z.number(), score: z.number() });
     return this.#sql
       .exec(
         `SELECT rowid, bm25(word, ${WEIGHTS}) AS score FROM word WHERE word MATCH ?
@@ -272,7 +271,7 @@ export class SymbolStore {
         offset,
       )
       .toArray()
-      .map((row) => hit.parse(row))
+      .map((row) => hitRow.parse(row))
       .map(({ rowid, score }) => ({
         blob: Math.floor(rowid / WORDS),
         symbol: rowid % WORDS === 0 ? null : (rowid % WORDS) - 1,

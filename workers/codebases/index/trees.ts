@@ -2,12 +2,11 @@
 import { z } from "zod";
 import { Attributes, type AttributesFile, isAttributesFile } from "../intake/attributes.ts";
 import { type EntryMode, GIT_MODES, modeOfNumber, type TreeEntry } from "../intake/git-objects.ts";
-import { compareBytewise } from "../intake/path-order.ts";
-import { buildTrees } from "../intake/trees.ts";
 import type { Blob, BlobStore } from "./blobs.ts";
 import { type Described, Listing, listFile } from "./listing.ts";
 import { Parts } from "./parts.ts";
 import type { ProjectLanguages } from "./project-languages.ts";
+import { TreeWriter } from "./tree-writer.ts";
 
 const entriesSchema = z.array(
   z.tuple([
@@ -46,37 +45,26 @@ export class TreeStore {
     this.#entries = new Parts(sql, "tree_entries");
   }
 
-  /** Stores the trees of all files, and lists them; returns the OID of the top one. */
-  put(files: readonly DescribedFile[]): string {
-    const root = this.#store(files);
-    if (!this.#listings.has(root)) {
-      const inOrder = files.toSorted((a, b) => compareBytewise(a.path, b.path));
-      this.#keep(root, this.#list(inOrder));
+  /** Stores the trees of files in the order of their paths, and lists them; returns the OID of the top one. */
+  put(files: Iterable<DescribedFile>): string {
+    const writer = new TreeWriter((oid, entries) => this.#store(oid, entries));
+    const listed: DescribedFile[] = [];
+    for (const file of files) {
+      writer.add(file);
+      listed.push(file);
     }
+    const root = writer.finish();
+    if (!this.#listings.has(root)) this.#keep(root, this.#list(listed));
     return root;
   }
 
-  #store(files: readonly DescribedFile[]): string {
-    const { root, trees } = buildTrees(files);
-    const described = new Map(files.map((file) => [`${nameOf(file.path)}\n${file.oid}`, file]));
-    for (const [oid, entries] of trees) {
-      if (this.#idOf(oid) !== null) continue;
-      const [row] = this.#sql
-        .exec("INSERT INTO trees (oid) VALUES (?) RETURNING id", oid)
-        .toArray();
-      const packed = entries.map((entry) => {
-        const known = described.get(`${entry.name}\n${entry.oid}`);
-        return [
-          entry.name,
-          GIT_MODES[entry.mode],
-          entry.oid,
-          known?.language ?? null,
-          known?.generated ? 1 : 0,
-        ];
-      });
-      this.#entries.putText(idRow.parse(row).id, JSON.stringify(packed));
-    }
-    return root;
+  #store(oid: string, entries: readonly StoredEntry[]): void {
+    if (this.#idOf(oid) !== null) return;
+    const [row] = this.#sql.exec("INSERT INTO trees (oid) VALUES (?) RETURNING id", oid).toArray();
+    const packed = entries.map(({ name, mode, oid: child, language, generated }) => {
+      return [name, GIT_MODES[mode], child, language, generated ? 1 : 0];
+    });
+    this.#entries.putText(idRow.parse(row).id, JSON.stringify(packed));
   }
 
   /** The entries of a tree in git's order; undefined when it is not stored. */
@@ -178,8 +166,4 @@ export class TreeStore {
     const [row] = this.#sql.exec("SELECT id FROM trees WHERE oid = ?", oid).toArray();
     return row === undefined ? null : idRow.parse(row).id;
   }
-}
-
-function nameOf(path: string): string {
-  return path.slice(path.lastIndexOf("/") + 1);
 }

@@ -22,7 +22,7 @@ export const DEFAULT_LIMITS: IntakeLimits = {
   maxArchiveBytes: 100_000_000,
   maxUnpackedBytes: 2 * 1024 * MIB,
   maxRatio: 200,
-  maxEntries: 200_000,
+  maxEntries: 100_000,
   maxPathBytes: 1_024,
   maxPathDepth: 64,
   maxIndexedBytes: MAX_INDEXED_BYTES,
