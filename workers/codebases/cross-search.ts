@@ -11,7 +11,6 @@ import { parseQuery } from "./query/parse.ts";
 import { planQuery } from "./query/plan.ts";
 import { leavesOf, type Query } from "./query/query.ts";
 import { compilePattern } from "./query/regex.ts";
-import { SearchText } from "./query/search-text.ts";
 import type { CodebaseRepository, CodebaseRow } from "./repository.ts";
 
 /** Indexes that are asked at once. */
@@ -124,6 +123,6 @@ function mayBe(name: string, query: Query): boolean {
     const leaf = isNegated ? operand.operand : operand;
     if (leaf.kind !== "repo") return true;
     const { matcher } = compilePattern(leaf.pattern, { mode: "no", multiline: false });
-    return matcher === null || matcher.test(new SearchText(name)) !== isNegated;
+    return matcher === null || matcher.test(name) !== isNegated;
   });
 }

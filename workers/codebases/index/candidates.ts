@@ -1,7 +1,6 @@
 /** Evaluates what a plan says of candidates over the files of a listing. */
 import type { Candidates, ExactIndex } from "../query/candidates.ts";
 import type { DiffLeaf, FactLeaf } from "../query/query.ts";
-import { SearchText } from "../query/search-text.ts";
 import type { BlobStore } from "./blobs.ts";
 import { type Listing, queryTraits } from "./listing.ts";
 import type { SymbolStore } from "./symbols.ts";
@@ -48,7 +47,7 @@ export function evaluate(candidates: Candidates, deps: CandidateDeps): Mask {
         ? blobMask(deps.blobs.matching(candidates, listing.chunked), listing)
         : blobMask(deps.symbols.matching(candidates.expression), listing);
     case "path_text":
-      return maskOf(listing, ({ path }) => candidates.check.path.test(new SearchText(path)));
+      return maskOf(listing, ({ path }) => candidates.check.path.test(path));
     case "exact": {
       const mask = exactMask(candidates.source, deps);
       if (candidates.negated)
@@ -67,10 +66,10 @@ function exactMask(source: ExactIndex, { listing, codebase, facts }: CandidateDe
     case "path": {
       const { check } = source;
       const slash = check.kind === "file" && check.withSlash ? "/" : "";
-      return maskOf(listing, ({ path }) => check.matcher.test(new SearchText(`${slash}${path}`)));
+      return maskOf(listing, ({ path }) => check.matcher.test(`${slash}${path}`));
     }
     case "repository": {
-      const isMeant = source.check.matcher.test(new SearchText(codebase));
+      const isMeant = source.check.matcher.test(codebase);
       return new Uint8Array(listing.files.length).fill(isMeant ? 1 : 0);
     }
     case "fact":

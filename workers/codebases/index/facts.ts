@@ -6,7 +6,6 @@ import type { QueryPlan } from "../query/plan.ts";
 import type { QueryProblem } from "../query/problem.ts";
 import { type DiffLeaf, type FactLeaf, isFact, leavesOf } from "../query/query.ts";
 import { compilePattern } from "../query/regex.ts";
-import { SearchText } from "../query/search-text.ts";
 import { toTrigramPlan, trigramFormula } from "../query/trigrams.ts";
 import type { BlobStore } from "./blobs.ts";
 import { blobMask, type FactsOf, type Mask, maskOf } from "./candidates.ts";
@@ -188,8 +187,7 @@ function importing(module: string, listing: Listing, deps: FactDeps): Mask {
   const holders = new Set<number>();
   for (const blob of new Set(naming(module, listing, deps))) {
     const { imports } = deps.symbols.definitions(blob);
-    if (imports.some(({ module: named }) => matcher?.test(new SearchText(named))))
-      holders.add(blob);
+    if (imports.some(({ module: named }) => matcher?.test(named))) holders.add(blob);
   }
   return blobMask(holders, listing);
 }

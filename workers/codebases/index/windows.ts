@@ -4,7 +4,6 @@ import type { Check } from "../query/checks.ts";
 import type { QueryPlan } from "../query/plan.ts";
 import type { DiffLeaf, FactLeaf } from "../query/query.ts";
 import { compareRanked, rankFile, type Score } from "../query/rank.ts";
-import { SearchText } from "../query/search-text.ts";
 import { TextPositions } from "../query/text-position.ts";
 import { type FileMatch, type FileSymbol, type Verdict, verifyFile } from "../query/verify.ts";
 import type { BlobStore } from "./blobs.ts";
@@ -195,13 +194,12 @@ export class Windows {
     const terms = this.#checks.filter(({ kind }) => kind === "text" || kind === "symbol");
     if (terms.length === 0) return { total: 1, matched: 1 };
     if (!hasChoice(this.#deps.plan.check)) return { total: terms.length, matched: terms.length };
-    const subject = new SearchText(text);
-    const path = new SearchText(file.path);
+    const subject = text;
+    const path = file.path;
     const holds = (check: Check) =>
       (check.kind === "text" &&
         (check.matcher.test(subject) || (check.scope === "either" && check.path.test(path)))) ||
-      (check.kind === "symbol" &&
-        symbols.some(({ name }) => check.matcher.test(new SearchText(name))));
+      (check.kind === "symbol" && symbols.some(({ name }) => check.matcher.test(name)));
     return { total: terms.length, matched: terms.filter(holds).length };
   }
 

@@ -3,7 +3,6 @@ import { RE2JS } from "re2js";
 import { describe, expect, it } from "vitest";
 import { lineBound } from "./line-bound.ts";
 import { compilePattern } from "./regex.ts";
-import { SearchText } from "./search-text.ts";
 import { regexSample, surroundings } from "./test-support-regex.ts";
 
 /** By RE2 over the whole text, without the lines. */
@@ -62,10 +61,10 @@ describe("an expression of lines", () => {
         );
         if (matcher === null) return;
         const expected = places(source, text, caseSensitive);
-        const found = matcher.find(new SearchText(text), 1_000);
+        const found = matcher.find(text, 1_000);
         const filled = found.filter(({ start, end }) => end > start);
         expect(filled.map(({ start, end }) => [start, end])).toEqual(expected);
-        if (expected.length > 0) expect(matcher.test(new SearchText(text))).toBe(true);
+        if (expected.length > 0) expect(matcher.test(text)).toBe(true);
       },
     );
     fc.assert(property, { numRuns: 3_000 });

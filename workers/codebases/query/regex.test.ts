@@ -3,7 +3,6 @@ import { RE2JS } from "re2js";
 import { describe, expect, it } from "vitest";
 import type { CaseMode, Pattern } from "./query.ts";
 import { checkRegex, compilePattern, MAX_PATTERN_CHARS, mindsCase } from "./regex.ts";
-import { SearchText } from "./search-text.ts";
 import { changeCase, regexNoise } from "./test-support-regex.ts";
 
 const regex = (source: string): Pattern => ({ kind: "regex", source });
@@ -11,7 +10,7 @@ const literal = (text: string): Pattern => ({ kind: "literal", text });
 
 function found(pattern: Pattern, text: string, mode: CaseMode = "yes", limit = 100): string[] {
   const { matcher } = compilePattern(pattern, { mode });
-  const ranges = matcher?.find(new SearchText(text), limit) ?? [];
+  const ranges = matcher?.find(text, limit) ?? [];
   return ranges.map(({ start, end }) => `${start}:${text.slice(start, end)}`);
 }
 
@@ -35,7 +34,7 @@ describe("finding", () => {
     [literal(""), "abc", "no", ["0:"]],
   ])("%j in %j (case %s)", (pattern, text, mode, expected) => {
     expect(found(pattern, text, mode)).toEqual(expected);
-    const tested = compilePattern(pattern, { mode }).matcher?.test(new SearchText(text));
+    const tested = compilePattern(pattern, { mode }).matcher?.test(text);
     expect(tested).toBe(expected.length > 0);
   });
 
@@ -163,6 +162,6 @@ describe("time", () => {
       expect(large).toBeLessThan(11 * Math.max(small, 1_000));
     }
     const { matcher } = compilePattern(regex("(a+)+$"), { mode: "yes" });
-    expect(matcher?.test(new SearchText(`${"a".repeat(size)}!`))).toBe(false);
+    expect(matcher?.test(`${"a".repeat(size)}!`)).toBe(false);
   });
 });

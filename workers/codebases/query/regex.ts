@@ -1,10 +1,10 @@
 /** Compiles what a user wants to find. Expressions run on RE2 alone, whose time is linear in the text. */
 import { RE2JS } from "re2js";
+import { isAscii } from "./ascii.ts";
 import { type LineBound, lineBound } from "./line-bound.ts";
 import type { CaseMode, Pattern } from "./query.ts";
 import { type PatternProblem, regexProblem } from "./regex-problem.ts";
 import { scanRegex } from "./regex-scan.ts";
-import { isAscii, type SearchText } from "./search-text.ts";
 
 export const MAX_PATTERN_CHARS = 1_000;
 /**
@@ -24,12 +24,12 @@ export interface Matcher {
   readonly caseSensitive: boolean;
   /** Steps that a code unit of text costs at worst. */
   readonly instructions: number;
-  test(text: SearchText): boolean;
+  test(text: string): boolean;
   /**
    * Up to `limit` ranges from left to right, none overlapping. Empty ones are left out, unless the first match is
    * empty and no other is found: then it alone is returned.
    */
-  find(text: SearchText, limit: number): TextRange[];
+  find(text: string, limit: number): TextRange[];
 }
 
 export type CompiledPattern =
@@ -131,11 +131,11 @@ class ExactText implements Matcher {
     this.#needle = pattern.text;
   }
 
-  test({ text }: SearchText): boolean {
+  test(text: string): boolean {
     return text.includes(this.#needle);
   }
 
-  find({ text }: SearchText, limit: number): TextRange[] {
+  find(text: string, limit: number): TextRange[] {
     return occurrences(text, this.#needle, limit);
   }
 }
@@ -164,17 +164,17 @@ class FoldedText implements Matcher {
       : new Expression(pattern, false, compileRegex(RE2JS.quote(pattern.text), false, false), null);
   }
 
-  test(text: SearchText): boolean {
-    return this.#isThere?.test(text.text) ?? this.#expression?.test(text) ?? false;
+  test(text: string): boolean {
+    return this.#isThere?.test(text) ?? this.#expression?.test(text) ?? false;
   }
 
-  find(text: SearchText, limit: number): TextRange[] {
+  find(text: string, limit: number): TextRange[] {
     if (this.#places === null) return this.#expression?.find(text, limit) ?? [];
     const found: TextRange[] = [];
     // A search that was left in the middle has left its place behind.
     this.#places.lastIndex = 0;
     while (found.length < limit) {
-      const match = this.#places.exec(text.text);
+      const match = this.#places.exec(text);
       if (match === null) break;
       found.push({ start: match.index, end: match.index + match[0].length });
     }
@@ -198,7 +198,7 @@ class Expression implements Matcher {
     this.instructions = compiled.programSize();
   }
 
-  test({ text }: SearchText): boolean {
+  test(text: string): boolean {
     if (this.#lines === null || !this.#lines.narrows) return this.#compiled.test(text);
     for (const { start, end } of this.#lines.of(text)) {
       if (this.#compiled.test(text.slice(start, end))) return true;
@@ -206,7 +206,7 @@ class Expression implements Matcher {
     return false;
   }
 
-  find({ text }: SearchText, limit: number): TextRange[] {
+  find(text: string, limit: number): TextRange[] {
     if (this.#lines === null) return this.#compiled.test(text) ? this.#all(text, limit) : [];
     if (!this.#lines.narrows && !this.#compiled.test(text)) return [];
     const found: TextRange[] = [];

@@ -6,7 +6,6 @@ import { holds } from "./formula.ts";
 import { parseQuery } from "./parse.ts";
 import { explain, planQuery, type QueryPlan } from "./plan.ts";
 import type { FileTrait, Query, Syntax } from "./query.ts";
-import { SearchText } from "./search-text.ts";
 import { queryTree } from "./test-support-queries.ts";
 import { type VerifiableFile, type VerifyOptions, verifyFile } from "./verify.ts";
 
@@ -269,7 +268,7 @@ function isCandidate(candidates: Candidates, subject: VerifiableFile): boolean {
     case "or":
       return candidates.operands.some((operand) => isCandidate(operand, subject));
     case "path_text":
-      return candidates.check.path.test(new SearchText(subject.path));
+      return candidates.check.path.test(subject.path);
     case "match": {
       const rows =
         candidates.index === "content"

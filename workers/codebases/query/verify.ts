@@ -3,7 +3,6 @@ import type { Check } from "./checks.ts";
 import type { QueryPlan } from "./plan.ts";
 import type { DiffLeaf, FactLeaf, FileTrait } from "./query.ts";
 import type { TextRange } from "./regex.ts";
-import { SearchText } from "./search-text.ts";
 import { type Fragment, TextPositions } from "./text-position.ts";
 
 /** A definition; its offsets are UTF-16 code units of the text and span its name. */
@@ -90,20 +89,20 @@ export function verifyFile(plan: QueryPlan, file: VerifiableFile, options: Verif
 class Subject {
   readonly #file: VerifiableFile;
   readonly #options: VerifyOptions;
-  readonly #text: SearchText;
-  readonly #path: SearchText;
-  readonly #slashPath: SearchText;
-  readonly #repository: SearchText;
-  readonly #names: readonly (readonly [FileSymbol, SearchText])[];
+  readonly #text: string;
+  readonly #path: string;
+  readonly #slashPath: string;
+  readonly #repository: string;
+  readonly #names: readonly (readonly [FileSymbol, string])[];
 
   constructor(file: VerifiableFile, options: VerifyOptions) {
     this.#file = file;
     this.#options = options;
-    this.#text = new SearchText(file.text);
-    this.#path = new SearchText(file.path);
-    this.#slashPath = new SearchText(`/${file.path}`);
-    this.#repository = new SearchText(file.repository ?? "");
-    this.#names = (file.symbols ?? []).map((symbol) => [symbol, new SearchText(symbol.name)]);
+    this.#text = file.text;
+    this.#path = file.path;
+    this.#slashPath = `/${file.path}`;
+    this.#repository = file.repository ?? "";
+    this.#names = (file.symbols ?? []).map((symbol) => [symbol, symbol.name]);
   }
 
   satisfies(check: Check): boolean {
