@@ -13,6 +13,7 @@ import { FILES, listed, manifestOf, TestCodebase, tarballOf, zipballOf } from ".
 
 const { call } = isolate();
 
+const COMMIT = "0123456789abcdef0123456789abcdef01234567";
 const TREE = "db3a6bcf4a5d6c5c07b1a0e6a3b8a1f5b9c6d7e8";
 
 const indexOf = (codebase: TestCodebase) => env.CODEBASE_INDEX.getByName(codebase.id);
@@ -199,20 +200,37 @@ describe("a push of an archive", () => {
     });
   });
 
-  it("keeps the paths of git archive without a prefix, which looks as if it had one", async () => {
-    const codebase = await TestCodebase.create(call);
-    const commit = "0123456789abcdef0123456789abcdef01234567";
-    const record = `52 comment=${commit}\n`;
-    const archive = tarOf([
-      { name: "pax_global_header", type: "g", content: record },
-      { name: "src/", type: "5" },
-      { name: "src/a.txt", content: "a" },
-      { name: "top.txt", content: "t" },
+  /** As `git archive` makes it: the commit in a header, a folder before what is in it. */
+  const gitArchive = (files: Readonly<Record<string, string>>) =>
+    tarOf([
+      { name: "pax_global_header", type: "g", content: `52 comment=${COMMIT}\n` },
+      { name: `${Object.keys(files)[0]?.split("/")[0]}/`, type: "5" },
+      ...Object.entries(files).map(([name, content]) => ({ name, content })),
     ]);
-    const reply = await codebase.post("/archive", archive);
+
+  it.each([
+    ["", { "src/a.txt": "a", "top.txt": "t" }, ["src/a.txt", "top.txt"]],
+    ["", { "src/a.txt": "a", "src/b/c.txt": "c" }, ["src/a.txt", "src/b/c.txt"]],
+    ["?strip=0", { "src/a.txt": "a" }, ["src/a.txt"]],
+    ["?strip=1", { "src/a.txt": "a", "src/b/c.txt": "c" }, ["a.txt", "b/c.txt"]],
+    ["?strip=auto", { "src/a.txt": "a", "src/b/c.txt": "c" }, ["a.txt", "b/c.txt"]],
+    ["?strip=auto", { "src/a.txt": "a", "top.txt": "t" }, ["src/a.txt", "top.txt"]],
+  ])("of git, with %s, takes no other folders off than it is told", async (query, files, paths) => {
+    const codebase = await TestCodebase.create(call);
+    const reply = await codebase.post(`/archive${query}`, gitArchive(files));
+    expect(reply.status, reply.text).toBe(202);
     const { number } = snapshotSchema.parse(reply.body);
-    expect(await codebase.settled(number)).toMatchObject({ state: "ready", commit });
-    expect(await listed(codebase)).toEqual(["src/a.txt", "top.txt"]);
+    const ready = await codebase.settled(number);
+    expect(ready).toMatchObject({ state: "ready", commit: COMMIT });
+    expect(await listed(codebase)).toEqual(paths);
+    const kept = Object.values(files).map((content, at) => [paths[at], content]);
+    expect((await codebase.push(Object.fromEntries(kept))).root).toBe(ready.root);
+  });
+
+  it.each(["-1", "9", "all", ""])("refuses strip=%s", async (strip) => {
+    const codebase = await TestCodebase.create(call);
+    const reply = await codebase.post(`/archive?strip=${strip}`, tarballOf(FILES));
+    expect(reply).toMatchObject({ status: 422, body: { errors: [{ path: "query.strip" }] } });
   });
 });
 

@@ -12,6 +12,7 @@ import {
 } from "../http/schemas.ts";
 import { type IndexState, SNAPSHOT_STATES, type Snapshot, SOURCE_KINDS } from "./index/types.ts";
 import { manifestSchema } from "./intake/manifest.ts";
+import type { Strip } from "./intake/top-folder.ts";
 import type { CodebaseRow } from "./repository.ts";
 
 export const MAX_MISSING = 10_000;
@@ -185,9 +186,23 @@ export const takenSchema = z
   })
   .openapi("TakenBlobs");
 
+const stripSchema = z
+  .string()
+  .regex(/^(?:auto|[0-8])$/, "Send a number from 0 to 8, or auto.")
+  .transform((strip): Strip => (strip === "auto" ? strip : Number(strip)))
+  .default(0)
+  .openapi({
+    type: "string",
+    pattern: "^(?:auto|[0-8])$",
+    default: "0",
+    description:
+      "How many top folders to take off all paths. `auto` takes off the one that a forge puts around the files, where an archive of git has all its files in one.",
+  });
+
 export const archiveQuery = z.strictObject({
   ref: refSchema.optional(),
   commit: commitSchema.optional(),
+  strip: stripSchema,
 });
 
 export const importBody = z

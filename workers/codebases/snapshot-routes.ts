@@ -142,7 +142,7 @@ export function snapshotRoutes(router: Router): void {
       scope: "codebases:write",
       summary: "Push an archive as a snapshot",
       description:
-        "The body is a tar, tar.gz or zip of up to 100 MB, such as `git archive HEAD`. It is read after the answer; `GET …/events?snapshot=` follows it.",
+        "The body is a tar, tar.gz or zip of up to 100 MB, such as `git archive HEAD`. Its paths are kept as they are, unless `strip` takes folders off. It is read after the answer; `GET …/events?snapshot=` follows it.",
       request: { params: codebaseParams, query: archiveQuery },
       raw_body: ARCHIVE_TYPE,
       responses: {
@@ -155,8 +155,8 @@ export function snapshotRoutes(router: Router): void {
       errors: ["payload_too_large"],
     },
     async (c, { params: { codebase_id }, query, principal, seed }) => {
-      const { ref = null, commit = null } = query;
-      const upload = { ref, commit, body: c.req.raw.body };
+      const { ref = null, commit = null, strip } = query;
+      const upload = { ref, commit, strip, body: c.req.raw.body };
       const snapshot = await c
         .get("services")
         .snapshots.pushArchive(principal, codebase_id, seed, upload);

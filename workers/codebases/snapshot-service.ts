@@ -6,6 +6,7 @@ import type { MissingBlob, Refusal, Snapshot, SnapshotState } from "./index/type
 import { ingestBlobs } from "./ingest.ts";
 import { type ArchiveSource, readArchive, sniffFormat } from "./intake/archive.ts";
 import { IntakeError } from "./intake/errors.ts";
+import type { Strip } from "./intake/top-folder.ts";
 import { remoteSource } from "./remote.ts";
 import { MAX_MISSING, type ManifestBody } from "./schemas.ts";
 import type { CodebaseService, OpenCodebase } from "./service.ts";
@@ -95,14 +96,14 @@ export class SnapshotService {
     principal: Principal,
     id: string,
     seed: string,
-    { ref, commit, body }: ArchiveUpload,
+    { ref, commit, strip, body }: ArchiveUpload,
   ): Promise<Snapshot> {
     const { row, index } = await this.#codebases.open(principal, id);
     if (body === null) throw emptyBody();
     await storeArchive(this.#blobs, archiveKey(row, seed), body);
     return index.begin({
       ...{ id: seed, ref, commit },
-      source: { kind: "archive", url: null },
+      source: { kind: "archive", url: null, strip },
       manifest: null,
     });
   }
@@ -125,7 +126,7 @@ export class SnapshotService {
     const named = { ref: ref ?? own.source_ref, secret: secret ?? own.source_secret };
     const path = secret === null ? "source.secret" : "secret";
     await this.#codebases.requireSecret(row.project_id, named.secret, path);
-    const { kind } = remoteSource(address, named.ref, named.secret !== null);
+    const { kind, strip } = remoteSource(address, named.ref, named.secret !== null);
     return index.begin({
       id: seed,
       ref: named.ref,
@@ -134,6 +135,7 @@ export class SnapshotService {
         kind: kind === "git" ? "git" : "url",
         url: withoutCredentials(address),
         secret: named.secret,
+        strip,
       },
       manifest: null,
     });
@@ -167,6 +169,7 @@ export interface ImportSource {
 export interface ArchiveUpload {
   readonly ref: string | null;
   readonly commit: string | null;
+  readonly strip: Strip;
   readonly body: ReadableStream<Uint8Array> | null;
 }
 

@@ -66,7 +66,8 @@ export class IndexWork {
       const fetcher = new SourceFetcher(this.#deps);
       if ((await fetcher.fetch({ index, codebase, snapshot, key })) === "ready") return;
       const isTaken =
-        (await this.#read(index, number, key, "auto")) ?? (await this.#read(index, number, key, 0));
+        (await this.#read(index, number, key, snapshot.source.strip ?? 0)) ??
+        (await this.#read(index, number, key, 0));
       // Another reading of it goes on; what is settled needs it no more.
       if (isTaken !== true) {
         const { state } = (await index.snapshot(String(number))) ?? {};

@@ -33,6 +33,7 @@ const snapshotRow = z.object({
       url: z.string().nullable(),
       secret: z.string().nullable().default(null),
       etag: z.string().nullable().default(null),
+      strip: z.union([z.literal("auto"), z.number()]).default(0),
     }),
   ),
   root: z.string().nullable(),

@@ -1,6 +1,7 @@
 /** What an index takes and answers: plain data, since it crosses from Worker to object. */
 import type { LeafMode } from "../intake/git-objects.ts";
 import type { TextEncodingName } from "../intake/text-content.ts";
+import type { Strip } from "../intake/top-folder.ts";
 
 /**
  * `receiving` waits for the blobs of a manifest, `ingesting` reads an archive, `ready` and `failed`
@@ -19,6 +20,8 @@ export interface SnapshotSource {
   readonly secret?: string | null;
   /** What the server called the archive that it gave; for the next time. */
   readonly etag?: string | null;
+  /** Folders that each reading of its archive takes off. */
+  readonly strip?: Strip;
 }
 
 /** The content of a file as intake has prepared it. */
