@@ -118,6 +118,7 @@ const corsForConfig = cors({
   allowMethods: ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"],
   allowHeaders: [
     "Authorization",
+    "Content-Digest",
     "Content-Type",
     "Idempotency-Key",
     "If-Match",

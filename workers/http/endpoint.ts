@@ -18,6 +18,7 @@ import { routePath } from "hono/route";
 import type { StatusCode } from "hono/utils/http-status";
 import { authenticate } from "../security/authenticate.ts";
 import { type Principal, requireScope, type Scope } from "../security/principal.ts";
+import { verifyDigest } from "./content-digest.ts";
 import type { AppContext, Router } from "./context.ts";
 import type { EndpointSpec, ResponseSpecs } from "./endpoint-spec.ts";
 import { withIdempotency } from "./idempotency.ts";
@@ -95,8 +96,10 @@ export function endpoint<
         throw locateError(error, locate);
       }
     };
+    const sent = spec.raw_body === undefined ? body : verifyDigest(c);
     if (spec.method !== "post") return answer(newSeed());
-    return withIdempotency(c, { principal, body, sensitive: spec.sensitive ?? false }, answer);
+    const keyed = { principal, body: sent, sensitive: spec.sensitive ?? false };
+    return withIdempotency(c, keyed, answer);
   });
 }
 

@@ -32,7 +32,7 @@ const REPLAYED_HEADERS = ["content-type", "location", "etag", "link", "preferenc
 
 export interface KeyedRequest {
   readonly principal: Principal;
-  /** The body as it was sent. */
+  /** The body as it was sent, or the digest of one that is not read yet. */
   readonly body: unknown;
   /** Whether the response holds what must not be stored: a repeated request runs `work` again. */
   readonly sensitive: boolean;

@@ -48,6 +48,15 @@ const IDEMPOTENCY_KEY_PARAMETER = {
   schema: { type: "string", minLength: 1, maxLength: 255 },
 } as const;
 
+const CONTENT_DIGEST_PARAMETER = {
+  name: "Content-Digest",
+  in: "header",
+  required: false,
+  description:
+    "`sha-256=:…:` with the SHA-256 of the body in base64 (RFC 9530). The body is verified by it; an Idempotency-Key needs it.",
+  schema: { type: "string" },
+} as const;
+
 /** Registers the endpoint. */
 export function describeEndpoint<Shape extends InputShape, Responses extends ResponseSpecs>(
   router: Router,
@@ -66,7 +75,10 @@ export function describeEndpoint<Shape extends InputShape, Responses extends Res
     security: schemesOf(access).map((scheme) => ({ [scheme]: [] })),
     ...(access.kind === "scope" ? { "x-required-scope": access.scope } : {}),
     ...(access.kind === "credential" ? { "x-credential": access.credential } : {}),
-    ...(keyed ? { parameters: [IDEMPOTENCY_KEY_PARAMETER] } : {}),
+    parameters: [
+      ...(keyed ? [IDEMPOTENCY_KEY_PARAMETER] : []),
+      ...(access.kind === "scope" && spec.raw_body ? [CONTENT_DIGEST_PARAMETER] : []),
+    ],
     request: {
       ...(params ? { params } : {}),
       ...(query ? { query } : {}),
@@ -137,7 +149,7 @@ function errorsOf<Shape extends InputShape, Responses extends ResponseSpecs>(
   const codes = new Set<ErrorCode>(["internal", ...(spec.errors ?? [])]);
   if (access.kind !== "anyone") for (const code of SECURED_ERRORS) codes.add(code);
   if (spec.request?.body) for (const code of BODY_ERRORS) codes.add(code);
-  if (spec.request) codes.add("validation_failed");
+  if (spec.request || spec.raw_body) codes.add("validation_failed");
   if (spec.request?.params) codes.add("not_found");
   if (keyed) for (const code of IDEMPOTENCY_ERRORS) codes.add(code);
   return codes;
