@@ -35,6 +35,7 @@ import { createRunClient } from "./runs/client.ts";
 import { secretRoutes } from "./secrets/routes.ts";
 import { SecretService } from "./secrets/service.ts";
 import { forgetKey } from "./security/authenticate.ts";
+import { whyRefused } from "./security/outbound.ts";
 import { TASK_KIND } from "./tasks/kind.ts";
 import { taskRoutes } from "./tasks/routes.ts";
 import { createTaskService, type TaskService } from "./tasks/service.ts";
@@ -101,6 +102,7 @@ function codebasesOf(env: Env): CodebaseService {
     repository: new CodebaseRepository(env.DB),
     blobs: env.BLOBS,
     index: (id) => env.CODEBASE_INDEX.getByName(id),
+    whyRefused: (url) => whyRefused(url, loadConfig(env)),
     hasSecret: (projectId, name) =>
       new SecretService(env.DB, loadConfig(env)).exists(projectId, name),
   });

@@ -29,6 +29,8 @@ const refSchema = z.string().min(1).max(255);
 const commitSchema = z
   .string()
   .regex(/^[0-9a-f]{40}$/, "A commit is 40 hexadecimal digits in lower case.");
+/** Archives that no repository has the name of. */
+const UNREADABLE = /\.(?:tbz2?|txz|tzst|7z|rar|bz2|xz|zst|tar\.(?:lz4?|lzma|z))$/i;
 const urlSchema = z
   .url({
     protocol: /^https?$/,
@@ -38,7 +40,11 @@ const urlSchema = z
   .refine((address) => {
     const { username = "", password = "" } = URL.parse(address) ?? {};
     return username + password === "";
-  }, "Credentials have no place in an address. Store them as a secret and name it by `secret`.");
+  }, "Credentials have no place in an address. Store them as a secret and name it by `secret`.")
+  .refine(
+    (address) => !UNREADABLE.test(URL.parse(address)?.pathname ?? ""),
+    "Archives of this kind are not read. Give the address of a git repository, or of a .tar.gz, .tgz, .tar or .zip.",
+  );
 const secretSchema = z.string().min(1).max(64).openapi({
   description:
     "Names a secret of the project: `user:token`, or a token. It is sent to the address's own host alone.",
@@ -103,7 +109,10 @@ export const snapshotSchema = z
     counts: countsSchema.nullable(),
     error: z
       .object({ code: z.string(), message: z.string(), path: z.string().nullable() })
-      .nullable(),
+      .nullable()
+      .openapi({
+        description: "Why it failed; before that, why the last try did, after which another comes.",
+      }),
     symbols: z
       .object({ parsed: z.int(), of: z.int() })
       .openapi({ description: "Files whose symbols are known, of those with a grammar." }),

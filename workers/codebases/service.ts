@@ -18,6 +18,8 @@ export interface CodebaseDeps {
   readonly repository: CodebaseRepository;
   readonly blobs: R2Bucket;
   readonly index: (codebaseId: string) => Index;
+  /** Why an address is never asked for anything; null when it is. */
+  readonly whyRefused: (url: string) => string | null;
   readonly hasSecret: (projectId: string, name: string) => Promise<boolean>;
 }
 
@@ -40,7 +42,7 @@ export class CodebaseService {
 
   /**
    * `seed` becomes the id. Throws `conflict` when the project has a codebase of that name, and
-   * `validation_failed` when it has no such secret.
+   * `validation_failed` when it has no such secret, or nothing is fetched from its address.
    */
   async create(
     principal: Principal,
@@ -49,6 +51,7 @@ export class CodebaseService {
     now: number,
   ): Promise<CodebaseRow> {
     const project_id = projectFor(principal, body.project_id);
+    this.requireAddress(body.source?.url ?? null, "source.url");
     await this.requireSecret(project_id, body.source?.secret ?? null, "source.secret");
     const row: CodebaseRow = {
       ...{ id: seed, project_id },
@@ -76,6 +79,13 @@ export class CodebaseService {
     const row = await this.#deps.repository.find(visibleProjects(principal), id);
     if (row === null) throw notFound("codebase", id);
     return { row, index: this.#deps.index(row.id) };
+  }
+
+  /** Throws `validation_failed`, for the field at `path`, for an address that nothing is fetched from. */
+  requireAddress(url: string | null, path: string): void {
+    const message = url === null ? null : this.#deps.whyRefused(url);
+    if (message === null) return;
+    throw new ApiError("validation_failed", message, { issues: [{ path, message }] });
   }
 
   /** Throws `validation_failed`, for the field at `path`, unless the project has a secret of that name. */
@@ -120,6 +130,7 @@ export class CodebaseService {
   ): Promise<{ readonly document: CodebaseDocument; readonly revision: number }> {
     const { row, index } = await this.open(principal, id);
     match?.(row.revision);
+    this.requireAddress(source?.url ?? null, "source.url");
     await this.requireSecret(row.project_id, source?.secret ?? null, "source.secret");
     const { name, description, labels } = changes;
     const updated = await this.#deps.repository.update(

@@ -121,6 +121,7 @@ export class SnapshotService {
       const message = "The codebase has no source of its own. Send one, or set it with PATCH.";
       throw new ApiError("validation_failed", message, { issues: [{ path: "url", message }] });
     }
+    this.#codebases.requireAddress(address, url === null ? "source.url" : "url");
     // A secret goes to the address that it was named for, and to no other.
     const own = url === null ? row : { source_ref: null, source_secret: null };
     const named = { ref: ref ?? own.source_ref, secret: secret ?? own.source_secret };

@@ -1,10 +1,10 @@
 /** What others do for an index: they read its archives and parse its files. */
+import { ApiError } from "../http/errors.ts";
 import { logWarning } from "../http/log.ts";
 import { archiveKey, type CodebaseRef, openStored } from "./archives.ts";
-import { asIntakeError, type FetchingDeps, SourceFetcher } from "./fetching.ts";
+import { asIntakeError, type FetchingDeps, RemoteRefusal, SourceFetcher } from "./fetching.ts";
 import type { IndexJob } from "./index/jobs.ts";
 import { readGrammarKey } from "./index/project-languages.ts";
-import type { SnapshotError } from "./index/types.ts";
 import { type Index, ingest } from "./ingest.ts";
 import { IntakeError } from "./intake/errors.ts";
 import type { Strip } from "./intake/top-folder.ts";
@@ -74,9 +74,15 @@ export class IndexWork {
         if (state === "ingesting") return;
       }
     } catch (error) {
-      const problem = problemOf(error);
-      if (problem === null) throw error;
-      await index.fail(number, problem);
+      const problem = asIntakeError(error);
+      if (problem === null) {
+        logWarning("ingest_failed", error, {});
+        // The index sends another job after a while; a message of the queue's own would be one more.
+        if (await index.retry(number, causeOf(error))) return;
+      } else {
+        const { code, message, path = null } = problem;
+        await index.fail(number, { code, message, path });
+      }
     } finally {
       clearInterval(beats);
     }
@@ -144,13 +150,9 @@ const BEAT_MS = 3_000;
 /** So few that the index writes them in a short turn. */
 const FILES_PER_WRITE = 40;
 
-/** What a snapshot fails with; null when another try may do better. */
-function problemOf(error: unknown): SnapshotError | null {
-  const problem = asIntakeError(error);
-  if (problem === null) {
-    logWarning("ingest_failed", error, {});
-    return null;
-  }
-  const { code, message, path = null } = problem;
-  return { code, message, path };
+/** Why a try failed of which another may do better, as its user is told. */
+function causeOf(error: unknown): string {
+  if (error instanceof ApiError) return error.detail;
+  if (error instanceof RemoteRefusal) return `${error.message}.`;
+  return "The connection broke, or the service failed while it was at work.";
 }

@@ -69,6 +69,12 @@ export function createOutbound(env: Env, config: Config): Outbound {
   return (request, options) => guardedFetch(request, { ...guard, ...options });
 }
 
+/** Why no request would be sent to a URL, as far as nobody has to be asked; null when one would. */
+export function whyRefused(url: string, config: Config): string | null {
+  const verdict = checkUrl(url, config.OUTBOUND_ALLOW_HOSTS.map(operatorRule));
+  return verdict.allowed ? null : refused(url, verdict.reason).detail;
+}
+
 async function admit(url: string, options: GuardOptions): Promise<CheckedUrl> {
   const verdict = checkUrl(url, options.allowHosts);
   if (!verdict.allowed) throw refused(url, verdict.reason);

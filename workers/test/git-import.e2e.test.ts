@@ -317,6 +317,27 @@ describe.skipIf(!hasHttpBackend)("an import over git's smart HTTP", () => {
     expect(again).toMatchObject({ status: 422, json: { errors: [{ path: "source.secret" }] } });
   });
 
+  it("tells why each try failed, while it tries, and forgets it once one does not", async () => {
+    const { repository: made, url } = repository({ "a.txt": "a\n" });
+    server.intercept = (_, response) => {
+      response.writeHead(503).end();
+      return true;
+    };
+    const base = await codebase({ url });
+    const cause = `${server.host} answered 503.`;
+    await expect
+      .poll(async () => (await snapshot(base, 1)).error?.message, { timeout: 30_000 })
+      .toBe(cause);
+    expect(await snapshot(base, 1)).toMatchObject({ state: "ingesting" });
+    server.intercept = () => false;
+    expect(await settled(base, 1)).toMatchObject({
+      ...{ state: "ready", root: made.tree(), error: null },
+    });
+    const { text } = await client.call(`${base}/events?snapshot=1`);
+    expect(text).toMatch(/event: snapshot\.retrying\n.*"try":1/);
+    expect(text).toContain(cause);
+  });
+
   it("follows a redirect on its own host, and none to a private address", async () => {
     const { repository: made, url } = repository({ "a.txt": "a\n" });
     server.intercept = (request, response) => {

@@ -9,6 +9,7 @@ import type { ProjectLanguages } from "./project-languages.ts";
 import type { SnapshotRow, SnapshotStore } from "./snapshots.ts";
 import type { SymbolStore } from "./symbols.ts";
 import type { DescribedFile, TreeStore } from "./trees.ts";
+import { failedTry, givenUp, MAX_TRIES } from "./tries.ts";
 import type {
   MissingBlob,
   NewSnapshot,
@@ -210,6 +211,21 @@ export class Intake {
     this.#deps.snapshots.setFailed(number, error);
     this.#deps.events.add("snapshot.failed", number, { ...error }, now);
     return { status: "failed", error };
+  }
+
+  /** Notes why a try to read it failed; false when that was the last one, with which it fails. */
+  retry(number: number, cause: string, now: number): boolean {
+    const { snapshots, events } = this.#deps;
+    const row = snapshots.find(number);
+    if (row?.state !== "ingesting") return true;
+    events.add("snapshot.retrying", number, { cause, try: row.tries }, now);
+    const error = failedTry(cause);
+    if (row.tries >= MAX_TRIES) {
+      this.fail(number, givenUp({ source: row.source, error }), now);
+      return false;
+    }
+    snapshots.setError(number, error);
+    return true;
   }
 
   #refusal(number: number, reading: number | null): Refusal | null {

@@ -235,6 +235,14 @@ export abstract class CodebaseIndexBase extends DurableObject<Env> {
     return outcome;
   }
 
+  /** Says why a try to read its archive failed; false when no other follows. */
+  retry(number: number, cause: string): boolean {
+    const isRetried = this.#intake.retry(number, cause, Date.now());
+    if (!isRetried) this.#upkeep.removed();
+    this.#arm();
+    return isRetried;
+  }
+
   snapshot(name: string | null): Snapshot | null {
     const row = name === null ? this.#snapshots.latestReady() : this.#snapshots.named(name);
     return row === null ? null : this.#document(row);

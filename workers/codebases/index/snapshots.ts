@@ -182,7 +182,7 @@ export class SnapshotStore {
   ): void {
     this.#sql.exec(
       `UPDATE snapshots SET state = 'ready', root = ?, commit_oid = coalesce(commit_oid, ?),
-         counts = ?, ready_at = ? WHERE number = ?`,
+         counts = ?, ready_at = ?, error = NULL WHERE number = ?`,
       root,
       commit,
       JSON.stringify(counts),
@@ -196,6 +196,15 @@ export class SnapshotStore {
     this.#sql.exec(
       "UPDATE snapshots SET counts = ? WHERE number = ?",
       JSON.stringify(counts),
+      number,
+    );
+  }
+
+  /** What the last try to read it failed with. */
+  setError(number: number, problem: SnapshotError): void {
+    this.#sql.exec(
+      "UPDATE snapshots SET error = ? WHERE number = ?",
+      JSON.stringify(problem),
       number,
     );
   }

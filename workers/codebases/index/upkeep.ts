@@ -4,10 +4,10 @@ import type { EventLog } from "./events.ts";
 import type { Intake } from "./intake.ts";
 import { type IndexJob, parseJobs } from "./jobs.ts";
 import type { ProjectLanguages } from "./project-languages.ts";
+import { givenUp, MAX_TRIES } from "./tries.ts";
 
 /** A job that was not heard of for so long is sent again; those that work say so more often. */
 export const SILENCE_MS = 10_000;
-const MAX_TRIES = 5;
 /** A push whose blobs do not come is given up. */
 const ABANDONED_MS = 24 * 3_600_000;
 /** Blobs that are handed to parsers by one turn of the alarm. */
@@ -118,14 +118,10 @@ export class Upkeep {
   #ingestJobs(now: number): IndexJob[] {
     const { snapshots, intake, codebaseId } = this.#deps;
     return snapshots.inState("ingesting").flatMap((row): IndexJob[] => {
-      const { number, tries, touched_at, source } = row;
+      const { number, tries, touched_at } = row;
       if (tries > 0 && now - touched_at < SILENCE_MS) return [];
       if (tries >= MAX_TRIES) {
-        const message =
-          source.url === null
-            ? `Reading the archive was tried ${MAX_TRIES} times and did not come to an end. Send it again.`
-            : `Reading ${new URL(source.url).host} was tried ${MAX_TRIES} times and did not come to an end. See that it answers, then import it again.`;
-        intake.fail(number, { code: "ingest_lost", message, path: null }, now);
+        intake.fail(number, givenUp(row), now);
         return [];
       }
       snapshots.setTried(number, now);
