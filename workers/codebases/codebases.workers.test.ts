@@ -104,6 +104,7 @@ describe("a push by manifest", () => {
   });
 
   it.each([
+    ["a manifest of nothing", [], "files"],
     ["a path that leaves the tree", [["../x", TREE, 1]], "files[0][0]"],
     ["an absolute path", [["/etc/passwd", TREE, 1]], "files[0][0]"],
     [
@@ -130,6 +131,28 @@ describe("a push by manifest", () => {
     expect(reply.status, reply.text).toBe(422);
     expect(reply.body.errors).toEqual(expect.arrayContaining([expect.objectContaining({ path })]));
     expect((await codebase.get("/snapshots")).body.items).toEqual([]);
+  });
+});
+
+describe("a manifest of known contents", () => {
+  it("is refused when it gives them another size, and is taken with their own", async () => {
+    const codebase = await TestCodebase.create(call);
+    await codebase.push({ "a.txt": "hello\n" });
+    const oid = blobOid(Buffer.from("hello\n"));
+    const push = (size: number) =>
+      codebase.post("/manifest", {
+        files: [
+          ["docs/b.txt", oid, size],
+          ["c.txt", TREE, 3],
+        ],
+      });
+    const refused = await push(7);
+    expect(refused.status, refused.text).toBe(422);
+    expect(refused.body.errors).toEqual([
+      { path: "files: docs/b.txt", message: expect.stringContaining("6 bytes, not 7") },
+    ]);
+    expect((await codebase.get("/snapshots")).body.items).toHaveLength(1);
+    expect((await push(6)).status).toBe(201);
   });
 });
 
@@ -381,9 +404,28 @@ describe("codebases", () => {
     ]) {
       expect((await call(`${codebase.path}${path}`, { key: other })).status, path).toBe(404);
     }
-    const body = { files: [] };
+    const body = { files: manifestOf({ "a.txt": "a" }) };
     expect((await call(`${codebase.path}/manifest`, { body, key: other })).status).toBe(404);
     expect((await call(codebase.path, { method: "DELETE", key: other })).status).toBe(404);
+  });
+
+  it("have no ref that would be read as a number", async () => {
+    const codebase = await TestCodebase.create(call);
+    const files = manifestOf({ "a.txt": "a" });
+    const url = "https://git.acme.dev/shop.git";
+    for (const [path, body, field] of [
+      ["/manifest", { files, ref: "7" }, "ref"],
+      ["/archive?ref=0042", tarballOf(FILES), "query.ref"],
+      ["/import", { url, ref: "7" }, "ref"],
+    ] as const) {
+      const reply = await codebase.post(path, body);
+      expect(reply, reply.text).toMatchObject({ status: 422, body: { errors: [{ path: field }] } });
+    }
+    const source = { url, ref: "7" };
+    const patched = await call(codebase.path, { method: "PATCH", body: { source } });
+    expect(patched).toMatchObject({ status: 422, body: { errors: [{ path: "source.ref" }] } });
+    expect((await codebase.push({ "a.txt": "a" }, { ref: "v7" })).ref).toBe("v7");
+    expect((await codebase.snapshot("v7")).number).toBe(1);
   });
 
   it("list their snapshots, newest first, page by page", async () => {

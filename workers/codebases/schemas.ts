@@ -25,7 +25,14 @@ const nameSchema = z
     "A name is 1 to 200 letters, digits, and . / @ + - _; it starts with a letter, a digit or _.",
   )
   .openapi({ example: "acme/shop" });
-const refSchema = z.string().min(1).max(255);
+const refSchema = z
+  .string()
+  .min(1)
+  .max(255)
+  .regex(
+    /\D|^\d{40}$/,
+    "A ref is not of digits alone, which name a snapshot by its number. Name a tag of digits as refs/tags/….",
+  );
 const commitSchema = z
   .string()
   .regex(/^[0-9a-f]{40}$/, "A commit is 40 hexadecimal digits in lower case.");

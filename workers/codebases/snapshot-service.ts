@@ -2,7 +2,13 @@
 import { ApiError } from "../http/errors.ts";
 import type { Principal } from "../security/principal.ts";
 import { archiveKey, storeArchive } from "./archives.ts";
-import type { MissingBlob, Refusal, Snapshot, SnapshotState } from "./index/types.ts";
+import type {
+  Contradiction,
+  MissingBlob,
+  Refusal,
+  Snapshot,
+  SnapshotState,
+} from "./index/types.ts";
 import { ingestBlobs } from "./ingest.ts";
 import { type ArchiveSource, readArchive, sniffFormat } from "./intake/archive.ts";
 import { IntakeError } from "./intake/errors.ts";
@@ -46,7 +52,10 @@ export class SnapshotService {
     await index.removeSnapshot(number);
   }
 
-  /** Begins a snapshot of a manifest; `seed` becomes its id. It is ready at once when nothing is missing. */
+  /**
+   * Begins a snapshot of a manifest; `seed` becomes its id. It is ready at once when nothing is
+   * missing. Throws `validation_failed` for a size that a known content does not have.
+   */
   async pushManifest(
     principal: Principal,
     id: string,
@@ -54,14 +63,15 @@ export class SnapshotService {
     { files, ref, commit }: ManifestBody,
   ): Promise<Pushed> {
     const { index } = await this.#codebases.open(principal, id);
-    const { number } = await index.begin({
+    const begun = await index.beginPush({
       id: seed,
       ref: ref ?? null,
       commit: commit ?? null,
       source: { kind: "manifest", url: null },
       manifest: files,
     });
-    return this.#settled({ index }, number);
+    if (begun.status === "contradicted") throw wrongSizes(begun.files);
+    return this.#settled({ index }, begun.number);
   }
 
   async missing(principal: Principal, id: string, name: string, after: string) {
@@ -216,6 +226,16 @@ async function archiveOf(body: ReadableStream<Uint8Array> | null): Promise<Archi
 
 function emptyBody(): ApiError {
   return new ApiError("validation_failed", "The body is empty. Send a tar, tar.gz or zip file.");
+}
+
+function wrongSizes(files: readonly Contradiction[]): ApiError {
+  const issues = files.map(({ path, size, stored }) => ({
+    path: `files: ${path}`,
+    message: `The content of that OID has ${stored} bytes, not ${size}. Hash and measure the file again.`,
+  }));
+  const message =
+    "The manifest gives sizes that known contents do not have; correct what is listed.";
+  return new ApiError("validation_failed", message, { issues });
 }
 
 function wrongState(state: SnapshotState): ApiError {

@@ -88,6 +88,15 @@ export class BlobStore {
     return new Map(rows.map(({ oid, id }) => [oid, id]));
   }
 
+  /** Bytes of those of the OIDs whose content was read, where others are what a manifest says. */
+  sizes(oids: readonly string[]): Map<string, number> {
+    const rows = this.#each<{ oid: string; size: number }>(
+      oids,
+      "SELECT b.oid, b.size FROM json_each(?) AS j CROSS JOIN blobs AS b WHERE b.oid = j.value AND b.sha256 <> ''",
+    );
+    return new Map(rows.map(({ oid, size }) => [oid, size]));
+  }
+
   ofIds(ids: readonly number[]): Map<number, Blob> {
     const rows = this.#each<BlobRow>(
       ids,

@@ -11,6 +11,7 @@ import type { SymbolStore } from "./symbols.ts";
 import type { DescribedFile, TreeStore } from "./trees.ts";
 import { failedTry, givenUp, MAX_TRIES } from "./tries.ts";
 import type {
+  Contradiction,
   MissingBlob,
   NewSnapshot,
   Refusal,
@@ -58,6 +59,15 @@ export class Intake {
 
   constructor(deps: IntakeDeps) {
     this.#deps = deps;
+  }
+
+  /** Files of a manifest whose content is stored and has another size. */
+  contradicted(manifest: readonly TakenFile[]): Contradiction[] {
+    const sizes = this.#deps.blobs.sizes(manifest.map(({ oid }) => oid));
+    return manifest.flatMap(({ path, oid, size }) => {
+      const stored = sizes.get(oid);
+      return stored === undefined || stored === size ? [] : [{ path, size, stored }];
+    });
   }
 
   /** Begins a snapshot, or finds it when it was begun before; returns its number. */

@@ -35,6 +35,7 @@ import type { OutlineAnswer, SymbolsAnswer, SymbolsRequest } from "./symbols-que
 import { Touched } from "./touched.ts";
 import { TreeStore } from "./trees.ts";
 import type {
+  Contradiction,
   IndexEvent,
   IndexState,
   MissingBlob,
@@ -72,6 +73,8 @@ export interface IndexSummary {
 
 /** How often progress is told at most. */
 const PROGRESS_MS = 500;
+/** Files of a manifest that a refusal names. */
+const MAX_TOLD = 100;
 
 export abstract class CodebaseIndexBase extends DurableObject<Env> {
   readonly #blobs: BlobStore;
@@ -150,6 +153,19 @@ export abstract class CodebaseIndexBase extends DurableObject<Env> {
     const number = this.#intake.begin(snapshot, Date.now());
     this.#arm();
     return this.#found(number);
+  }
+
+  /** Begins a snapshot of a manifest, unless that contradicts what is stored. */
+  async beginPush(
+    snapshot: NewSnapshot & { readonly manifest: readonly TakenFile[] },
+  ): Promise<
+    | { readonly status: "begun"; readonly number: number }
+    | { readonly status: "contradicted"; readonly files: readonly Contradiction[] }
+  > {
+    const files = this.#intake.contradicted(snapshot.manifest);
+    if (files.length > 0) return { status: "contradicted", files: files.slice(0, MAX_TOLD) };
+    const { number } = await this.begin(snapshot);
+    return { status: "begun", number };
   }
 
   /** Reads which grammars the project has; what they concern is listed and parsed again. */

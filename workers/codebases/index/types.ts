@@ -60,6 +60,13 @@ export interface NewSnapshot {
   readonly manifest: readonly TakenFile[] | null;
 }
 
+/** A file whose manifest gives its content a size that it does not have. */
+export interface Contradiction {
+  readonly path: string;
+  readonly size: number;
+  readonly stored: number;
+}
+
 export interface SnapshotCounts {
   readonly files: number;
   /** Bytes of all files. */

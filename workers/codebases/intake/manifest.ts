@@ -49,6 +49,7 @@ export function manifestSchema(overrides: Partial<IntakeLimits> = {}) {
   const limits = { ...DEFAULT_LIMITS, ...overrides };
   return z
     .array(row)
+    .min(1, "A manifest names at least one file.")
     .max(limits.maxEntries, `A manifest has at most ${limits.maxEntries} entries.`)
     .superRefine((rows, context) => {
       let left = MAX_ISSUES;
