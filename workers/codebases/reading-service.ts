@@ -111,6 +111,7 @@ async function* follow(
     // Asked before the events are read, so that none of what led to the end is left out.
     const isOver = snapshot !== null && isSettled(await index.snapshot(String(snapshot)));
     const events = await index.events(seq, snapshot, EVENTS_PER_READ, isOver ? 0 : WAIT_MS);
+    if (events === null) return;
     for (const event of events) {
       yield event;
       seq = event.seq;

@@ -35,6 +35,11 @@ export class EventLog {
       JSON.stringify(data),
     );
     this.#sql.exec("DELETE FROM events WHERE seq <= (SELECT max(seq) FROM events) - ?", KEPT);
+    this.wake();
+  }
+
+  /** Whoever waits for the next waits no longer. */
+  wake(): void {
     for (const wake of this.#waiting) wake();
     this.#waiting.clear();
   }

@@ -223,11 +223,11 @@ export class Intake {
     return { status: "failed", error };
   }
 
-  /** Notes why a try to read it failed; false when that was the last one, with which it fails. */
+  /** Notes why a try to read it failed; false when no other follows, after the last of which it fails. */
   retry(number: number, cause: string, now: number): boolean {
     const { snapshots, events } = this.#deps;
     const row = snapshots.find(number);
-    if (row?.state !== "ingesting") return true;
+    if (row?.state !== "ingesting") return false;
     events.add("snapshot.retrying", number, { cause, try: row.tries }, now);
     const error = failedTry(cause);
     if (row.tries >= MAX_TRIES) {

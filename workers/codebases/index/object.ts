@@ -3,6 +3,7 @@
  * contents are read and parsed elsewhere, and come here in small pieces.
  */
 import { DurableObject } from "cloudflare:workers";
+import { ApiError } from "../../http/errors.ts";
 import type { ExecutionReport } from "../../runs/codebases.ts";
 import type { ParsedFile } from "../languages/parsed-file.ts";
 import type { LanguageId } from "../languages/registry.ts";
@@ -93,6 +94,8 @@ export abstract class CodebaseIndexBase extends DurableObject<Env> {
   readonly #touched: Touched;
   #armedAt: number | null = null;
   #toldAt = 0;
+  /** It was deleted, with its tables: jobs that were at work find that nothing takes what they bring. */
+  #isGone = false;
   #learning: Promise<void> = Promise.resolve();
 
   constructor(context: DurableObjectState, env: Env, ports: IndexPorts) {
@@ -150,6 +153,7 @@ export abstract class CodebaseIndexBase extends DurableObject<Env> {
   /** Begins a snapshot; the same id again finds it. */
   async begin(snapshot: NewSnapshot): Promise<Snapshot> {
     await this.learnLanguages();
+    if (this.#isGone) throw deletedMeanwhile();
     const number = this.#intake.begin(snapshot, Date.now());
     this.#arm();
     return this.#found(number);
@@ -162,6 +166,7 @@ export abstract class CodebaseIndexBase extends DurableObject<Env> {
     | { readonly status: "begun"; readonly number: number }
     | { readonly status: "contradicted"; readonly files: readonly Contradiction[] }
   > {
+    if (this.#isGone) throw deletedMeanwhile();
     const files = this.#intake.contradicted(snapshot.manifest);
     if (files.length > 0) return { status: "contradicted", files: files.slice(0, MAX_TOLD) };
     const { number } = await this.begin(snapshot);
@@ -172,7 +177,8 @@ export abstract class CodebaseIndexBase extends DurableObject<Env> {
   learnLanguages(): Promise<void> {
     // One after the other, so that what was read last is what stays.
     const learned = this.#learning.then(async () => {
-      if (!this.#languages.set(await this.#readLanguages())) return;
+      const languages = await this.#readLanguages();
+      if (this.#isGone || !this.#languages.set(languages)) return;
       this.#trees.forgetListings();
       this.#events.add("languages.changed", null, {}, Date.now());
       this.#arm();
@@ -182,16 +188,16 @@ export abstract class CodebaseIndexBase extends DurableObject<Env> {
   }
 
   lacking(oids: readonly string[]): string[] {
-    return this.#intake.lacking(oids);
+    return this.#isGone ? [] : this.#intake.lacking(oids);
   }
 
   wanted(number: number, oids: readonly string[]): string[] {
-    return this.#intake.wanted(number, oids);
+    return this.#isGone ? [] : this.#intake.wanted(number, oids);
   }
 
   /** Says that its archive is still being fetched. */
   touch(number: number): void {
-    this.#snapshots.touch(number, Date.now());
+    if (!this.#isGone) this.#snapshots.touch(number, Date.now());
   }
 
   read(number: number): { readonly status: "reading"; readonly reading: number } | Refusal {
@@ -358,6 +364,7 @@ export abstract class CodebaseIndexBase extends DurableObject<Env> {
     grammar: string,
     blobs: readonly number[],
   ): { blob: number; oid: string; path: string; text: string }[] {
+    if (this.#isGone) return [];
     const rows = this.#blobs.ofIds(blobs);
     return this.#symbols.waiting(grammar, blobs).flatMap(({ blob, path }) => {
       const row = rows.get(blob);
@@ -367,6 +374,7 @@ export abstract class CodebaseIndexBase extends DurableObject<Env> {
   }
 
   putParsed(grammar: string, parsed: readonly (readonly [blob: number, file: ParsedFile])[]): void {
+    if (this.#isGone) return;
     const now = Date.now();
     const blobs = parsed.map(([blob]) => blob);
     const known = new Set(this.#symbols.waiting(grammar, blobs).map(({ blob }) => blob));
@@ -384,33 +392,43 @@ export abstract class CodebaseIndexBase extends DurableObject<Env> {
     this.#arm();
   }
 
-  /** Those after a number; waits for the next when there is none. */
+  /** Those after a number; waits for the next when there is none. Null when the codebase is gone. */
   async events(
     after: number,
     snapshot: number | null,
     limit: number,
     waitMs: number,
-  ): Promise<IndexEvent[]> {
+  ): Promise<IndexEvent[] | null> {
+    if (this.#isGone) return null;
     const known = this.#events.after(after, snapshot, limit);
     if (known.length > 0 || waitMs <= 0) return known;
     await this.#events.next(waitMs);
-    return this.#events.after(after, snapshot, limit);
+    return this.#isGone ? null : this.#events.after(after, snapshot, limit);
   }
 
-  /** Forgets all, its tables too: nothing calls it after that. */
+  /** Forgets all, its tables too. */
   async destroy(): Promise<void> {
+    this.#isGone = true;
+    this.#snapshots.close();
+    this.#events.wake();
     await this.ctx.storage.deleteAlarm();
     await this.ctx.storage.deleteAll();
   }
 
   override async alarm(): Promise<void> {
     this.#armedAt = null;
-    await this.#upkeep.turn(Date.now());
-    await this.#mounts.collect(Date.now());
+    try {
+      await this.#upkeep.turn(Date.now());
+      await this.#mounts.collect(Date.now());
+    } catch (error) {
+      // Its tables went away under what it did.
+      if (!this.#isGone) throw error;
+    }
     this.#arm();
   }
 
   #arm(): void {
+    if (this.#isGone) return;
     const at = this.#upkeep.dueAt(Date.now());
     if (at === null || (this.#armedAt !== null && this.#armedAt <= at)) return;
     this.#armedAt = at;
@@ -454,4 +472,8 @@ export abstract class CodebaseIndexBase extends DurableObject<Env> {
     const pending = waiting.reduce((sum, blob) => sum + listing.withBlob(blob).length, 0);
     return { parsed: of - pending, of };
   }
+}
+
+function deletedMeanwhile(): ApiError {
+  return new ApiError("not_found", "The codebase was deleted meanwhile. Create it again.");
 }

@@ -78,9 +78,15 @@ const oidRow = z.object({ oid: z.string() });
 
 export class SnapshotStore {
   readonly #sql: SqlStorage;
+  #isClosed = false;
 
   constructor(sql: SqlStorage) {
     this.#sql = sql;
+  }
+
+  /** From then on there are none: their table is gone. */
+  close(): void {
+    this.#isClosed = true;
   }
 
   find(number: number): SnapshotRow | null {
@@ -349,6 +355,7 @@ export class SnapshotStore {
   }
 
   #rows(tail: string, ...parameters: SqlStorageValue[]): SnapshotRow[] {
+    if (this.#isClosed) return [];
     return this.#sql
       .exec(`SELECT * FROM snapshots ${tail}`, ...parameters)
       .toArray()
