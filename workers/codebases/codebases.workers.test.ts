@@ -57,6 +57,32 @@ describe("a push by manifest", () => {
     ]);
   });
 
+  it("tells how many contents came and are missing, those of earlier snapshots as received", async () => {
+    const codebase = await TestCodebase.create(call);
+    const { "logo.png": logo, ...texts } = FILES;
+    await codebase.push({ "logo.png": logo });
+    const begun = await codebase.post("/manifest", {
+      files: manifestOf({ ...FILES, "copy.png": logo }),
+    });
+    const { number } = pushedSchema.parse(begun.body).snapshot;
+    const { "src/main.ts": main, ...others } = texts;
+    for (const files of [{ "src/main.ts": main }, { "src/main.ts": main }, others]) {
+      await codebase.post(`/snapshots/${number}/blobs`, tarballOf(files));
+    }
+    const events = (await indexOf(codebase).events(0, number, 100, 0)) ?? [];
+    const told = events
+      .filter(({ type, snapshot }) => type === "snapshot.progress" && snapshot === number)
+      .map(({ data }) => data);
+    expect(told.map((data): unknown => JSON.parse(data))).toEqual(
+      expect.arrayContaining([
+        { files: 7, received: 1, missing: 5 },
+        { files: 7, received: 2, missing: 4 },
+      ]),
+    );
+    // After the second time that the same came, nothing has changed.
+    expect(new Set(told).size).toBeLessThanOrEqual(3);
+  });
+
   it("sends only what changed the next time, and touches nothing else", async () => {
     const codebase = await TestCodebase.create(call);
     await codebase.push(FILES);

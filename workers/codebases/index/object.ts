@@ -25,6 +25,7 @@ import type { IndexJob } from "./jobs.ts";
 import type { MapAnswer, MapRequest } from "./map-query.ts";
 import { type MountArchive, type Mountable, Mounts } from "./mounts.ts";
 import { type ProjectLanguage, ProjectLanguages } from "./project-languages.ts";
+import { PushProgress } from "./push-progress.ts";
 import type { ReferencesAnswer, ReferencesRequest } from "./references-query.ts";
 import { openTables } from "./schema.ts";
 import { Searcher } from "./search.ts";
@@ -86,6 +87,7 @@ export abstract class CodebaseIndexBase extends DurableObject<Env> {
   readonly #languages: ProjectLanguages;
   readonly #readLanguages: () => Promise<readonly ProjectLanguage[]>;
   readonly #intake: Intake;
+  readonly #pushes: PushProgress;
   readonly #upkeep: Upkeep;
   readonly #searcher: Searcher;
   readonly #browser: Browser;
@@ -118,6 +120,7 @@ export abstract class CodebaseIndexBase extends DurableObject<Env> {
     this.#languages = languages;
     this.#readLanguages = () => ports.languages(env, codebaseId);
     this.#intake = new Intake(stores);
+    this.#pushes = new PushProgress(snapshots);
     this.#upkeep = new Upkeep({
       ...stores,
       sql,
@@ -211,14 +214,23 @@ export abstract class CodebaseIndexBase extends DurableObject<Env> {
     contents: readonly TakenBlob[],
   ): { readonly status: "taken" } | Refusal {
     const now = Date.now();
+    const isPush = reading === 0;
+    const fresh = isPush ? this.lacking(contents.map(({ oid }) => oid)).length : 0;
+    if (fresh > 0) this.#pushes.of(number);
     const outcome = this.#intake.put(number, reading, files, contents, now);
-    if (outcome.status === "taken" && now - this.#toldAt >= PROGRESS_MS) {
-      this.#toldAt = now;
-      const progress = { files: this.#snapshots.incomingCount(number) };
-      this.#events.add("snapshot.progress", number, progress, now);
+    if (outcome.status === "taken") {
+      if (fresh > 0) this.#pushes.took(number, fresh);
+      if (now - this.#toldAt >= PROGRESS_MS) this.#tellProgress(number, isPush, now);
     }
     this.#upkeep.stored();
     return outcome;
+  }
+
+  #tellProgress(number: number, isPush: boolean, now: number): void {
+    this.#toldAt = now;
+    const files = this.#snapshots.incomingCount(number);
+    const progress = isPush ? { files, ...this.#pushes.of(number) } : { files };
+    this.#events.add("snapshot.progress", number, progress, now);
   }
 
   missing(number: number, after: string, limit: number): MissingBlob[] {
@@ -231,7 +243,13 @@ export abstract class CodebaseIndexBase extends DurableObject<Env> {
     commit: string | null,
     etag: string | null = null,
   ): Completion {
-    const outcome = this.#intake.complete(number, reading, { commit, etag }, Date.now());
+    const now = Date.now();
+    const outcome = this.#intake.complete(number, reading, { commit, etag }, now);
+    if (outcome.status !== "missing") this.#pushes.forget(number);
+    else if (reading === 0) {
+      this.#pushes.counted(number, outcome.missing);
+      this.#tellProgress(number, true, now);
+    }
     this.#upkeep.settled();
     this.#arm();
     return outcome;

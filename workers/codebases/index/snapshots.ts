@@ -317,6 +317,14 @@ export class SnapshotStore {
     return this.#count("SELECT count(*) AS count FROM incoming WHERE snapshot = ?", number);
   }
 
+  /** Contents that it has, each once. */
+  contentCount(number: number): number {
+    return this.#count(
+      "SELECT count(DISTINCT oid) AS count FROM incoming WHERE snapshot = ? AND mode <> 'submodule'",
+      number,
+    );
+  }
+
   missingCount(number: number): number {
     return this.#count(`SELECT count(DISTINCT i.oid) AS count ${MISSING}`, number);
   }
