@@ -105,4 +105,10 @@ describe("JavaScript on the codebase that it mounts", () => {
       });
     },
   );
+
+  it("is shown the error by its usual name", async () => {
+    const script = "export default (_, { files }) => files.write('code/new', '')";
+    const { stderr } = await run({ language: "javascript", script });
+    expect(stderr).toMatch(/^Error: "code\/new" is of the codebase, which is read-only\./);
+  });
 });
