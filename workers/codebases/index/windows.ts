@@ -24,7 +24,7 @@ import type { SymbolStore } from "./symbols.ts";
 /** A window ends after so many characters, steps of expressions, or files that match. */
 const WINDOW_CHARS = 4 * 1024 * 1024;
 const WINDOW_STEPS = 60_000_000;
-const WINDOW_MATCHES = 60;
+const WINDOW_MATCHES = 40;
 /** More steps than this in one file could hold the object for seconds: the file is skipped, and said so. */
 const MAX_FILE_STEPS = 1_500_000_000;
 
