@@ -282,7 +282,7 @@ describe("another project", () => {
 
   /** A codebase with one snapshot, and a source that is not reached. */
   async function codebaseOf(key: string): Promise<string> {
-    const source = { url: "https://archive.invalid/shop.tar.gz" };
+    const source = { url: "https://archive.example.com/shop.tar.gz" };
     const created = await client.call("/api/v1/codebases", { key, json: { name: randomUUID() } });
     const { id } = idSchema.parse(created.json);
     const path = `/api/v1/codebases/${id}`;

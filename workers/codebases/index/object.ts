@@ -350,6 +350,7 @@ export abstract class CodebaseIndexBase extends DurableObject<Env> {
   }
 
   search(request: SearchRequest): Promise<SearchAnswer> {
+    if (this.#isGone) throw deletedMeanwhile();
     return this.#searcher.search(request, Date.now());
   }
 
