@@ -199,6 +199,23 @@ describe.skipIf(!hasHttpBackend)("an import over git's smart HTTP", () => {
     expect(server.takeFetches()).toBe(1);
   });
 
+  it.each(["tar", "tar.gz", "zip"])(
+    "has the tree of a push of git archive as %s",
+    async (format) => {
+      const { repository: made } = repository({ "only/a.txt": "a\n", "only/b/c.txt": "c\n" });
+      const file = join(made.folder, "..", `${nextName()}.${format}`);
+      made.git("archive", `--format=${format}`, `--output=${file}`, "HEAD");
+      const base = await codebase();
+      const pushed = await client.call(`${base}/archive`, {
+        body: new Uint8Array(readFileSync(file)),
+        headers: { "content-type": "application/octet-stream" },
+      });
+      rmSync(file);
+      const { number } = snapshotSchema.parse(pushed.json);
+      expect(await settled(base, number)).toMatchObject({ state: "ready", root: made.tree() });
+    },
+  );
+
   it("asks for an archive again by its ETag", async () => {
     const { repository: made } = repository({ "a.txt": "a\n" });
     const archive = (revision: string) => {
