@@ -1,6 +1,7 @@
 /** Reads what a snapshot holds: files, folders, contents, and searches of them. */
 import { ApiError } from "../http/errors.ts";
 import type { Principal } from "../security/principal.ts";
+import { badCursor } from "./bad-cursor.ts";
 import type { FilePageRequest, FoundFile } from "./index/browser.ts";
 import type { SearchAnswer, SearchRequest } from "./index/search-types.ts";
 import type { IndexEvent, Snapshot } from "./index/types.ts";
@@ -22,7 +23,15 @@ export class ReadingService {
 
   async files(principal: Principal, id: string, snapshot: string | null, request: FilePageRequest) {
     const { index } = await this.#codebases.open(principal, id);
-    return (await index.files(snapshot, request)) ?? noSnapshot(index, snapshot);
+    const answer = await index.files(snapshot, request);
+    switch (answer.status) {
+      case "found":
+        return answer;
+      case "invalid_cursor":
+        throw badCursor(answer.fault, "cursor", NOT_OF_FILES);
+      case "no_snapshot":
+        return noSnapshot(index, snapshot);
+    }
   }
 
   async tree(principal: Principal, id: string, snapshot: string | null, path: string) {
@@ -55,11 +64,8 @@ export class ReadingService {
         return answer;
       case "invalid":
         throw invalidQuery(answer.problems);
-      case "invalid_cursor": {
-        const message =
-          "It is not a cursor of this query and snapshot; send `next_cursor` unchanged, with the same query.";
-        throw new ApiError("validation_failed", message, { issues: [{ path: "cursor", message }] });
-      }
+      case "invalid_cursor":
+        throw badCursor(answer.fault, "cursor", NOT_OF_QUERY);
       case "no_snapshot":
         return noSnapshot(index, query.snapshot);
     }
@@ -123,6 +129,11 @@ function isSettled(snapshot: Snapshot | null): boolean {
   if (snapshot === null || snapshot.state === "failed") return true;
   return snapshot.state === "ready" && snapshot.symbols.parsed >= snapshot.symbols.of;
 }
+
+const NOT_OF_QUERY =
+  "It is not a cursor of this query; send `next_cursor` unchanged, with the same query.";
+const NOT_OF_FILES =
+  "It is not a cursor of this list; send `next_cursor` unchanged, with the same filters.";
 
 const EVENTS_PER_READ = 200;
 const WAIT_MS = 10_000;

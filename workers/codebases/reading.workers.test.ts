@@ -15,9 +15,13 @@ describe("files", () => {
     expect(await listed(codebase, "?glob=**/*.test.ts")).toEqual(["src/main.test.ts"]);
     expect(await listed(codebase, "?language=markdown")).toEqual(["docs/guide.md"]);
     const first = await codebase.get("/files?limit=2");
-    expect(first.body.next_cursor).toBe("empty.txt");
     expect(first.headers.get("link")).toContain('rel="next"');
-    expect(await listed(codebase, "?limit=200&cursor=empty.txt")).toHaveLength(4);
+    const next = `cursor=${first.body.next_cursor}`;
+    expect(await listed(codebase, `?limit=200&${next}`)).toHaveLength(4);
+    for (const foreign of [`?folder=src&${next}`, "?cursor=empty.txt"]) {
+      const refused = await codebase.get(`/files${foreign}`);
+      expect(refused).toMatchObject({ status: 422, body: { errors: [{ path: "cursor" }] } });
+    }
   });
 
   it("are read whole, in part, and not at all by who has them", async () => {

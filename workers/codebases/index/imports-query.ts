@@ -5,11 +5,9 @@ import type { Confidence, Resolution } from "../languages/resolve.ts";
 import type { Graphs } from "./graphs.ts";
 import { grammarFor, type ListedFile } from "./listing.ts";
 import {
-  type BadCursor,
   type NoFile,
-  type NoSnapshot,
   type OpenSnapshot,
-  openSnapshot,
+  openPage,
   type PageRequest,
   pendingFiles,
   placeOf,
@@ -18,6 +16,7 @@ import {
   type SnapshotDeps,
   writePlace,
 } from "./pages.ts";
+import type { BadCursor, NoSnapshot } from "./pinned.ts";
 import type { SnapshotSource, Sources } from "./source.ts";
 
 export const DIRECTIONS = ["out", "in", "both"] as const;
@@ -77,12 +76,12 @@ export class ImportQueries {
 
   async imports(request: ImportsRequest, now: number): Promise<ImportsAnswer> {
     const { symbols, sources, yielded } = this.#deps;
-    const opened = openSnapshot(request.snapshot, this.#deps);
-    if (opened === null) return { status: "no_snapshot" };
+    const opened = openPage(request, this.#deps);
+    if ("status" in opened) return opened;
     const { path, direction, outside, limit, deadline_ms } = request;
     const asked = JSON.stringify([path, direction, outside]);
     const place = placeOf(request.cursor, opened, asked);
-    if (place === null) return { status: "invalid_cursor" };
+    if ("status" in place) return place;
     const { listing, row } = opened;
     const about = path === null ? null : listing.indexOf(path);
     if (path !== null && about === null) return { status: "no_file" };

@@ -4,6 +4,7 @@ import type { QueryNote, QueryProblem } from "../query/problem.ts";
 import type { ResultType, Syntax } from "../query/query.ts";
 import type { Signal } from "../query/rank.ts";
 import type { FileMatch } from "../query/verify.ts";
+import type { BadCursor, NoSnapshot } from "./pinned.ts";
 
 export interface SearchRequest {
   readonly query: string;
@@ -94,6 +95,6 @@ export type SearchAnswer =
       readonly plan: Explanation | null;
     }
   | { readonly status: "invalid"; readonly problems: readonly QueryProblem[] }
-  | { readonly status: "invalid_cursor" }
+  | BadCursor
   /** There is no ready snapshot of that name, or none at all. */
-  | { readonly status: "no_snapshot" };
+  | NoSnapshot;

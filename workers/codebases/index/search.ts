@@ -12,6 +12,7 @@ import { type FactDeps, nearScores, prepareFacts } from "./facts.ts";
 import type { FileRanks, Graphs } from "./graphs.ts";
 import { has, isSearched, type ListedFile, type Listing } from "./listing.ts";
 import { type OpenSnapshot, pendingFiles } from "./pages.ts";
+import { FOREIGN, pinnedSnapshot, type ReadySnapshot } from "./pinned.ts";
 import type { ProjectLanguages } from "./project-languages.ts";
 import type {
   FileResult,
@@ -41,7 +42,7 @@ export interface SearchDeps extends FactDeps {
 interface Prepared {
   readonly plan: QueryPlan;
   readonly notes: readonly QueryNote[];
-  readonly row: SnapshotRow & { readonly root: string };
+  readonly row: ReadySnapshot;
 }
 
 interface Reading {
@@ -89,7 +90,7 @@ export class Searcher {
     );
     const pending = pendingFiles(listing, this.#deps.symbols);
     const cursor = request.cursor === null ? null : readCursor(request.cursor, asked);
-    if (request.cursor !== null && cursor?.n !== row.number) return { status: "invalid_cursor" };
+    if (request.cursor !== null && cursor === null) return FOREIGN;
     const usesRanks = pending === 0 && this.#deps.graphs.has(row.root);
     const from = cursor ?? firstCursor(row, asked, pending === 0, usesRanks);
 
@@ -140,15 +141,15 @@ export class Searcher {
     const rev = revOf(query);
     const { snapshots } = this.#deps;
     const name = rev?.value ?? request.snapshot;
-    const row = name === null ? snapshots.latestReady() : snapshots.named(name);
-    if (row === null || row.state !== "ready" || row.root === null) {
-      if (rev === null) return { status: "no_snapshot" };
+    const row = pinnedSnapshot(name, request.cursor, snapshots);
+    if ("status" in row) {
+      if (rev === null || row.status === "invalid_cursor") return row;
       const { start, end } = rev;
       const hint = "Name it by its number, ref or commit; list them with GET …/snapshots.";
       const message = `No snapshot is called ${JSON.stringify(rev.value)}.`;
       return { status: "invalid", problems: [{ message, hint, start, end }] };
     }
-    return { plan, notes, row: { ...row, root: row.root } };
+    return { plan, notes, row };
   }
 
   /** Windows until the page is full, the candidates are through, or the time is over. */
