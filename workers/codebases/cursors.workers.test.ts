@@ -38,7 +38,7 @@ async function page(codebase: TestCodebase, path: string) {
 }
 
 /** The second page, of whichever snapshot it is. */
-const after = (path: string, cursor: string | null) => `${path}&cursor=${cursor}`;
+const further = (path: string, cursor: string | null) => `${path}&cursor=${cursor}`;
 
 async function pushed(): Promise<{ codebase: TestCodebase; number: number }> {
   const codebase = await TestCodebase.create(call);
@@ -52,13 +52,13 @@ describe("a cursor", () => {
     const { codebase, number } = await pushed();
     const firsts = await Promise.all(LISTS.map((path) => page(codebase, path)));
     const expected = await Promise.all(
-      LISTS.map((path, at) => page(codebase, after(path, firsts[at]?.next_cursor ?? null))),
+      LISTS.map((path, at) => page(codebase, further(path, firsts[at]?.next_cursor ?? null))),
     );
     expect(expected.map(({ items }) => items.length > 0)).not.toContain(false);
     const newer = await codebase.push(NEW, { ref: "main" });
     await codebase.settled(newer.number);
     for (const [at, path] of LISTS.entries()) {
-      const next = await page(codebase, after(path, firsts[at]?.next_cursor ?? null));
+      const next = await page(codebase, further(path, firsts[at]?.next_cursor ?? null));
       expect(next.snapshot, path).toBe(number);
       expect(next.items, path).toEqual(expected[at]?.items);
       expect((await page(codebase, path)).snapshot, path).toBe(newer.number);
@@ -71,7 +71,7 @@ describe("a cursor", () => {
     const newer = await codebase.push(NEW);
     for (const [at, path] of LISTS.entries()) {
       const name = path.startsWith("/diff") ? "head" : "snapshot";
-      const next = after(path, firsts[at]?.next_cursor ?? null);
+      const next = further(path, firsts[at]?.next_cursor ?? null);
       expect((await page(codebase, `${next}&${name}=main`)).snapshot, path).toBe(number);
       const refused = await codebase.get(`${next}&${name}=${newer.number}`);
       expect(refused.status, path).toBe(422);
@@ -80,7 +80,7 @@ describe("a cursor", () => {
     const first = await page(codebase, "/search?q=needle%20rev:main&limit=2");
     await codebase.push({ ...NEW, "b.ts": "needle();\n" }, { ref: "main" });
     const moved = await codebase.get(
-      after("/search?q=needle%20rev:main&limit=2", first.next_cursor),
+      further("/search?q=needle%20rev:main&limit=2", first.next_cursor),
     );
     expect(moved.status).toBe(422);
     expect(moved.text).toContain(`It is a cursor of snapshot ${number}, and snapshot`);
@@ -93,7 +93,7 @@ describe("a cursor", () => {
     const removed = await call(`${codebase.path}/snapshots/${number}`, { method: "DELETE" });
     expect(removed.status).toBe(204);
     for (const [at, path] of LISTS.entries()) {
-      const refused = await codebase.get(after(path, firsts[at]?.next_cursor ?? null));
+      const refused = await codebase.get(further(path, firsts[at]?.next_cursor ?? null));
       expect(refused.status, path).toBe(422);
       expect(refused.text, path).toContain(`snapshot ${number}, which was deleted`);
     }
