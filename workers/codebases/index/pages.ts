@@ -128,20 +128,22 @@ export function receiptFor({ row, listing }: OpenSnapshot, shortfall: Shortfall)
   };
 }
 
+/** All that is missing. */
 function reasonOf({
   pending,
   hasMore = false,
   missedBefore = false,
   bound = null,
 }: Shortfall): string | null {
-  if (hasMore) return "There is more: send next_cursor.";
-  if (pending > 0) {
-    return `The symbols of ${pending} files are still being read. Ask again in a moment.`;
-  }
-  if (missedBefore) {
-    return "Symbols were still being read when an earlier page was made. Ask again from the start.";
-  }
-  return bound;
+  const reasons = [
+    hasMore && "There is more: send next_cursor.",
+    pending > 0 && `The symbols of ${pending} files are still being read. Ask again in a moment.`,
+    missedBefore &&
+      pending === 0 &&
+      "Symbols were still being read when an earlier page was made. Ask again from the start.",
+    bound ?? false,
+  ];
+  return reasons.filter((reason) => reason !== false).join(" ") || null;
 }
 
 /** Covers what looks like a credential in pieces of a file that has some. */

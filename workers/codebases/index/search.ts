@@ -295,20 +295,21 @@ function isUnstructured(file: ListedFile | undefined): boolean {
   return file !== undefined && isSearched(file) && languageOf(file) === null;
 }
 
-/** What is binary, a link or a submodule holds no text to search: it does not make an answer partial. */
+/**
+ * All that it is not exhaustive for. What is binary, a link or a submodule holds no text to search: it does not make
+ * an answer partial.
+ */
 function reasonOf(next: Cursor | null, skipped: SkippedFiles): string | null {
-  if (next !== null) return "There are more files to search: send next_cursor.";
-  if (skipped.too_large > 0) {
-    return `${skipped.too_large} files are larger than 8 MiB, of which only paths are searched.`;
-  }
-  if (skipped.too_costly > 0) {
-    return `It would take too long in ${skipped.too_costly} large files. Make it simpler, or narrow it by path.`;
-  }
-  if (skipped.no_grammar > 0) {
-    return `${skipped.no_grammar} files have no grammar, or are minified, and are not searched by structure. Name a language that has one with lang:.`;
-  }
-  if (skipped.symbols_pending > 0) {
-    return `The symbols of ${skipped.symbols_pending} files are still being read. Ask again in a moment.`;
-  }
-  return null;
+  const { too_large, too_costly, no_grammar, symbols_pending } = skipped;
+  const reasons = [
+    next !== null && "There are more files to search: send next_cursor.",
+    too_large > 0 && `${too_large} files are larger than 8 MiB, of which only paths are searched.`,
+    too_costly > 0 &&
+      `It would take too long in ${too_costly} large files. Make it simpler, or narrow it by path.`,
+    no_grammar > 0 &&
+      `${no_grammar} files have no grammar, or are minified, and are not searched by structure. Name a language that has one with lang:.`,
+    symbols_pending > 0 &&
+      `The symbols of ${symbols_pending} files are still being read. Ask again in a moment.`,
+  ];
+  return reasons.filter((reason) => reason !== false).join(" ") || null;
 }
