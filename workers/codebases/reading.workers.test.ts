@@ -5,7 +5,7 @@ import { isolate } from "../test/app.ts";
 import { blobOid } from "./intake/git-objects.ts";
 import { FILES, listed, TestCodebase } from "./test-support.ts";
 
-const { call } = isolate();
+const { call, routes } = isolate();
 
 describe("files", () => {
   it("are listed by folder, glob and language, page by page", async () => {
@@ -38,6 +38,19 @@ describe("files", () => {
     expect((await call(path, { headers: { "if-none-match": tag } })).status).toBe(304);
     expect((await call(path, { headers: { range: "bytes=9999-" } })).status).toBe(416);
     expect((await codebase.get("/files/src/none.ts")).status).toBe(404);
+  });
+
+  it("are read by any path that git has, and counted under one route", async () => {
+    const codebase = await TestCodebase.create(call);
+    const paths = ["new\nline.txt", "a/\n", "100%.txt", "é ü?.txt", "a%0Ab"];
+    await codebase.push(Object.fromEntries(paths.map((path) => [path, `of ${path}`])));
+    for (const path of paths) {
+      const at = `${codebase.path}/files/${path.split("/").map(encodeURIComponent).join("/")}`;
+      expect(await call(at), path).toMatchObject({ status: 200, text: `of ${path}` });
+      expect(await call(at, { method: "PUT" }), path).toMatchObject({ status: 405 });
+    }
+    const named = [...routes].filter((route) => route.includes("file_path"));
+    expect(named).toEqual(["/api/v1/codebases/{codebase_id}/files/{file_path}"]);
   });
 
   it("stand in folders, with how many lie below", async () => {
