@@ -27,6 +27,8 @@ export class ReadingService {
     switch (answer.status) {
       case "found":
         return answer;
+      case "no_folder":
+        throw noFolder(request.folder);
       case "invalid_cursor":
         throw badCursor(answer.fault, "cursor", NOT_OF_FILES);
       case "no_snapshot":
@@ -38,7 +40,7 @@ export class ReadingService {
     const { index } = await this.#codebases.open(principal, id);
     const found = (await index.tree(snapshot, path)) ?? (await noSnapshot(index, snapshot));
     if (found.status === "folder") return found;
-    throw new ApiError("not_found", `The snapshot has no folder "${path.slice(0, 200)}".`);
+    throw noFolder(path);
   }
 
   async file(
@@ -128,6 +130,13 @@ async function* follow(
 function isSettled(snapshot: Snapshot | null): boolean {
   if (snapshot === null || snapshot.state === "failed") return true;
   return snapshot.state === "ready" && snapshot.symbols.parsed >= snapshot.symbols.of;
+}
+
+function noFolder(path: string): ApiError {
+  return new ApiError(
+    "not_found",
+    `The snapshot has no folder "${path.slice(0, 200)}". GET …/tree lists those it has.`,
+  );
 }
 
 const NOT_OF_QUERY =

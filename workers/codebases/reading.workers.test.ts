@@ -24,6 +24,26 @@ describe("files", () => {
     }
   });
 
+  it("are not listed of a folder that is not there, nor by a glob with a fault", async () => {
+    const codebase = await TestCodebase.create(call);
+    await codebase.push({ ...FILES, "app/[slug].ts": "" });
+    expect(await listed(codebase, "?folder=/src/")).toHaveLength(3);
+    for (const folder of ["nope", "src/parse.ts", "sr"]) {
+      const reply = await codebase.get(`/files?folder=${folder}`);
+      expect(reply, folder).toMatchObject({ status: 404, body: { code: "not_found" } });
+    }
+    for (const glob of ["[", "src/{a,b", "src/(a", "a)"]) {
+      const reply = await codebase.get(`/files?${new URLSearchParams({ glob })}`);
+      expect(reply, glob).toMatchObject({
+        status: 422,
+        body: { errors: [{ path: "query.glob" }] },
+      });
+    }
+    const slug = new URLSearchParams({ glob: "app/\\[slug\\].ts" });
+    expect(await listed(codebase, `?${slug}`)).toEqual(["app/[slug].ts"]);
+    expect(await listed(codebase, "?glob=src/{main,parse}.ts")).toHaveLength(2);
+  });
+
   it("are read whole, in part, and not at all by who has them", async () => {
     const codebase = await TestCodebase.create(call);
     await codebase.push(FILES);

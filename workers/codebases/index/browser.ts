@@ -24,8 +24,11 @@ export type FilesAnswer =
       readonly items: readonly FileEntry[];
       readonly next_cursor: string | null;
     }
+  | NoFolder
   | NoSnapshot
   | BadCursor;
+
+export type NoFolder = { readonly status: "no_folder" };
 
 export interface TreeFolder {
   readonly name: string;
@@ -43,7 +46,7 @@ export type TreeFound =
       readonly folders: readonly TreeFolder[];
       readonly files: readonly FileEntry[];
     }
-  | { readonly status: "no_folder" };
+  | NoFolder;
 
 export type FoundFile =
   | {
@@ -77,6 +80,7 @@ export class Browser {
     const place = placeOf(cursor, opened, JSON.stringify(["files", folder, glob, language]));
     if ("status" in place) return place;
     const { listing, row } = opened;
+    if (this.#folderOid(row.root, folder) === null) return { status: "no_folder" };
     const prefix = folder === "" ? "" : `${folder}/`;
     const matches = glob === null ? null : picomatch(glob, { dot: true });
     const items: FileEntry[] = [];
