@@ -10,7 +10,7 @@ import { invalidQuery } from "./invalid-query.ts";
 import { noSnapshot } from "./no-snapshot.ts";
 import type { CodebaseService } from "./service.ts";
 
-export type SearchQuery = Omit<SearchRequest, "codebase">;
+export type SearchQuery = Omit<SearchRequest, "codebase" | "one_of_many">;
 
 type Found = Extract<SearchAnswer, { status: "found" }>;
 
@@ -60,7 +60,7 @@ export class ReadingService {
 
   async search(principal: Principal, id: string, query: SearchQuery): Promise<Found> {
     const { index, row } = await this.#codebases.open(principal, id);
-    const answer = await index.search({ ...query, codebase: row.name });
+    const answer = await index.search({ ...query, codebase: row.name, one_of_many: false });
     switch (answer.status) {
       case "found":
         return answer;

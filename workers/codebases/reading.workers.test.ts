@@ -1,6 +1,7 @@
 /** What is read of snapshots over HTTP: files, folders, searches. */
 import { createHash } from "node:crypto";
 import { describe, expect, it } from "vitest";
+import { z } from "zod";
 import { isolate } from "../test/app.ts";
 import { blobOid } from "./intake/git-objects.ts";
 import { FILES, listed, TestCodebase } from "./test-support.ts";
@@ -171,6 +172,28 @@ describe("a search", () => {
     }
   });
 
+  it("refuses a language that nobody knows, and says which is near", async () => {
+    const codebase = await TestCodebase.create(call);
+    await codebase.push(FILES);
+    const refused = async (q: string) => {
+      const reply = await codebase.get(`/search?${new URLSearchParams({ q })}`);
+      expect(reply.status, q).toBe(422);
+      return reply.body.problems;
+    };
+    const meant = { start: 12, end: 27, hint: "Did you mean lang:typescript?" };
+    expect(await refused("parseQuery  lang:typscript2")).toEqual([expect.objectContaining(meant)]);
+    const [problem] = z
+      .array(z.object({ message: z.string() }))
+      .parse(await refused("-lang:nolang"));
+    expect(problem?.message).toBe('No language is called "nolang".');
+    for (const q of ["lang:ts parseQuery", "parseQuery lang:TypeScript"]) {
+      expect((await codebase.search(q)).items, q).toHaveLength(3);
+    }
+    expect((await codebase.search("lang:cobol")).items).toEqual([]);
+    const across = await call("/api/v1/search?q=lang:nolang");
+    expect(across).toMatchObject({ status: 200, body: { items: [], complete: true } });
+  });
+
   it("looks at history: a revision, and what changed since another", async () => {
     const codebase = await TestCodebase.create(call);
     await codebase.push(FILES, { ref: "v1" });
@@ -190,6 +213,11 @@ describe("a search", () => {
     expect(await paths("sym:parseQ")).toEqual(["src/parse.ts"]);
     expect(await paths("calls:parseQuery -is:test")).toEqual(["src/main.ts"]);
     expect(await paths("imports:./parse.ts")).toEqual(["src/main.ts", "src/main.test.ts"]);
+    // By the path of what is imported, however the import writes it.
+    const importers = await paths("imports:src/parse.ts");
+    expect(importers.sort()).toEqual(["src/main.test.ts", "src/main.ts"]);
+    expect(await paths("imports:src/parse.ts -is:test")).toEqual(["src/main.ts"]);
+    expect(await paths("imports:src/main.ts")).toEqual([]);
     expect(await paths('near:"parse a query"')).toContain("src/parse.ts");
   });
 

@@ -2,8 +2,9 @@
 
 import { folderOf } from "../languages/resolve/paths.ts";
 import type { Confidence, Resolution } from "../languages/resolve.ts";
+import type { SnapshotGraph } from "./graph-pack.ts";
 import type { Graphs } from "./graphs.ts";
-import { grammarFor, type ListedFile } from "./listing.ts";
+import { grammarFor, type ListedFile, type Listing } from "./listing.ts";
 import {
   type NoFile,
   type OpenSnapshot,
@@ -129,17 +130,8 @@ export class ImportQueries {
     now: number,
   ): Promise<number[]> {
     if (direction === "out") return [about];
-    const { listing } = opened;
-    const folder = folderOf(listing.files[about]?.path ?? "");
-    const first = listing.files.findIndex(({ path }) => folderOf(path) === folder);
-    const { importers, imported } = await this.#deps.graphs.of(opened, now);
-    const found = new Set<number>();
-    for (let edge = 0; edge < imported.length; edge += 1) {
-      const target = imported[edge];
-      if (target === about || target === -1 - first) found.add(importers[edge] ?? -1);
-    }
-    const sorted = [...found].sort((a, b) => a - b);
-    return direction === "in" ? sorted : [about, ...sorted];
+    const importers = importersOf(about, opened.listing, await this.#deps.graphs.of(opened, now));
+    return direction === "in" ? importers : [about, ...importers];
   }
 
   /** One item for each place that a statement takes names from. */
@@ -168,6 +160,22 @@ export class ImportQueries {
       });
     });
   }
+}
+
+/** Indexes of the files that import a file, or the folder that it is in as a whole; in the listing's order. */
+export function importersOf(
+  about: number,
+  { files }: Listing,
+  { importers, imported }: SnapshotGraph,
+): number[] {
+  const folder = folderOf(files[about]?.path ?? "");
+  const first = files.findIndex(({ path }) => folderOf(path) === folder);
+  const found = new Set<number>();
+  for (let edge = 0; edge < imported.length; edge += 1) {
+    const target = imported[edge];
+    if (target === about || target === -1 - first) found.add(importers[edge] ?? -1);
+  }
+  return [...found].sort((a, b) => a - b);
 }
 
 function targetOf({ path, isFolder, confidence }: Resolution): ImportTarget {

@@ -11,6 +11,8 @@ export interface SearchRequest {
   readonly syntax: Syntax;
   /** What the codebase is called, which `repo:` is held against. */
   readonly codebase: string;
+  /** Other codebases are asked the same: a language that they alone have is no fault of the query. */
+  readonly one_of_many: boolean;
   /** A number, ref, commit or id; null for the newest. */
   readonly snapshot: string | null;
   /** Files of a page. */

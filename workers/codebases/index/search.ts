@@ -1,5 +1,7 @@
 /** Answers a search of one snapshot, a page at a time, to the very end of its results. */
 
+import { nearestName } from "../../http/suggest.ts";
+import { LANGUAGES, languageNamed } from "../intake/languages.ts";
 import { withLanguages } from "../query/named-languages.ts";
 import { parseQuery } from "../query/parse.ts";
 import { explain, planQuery, type QueryPlan } from "../query/plan.ts";
@@ -10,6 +12,7 @@ import { blobMask, evaluate, type Mask } from "./candidates.ts";
 import { type Cursor, digest, readCursor, writeCursor } from "./cursor.ts";
 import { type FactDeps, nearScores, prepareFacts } from "./facts.ts";
 import type { FileRanks, Graphs } from "./graphs.ts";
+import { importersOf } from "./imports-query.ts";
 import { has, isSearched, type ListedFile, type Listing } from "./listing.ts";
 import { type OpenSnapshot, pendingFiles } from "./pages.ts";
 import { FOREIGN, pinnedSnapshot, type ReadySnapshot } from "./pinned.ts";
@@ -30,7 +33,7 @@ import {
 } from "./structure.ts";
 import { orderOf, Windows } from "./windows.ts";
 
-export interface SearchDeps extends FactDeps {
+export interface SearchDeps extends Omit<FactDeps, "importers"> {
   readonly languages: ProjectLanguages;
   readonly memory: StructureMemory;
   readonly ask: AskStructure;
@@ -78,7 +81,8 @@ export class Searcher {
     if ("status" in prepared) return prepared;
     const { plan, notes, row } = prepared;
     const listing = this.#deps.trees.listing(row.root);
-    const outcome = prepareFacts(plan, listing, row.root, this.#deps);
+    const importers = await this.#importers(plan, { row, listing }, now);
+    const outcome = prepareFacts(plan, listing, row.root, { ...this.#deps, importers });
     if (outcome.problems !== null) return { status: "invalid", problems: outcome.problems };
     const { facts } = outcome;
 
@@ -133,7 +137,12 @@ export class Searcher {
     const { query: parsed, problems, notes } = parseQuery(request.query, request.syntax);
     if (problems !== null) return { status: "invalid", problems };
     const { languages } = this.#deps;
-    const query = withLanguages(parsed, (name) => languages.named(name)?.name ?? name);
+    const query = withLanguages(
+      parsed,
+      (name) => languages.named(name)?.name ?? languageNamed(name)?.id ?? name,
+    );
+    const unknown = request.one_of_many ? [] : unknownLanguages(query, languages);
+    if (unknown.length > 0) return { status: "invalid", problems: unknown };
     const { plan, problems: faults } = planQuery(query, { syntax: request.syntax });
     if (faults !== null) return { status: "invalid", problems: faults };
     const misplaced = placementProblems(query, plan);
@@ -188,6 +197,23 @@ export class Searcher {
     return { items, cursor, read };
   }
 
+  /** Of the files that `imports:` names by their path. */
+  async #importers(
+    { facts }: QueryPlan,
+    opened: OpenSnapshot,
+    now: number,
+  ): Promise<ReadonlyMap<string, readonly number[]>> {
+    const { listing } = opened;
+    const found = new Map<string, readonly number[]>();
+    for (const leaf of facts) {
+      const about = leaf.kind === "imports" ? listing.indexOf(leaf.value) : null;
+      if (leaf.kind !== "imports" || about === null) continue;
+      const graph = await this.#deps.graphs.of(opened, now);
+      found.set(leaf.value, importersOf(about, listing, graph));
+    }
+    return found;
+  }
+
   /** A page goes on with the ranks that the first one had, which are worked out again if they are gone. */
   async #ranks(opened: OpenSnapshot, now: number): Promise<FileRanks | null> {
     const { graphs } = this.#deps;
@@ -221,6 +247,23 @@ function firstCursor(
 ): Cursor {
   const counts = { w: 0, o: 0, f: 0, b: 0, c: 0 };
   return { n: number, q: asked, s: usesSymbols, r: usesRanks, ...counts, d: "" };
+}
+
+/** Languages that neither the service knows nor the codebase's project. */
+function unknownLanguages(query: Query, languages: ProjectLanguages): QueryProblem[] {
+  return [...leavesOf(query)].flatMap(({ leaf }) => {
+    if (leaf.kind !== "lang") return [];
+    const { language, start, end } = leaf;
+    if (languages.named(language) !== null || languageNamed(language) !== null) return [];
+    const names = LANGUAGES.flatMap(({ id, aliases }) => [id, ...aliases]);
+    const meant = nearestName(language, [...languages.names, ...names]);
+    const message = `No language is called ${JSON.stringify(language)}.`;
+    const hint =
+      meant === null
+        ? "GET …/files shows the language of each file; a grammar of your own brings another."
+        : `Did you mean lang:${meant}?`;
+    return [{ message, hint, start, end }];
+  });
 }
 
 function placementProblems(query: Query, plan: QueryPlan): QueryProblem[] {
