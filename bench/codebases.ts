@@ -15,6 +15,7 @@ import { rootPath } from "../scripts/lib/paths.ts";
 import { blobOid } from "../workers/codebases/intake/git-objects.ts";
 import { tarOf } from "../workers/codebases/intake/test-support-archives.ts";
 import { drawQueries, textOf } from "../workers/test/code-queries.ts";
+import { Random } from "../workers/test/random.ts";
 import { type MeasuredService, withService } from "./fixture.ts";
 import { showProgress } from "./progress.ts";
 import { quantile } from "./statistics.ts";
@@ -61,6 +62,7 @@ export interface CodebaseFigures {
   readonly symbols: { readonly seconds: number; readonly megabytes_per_second: number };
   /** Of the index with all contents, of the source. */
   readonly size_ratio: number;
+  readonly identifier: Delays;
   readonly literal: Delays;
   readonly regex: Delays;
   readonly scan: Delays;
@@ -199,6 +201,7 @@ async function measure(service: MeasuredService, tree: Tree): Promise<CodebaseFi
   };
   await times("warming up", literals.slice(0, 20));
   const literal = await times("literals", literals);
+  const identifier = await times("identifiers", identifiersOf(texts));
   const regex = await times("expressions", expressions);
   const scan = await times(
     "scans",
@@ -219,7 +222,7 @@ async function measure(service: MeasuredService, tree: Tree): Promise<CodebaseFi
     text: { seconds: textSeconds, megabytes_per_second: megabytes / textSeconds },
     symbols: { seconds: symbolSeconds, megabytes_per_second: megabytes / symbolSeconds },
     size_ratio: (index?.bytes ?? 0) / tree.bytes,
-    ...{ literal, regex, scan, symbol },
+    ...{ identifier, literal, regex, scan, symbol },
     backtracking_ms: await measureBacktracking(service),
     ripgrep: measureRipgrep(
       tree,
@@ -228,6 +231,17 @@ async function measure(service: MeasuredService, tree: Tree): Promise<CodebaseFi
     update: delaysOf(update),
     update_contents: Math.max(...contents),
   };
+}
+
+/** Words of the texts, each as likely as its file is to be picked. */
+function identifiersOf(texts: readonly string[]): string[] {
+  const random = new Random(SEED);
+  const queries: string[] = [];
+  while (queries.length < LITERALS) {
+    const words = random.pick(texts).match(/[A-Za-z_][A-Za-z0-9_]{5,}/g);
+    if (words !== null) queries.push(`content:"${random.pick(words)}" case:yes`);
+  }
+  return queries;
 }
 
 /** A snapshot that differs in one file, from the first byte sent until a search finds the change. */
@@ -300,11 +314,12 @@ export function codebasesTable(figures: CodebaseFigures): string {
   return table(
     ["", "p50", "p95", "max"],
     [
-      row("a text", figures.literal),
+      row("an identifier", figures.identifier),
+      row("a piece of a line", figures.literal),
       row("an expression", figures.regex),
       row("an expression without letters to look up", figures.scan),
       row("a definition by name", figures.symbol),
-      ...(figures.ripgrep === null ? [] : [row("ripgrep, a text", figures.ripgrep)]),
+      ...(figures.ripgrep === null ? [] : [row("ripgrep, a piece of a line", figures.ripgrep)]),
       row("one file changed, until it is found", figures.update),
     ],
   );

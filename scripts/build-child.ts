@@ -6,6 +6,7 @@ import { mkdir, readFile, rename, writeFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
 import { build, type Plugin } from "esbuild";
+import { CHANGES } from "./lib/just-bash-changes.ts";
 
 const local = fileURLToPath(new URL("../workers/executors/local/", import.meta.url));
 const dist = `${local}dist/`;
@@ -23,28 +24,19 @@ const absent = () => { throw new Error("this compression is not available to loc
 export { absent as xzSync, absent as unxzSync, absent as compress, absent as decompress };
 export default undefined;`;
 
-/** What just-bash says to whoever embeds it, in words for whoever writes a task. */
-const WORDING: readonly (readonly [RegExp, string])[] = [
-  [/, increase executionLimits\.\w+/g, ", a limit of local tasks; do less at once"],
-  [
-    /command not available in browser environments\. Exclude '[^']+' from your commands or use the Node\.js bundle\./g,
-    "command not found; it is not available to local tasks",
-  ],
-];
-
 const justBashInWorkerd: Plugin = {
   name: "just-bash-in-workerd",
   setup(bundle) {
     bundle.onResolve({ filter: /^just-bash\/browser$/ }, () => ({ path: JUST_BASH }));
     bundle.onResolve({ filter: ABSENT }, ({ path }) => ({ path, namespace: "absent" }));
     bundle.onLoad({ filter: /.*/, namespace: "absent" }, () => ({ contents: ABSENT_MODULE }));
-    const unseen = new Set(WORDING);
+    const unseen = new Set(CHANGES);
     bundle.onLoad({ filter: /\bjust-bash\/dist\/bundle\/.*\.js$/ }, async ({ path }) => {
       let contents = await readFile(path, "utf8");
-      for (const wording of WORDING) {
-        const [theirs, ours] = wording;
+      for (const change of CHANGES) {
+        const [theirs, ours] = change;
         const changed = contents.replaceAll(theirs, ours);
-        if (changed !== contents) unseen.delete(wording);
+        if (changed !== contents) unseen.delete(change);
         contents = changed;
       }
       return { contents };
@@ -53,7 +45,7 @@ const justBashInWorkerd: Plugin = {
       const inputs = Object.keys(metafile?.inputs ?? {});
       if (!inputs.some((path) => path.includes("just-bash")) || unseen.size === 0) return;
       const missing = [...unseen].map(([theirs]) => theirs).join(", ");
-      throw new Error(`just-bash no longer says ${missing}; see WORDING in this file.`);
+      throw new Error(`just-bash no longer has ${missing}; see lib/just-bash-changes.ts.`);
     });
   },
 };

@@ -31,7 +31,7 @@ const TREE: readonly TreeEntry[] = [
   { path: "linked", kind: "symlink", content: bytes("bin") },
 ];
 
-function archiveOf(entries: readonly TreeEntry[]): Uint8Array {
+export function archiveOf(entries: readonly TreeEntry[]): Uint8Array {
   return gzipSync(
     Buffer.concat([...entries.flatMap((entry) => [...writeEntry(entry)]), ARCHIVE_END]),
   );
@@ -41,6 +41,23 @@ export function treeOf(entries: readonly TreeEntry[], key: string): MountedTree 
   const size = entries.reduce((sum, { content }) => sum + content.byteLength, 0);
   return { path: "code", key, files: entries.length, bytes: size };
 }
+
+const REFUSAL = /Read-only file system|Permission denied/;
+
+/** What a task may try on its tree, each on something else. */
+const CHANGES = [
+  "echo changed > code/README.md",
+  "echo more >> code/new.txt",
+  "sed -i s/ran/walked/ code/tool.sh",
+  "chmod 600 code/-dash",
+  "echo teed | tee code/latin1.txt",
+  "mv code/empty moved",
+  "touch code/touched",
+  "mkdir code/made",
+  "cp code/tool.sh code/copied.sh",
+  "ln -s README.md code/linked.md",
+  "rm -f 'code/bin/all bytes'",
+];
 
 /** A line for each file and link, as the task's own look at its folder gives them. */
 function digestOf(entries: readonly TreeEntry[]): string {
@@ -105,6 +122,31 @@ export function describeTrees(
       await run(`${tries.map((line) => `{ ${line}; } 2> /dev/null`).join("\n")}\ntrue`);
       const { stdout } = await run(LOOK);
       expect(sorted(stdout)).toBe(digestOf(TREE));
+    });
+
+    it("that cannot be changed fail the command that tries, not the attempt", async () => {
+      const { outcome, stdout, stderr } = await run(
+        "echo hi >> code/README.md || echo caught; echo next",
+      );
+      expect(outcome).toMatchObject({ status: "completed", exit_code: 0 });
+      expect(stdout).toBe(REFUSAL.test(stderr) ? "caught\nnext\n" : "next\n");
+    });
+
+    it("say why they are not changed", async () => {
+      const tell = `if test $? = 0; then echo done; else cat said.txt; fi`;
+      const { stdout } = await run(
+        CHANGES.map((line) => `{ ${line} > /dev/null; } 2> said.txt\n${tell}`).join("\n"),
+      );
+      const told = stdout.trimEnd().split("\n");
+      expect(told).toHaveLength(CHANGES.length);
+      expect(told.filter((line) => line !== "done" && !REFUSAL.test(line))).toEqual([]);
+    });
+
+    it("are gone when their removal succeeds, and only then", async () => {
+      const { stdout, stderr } = await run(
+        "rm -rf code; status=$?; if test -e code; then echo $status kept; else echo $status gone; fi",
+      );
+      expect(stdout).toBe(REFUSAL.test(stderr) ? "1 kept\n" : "0 gone\n");
     });
 
     it("are no artifacts of the task", async () => {

@@ -69,6 +69,14 @@ export function describeExecutorContract(
         expect(outcome).toMatchObject({ message: expect.stringContaining("why it failed") });
       });
 
+      it("quotes what was thrown before the trace of that", async () => {
+        const trace = "Error: no price\\n    at total (main.js:3:7)\\n\\nNode.js v20.18.1\\n";
+        const { outcome } = await run(`printf '${trace}' >&2; exit 1`);
+        expect(outcome).toMatchObject({
+          message: "Exited with code 1. From stderr: Error: no price.",
+        });
+      });
+
       it("reports a command that does not exist as 127", async () => {
         const { outcome, stderr } = await run("no-such-command-anywhere");
         expect(outcome).toMatchObject({ status: "failed", exit_code: 127 });

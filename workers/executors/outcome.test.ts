@@ -91,6 +91,11 @@ describe("exitFailure", () => {
     );
   });
 
+  it("quotes what was thrown before the stack of that", () => {
+    const stderr = "Error: boom\n    at main.js:1:7\n\nNode.js v20.18.1\n";
+    expect(exitFailure(1, stderr).message).toBe("Exited with code 1. From stderr: Error: boom.");
+  });
+
   it.each([
     [137, /^Exited with code 137: killed by SIGKILL \(out of memory or a timeout .*\)\. It wrote/],
     [139, /^Exited with code 139: killed by SIGSEGV/],

@@ -1,5 +1,6 @@
 /** How an attempt ended, told the same way by every executor. */
 import { SecretsTooLargeError } from "../security/masking.ts";
+import { failureLine } from "./failure-line.ts";
 import { messageOf } from "./message.ts";
 import { outputsSchemaProblem, resultProblems } from "./outputs-schema.ts";
 import {
@@ -74,8 +75,9 @@ function codeInWords(exitCode: number): string {
 
 /** The outcome of a process that ended by itself with a code other than 0. */
 export function exitFailure(exitCode: number, stderrTail: string, result: Json = null): Failure {
-  const lastLine = stderrTail.trimEnd().split("\n").at(-1)?.trim() ?? "";
-  const told = lastLine === "" ? "It wrote nothing to stderr" : `Last line of stderr: ${lastLine}`;
+  const { text, isLast } = failureLine(stderrTail);
+  const where = isLast ? "Last line of stderr" : "From stderr";
+  const told = text === "" ? "It wrote nothing to stderr" : `${where}: ${text}`;
   const end = /[.!?]$/.test(told) ? "" : ".";
   return failed(
     "exit",

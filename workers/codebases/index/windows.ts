@@ -24,7 +24,7 @@ import type { SymbolStore } from "./symbols.ts";
 /** A window ends after so many characters, steps of expressions, or files that match. */
 const WINDOW_CHARS = 4 * 1024 * 1024;
 const WINDOW_STEPS = 60_000_000;
-const WINDOW_MATCHES = 60;
+const WINDOW_MATCHES = 40;
 /** More steps than this in one file could hold the object for seconds: the file is skipped, and said so. */
 const MAX_FILE_STEPS = 1_500_000_000;
 
@@ -271,16 +271,20 @@ function toDocument(
 
 const MAX_CONTEXT_CHARS = 500;
 
+/** Bundles and tables, mostly: each takes as long to read as ten others. */
+const LARGE_BYTES = 128 * 1024;
 /** Such files repeat what the code that matters says. */
 const REPEATING = ["test", "vendored", "generated", "minified", "doc"] as const;
 
-/** Candidates in the order that they are read: likely definitions first, what repeats others last. */
+/** Candidates in the order that they are read: likely definitions first, what repeats others and what is large last. */
 export function orderOf(candidates: Mask, first: Mask | null, listing: Listing): Uint32Array {
-  const tiers: number[][] = [[], [], []];
+  const tiers: number[][] = [[], [], [], []];
   for (const [index, file] of listing.files.entries()) {
     if (candidates[index] !== 1) continue;
     const repeats = REPEATING.some((trait) => has(file, trait));
-    tiers[first?.[index] === 1 && !repeats ? 0 : repeats ? 2 : 1]?.push(index);
+    const isFirst = first?.[index] === 1 && !repeats;
+    const isLarge = (file.blob?.size ?? 0) > LARGE_BYTES;
+    tiers[isFirst ? 0 : isLarge ? 3 : repeats ? 2 : 1]?.push(index);
   }
   return Uint32Array.from(tiers.flat());
 }

@@ -78,6 +78,18 @@ describe("what a match is worth", () => {
     expect(points("content:Upkeep", { text: "upkeep()", terms })).not.toHaveProperty("spelling");
   });
 
+  it("takes the mean of several terms, each by its best match", () => {
+    const terms = new Set(["rate", "limit"]);
+    const both = rank("rate limit", { path: "src/rate-limit.ts", text: "// of requests", terms });
+    const one = rank("rate limit", {
+      path: "src/context.ts",
+      text: "const limit = rate();",
+      symbols: [["limit", "constant"]],
+      terms,
+    });
+    expect(both.score).toBeGreaterThan(one.score);
+  });
+
   it("counts the base name, with or without its extension", () => {
     expect(points("path:parse", { path: "src/parse.ts" })).toMatchObject({
       base_name: 7_000,

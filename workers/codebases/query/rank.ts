@@ -88,7 +88,7 @@ export interface Score {
 }
 
 export function rankFile(input: RankInput): Score {
-  const best = bestMatch(input);
+  const best = bestMatches(input);
   const { total, matched } = input.atoms;
   const bm25 = Math.max(0, input.bm25 ?? 0);
   const signals: Signal[] = [
@@ -128,18 +128,35 @@ export function compareRanked(
   return left.path < right.path ? -1 : 1;
 }
 
-/** The signals of the match that is worth most; the first of equals. */
-function bestMatch(input: RankInput): Signal[] {
-  let best: Signal[] = [];
-  let bestPoints = 0;
+/**
+ * The signals of the match that is worth most; of several terms each one's best, and their mean: a file that is about
+ * all of them comes before one that is about one.
+ */
+function bestMatches(input: RankInput): Signal[] {
+  const best = new Map<string, { readonly signals: readonly Signal[]; readonly points: number }>();
   for (const match of input.matches) {
     const signals = matchSignals(match, input);
     const points = signals.reduce((sum, signal) => sum + signal.points, 0);
-    if (points <= bestPoints) continue;
-    best = signals;
-    bestPoints = points;
+    const term = termOf(match, input);
+    if (points > (best.get(term)?.points ?? 0)) best.set(term, { signals, points });
   }
-  return best;
+  // Of a term that has no place among those that are shown nothing is known.
+  const share = Math.max(1, best.size);
+  const sums = new Map<string, number>();
+  for (const { signals } of best.values()) {
+    for (const { signal, points } of signals) {
+      sums.set(signal, (sums.get(signal) ?? 0) + points / share);
+    }
+  }
+  return Array.from(sums, ([signal, points]) => ({ signal, points }));
+}
+
+/** The term that a match is of, in lower case; what is of an expression is of one term. */
+function termOf({ kind, start, end }: FileMatch, { path, text, terms }: RankInput): string {
+  if (terms === undefined || terms.size < 2) return "";
+  const found = (kind === "path" ? path : text).slice(start, end).toLowerCase();
+  for (const term of terms) if (term.toLowerCase() === found) return found;
+  return "";
 }
 
 function matchSignals(match: FileMatch, input: RankInput): Signal[] {

@@ -175,12 +175,18 @@ describe("the plan", () => {
       "ServeHTTP",
       {
         or: [
-          { index: "content", of: '"ser" AND "veh" AND "ttp"' },
+          {
+            index: "content",
+            of: '"ser" AND "erv" AND "rve" AND "veh" AND "eht" AND "htt" AND "ttp"',
+          },
           { index: "path", of: "ServeHTTP" },
         ],
       },
     ],
-    ["content:ServeHTTP", { index: "content", of: '"ser" AND "veh" AND "ttp"' }],
+    [
+      "content:ServeHTTP",
+      { index: "content", of: '"ser" AND "erv" AND "rve" AND "veh" AND "eht" AND "htt" AND "ttp"' },
+    ],
     ["content:abc content:def", { index: "content", of: '"abc" AND "def"' }],
     ["content:abc OR content:def", { index: "content", of: '"abc" OR "def"' }],
     ["content:abc OR content:d", { all: true }],
@@ -201,8 +207,8 @@ describe("the plan", () => {
       "symbol:Parse symbol:Query",
       {
         and: [
-          { index: "symbol", of: '"par" AND "rse"' },
-          { index: "symbol", of: '"que" AND "ery"' },
+          { index: "symbol", of: '"par" AND "ars" AND "rse"' },
+          { index: "symbol", of: '"que" AND "uer" AND "ery"' },
         ],
       },
     ],

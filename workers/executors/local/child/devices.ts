@@ -3,6 +3,7 @@ import { posix } from "node:path";
 import { InMemoryFs } from "just-bash/browser";
 import { isInTree } from "../../tree-archive.ts";
 import { STDERR_DEVICE, STDOUT_DEVICE, TICK_DEVICE } from "./live-shell.ts";
+import { readOnlyError } from "./read-only.ts";
 
 export interface DeviceHandlers {
   /** Receives output as it is written: text, or the bytes of a binary producer. */
@@ -50,7 +51,7 @@ export class DeviceFs extends InMemoryFs {
     this.#fixed = { path };
   }
 
-  /** Throws as a read-only file system does; `whole` is of what is taken away with all below it. */
+  /** Throws a `readOnlyError` in the folder; `whole` is of what is taken away with all below it. */
   async #permit(path: string, whole = false): Promise<void> {
     if (this.#fixed === null) return;
     const folder = posix.dirname(path);
@@ -58,7 +59,7 @@ export class DeviceFs extends InMemoryFs {
     for (const place of [path, posix.join(real, posix.basename(path))]) {
       const isAround = whole && this.#fixed.path.startsWith(`${place}/`);
       if (isAround || isInTree(place, this.#fixed)) {
-        throw new Error(`EROFS: read-only file system, '${path}'`);
+        throw readOnlyError();
       }
     }
   }
@@ -97,7 +98,7 @@ export class DeviceFs extends InMemoryFs {
   }
 
   override async chmod(...given: Arguments<"chmod">): Promise<void> {
-    await this.#permitBehind(given[0]);
+    if (await this.exists(given[0])) await this.#permitBehind(given[0]);
     return super.chmod(...given);
   }
 
@@ -112,7 +113,7 @@ export class DeviceFs extends InMemoryFs {
   }
 
   override async utimes(...given: Arguments<"utimes">): Promise<void> {
-    await this.#permitBehind(given[0]);
+    if (await this.exists(given[0])) await this.#permitBehind(given[0]);
     return super.utimes(...given);
   }
 

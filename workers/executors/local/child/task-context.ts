@@ -8,8 +8,8 @@ export interface TaskContext {
   readonly env: Readonly<Record<string, string>>;
   /**
    * The workspace, paths relative to the working directory: `read(path)` gives text,
-   * `bytes(path)` a Uint8Array. What is written counts for the task's `artifacts`; a codebase
-   * cannot be written.
+   * `bytes(path)` a Uint8Array. What is written counts for the task's `artifacts`. A codebase
+   * cannot be changed: that throws an error with the code `EROFS`.
    */
   readonly files: {
     read(path: string): string;

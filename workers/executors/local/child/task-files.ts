@@ -3,6 +3,7 @@ import { matcher } from "../../artifact-path.ts";
 import { isInTree, linkTarget, type TreeEntry } from "../../tree-archive.ts";
 import type { ChildRequest } from "../frames.ts";
 import type { FileSource } from "./artifacts.ts";
+import { readOnlyError } from "./read-only.ts";
 
 /** Links that lead to one another, as far as a kernel follows them. */
 const MAX_LINKS = 40;
@@ -109,7 +110,8 @@ export class TaskFiles implements FileSource {
   #changeable(path: string): string {
     const resolved = resolvePath(this.#directory, path);
     if (!isInTree(resolved, this.#tree)) return resolved;
-    throw new Error(`"${path}" is of the codebase, which is read-only. Write it elsewhere.`);
+    const message = `"${path}" is of the codebase, which is read-only. Write it elsewhere.`;
+    throw readOnlyError(message);
   }
 
   #find(path: string): string | Uint8Array | undefined {
