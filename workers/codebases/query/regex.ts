@@ -222,12 +222,18 @@ class Expression implements Matcher {
     if (lines === null || !lines.narrows) {
       if (!this.#compiled.test(text)) return false;
       if (!this.#mayMatchBehind || !endsBeforeLine(text)) return true;
-      if (lines === null) return this.find(text, 1).ranges.length > 0;
+      if (lines === null) return this.#isBefore(text);
     }
     for (const { start, end } of lines.of(text)) {
       if (this.#compiled.test(text.slice(start, end))) return true;
     }
     return false;
+  }
+
+  /** Whether the first match is not the empty one behind the last line. */
+  #isBefore(text: string): boolean {
+    const matcher = this.#compiled.matcher(text);
+    return matcher.find() && (matcher.end() > matcher.start() || matcher.start() < text.length);
   }
 
   find(text: string, limit: number): Places {
@@ -257,7 +263,7 @@ function endsBeforeLine(text: string): boolean {
  * Empty matches that are no places of their own cost a search each, of all that is left of the text at worst; so many
  * code units are searched for them.
  */
-const MAX_SEARCHED_FOR_EMPTY = 20_000_000;
+const MAX_SEARCHED_FOR_EMPTY = 10_000_000;
 
 class PlacesOfLines implements Places {
   readonly ranges: TextRange[] = [];
