@@ -29,7 +29,8 @@ export type CodebaseAnswer = Pick<CodebaseRow, "id" | "name"> &
     | { readonly status: "empty" }
   );
 
-export interface CrossSearch extends Omit<SearchRequest, "codebase" | "cursor" | "snapshot"> {
+export interface CrossSearch
+  extends Omit<SearchRequest, "codebase" | "cursor" | "one_of_many" | "snapshot"> {
   readonly project_id: string | null;
   /** One name of a snapshot for all, such as a branch; null for the newest of each. */
   readonly snapshot: string | null;
@@ -81,7 +82,7 @@ export class CrossSearchService {
     const late = new AbortController();
     const searching = this.#deps
       .index(id)
-      .search({ ...request, codebase: name, cursor: null })
+      .search({ ...request, codebase: name, cursor: null, one_of_many: true })
       .then((answer): CodebaseAnswer => {
         if (answer.status === "found") return { id, name, status: "searched", found: answer };
         return { id, name, status: answer.status === "no_snapshot" ? "empty" : "failed" };

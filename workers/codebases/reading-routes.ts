@@ -46,10 +46,16 @@ export function readingRoutes(router: Router): void {
     },
     async (c, { params: { codebase_id }, query, principal }) => {
       const { snapshot = null, folder, glob = null, language = null, limit, cursor = null } = query;
-      const request = { folder: folder.replace(/\/+$/, ""), glob, language, after: cursor, limit };
+      const request = {
+        folder: folder.replaceAll(/^\/+|\/+$/g, ""),
+        glob,
+        language,
+        cursor,
+        limit,
+      };
       const page = await c.get("services").reading.files(principal, codebase_id, snapshot, request);
       const items = page.items.map((file) => ({ ...file, traits: [...file.traits] }));
-      const next = page.has_more ? (items.at(-1)?.path ?? null) : null;
+      const next = page.next_cursor;
       const headers = next === null ? {} : { Link: nextLink(c.req.url, next) };
       return {
         status: 200,

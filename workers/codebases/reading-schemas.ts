@@ -1,5 +1,6 @@
 /** The wire form of files, folders and searches. */
 import { z } from "@hono/zod-openapi";
+import picomatch from "picomatch";
 import { listOf, orNull, projectIdSchema } from "../http/schemas.ts";
 import { MAX_QUERY_CHARS } from "./query/parse.ts";
 import { SYNTAXES } from "./query/query.ts";
@@ -52,10 +53,29 @@ export const fileSchema = z
   })
   .openapi("CodebaseFile");
 
+/** Brackets that open and never close would stand for themselves, and match next to nothing. */
+function isGlob(text: string): boolean {
+  try {
+    picomatch.makeRe(text, { dot: true, strictBrackets: true });
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+export const globSchema = z
+  .string()
+  .min(1)
+  .max(500)
+  .refine(
+    isGlob,
+    "A bracket of the glob is not closed. Close it, or write \\[ for the bracket itself.",
+  );
+
 export const filesQuery = z.strictObject({
   snapshot: snapshotName,
   folder: z.string().max(1_024).default("").openapi({ description: "Files below it alone." }),
-  glob: z.string().min(1).max(500).optional().openapi({ example: "src/**/*.ts" }),
+  glob: globSchema.optional().openapi({ example: "src/**/*.ts" }),
   language: z.string().max(100).optional(),
   limit: integer(1, 1_000, 200),
   cursor: z.string().max(4_000).optional(),

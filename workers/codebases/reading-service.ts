@@ -1,6 +1,7 @@
 /** Reads what a snapshot holds: files, folders, contents, and searches of them. */
 import { ApiError } from "../http/errors.ts";
 import type { Principal } from "../security/principal.ts";
+import { badCursor } from "./bad-cursor.ts";
 import type { FilePageRequest, FoundFile } from "./index/browser.ts";
 import type { SearchAnswer, SearchRequest } from "./index/search-types.ts";
 import type { IndexEvent, Snapshot } from "./index/types.ts";
@@ -9,7 +10,7 @@ import { invalidQuery } from "./invalid-query.ts";
 import { noSnapshot } from "./no-snapshot.ts";
 import type { CodebaseService } from "./service.ts";
 
-export type SearchQuery = Omit<SearchRequest, "codebase">;
+export type SearchQuery = Omit<SearchRequest, "codebase" | "one_of_many">;
 
 type Found = Extract<SearchAnswer, { status: "found" }>;
 
@@ -22,14 +23,24 @@ export class ReadingService {
 
   async files(principal: Principal, id: string, snapshot: string | null, request: FilePageRequest) {
     const { index } = await this.#codebases.open(principal, id);
-    return (await index.files(snapshot, request)) ?? noSnapshot(index, snapshot);
+    const answer = await index.files(snapshot, request);
+    switch (answer.status) {
+      case "found":
+        return answer;
+      case "no_folder":
+        throw noFolder(request.folder);
+      case "invalid_cursor":
+        throw badCursor(answer.fault, "cursor", NOT_OF_FILES);
+      case "no_snapshot":
+        return noSnapshot(index, snapshot);
+    }
   }
 
   async tree(principal: Principal, id: string, snapshot: string | null, path: string) {
     const { index } = await this.#codebases.open(principal, id);
     const found = (await index.tree(snapshot, path)) ?? (await noSnapshot(index, snapshot));
     if (found.status === "folder") return found;
-    throw new ApiError("not_found", `The snapshot has no folder "${path.slice(0, 200)}".`);
+    throw noFolder(path);
   }
 
   async file(
@@ -49,17 +60,14 @@ export class ReadingService {
 
   async search(principal: Principal, id: string, query: SearchQuery): Promise<Found> {
     const { index, row } = await this.#codebases.open(principal, id);
-    const answer = await index.search({ ...query, codebase: row.name });
+    const answer = await index.search({ ...query, codebase: row.name, one_of_many: false });
     switch (answer.status) {
       case "found":
         return answer;
       case "invalid":
         throw invalidQuery(answer.problems);
-      case "invalid_cursor": {
-        const message =
-          "It is not a cursor of this query and snapshot; send `next_cursor` unchanged, with the same query.";
-        throw new ApiError("validation_failed", message, { issues: [{ path: "cursor", message }] });
-      }
+      case "invalid_cursor":
+        throw badCursor(answer.fault, "cursor", NOT_OF_QUERY);
       case "no_snapshot":
         return noSnapshot(index, query.snapshot);
     }
@@ -124,6 +132,18 @@ function isSettled(snapshot: Snapshot | null): boolean {
   if (snapshot === null || snapshot.state === "failed") return true;
   return snapshot.state === "ready" && snapshot.symbols.parsed >= snapshot.symbols.of;
 }
+
+function noFolder(path: string): ApiError {
+  return new ApiError(
+    "not_found",
+    `The snapshot has no folder "${path.slice(0, 200)}". GET …/tree lists those it has.`,
+  );
+}
+
+const NOT_OF_QUERY =
+  "It is not a cursor of this query; send `next_cursor` unchanged, with the same query.";
+const NOT_OF_FILES =
+  "It is not a cursor of this list; send `next_cursor` unchanged, with the same filters.";
 
 const EVENTS_PER_READ = 200;
 const WAIT_MS = 10_000;

@@ -1,11 +1,12 @@
 /** What is read of snapshots over HTTP: files, folders, searches. */
 import { createHash } from "node:crypto";
 import { describe, expect, it } from "vitest";
+import { z } from "zod";
 import { isolate } from "../test/app.ts";
 import { blobOid } from "./intake/git-objects.ts";
 import { FILES, listed, TestCodebase } from "./test-support.ts";
 
-const { call } = isolate();
+const { call, routes } = isolate();
 
 describe("files", () => {
   it("are listed by folder, glob and language, page by page", async () => {
@@ -15,9 +16,33 @@ describe("files", () => {
     expect(await listed(codebase, "?glob=**/*.test.ts")).toEqual(["src/main.test.ts"]);
     expect(await listed(codebase, "?language=markdown")).toEqual(["docs/guide.md"]);
     const first = await codebase.get("/files?limit=2");
-    expect(first.body.next_cursor).toBe("empty.txt");
     expect(first.headers.get("link")).toContain('rel="next"');
-    expect(await listed(codebase, "?limit=200&cursor=empty.txt")).toHaveLength(4);
+    const next = `cursor=${first.body.next_cursor}`;
+    expect(await listed(codebase, `?limit=200&${next}`)).toHaveLength(4);
+    for (const foreign of [`?folder=src&${next}`, "?cursor=empty.txt"]) {
+      const refused = await codebase.get(`/files${foreign}`);
+      expect(refused).toMatchObject({ status: 422, body: { errors: [{ path: "cursor" }] } });
+    }
+  });
+
+  it("are not listed of a folder that is not there, nor by a glob with a fault", async () => {
+    const codebase = await TestCodebase.create(call);
+    await codebase.push({ ...FILES, "app/[slug].ts": "" });
+    expect(await listed(codebase, "?folder=/src/")).toHaveLength(3);
+    for (const folder of ["nope", "src/parse.ts", "sr"]) {
+      const reply = await codebase.get(`/files?folder=${folder}`);
+      expect(reply, folder).toMatchObject({ status: 404, body: { code: "not_found" } });
+    }
+    for (const glob of ["[", "src/{a,b", "src/(a", "a)"]) {
+      const reply = await codebase.get(`/files?${new URLSearchParams({ glob })}`);
+      expect(reply, glob).toMatchObject({
+        status: 422,
+        body: { errors: [{ path: "query.glob" }] },
+      });
+    }
+    const slug = new URLSearchParams({ glob: "app/\\[slug\\].ts" });
+    expect(await listed(codebase, `?${slug}`)).toEqual(["app/[slug].ts"]);
+    expect(await listed(codebase, "?glob=src/{main,parse}.ts")).toHaveLength(2);
   });
 
   it("are read whole, in part, and not at all by who has them", async () => {
@@ -34,6 +59,19 @@ describe("files", () => {
     expect((await call(path, { headers: { "if-none-match": tag } })).status).toBe(304);
     expect((await call(path, { headers: { range: "bytes=9999-" } })).status).toBe(416);
     expect((await codebase.get("/files/src/none.ts")).status).toBe(404);
+  });
+
+  it("are read by any path that git has, and counted under one route", async () => {
+    const codebase = await TestCodebase.create(call);
+    const paths = ["new\nline.txt", "a/\n", "100%.txt", "é ü?.txt", "a%0Ab"];
+    await codebase.push(Object.fromEntries(paths.map((path) => [path, `of ${path}`])));
+    for (const path of paths) {
+      const at = `${codebase.path}/files/${path.split("/").map(encodeURIComponent).join("/")}`;
+      expect(await call(at), path).toMatchObject({ status: 200, text: `of ${path}` });
+      expect(await call(at, { method: "PUT" }), path).toMatchObject({ status: 405 });
+    }
+    const named = [...routes].filter((route) => route.includes("file_path"));
+    expect(named).toEqual(["/api/v1/codebases/{codebase_id}/files/{file_path}"]);
   });
 
   it("stand in folders, with how many lie below", async () => {
@@ -134,6 +172,28 @@ describe("a search", () => {
     }
   });
 
+  it("refuses a language that nobody knows, and says which is near", async () => {
+    const codebase = await TestCodebase.create(call);
+    await codebase.push(FILES);
+    const refused = async (q: string) => {
+      const reply = await codebase.get(`/search?${new URLSearchParams({ q })}`);
+      expect(reply.status, q).toBe(422);
+      return reply.body.problems;
+    };
+    const meant = { start: 12, end: 27, hint: "Did you mean lang:typescript?" };
+    expect(await refused("parseQuery  lang:typscript2")).toEqual([expect.objectContaining(meant)]);
+    const [problem] = z
+      .array(z.object({ message: z.string() }))
+      .parse(await refused("-lang:nolang"));
+    expect(problem?.message).toBe('No language is called "nolang".');
+    for (const q of ["lang:ts parseQuery", "parseQuery lang:TypeScript"]) {
+      expect((await codebase.search(q)).items, q).toHaveLength(3);
+    }
+    expect((await codebase.search("lang:cobol")).items).toEqual([]);
+    const across = await call("/api/v1/search?q=lang:nolang");
+    expect(across).toMatchObject({ status: 200, body: { items: [], complete: true } });
+  });
+
   it("looks at history: a revision, and what changed since another", async () => {
     const codebase = await TestCodebase.create(call);
     await codebase.push(FILES, { ref: "v1" });
@@ -153,6 +213,11 @@ describe("a search", () => {
     expect(await paths("sym:parseQ")).toEqual(["src/parse.ts"]);
     expect(await paths("calls:parseQuery -is:test")).toEqual(["src/main.ts"]);
     expect(await paths("imports:./parse.ts")).toEqual(["src/main.ts", "src/main.test.ts"]);
+    // By the path of what is imported, however the import writes it.
+    const importers = await paths("imports:src/parse.ts");
+    expect(importers.sort()).toEqual(["src/main.test.ts", "src/main.ts"]);
+    expect(await paths("imports:src/parse.ts -is:test")).toEqual(["src/main.ts"]);
+    expect(await paths("imports:src/main.ts")).toEqual([]);
     expect(await paths('near:"parse a query"')).toContain("src/parse.ts");
   });
 

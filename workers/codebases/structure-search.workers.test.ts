@@ -62,6 +62,8 @@ describe("a search by structure", () => {
     const all = await codebase.search('ast:"console.log($A)"', { explain: "true" });
     expect(all.receipt).toMatchObject({ files: 8, exhaustive: false, skipped: { no_grammar: 1 } });
     expect(all.receipt.reason).toMatch(/1 files have no grammar/);
+    const first = await codebase.search('ast:"console.log($A)"', { limit: "1" });
+    expect(first.receipt.reason).toMatch(/^There are more files.* 1 files have no grammar/);
     const some = await codebase.search('ast:"console.log($A)" lang:typescript');
     expect(some.receipt).toMatchObject({ candidates: 2, searched: 2, exhaustive: true });
     const explained = await codebase.search("ast:$A lang:go", { explain: "true" });

@@ -6,7 +6,7 @@ import { FILE_CHANGES } from "./index/diff-query.ts";
 import { DIRECTIONS, IMPORT_TARGETS } from "./index/imports-query.ts";
 import { UNRESOLVED } from "./index/references-query.ts";
 import { MAX_QUERY_CHARS } from "./query/parse.ts";
-import { flag, integer, maxTokens, snapshotName } from "./reading-schemas.ts";
+import { flag, globSchema, integer, maxTokens, snapshotName } from "./reading-schemas.ts";
 
 const MAX_LIMIT = 1_000;
 const DEFAULT_LIMIT = 100;
@@ -77,7 +77,7 @@ export const symbolsQuery = z
       .openapi({ description: "Words of names, signatures and bodies, the best first (BM25)." }),
     kind: z.string().max(40).optional().openapi({ example: "function" }),
     language: z.string().max(100).optional(),
-    path: z.string().min(1).max(500).optional().openapi({ example: "src/**/*.ts" }),
+    path: globSchema.optional().openapi({ example: "src/**/*.ts" }),
     exported: z.enum(["true", "false"]).optional().openapi({ type: "boolean" }),
   })
   .refine(

@@ -1,9 +1,11 @@
 /** Answers what is asked about the symbols of a snapshot. */
 import { ApiError } from "../http/errors.ts";
 import type { Principal } from "../security/principal.ts";
+import { badCursor } from "./bad-cursor.ts";
 import type { DiffRequest } from "./index/diff-query.ts";
 import type { ImportsRequest } from "./index/imports-query.ts";
 import type { MapRequest } from "./index/map-query.ts";
+import type { BadCursor } from "./index/pinned.ts";
 import type { ReferencesRequest } from "./index/references-query.ts";
 import type { SymbolsRequest } from "./index/symbols-query.ts";
 import type { Index } from "./ingest.ts";
@@ -24,7 +26,7 @@ export class UnderstandingService {
     const answer = await index.symbols(request);
     if (answer.status === "found") return answer;
     if (answer.status === "no_snapshot") return noSnapshot(index, request.snapshot);
-    throw badCursor();
+    throw refused(answer);
   }
 
   async outline(principal: Principal, id: string, snapshot: string | null, path: string) {
@@ -57,7 +59,7 @@ export class UnderstandingService {
         );
       }
       case "invalid_cursor":
-        throw badCursor();
+        throw refused(answer);
     }
   }
 
@@ -66,7 +68,7 @@ export class UnderstandingService {
     const answer = await index.imports(request);
     if (answer.status === "found") return answer;
     if (answer.status === "no_snapshot") return noSnapshot(index, request.snapshot);
-    throw answer.status === "no_file" ? noFile(request.path ?? "") : badCursor();
+    throw answer.status === "no_file" ? noFile(request.path ?? "") : refused(answer);
   }
 
   async map(principal: Principal, id: string, request: MapRequest) {
@@ -82,7 +84,7 @@ export class UnderstandingService {
     const answer = await index.diff(request);
     if (answer.status === "found") return answer;
     if (answer.status === "no_snapshot") return noSnapshot(index, answer.name);
-    throw badCursor();
+    throw refused(answer);
   }
 
   async #open(principal: Principal, id: string): Promise<Index> {
@@ -97,10 +99,8 @@ function noFile(path: string): ApiError {
   );
 }
 
-function badCursor(): ApiError {
-  const message =
-    "It is not a cursor of this question and snapshot, or the words of more files are known since. Send `next_cursor` unchanged, with the same question, or begin again without it.";
-  return new ApiError("validation_failed", message, {
-    issues: [{ path: "query.cursor", message }],
-  });
+function refused({ fault }: BadCursor): ApiError {
+  const foreign =
+    "It is not a cursor of this question, or the words of more files are known since. Send `next_cursor` unchanged, with the same question, or begin again without it.";
+  return badCursor(fault, "query.cursor", foreign);
 }

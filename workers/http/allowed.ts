@@ -15,7 +15,7 @@ export class AllowedMethods {
         .split(/(\{\w+\})/)
         .map((part) =>
           part.endsWith("_path}")
-            ? ".+"
+            ? "[\\s\\S]+"
             : part.startsWith("{")
               ? "[^/]+"
               : part.replaceAll(/[.*+?^$()|[\]\\]/g, "\\$&"),

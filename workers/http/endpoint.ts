@@ -160,14 +160,14 @@ const patterns = new Map<string, string>();
 /** Names the route for logs and metrics. */
 function enter(c: AppContext): void {
   const path = routePath(c);
-  const known = patterns.get(path) ?? path.replaceAll(/:(\w+)/g, "{$1}");
+  const known = patterns.get(path) ?? path.replaceAll(/:(\w+)(?:\{[^}]*\})?/g, "{$1}");
   patterns.set(path, known);
   c.set("route", known);
 }
 
-/** A parameter whose name ends in `_path` takes the rest of the path, slashes included. */
+/** A parameter whose name ends in `_path` takes the rest of the path, slashes and line breaks included. */
 function honoPath(path: string): string {
   return path.replaceAll(/{(\w+)}/g, (_, name: string) =>
-    name.endsWith("_path") ? `:${name}{.+}` : `:${name}`,
+    name.endsWith("_path") ? `:${name}{[\\s\\S]+}` : `:${name}`,
   );
 }

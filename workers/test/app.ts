@@ -34,13 +34,14 @@ export interface CallInit {
   readonly detached?: boolean;
 }
 
-/** The app with `routers` added, in an isolate with `variables`. */
+/** The app with `routers` added, in an isolate with `variables`; `routes` are those that were called, as metrics name them. */
 export function isolate(routers: readonly Router[] = [], variables: Record<string, string> = {}) {
   const bindings = envWith(variables);
+  const routes = new Set<string>();
   const app = createApp({
     services: buildServices,
     routers: [...featureRouters, ...routers],
-    observe: () => undefined,
+    observe: (_, { route }) => routes.add(route),
   });
   const call: Call = async (path, init = {}) => {
     const context = createExecutionContext();
@@ -50,7 +51,7 @@ export function isolate(routers: readonly Router[] = [], variables: Record<strin
     if (init.detached !== true) await waitOnExecutionContext(context);
     return { status: response.status, headers: response.headers, text, body: parse(text) };
   };
-  return { app, call, env: bindings };
+  return { app, call, env: bindings, routes };
 }
 
 function toRequestInit(init: CallInit): RequestInit {

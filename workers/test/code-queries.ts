@@ -33,6 +33,9 @@ const SHAPES: readonly ((a: string, b: string, random: Random) => string)[] = [
   () => "[a-z]+[(][)]",
   (a) => `[${a[0]}${a[1]}]${a.slice(2)}`,
   (a, b) => `${a}(?:[^\\n]{0,20})${b.slice(0, 2)}`,
+  () => "^$",
+  (_, __, random) => `^.{0,${1 + random.below(6)}}$`,
+  (a) => `^(${a})?[ \\t]*$`,
 ];
 
 /** `count` queries, the same for the same texts. */
@@ -82,11 +85,17 @@ export function scan(paths: readonly string[], texts: readonly string[], query: 
   const pattern = new RegExp(source, query.minds_case ? "m" : "im");
   const found = new Set<string>();
   for (const [at, path] of paths.entries()) {
-    for (const [index, line] of (texts[at] ?? "").split("\n").entries()) {
+    for (const [index, line] of linesOf(texts[at] ?? "").entries()) {
       if (pattern.test(line)) found.add(`${path}:${index + 1}`);
     }
   }
   return found;
+}
+
+/** A last line break ends a line, and begins none. */
+function linesOf(text: string): string[] {
+  const lines = text.split("\n");
+  return lines.at(-1) === "" ? lines.slice(0, -1) : lines;
 }
 
 /** By ripgrep over the same folder. */

@@ -1,8 +1,10 @@
 /** Reads the files of a snapshot: lists, folders and contents. */
 import picomatch from "picomatch";
 import type { BlobStore } from "./blobs.ts";
-import { type ListedFile, type Listing, traitsOf } from "./listing.ts";
-import type { SnapshotRow, SnapshotStore } from "./snapshots.ts";
+import { type ListedFile, traitsOf } from "./listing.ts";
+import { type OpenSnapshot, openPage, openSnapshot, placeOf, writePlace } from "./pages.ts";
+import type { BadCursor, NoSnapshot } from "./pinned.ts";
+import type { SnapshotStore } from "./snapshots.ts";
 import type { TreeStore } from "./trees.ts";
 import type { FileEntry } from "./types.ts";
 
@@ -11,16 +13,22 @@ export interface FilePageRequest {
   readonly folder: string;
   readonly glob: string | null;
   readonly language: string | null;
-  /** The path that the page comes after; null for the first. */
-  readonly after: string | null;
+  readonly cursor: string | null;
   readonly limit: number;
 }
 
-export interface FilePage {
-  readonly snapshot: number;
-  readonly items: readonly FileEntry[];
-  readonly has_more: boolean;
-}
+export type FilesAnswer =
+  | {
+      readonly status: "found";
+      readonly snapshot: number;
+      readonly items: readonly FileEntry[];
+      readonly next_cursor: string | null;
+    }
+  | NoFolder
+  | NoSnapshot
+  | BadCursor;
+
+export type NoFolder = { readonly status: "no_folder" };
 
 export interface TreeFolder {
   readonly name: string;
@@ -38,7 +46,7 @@ export type TreeFound =
       readonly folders: readonly TreeFolder[];
       readonly files: readonly FileEntry[];
     }
-  | { readonly status: "no_folder" };
+  | NoFolder;
 
 export type FoundFile =
   | {
@@ -64,25 +72,30 @@ export class Browser {
     this.#deps = deps;
   }
 
-  /** A page of files in git's order; null when there is no such ready snapshot. */
-  files(name: string | null, request: FilePageRequest): FilePage | null {
-    const found = this.listing(name);
-    if (found === null) return null;
-    const { listing, row } = found;
-    const { folder, glob, language, after, limit } = request;
+  /** A page of files in git's order. */
+  files(snapshot: string | null, request: FilePageRequest): FilesAnswer {
+    const { folder, glob, language, cursor, limit } = request;
+    const opened = openPage({ snapshot, cursor }, this.#deps);
+    if ("status" in opened) return opened;
+    const place = placeOf(cursor, opened, JSON.stringify(["files", folder, glob, language]));
+    if ("status" in place) return place;
+    const { listing, row } = opened;
+    if (this.#folderOid(row.root, folder) === null) return { status: "no_folder" };
     const prefix = folder === "" ? "" : `${folder}/`;
     const matches = glob === null ? null : picomatch(glob, { dot: true });
-    const start = after === null ? 0 : (listing.indexOf(after) ?? -1) + 1;
     const items: FileEntry[] = [];
-    for (let at = start; at < listing.files.length; at += 1) {
+    for (let at = place.f; at < listing.files.length; at += 1) {
       const file = listing.files[at];
       if (file === undefined || !file.path.startsWith(prefix)) continue;
       if (language !== null && file.language !== language) continue;
       if (matches !== null && !matches(file.path)) continue;
-      if (items.length === limit) return { snapshot: row.number, items, has_more: true };
+      if (items.length === limit) {
+        const next_cursor = writePlace({ ...place, f: at });
+        return { status: "found", snapshot: row.number, items, next_cursor };
+      }
       items.push(entryOf(file));
     }
-    return { snapshot: row.number, items, has_more: false };
+    return { status: "found", snapshot: row.number, items, next_cursor: null };
   }
 
   tree(name: string | null, path: string): TreeFound | null {
@@ -132,11 +145,8 @@ export class Browser {
   }
 
   /** The files of a ready snapshot. */
-  listing(name: string | null): { readonly row: SnapshotRow; readonly listing: Listing } | null {
-    const { snapshots, trees } = this.#deps;
-    const row = name === null ? snapshots.latestReady() : snapshots.named(name);
-    if (row === null || row.state !== "ready" || row.root === null) return null;
-    return { row, listing: trees.listing(row.root) };
+  listing(name: string | null): OpenSnapshot | null {
+    return openSnapshot(name, this.#deps);
   }
 
   #folderOid(root: string | null, path: string): string | null {

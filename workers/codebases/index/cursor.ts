@@ -1,6 +1,7 @@
 /** Where a search goes on: exact, since a snapshot never changes. */
 import { createHash } from "node:crypto";
 import { z } from "zod";
+import { decodeCursor } from "./pinned.ts";
 
 const whole = z.int().nonnegative();
 const cursorSchema = z.strictObject({
@@ -30,12 +31,8 @@ export function writeCursor(cursor: Cursor): string {
 
 /** Null when the text is no cursor of this search. */
 export function readCursor(text: string, asked: string): Cursor | null {
-  try {
-    const parsed = cursorSchema.safeParse(JSON.parse(Buffer.from(text, "base64url").toString()));
-    return parsed.success && parsed.data.q === asked ? parsed.data : null;
-  } catch {
-    return null;
-  }
+  const parsed = cursorSchema.safeParse(decodeCursor(text));
+  return parsed.success && parsed.data.q === asked ? parsed.data : null;
 }
 
 export function digest(...parts: readonly string[]): string {

@@ -13,9 +13,9 @@ import { diffTrees } from "../intake/trees.ts";
 import type { BlobStore } from "./blobs.ts";
 import { has, isSearched, type ListedFile, type Listing } from "./listing.ts";
 import {
-  type BadCursor,
   maskerFor,
   type OpenSnapshot,
+  openPage,
   openSnapshot,
   type PageRequest,
   pendingFiles,
@@ -25,6 +25,7 @@ import {
   type SnapshotDeps,
   writePlace,
 } from "./pages.ts";
+import type { BadCursor } from "./pinned.ts";
 import type { SnapshotRow } from "./snapshots.ts";
 
 export const FILE_CHANGES = ["added", "removed", "changed", "renamed"] as const;
@@ -116,8 +117,10 @@ export class DiffQueries {
 
   async diff(request: DiffRequest, now: number): Promise<DiffAnswer> {
     const { symbols, yielded } = this.#deps;
-    const head = openSnapshot(request.snapshot, this.#deps);
-    if (head === null) return { status: "no_snapshot", name: request.snapshot };
+    const head = openPage(request, this.#deps);
+    if ("status" in head) {
+      return head.status === "no_snapshot" ? { ...head, name: request.snapshot } : head;
+    }
     const base = request.base === null ? this.#before(head.row) : this.#open(request.base);
     if (base === null && request.base !== null)
       return { status: "no_snapshot", name: request.base };
@@ -127,7 +130,7 @@ export class DiffQueries {
       head,
       JSON.stringify([base?.row.number ?? null, path, patch]),
     );
-    if (place === null) return { status: "invalid_cursor" };
+    if ("status" in place) return place;
     const pending = new Set([
       pendingFiles(head.listing, symbols),
       base === null ? 0 : pendingFiles(base.listing, symbols),

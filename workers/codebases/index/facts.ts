@@ -26,6 +26,8 @@ export interface FactDeps {
   readonly snapshots: SnapshotStore;
   readonly symbols: SymbolStore;
   readonly sources: Sources;
+  /** Files that import a file of the snapshot, by the path that a query has for it. */
+  readonly importers: ReadonlyMap<string, readonly number[]>;
   /** Paths that executions of this snapshot touched, or failed in. */
   readonly executed: (kind: "ran" | "failed", value: string) => ReadonlySet<string>;
 }
@@ -182,6 +184,7 @@ function isWithin(
   return false;
 }
 
+/** Files that name a module which has this in it, or import the file of this path. */
 function importing(module: string, listing: Listing, deps: FactDeps): Mask {
   const { matcher } = compilePattern({ kind: "literal", text: module }, { mode: "no" });
   const holders = new Set<number>();
@@ -189,7 +192,9 @@ function importing(module: string, listing: Listing, deps: FactDeps): Mask {
     const { imports } = deps.symbols.definitions(blob);
     if (imports.some(({ module: named }) => matcher?.test(named))) holders.add(blob);
   }
-  return blobMask(holders, listing);
+  const mask = blobMask(holders, listing);
+  for (const index of deps.importers.get(module) ?? []) mask[index] = 1;
+  return mask;
 }
 
 function diffMask({ base, head }: DiffLeaf, listing: Listing, deps: FactDeps): Mask | Refused {

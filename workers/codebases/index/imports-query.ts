@@ -2,14 +2,13 @@
 
 import { folderOf } from "../languages/resolve/paths.ts";
 import type { Confidence, Resolution } from "../languages/resolve.ts";
+import type { SnapshotGraph } from "./graph-pack.ts";
 import type { Graphs } from "./graphs.ts";
-import { grammarFor, type ListedFile } from "./listing.ts";
+import { grammarFor, type ListedFile, type Listing } from "./listing.ts";
 import {
-  type BadCursor,
   type NoFile,
-  type NoSnapshot,
   type OpenSnapshot,
-  openSnapshot,
+  openPage,
   type PageRequest,
   pendingFiles,
   placeOf,
@@ -18,6 +17,7 @@ import {
   type SnapshotDeps,
   writePlace,
 } from "./pages.ts";
+import type { BadCursor, NoSnapshot } from "./pinned.ts";
 import type { SnapshotSource, Sources } from "./source.ts";
 
 export const DIRECTIONS = ["out", "in", "both"] as const;
@@ -77,12 +77,12 @@ export class ImportQueries {
 
   async imports(request: ImportsRequest, now: number): Promise<ImportsAnswer> {
     const { symbols, sources, yielded } = this.#deps;
-    const opened = openSnapshot(request.snapshot, this.#deps);
-    if (opened === null) return { status: "no_snapshot" };
+    const opened = openPage(request, this.#deps);
+    if ("status" in opened) return opened;
     const { path, direction, outside, limit, deadline_ms } = request;
     const asked = JSON.stringify([path, direction, outside]);
     const place = placeOf(request.cursor, opened, asked);
-    if (place === null) return { status: "invalid_cursor" };
+    if ("status" in place) return place;
     const { listing, row } = opened;
     const about = path === null ? null : listing.indexOf(path);
     if (path !== null && about === null) return { status: "no_file" };
@@ -130,17 +130,8 @@ export class ImportQueries {
     now: number,
   ): Promise<number[]> {
     if (direction === "out") return [about];
-    const { listing } = opened;
-    const folder = folderOf(listing.files[about]?.path ?? "");
-    const first = listing.files.findIndex(({ path }) => folderOf(path) === folder);
-    const { importers, imported } = await this.#deps.graphs.of(opened, now);
-    const found = new Set<number>();
-    for (let edge = 0; edge < imported.length; edge += 1) {
-      const target = imported[edge];
-      if (target === about || target === -1 - first) found.add(importers[edge] ?? -1);
-    }
-    const sorted = [...found].sort((a, b) => a - b);
-    return direction === "in" ? sorted : [about, ...sorted];
+    const importers = importersOf(about, opened.listing, await this.#deps.graphs.of(opened, now));
+    return direction === "in" ? importers : [about, ...importers];
   }
 
   /** One item for each place that a statement takes names from. */
@@ -169,6 +160,22 @@ export class ImportQueries {
       });
     });
   }
+}
+
+/** Indexes of the files that import a file, or the folder that it is in as a whole; in the listing's order. */
+export function importersOf(
+  about: number,
+  { files }: Listing,
+  { importers, imported }: SnapshotGraph,
+): number[] {
+  const folder = folderOf(files[about]?.path ?? "");
+  const first = files.findIndex(({ path }) => folderOf(path) === folder);
+  const found = new Set<number>();
+  for (let edge = 0; edge < imported.length; edge += 1) {
+    const target = imported[edge];
+    if (target === about || target === -1 - first) found.add(importers[edge] ?? -1);
+  }
+  return [...found].sort((a, b) => a - b);
 }
 
 function targetOf({ path, isFolder, confidence }: Resolution): ImportTarget {

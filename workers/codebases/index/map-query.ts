@@ -6,7 +6,6 @@ import type { Graphs } from "./graphs.ts";
 import { has, type ListedFile } from "./listing.ts";
 import {
   maskerFor,
-  type NoSnapshot,
   type OpenSnapshot,
   openSnapshot,
   pendingFiles,
@@ -14,6 +13,7 @@ import {
   receiptFor,
   type SnapshotDeps,
 } from "./pages.ts";
+import type { NoSnapshot } from "./pinned.ts";
 import { filesWith } from "./references-query.ts";
 
 export interface MapRequest {

@@ -12,8 +12,8 @@ import type { StructureRequest } from "../languages/structure-protocol.ts";
 import { BlobStore } from "./blobs.ts";
 import {
   Browser,
-  type FilePage,
   type FilePageRequest,
+  type FilesAnswer,
   type FoundFile,
   type TreeFound,
 } from "./browser.ts";
@@ -316,7 +316,7 @@ export abstract class CodebaseIndexBase extends DurableObject<Env> {
     return true;
   }
 
-  files(snapshot: string | null, request: FilePageRequest): FilePage | null {
+  files(snapshot: string | null, request: FilePageRequest): FilesAnswer {
     return this.#browser.files(snapshot, request);
   }
 

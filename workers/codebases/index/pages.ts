@@ -3,7 +3,16 @@ import { z } from "zod";
 import { findSecrets, mask } from "../intake/secrets.ts";
 import { digest } from "./cursor.ts";
 import { has, type ListedFile, type Listing } from "./listing.ts";
-import type { SnapshotRow, SnapshotStore } from "./snapshots.ts";
+import {
+  type BadCursor,
+  decodeCursor,
+  FOREIGN,
+  type NoSnapshot,
+  pinnedSnapshot,
+  type ReadySnapshot,
+  readySnapshot,
+} from "./pinned.ts";
+import type { SnapshotStore } from "./snapshots.ts";
 import type { SymbolStore } from "./symbols.ts";
 import type { TreeStore } from "./trees.ts";
 
@@ -30,13 +39,11 @@ export interface ReadReceipt {
 }
 
 export interface OpenSnapshot {
-  readonly row: SnapshotRow & { readonly root: string };
+  readonly row: ReadySnapshot;
   readonly listing: Listing;
 }
 
-export type NoSnapshot = { readonly status: "no_snapshot" };
 export type NoFile = { readonly status: "no_file" };
-export type BadCursor = { readonly status: "invalid_cursor" };
 
 export interface SnapshotDeps {
   readonly snapshots: SnapshotStore;
@@ -51,9 +58,17 @@ export function openSnapshot(
   name: string | null,
   { snapshots, trees }: Pick<SnapshotDeps, "snapshots" | "trees">,
 ): OpenSnapshot | null {
-  const row = name === null ? snapshots.latestReady() : snapshots.named(name);
-  if (row === null || row.state !== "ready" || row.root === null) return null;
-  return { row: { ...row, root: row.root }, listing: trees.listing(row.root) };
+  const row = readySnapshot(name, snapshots);
+  return row === null ? null : { row, listing: trees.listing(row.root) };
+}
+
+/** The snapshot that a page is of. */
+export function openPage(
+  { snapshot, cursor }: Pick<PageRequest, "snapshot" | "cursor">,
+  { snapshots, trees }: Pick<SnapshotDeps, "snapshots" | "trees">,
+): OpenSnapshot | NoSnapshot | BadCursor {
+  const row = pinnedSnapshot(snapshot, cursor, snapshots);
+  return "status" in row ? row : { row, listing: trees.listing(row.root) };
 }
 
 /** Files of a language with a grammar that no parser has seen yet. */
@@ -77,20 +92,16 @@ const placeSchema = z.strictObject({
 });
 export type Place = z.output<typeof placeSchema>;
 
-/** Where a page begins; null when the cursor is not one of this question and snapshot. */
+/** Where a page begins, in the snapshot that was opened for it. */
 export function placeOf(
   cursor: string | null,
   { row }: OpenSnapshot,
   ...asked: readonly string[]
-): Place | null {
+): Place | BadCursor {
   const q = digest(...asked);
   if (cursor === null) return { n: row.number, q, f: 0, o: 0, m: false };
-  try {
-    const place = placeSchema.safeParse(JSON.parse(Buffer.from(cursor, "base64url").toString()));
-    return place.success && place.data.q === q && place.data.n === row.number ? place.data : null;
-  } catch {
-    return null;
-  }
+  const { data: place } = placeSchema.safeParse(decodeCursor(cursor));
+  return place?.q === q && place.n === row.number ? place : FOREIGN;
 }
 
 export function writePlace(place: Place): string {
@@ -117,20 +128,22 @@ export function receiptFor({ row, listing }: OpenSnapshot, shortfall: Shortfall)
   };
 }
 
+/** All that is missing. */
 function reasonOf({
   pending,
   hasMore = false,
   missedBefore = false,
   bound = null,
 }: Shortfall): string | null {
-  if (hasMore) return "There is more: send next_cursor.";
-  if (pending > 0) {
-    return `The symbols of ${pending} files are still being read. Ask again in a moment.`;
-  }
-  if (missedBefore) {
-    return "Symbols were still being read when an earlier page was made. Ask again from the start.";
-  }
-  return bound;
+  const reasons = [
+    hasMore && "There is more: send next_cursor.",
+    pending > 0 && `The symbols of ${pending} files are still being read. Ask again in a moment.`,
+    missedBefore &&
+      pending === 0 &&
+      "Symbols were still being read when an earlier page was made. Ask again from the start.",
+    bound ?? false,
+  ];
+  return reasons.filter((reason) => reason !== false).join(" ") || null;
 }
 
 /** Covers what looks like a credential in pieces of a file that has some. */

@@ -75,6 +75,11 @@ export class ProjectLanguages {
     return name === null ? null : (this.#byName.get(name.toLowerCase()) ?? null);
   }
 
+  /** Their names and aliases. */
+  get names(): Iterable<string> {
+    return this.#byName.keys();
+  }
+
   /** Whether what a grammar has said still holds: the service's own do not change. */
   isCurrent(grammar: string): boolean {
     return readGrammarKey(grammar) === null || this.#keys.has(grammar);

@@ -12,12 +12,10 @@ import type { BlobStore } from "./blobs.ts";
 import { grammarFor, type ListedFile } from "./listing.ts";
 import { referenceAt, rowsNamed } from "./packed-references.ts";
 import {
-  type BadCursor,
   maskerFor,
   type NoFile,
-  type NoSnapshot,
   type OpenSnapshot,
-  openSnapshot,
+  openPage,
   type PageRequest,
   pendingFiles,
   placeOf,
@@ -26,6 +24,7 @@ import {
   type SnapshotDeps,
   writePlace,
 } from "./pages.ts";
+import type { BadCursor, NoSnapshot } from "./pinned.ts";
 import { definedAs, MAX_DEFINING_FILES, type SnapshotSource, type Sources } from "./source.ts";
 import type { Definitions } from "./symbols.ts";
 
@@ -110,15 +109,15 @@ export class ReferenceQueries {
 
   async references(request: ReferencesRequest, now: number): Promise<ReferencesAnswer> {
     const { symbols, sources, yielded } = this.#deps;
-    const opened = openSnapshot(request.snapshot, this.#deps);
-    if (opened === null) return { status: "no_snapshot" };
+    const opened = openPage(request, this.#deps);
+    if ("status" in opened) return opened;
     const { symbol, path, line, kind, confidence, limit, deadline_ms } = request;
     const place = placeOf(
       request.cursor,
       opened,
       JSON.stringify([symbol, path, line, kind, confidence]),
     );
-    if (place === null) return { status: "invalid_cursor" };
+    if ("status" in place) return place;
     const { listing, row } = opened;
     const source = sources.of(row.root, listing);
     const targets = this.#targets(request, opened);

@@ -4,12 +4,15 @@ import type { QueryNote, QueryProblem } from "../query/problem.ts";
 import type { ResultType, Syntax } from "../query/query.ts";
 import type { Signal } from "../query/rank.ts";
 import type { FileMatch } from "../query/verify.ts";
+import type { BadCursor, NoSnapshot } from "./pinned.ts";
 
 export interface SearchRequest {
   readonly query: string;
   readonly syntax: Syntax;
   /** What the codebase is called, which `repo:` is held against. */
   readonly codebase: string;
+  /** Other codebases are asked the same: a language that they alone have is no fault of the query. */
+  readonly one_of_many: boolean;
   /** A number, ref, commit or id; null for the newest. */
   readonly snapshot: string | null;
   /** Files of a page. */
@@ -94,6 +97,6 @@ export type SearchAnswer =
       readonly plan: Explanation | null;
     }
   | { readonly status: "invalid"; readonly problems: readonly QueryProblem[] }
-  | { readonly status: "invalid_cursor" }
+  | BadCursor
   /** There is no ready snapshot of that name, or none at all. */
-  | { readonly status: "no_snapshot" };
+  | NoSnapshot;

@@ -1,5 +1,7 @@
 /** Answers a search of one snapshot, a page at a time, to the very end of its results. */
 
+import { nearestName } from "../../http/suggest.ts";
+import { LANGUAGES, languageNamed } from "../intake/languages.ts";
 import { withLanguages } from "../query/named-languages.ts";
 import { parseQuery } from "../query/parse.ts";
 import { explain, planQuery, type QueryPlan } from "../query/plan.ts";
@@ -10,8 +12,10 @@ import { blobMask, evaluate, type Mask } from "./candidates.ts";
 import { type Cursor, digest, readCursor, writeCursor } from "./cursor.ts";
 import { type FactDeps, nearScores, prepareFacts } from "./facts.ts";
 import type { FileRanks, Graphs } from "./graphs.ts";
+import { importersOf } from "./imports-query.ts";
 import { has, isSearched, type ListedFile, type Listing } from "./listing.ts";
 import { type OpenSnapshot, pendingFiles } from "./pages.ts";
+import { FOREIGN, pinnedSnapshot, type ReadySnapshot } from "./pinned.ts";
 import type { ProjectLanguages } from "./project-languages.ts";
 import type {
   FileResult,
@@ -29,7 +33,7 @@ import {
 } from "./structure.ts";
 import { orderOf, Windows } from "./windows.ts";
 
-export interface SearchDeps extends FactDeps {
+export interface SearchDeps extends Omit<FactDeps, "importers"> {
   readonly languages: ProjectLanguages;
   readonly memory: StructureMemory;
   readonly ask: AskStructure;
@@ -41,7 +45,7 @@ export interface SearchDeps extends FactDeps {
 interface Prepared {
   readonly plan: QueryPlan;
   readonly notes: readonly QueryNote[];
-  readonly row: SnapshotRow & { readonly root: string };
+  readonly row: ReadySnapshot;
 }
 
 interface Reading {
@@ -77,7 +81,8 @@ export class Searcher {
     if ("status" in prepared) return prepared;
     const { plan, notes, row } = prepared;
     const listing = this.#deps.trees.listing(row.root);
-    const outcome = prepareFacts(plan, listing, row.root, this.#deps);
+    const importers = await this.#importers(plan, { row, listing }, now);
+    const outcome = prepareFacts(plan, listing, row.root, { ...this.#deps, importers });
     if (outcome.problems !== null) return { status: "invalid", problems: outcome.problems };
     const { facts } = outcome;
 
@@ -89,7 +94,7 @@ export class Searcher {
     );
     const pending = pendingFiles(listing, this.#deps.symbols);
     const cursor = request.cursor === null ? null : readCursor(request.cursor, asked);
-    if (request.cursor !== null && cursor?.n !== row.number) return { status: "invalid_cursor" };
+    if (request.cursor !== null && cursor === null) return FOREIGN;
     const usesRanks = pending === 0 && this.#deps.graphs.has(row.root);
     const from = cursor ?? firstCursor(row, asked, pending === 0, usesRanks);
 
@@ -132,7 +137,12 @@ export class Searcher {
     const { query: parsed, problems, notes } = parseQuery(request.query, request.syntax);
     if (problems !== null) return { status: "invalid", problems };
     const { languages } = this.#deps;
-    const query = withLanguages(parsed, (name) => languages.named(name)?.name ?? name);
+    const query = withLanguages(
+      parsed,
+      (name) => languages.named(name)?.name ?? languageNamed(name)?.id ?? name,
+    );
+    const unknown = request.one_of_many ? [] : unknownLanguages(query, languages);
+    if (unknown.length > 0) return { status: "invalid", problems: unknown };
     const { plan, problems: faults } = planQuery(query, { syntax: request.syntax });
     if (faults !== null) return { status: "invalid", problems: faults };
     const misplaced = placementProblems(query, plan);
@@ -140,15 +150,15 @@ export class Searcher {
     const rev = revOf(query);
     const { snapshots } = this.#deps;
     const name = rev?.value ?? request.snapshot;
-    const row = name === null ? snapshots.latestReady() : snapshots.named(name);
-    if (row === null || row.state !== "ready" || row.root === null) {
-      if (rev === null) return { status: "no_snapshot" };
+    const row = pinnedSnapshot(name, request.cursor, snapshots);
+    if ("status" in row) {
+      if (rev === null || row.status === "invalid_cursor") return row;
       const { start, end } = rev;
       const hint = "Name it by its number, ref or commit; list them with GET …/snapshots.";
       const message = `No snapshot is called ${JSON.stringify(rev.value)}.`;
       return { status: "invalid", problems: [{ message, hint, start, end }] };
     }
-    return { plan, notes, row: { ...row, root: row.root } };
+    return { plan, notes, row };
   }
 
   /** Windows until the page is full, the candidates are through, or the time is over. */
@@ -187,6 +197,23 @@ export class Searcher {
     return { items, cursor, read };
   }
 
+  /** Of the files that `imports:` names by their path. */
+  async #importers(
+    { facts }: QueryPlan,
+    opened: OpenSnapshot,
+    now: number,
+  ): Promise<ReadonlyMap<string, readonly number[]>> {
+    const { listing } = opened;
+    const found = new Map<string, readonly number[]>();
+    for (const leaf of facts) {
+      const about = leaf.kind === "imports" ? listing.indexOf(leaf.value) : null;
+      if (leaf.kind !== "imports" || about === null) continue;
+      const graph = await this.#deps.graphs.of(opened, now);
+      found.set(leaf.value, importersOf(about, listing, graph));
+    }
+    return found;
+  }
+
   /** A page goes on with the ranks that the first one had, which are worked out again if they are gone. */
   async #ranks(opened: OpenSnapshot, now: number): Promise<FileRanks | null> {
     const { graphs } = this.#deps;
@@ -220,6 +247,23 @@ function firstCursor(
 ): Cursor {
   const counts = { w: 0, o: 0, f: 0, b: 0, c: 0 };
   return { n: number, q: asked, s: usesSymbols, r: usesRanks, ...counts, d: "" };
+}
+
+/** Languages that neither the service knows nor the codebase's project. */
+function unknownLanguages(query: Query, languages: ProjectLanguages): QueryProblem[] {
+  return [...leavesOf(query)].flatMap(({ leaf }) => {
+    if (leaf.kind !== "lang") return [];
+    const { language, start, end } = leaf;
+    if (languages.named(language) !== null || languageNamed(language) !== null) return [];
+    const names = LANGUAGES.flatMap(({ id, aliases }) => [id, ...aliases]);
+    const meant = nearestName(language, [...languages.names, ...names]);
+    const message = `No language is called ${JSON.stringify(language)}.`;
+    const hint =
+      meant === null
+        ? "GET …/files shows the language of each file; a grammar of your own brings another."
+        : `Did you mean lang:${meant}?`;
+    return [{ message, hint, start, end }];
+  });
 }
 
 function placementProblems(query: Query, plan: QueryPlan): QueryProblem[] {
@@ -294,20 +338,21 @@ function isUnstructured(file: ListedFile | undefined): boolean {
   return file !== undefined && isSearched(file) && languageOf(file) === null;
 }
 
-/** What is binary, a link or a submodule holds no text to search: it does not make an answer partial. */
+/**
+ * All that it is not exhaustive for. What is binary, a link or a submodule holds no text to search: it does not make
+ * an answer partial.
+ */
 function reasonOf(next: Cursor | null, skipped: SkippedFiles): string | null {
-  if (next !== null) return "There are more files to search: send next_cursor.";
-  if (skipped.too_large > 0) {
-    return `${skipped.too_large} files are larger than 8 MiB, of which only paths are searched.`;
-  }
-  if (skipped.too_costly > 0) {
-    return `It would take too long in ${skipped.too_costly} large files. Make it simpler, or narrow it by path.`;
-  }
-  if (skipped.no_grammar > 0) {
-    return `${skipped.no_grammar} files have no grammar, or are minified, and are not searched by structure. Name a language that has one with lang:.`;
-  }
-  if (skipped.symbols_pending > 0) {
-    return `The symbols of ${skipped.symbols_pending} files are still being read. Ask again in a moment.`;
-  }
-  return null;
+  const { too_large, too_costly, no_grammar, symbols_pending } = skipped;
+  const reasons = [
+    next !== null && "There are more files to search: send next_cursor.",
+    too_large > 0 && `${too_large} files are larger than 8 MiB, of which only paths are searched.`,
+    too_costly > 0 &&
+      `It would take too long in ${too_costly} large files. Make it simpler, or narrow it by path.`,
+    no_grammar > 0 &&
+      `${no_grammar} files have no grammar, or are minified, and are not searched by structure. Name a language that has one with lang:.`,
+    symbols_pending > 0 &&
+      `The symbols of ${symbols_pending} files are still being read. Ask again in a moment.`,
+  ];
+  return reasons.filter((reason) => reason !== false).join(" ") || null;
 }

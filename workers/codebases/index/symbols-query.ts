@@ -6,11 +6,10 @@ import { wordExpression } from "../query/identifiers.ts";
 import { planTrigrams } from "../query/trigrams.ts";
 import { has, type ListedFile, type Listing } from "./listing.ts";
 import {
-  type BadCursor,
   maskerFor,
   type NoFile,
-  type NoSnapshot,
   type OpenSnapshot,
+  openPage,
   openSnapshot,
   type PageRequest,
   type Place,
@@ -21,6 +20,7 @@ import {
   type SnapshotDeps,
   writePlace,
 } from "./pages.ts";
+import type { BadCursor, NoSnapshot } from "./pinned.ts";
 import type { SymbolStore } from "./symbols.ts";
 
 /** How definitions are looked for: all of them, by the whole name, by a part of it in any case, by words. */
@@ -96,14 +96,14 @@ export class SymbolQueries {
 
   async symbols(request: SymbolsRequest, now: number): Promise<SymbolsAnswer> {
     const { symbols } = this.#deps;
-    const opened = openSnapshot(request.snapshot, this.#deps);
-    if (opened === null) return { status: "no_snapshot" };
+    const opened = openPage(request, this.#deps);
+    if ("status" in opened) return opened;
     const { by, text, kind, language, path, exported } = request;
     // Scores depend on all that is indexed, so that pages by score are of one state of it.
     const state = by === "words" ? symbols.wordState() : "";
     const asked = JSON.stringify([by, text, kind, language, path, exported, state]);
     const place = placeOf(request.cursor, opened, asked);
-    if (place === null) return { status: "invalid_cursor" };
+    if ("status" in place) return place;
     const pending = pendingFiles(opened.listing, symbols);
     const accepts = acceptor(request);
     const page =

@@ -68,8 +68,9 @@ export function fieldOf(name: string, syntax: Syntax): Field | undefined {
   return FIELDS[syntax].get(name.toLowerCase());
 }
 
+/** Those that can be answered: nothing collects coverage. */
 export function fieldNames(syntax: Syntax): string[] {
-  return [...FIELDS[syntax].keys()];
+  return [...FIELDS[syntax].keys()].filter((name) => name !== "covered");
 }
 
 /** Names that Zoekt and GitHub give to what results are made of. */

@@ -5,15 +5,31 @@ import { lineBound } from "./line-bound.ts";
 import { compilePattern } from "./regex.ts";
 import { regexSample, surroundings } from "./test-support-regex.ts";
 
-/** By RE2 over the whole text, without the lines. */
+/** By RE2 over the whole text; of empty matches the first on each line that has no other. */
 function places(source: string, text: string, caseSensitive: boolean): number[][] {
   const flags = RE2JS.MULTILINE | (caseSensitive ? 0 : RE2JS.CASE_INSENSITIVE);
   const matcher = RE2JS.compile(source, flags).matcher(text);
-  const found: number[][] = [];
+  const filled: [number, number][] = [];
+  const empty: number[] = [];
   while (matcher.find()) {
-    if (matcher.end() > matcher.start()) found.push([matcher.start(), matcher.end()]);
+    if (matcher.end() > matcher.start()) filled.push([matcher.start(), matcher.end()]);
+    else empty.push(matcher.start());
   }
-  return found;
+  const lineOf = (at: number) => text.slice(0, at).split("\n").length;
+  const taken = new Set(
+    filled.flatMap(([start, end]) => {
+      const first = lineOf(start);
+      return Array.from({ length: lineOf(end - 1) - first + 1 }, (_, index) => first + index);
+    }),
+  );
+  const lines = text.split("\n").length - (text === "" || text.endsWith("\n") ? 1 : 0);
+  const alone = empty.filter((at) => {
+    const line = lineOf(at);
+    const isNew = line <= lines && !taken.has(line);
+    taken.add(line);
+    return isNew;
+  });
+  return [...filled, ...alone.map((at) => [at, at])].sort(([a = 0], [b = 0]) => a - b);
 }
 
 describe("an expression of lines", () => {
@@ -33,9 +49,12 @@ describe("an expression of lines", () => {
     ["\\Aabc", false],
     ["abc\\z", false],
     ["\\p{L}+", false],
-    ["a*", false],
-    ["\\b", false],
-    ["^|abc", false],
+    ["a*", true],
+    ["^$", true],
+    ["^.{0,3}$", true],
+    ["\\b", true],
+    ["^|abc", true],
+    ["^\\s*$", false],
   ])("%j: %s", (source, expected) => {
     expect(lineBound(source) !== null).toBe(expected);
   });
@@ -48,12 +67,14 @@ describe("an expression of lines", () => {
 
   it("is found where it is found in the whole text", () => {
     let bound = 0;
+    let withEmpty = 0;
     const property = fc.property(
       regexSample,
       fc.array(surroundings, { minLength: 1, maxLength: 4 }),
+      fc.constantFrom("", "\n", "\n\n", " \n"),
       fc.boolean(),
-      ({ source, match }, around, caseSensitive) => {
-        const text = around.join(`${match}\n`);
+      ({ source, match }, around, ends, caseSensitive) => {
+        const text = around.join(`${match}\n`) + ends;
         if (lineBound(source) !== null) bound += 1;
         const { matcher } = compilePattern(
           { kind: "regex", source },
@@ -61,13 +82,15 @@ describe("an expression of lines", () => {
         );
         if (matcher === null) return;
         const expected = places(source, text, caseSensitive);
-        const found = matcher.find(text, 1_000);
-        const filled = found.filter(({ start, end }) => end > start);
-        expect(filled.map(({ start, end }) => [start, end])).toEqual(expected);
-        if (expected.length > 0) expect(matcher.test(text)).toBe(true);
+        const { ranges, isCut } = matcher.find(text, 1_000);
+        expect(ranges.map(({ start, end }) => [start, end])).toEqual(expected);
+        expect(isCut).toBe(false);
+        expect(matcher.test(text)).toBe(expected.length > 0);
+        if (ranges.some(({ start, end }) => start === end)) withEmpty += 1;
       },
     );
     fc.assert(property, { numRuns: 3_000 });
     expect(bound).toBeGreaterThan(300);
+    expect(withEmpty).toBeGreaterThan(100);
   });
 });

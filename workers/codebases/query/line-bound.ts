@@ -17,7 +17,7 @@ export interface LineBound {
   readonly anchors: readonly string[] | null;
 }
 
-/** Null for an expression that may match across a line break, or nothing at all, or that is not understood. */
+/** Null for an expression that may match across a line break, or that is not understood. */
 export function lineBound(source: string): LineBound | null {
   if (!isPlain(source)) return null;
   const { source: rewritten } = rewriteForParser(source);
@@ -25,7 +25,7 @@ export function lineBound(source: string): LineBound | null {
   try {
     const parser = new RegExpParser({ ecmaVersion: 2025 });
     const tree = parser.parsePattern(rewritten, 0, rewritten.length, { unicode: true });
-    if (spansLines(tree) || isOfNothing(tree.alternatives)) return null;
+    if (spansLines(tree)) return null;
   } catch {
     return null;
   }
@@ -59,25 +59,6 @@ function spansLines(tree: AST.Pattern): boolean {
     },
   });
   return spans;
-}
-
-/** Whether one of them matches no character: between lines too, then. */
-function isOfNothing(alternatives: readonly AST.Alternative[]): boolean {
-  return alternatives.some(({ elements }) => elements.every(mayBeNothing));
-}
-
-function mayBeNothing(node: AST.Element): boolean {
-  switch (node.type) {
-    case "Assertion":
-      return true;
-    case "Quantifier":
-      return node.min === 0 || mayBeNothing(node.element);
-    case "Group":
-    case "CapturingGroup":
-      return isOfNothing(node.alternatives);
-    default:
-      return false;
-  }
 }
 
 function takesLineFeed(member: AST.Node): boolean {

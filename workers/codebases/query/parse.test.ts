@@ -214,6 +214,8 @@ describe("what is wrong with a query", () => {
     ["zoekt", "a or", [[2, 4, /OR has nothing/]]],
     ["zoekt", "a \\1", [[2, 4, /backreference/]]],
     ["zoekt", "f:a**", [[3, 5, /nested repetition/]]],
+    ["github", "qqqqqqq:x", [[0, 8, /^(?!.*covered).*Fields are /]]],
+    ["github", "coverd:x", [[0, 7, /^There is no field coverd:\.(?!.*covered)/]]],
   ])("%s: %s", (syntax, text, expected) => {
     const { problems } = parseQuery(text, syntax);
     const found = problems ?? [];

@@ -10,7 +10,7 @@ const literal = (text: string): Pattern => ({ kind: "literal", text });
 
 function found(pattern: Pattern, text: string, mode: CaseMode = "yes", limit = 100): string[] {
   const { matcher } = compilePattern(pattern, { mode });
-  const ranges = matcher?.find(text, limit) ?? [];
+  const ranges = matcher?.find(text, limit).ranges ?? [];
   return ranges.map(({ start, end }) => `${start}:${text.slice(start, end)}`);
 }
 
@@ -30,6 +30,15 @@ describe("finding", () => {
     [regex("x*"), "axxa", "yes", ["1:xx"]],
     [regex("z*"), "axxa", "yes", ["0:"]],
     [regex("^$"), "a\n\nb", "yes", ["2:"]],
+    [regex("^$"), "\n\na\n\n", "yes", ["0:", "1:", "4:"]],
+    [regex("^$"), "a\nb\n", "yes", []],
+    [regex("^$"), "", "yes", []],
+    [regex("^\\s*$"), "a\n\nb\n", "yes", ["2:"]],
+    [regex("^\\s*$"), "a\n", "yes", []],
+    [regex("(?s)^\\z"), "a\n", "yes", []],
+    [regex("^.{0,1}$"), "a\nbc\n\nd", "yes", ["0:a", "5:", "6:d"]],
+    [regex("x*"), "ab\ncx\n", "yes", ["0:", "4:x"]],
+    [regex("\\b"), "ab cd\n\nef", "yes", ["0:", "7:"]],
     [regex("b+?"), "BB", "no", ["0:B", "1:B"]],
     [literal(""), "abc", "no", ["0:"]],
   ])("%j in %j (case %s)", (pattern, text, mode, expected) => {
@@ -42,6 +51,16 @@ describe("finding", () => {
     expect(found(literal("a"), "aaaa", "yes", 2)).toHaveLength(2);
     expect(found(regex("a"), "aaaa", "yes", 2)).toHaveLength(2);
     expect(found(regex("b*"), "aaaa", "yes", 0)).toEqual([]);
+  });
+
+  it("says when it has left an expression that is empty everywhere", () => {
+    const { matcher } = compilePattern(regex("x*"), { mode: "yes" });
+    const line = "a".repeat(20_000);
+    expect(matcher?.find(`${line}x`, 10)).toMatchObject({ ranges: [{ start: 0 }], isCut: true });
+    const lines = `${"a".repeat(100)}\n`.repeat(200);
+    expect(matcher?.find(lines, 500)).toMatchObject({ isCut: false });
+    expect(matcher?.find(lines, 500).ranges).toHaveLength(200);
+    expect(matcher?.find(lines, 50).ranges).toHaveLength(50);
   });
 
   it("finds a literal in any case where RE2 does", () => {

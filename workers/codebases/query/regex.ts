@@ -25,11 +25,17 @@ export interface Matcher {
   /** Steps that a code unit of text costs at worst. */
   readonly instructions: number;
   test(text: string): boolean;
+  find(text: string, limit: number): Places;
+}
+
+export interface Places {
   /**
-   * Up to `limit` ranges from left to right, none overlapping. Empty ones are left out, unless the first match is
-   * empty and no other is found: then it alone is returned.
+   * Up to the limit, from left to right, none overlapping. An empty match is the first on a line where none that is
+   * not empty is found: a line has one at most. Behind a last line break there is no line.
    */
-  find(text: string, limit: number): TextRange[];
+  readonly ranges: readonly TextRange[];
+  /** An expression that is empty nearly everywhere was left before the end: there may be more. */
+  readonly isCut: boolean;
 }
 
 export type CompiledPattern =
@@ -65,9 +71,8 @@ export function compilePattern(pattern: Pattern, options: CompileOptions): Compi
         text.length,
       );
     }
-    const bound = options.multiline === false ? null : lineBound(pattern.source);
-    const lines = bound === null ? null : new Lines(bound);
-    return { matcher: new Expression(pattern, caseSensitive, compiled, lines), problem: null };
+    const ofLines = options.multiline ?? true;
+    return { matcher: new Expression(pattern, caseSensitive, compiled, ofLines), problem: null };
   } catch (error) {
     return { matcher: null, problem: regexProblem(pattern.source, error) };
   }
@@ -109,15 +114,19 @@ function refuse(message: string, hint: string, end: number): CompiledPattern {
 }
 
 /** Where `needle` stands in `text`, without overlaps; an empty one at the start alone. */
-function occurrences(text: string, needle: string, limit: number): TextRange[] {
-  if (needle === "") return limit > 0 ? [{ start: 0, end: 0 }] : [];
+function occurrences(text: string, needle: string, limit: number): Places {
+  if (needle === "") return whole(limit > 0 ? [{ start: 0, end: 0 }] : []);
   const found: TextRange[] = [];
   let start = text.indexOf(needle);
   while (start >= 0 && found.length < limit) {
     found.push({ start, end: start + needle.length });
     start = text.indexOf(needle, start + needle.length);
   }
-  return found;
+  return whole(found);
+}
+
+function whole(ranges: readonly TextRange[]): Places {
+  return { ranges, isCut: false };
 }
 
 class ExactText implements Matcher {
@@ -135,7 +144,7 @@ class ExactText implements Matcher {
     return text.includes(this.#needle);
   }
 
-  find(text: string, limit: number): TextRange[] {
+  find(text: string, limit: number): Places {
     return occurrences(text, this.#needle, limit);
   }
 }
@@ -161,15 +170,20 @@ class FoldedText implements Matcher {
     this.#places = isPlain ? new RegExp(source, "giu") : null;
     this.#expression = isPlain
       ? null
-      : new Expression(pattern, false, compileRegex(RE2JS.quote(pattern.text), false, false), null);
+      : new Expression(
+          pattern,
+          false,
+          compileRegex(RE2JS.quote(pattern.text), false, false),
+          false,
+        );
   }
 
   test(text: string): boolean {
     return this.#isThere?.test(text) ?? this.#expression?.test(text) ?? false;
   }
 
-  find(text: string, limit: number): TextRange[] {
-    if (this.#places === null) return this.#expression?.find(text, limit) ?? [];
+  find(text: string, limit: number): Places {
+    if (this.#places === null) return this.#expression?.find(text, limit) ?? whole([]);
     const found: TextRange[] = [];
     // A search that was left in the middle has left its place behind.
     this.#places.lastIndex = 0;
@@ -178,7 +192,7 @@ class FoldedText implements Matcher {
       if (match === null) break;
       found.push({ start: match.index, end: match.index + match[0].length });
     }
-    return found;
+    return whole(found);
   }
 }
 
@@ -189,60 +203,112 @@ class Expression implements Matcher {
   readonly #compiled: RE2JS;
   /** Null when a match may be anywhere. */
   readonly #lines: Lines | null;
+  /** It matches nothing behind the last line break of a text, where there is no line. */
+  readonly #mayMatchBehind: boolean;
 
-  constructor(pattern: Pattern, caseSensitive: boolean, compiled: RE2JS, lines: Lines | null) {
+  /** `ofLines` says that it is held against lines, not against a path or a name. */
+  constructor(pattern: Pattern, caseSensitive: boolean, compiled: RE2JS, ofLines: boolean) {
     this.pattern = pattern;
     this.caseSensitive = caseSensitive;
     this.#compiled = compiled;
-    this.#lines = lines;
+    const bound = ofLines && pattern.kind === "regex" ? lineBound(pattern.source) : null;
+    this.#lines = bound === null ? null : new Lines(bound);
+    this.#mayMatchBehind = ofLines && compiled.test("");
     this.instructions = compiled.programSize();
   }
 
   test(text: string): boolean {
-    if (this.#lines === null || !this.#lines.narrows) return this.#compiled.test(text);
-    for (const { start, end } of this.#lines.of(text)) {
+    const lines = this.#lines;
+    if (lines === null || !lines.narrows) {
+      if (!this.#compiled.test(text)) return false;
+      if (!this.#mayMatchBehind || !endsBeforeLine(text)) return true;
+      if (lines === null) return this.#isBefore(text);
+    }
+    for (const { start, end } of lines.of(text)) {
       if (this.#compiled.test(text.slice(start, end))) return true;
     }
     return false;
   }
 
-  find(text: string, limit: number): TextRange[] {
-    if (this.#lines === null) return this.#compiled.test(text) ? this.#all(text, limit) : [];
-    if (!this.#lines.narrows && !this.#compiled.test(text)) return [];
-    const found: TextRange[] = [];
-    for (const { start, end } of this.#lines.of(text)) {
-      const line = text.slice(start, end);
-      // The test runs on an automaton, which is much faster to say no than the search for places.
-      if (!this.#compiled.test(line)) continue;
-      for (const range of this.#all(line, limit - found.length)) {
-        found.push({ start: start + range.start, end: start + range.end });
-      }
-      if (found.length >= limit) break;
-    }
-    return found;
+  /** Whether the first match is not the empty one behind the last line. */
+  #isBefore(text: string): boolean {
+    const matcher = this.#compiled.matcher(text);
+    return matcher.find() && (matcher.end() > matcher.start() || matcher.start() < text.length);
   }
 
-  #all(text: string, limit: number): TextRange[] {
-    const matcher = this.#compiled.matcher(text);
-    const found: TextRange[] = [];
-    let firstEmpty: TextRange | undefined;
-    let empty = 0;
-    while (found.length < limit && matcher.find()) {
-      const range = { start: matcher.start(), end: matcher.end() };
-      if (range.end > range.start) {
-        found.push(range);
-        continue;
-      }
-      firstEmpty ??= range;
-      empty += 1;
-      // An expression that is empty nearly everywhere has told all that is worth a scan.
-      if (empty > MAX_EMPTY_MATCHES) break;
+  find(text: string, limit: number): Places {
+    const places = new PlacesOfLines(limit);
+    const lines = this.#lines;
+    if ((lines === null || !lines.narrows) && !this.#compiled.test(text)) return places;
+    if (lines === null) {
+      const hasNoLastLine = this.#mayMatchBehind && endsBeforeLine(text);
+      places.take(this.#compiled, text, 0, hasNoLastLine ? text.length : null);
+      return places;
     }
-    return found.length === 0 && firstEmpty !== undefined && limit > 0 ? [firstEmpty] : found;
+    for (const { start, end } of lines.of(text)) {
+      const line = text.slice(start, end);
+      // The test runs on an automaton, which is much faster to say no than the search for places.
+      if (this.#compiled.test(line)) places.take(this.#compiled, line, start, null);
+      if (places.isFull) break;
+    }
+    return places;
   }
 }
 
-const MAX_EMPTY_MATCHES = 100_000;
+function endsBeforeLine(text: string): boolean {
+  return text === "" || text.endsWith("\n");
+}
+
+/**
+ * Empty matches that are no places of their own cost a search each, of all that is left of the text at worst; so many
+ * code units are searched for them.
+ */
+const MAX_SEARCHED_FOR_EMPTY = 10_000_000;
+
+class PlacesOfLines implements Places {
+  readonly ranges: TextRange[] = [];
+  isCut = false;
+  readonly #limit: number;
+  #searched = 0;
+
+  constructor(limit: number) {
+    this.#limit = limit;
+  }
+
+  get isFull(): boolean {
+    return this.ranges.length >= this.#limit || this.isCut;
+  }
+
+  /** Adds those of a text that begins at `offset` of the whole; an empty match at `behind` is none. */
+  take(compiled: RE2JS, text: string, offset: number, behind: number | null): void {
+    const matcher = compiled.matcher(text);
+    /** Where the last line ends that has a place. */
+    let covered = -1;
+    /** A place, unless its line has one that is not empty. */
+    let empty: TextRange | null = null;
+    const add = (range: TextRange) => {
+      if (this.ranges.length >= this.#limit) return;
+      this.ranges.push({ start: offset + range.start, end: offset + range.end });
+    };
+    while (!this.isFull && matcher.find()) {
+      const range = { start: matcher.start(), end: matcher.end() };
+      const isEmpty = range.start === range.end;
+      if (isEmpty && range.start === behind) break;
+      const isOnCovered = range.start <= covered;
+      if (isEmpty && isOnCovered) {
+        this.#searched += text.length - range.start;
+        this.isCut = this.#searched > MAX_SEARCHED_FOR_EMPTY;
+        continue;
+      }
+      if (empty !== null && !isOnCovered) add(empty);
+      empty = isEmpty ? range : null;
+      if (!isEmpty) add(range);
+      const feed = text.indexOf("\n", isEmpty ? range.start : range.end - 1);
+      covered = feed < 0 ? text.length : feed;
+    }
+    if (empty !== null) add(empty);
+  }
+}
 
 /** The lines of a text that an expression can match in. */
 class Lines {
@@ -259,7 +325,7 @@ class Lines {
   }
 
   *of(text: string): Generator<TextRange> {
-    for (let from = 0; from <= text.length; ) {
+    for (let from = 0; from < text.length; ) {
       const at = this.#next(text, from);
       if (at === null) return;
       const start = text.lastIndexOf("\n", at - 1) + 1;

@@ -2,7 +2,7 @@
 import type { Check } from "./checks.ts";
 import type { QueryPlan } from "./plan.ts";
 import type { DiffLeaf, FactLeaf, FileTrait } from "./query.ts";
-import type { TextRange } from "./regex.ts";
+import type { Matcher, TextRange } from "./regex.ts";
 import { type Fragment, TextPositions } from "./text-position.ts";
 
 /** A definition; its offsets are UTF-16 code units of the text and span its name. */
@@ -61,7 +61,7 @@ export interface Verdict {
   readonly matched: boolean;
   /** In the order of their places: path, then symbols and contents. Empty for a file that matches without any. */
   readonly matches: readonly FileMatch[];
-  /** There are more places than were asked for. */
+  /** There are more places than were asked for, or there may be. */
   readonly truncated: boolean;
 }
 
@@ -75,6 +75,7 @@ export function verifyFile(plan: QueryPlan, file: VerifiableFile, options: Verif
   if (!subject.satisfies(plan.check)) return { matched: false, matches: [], truncated: false };
   const limit = options.maxMatches ?? DEFAULT_MAX_MATCHES;
   const places = distinct(subject.places(plan.check, limit + 1));
+  const truncated = places.length > limit || subject.isCut;
   const maxChars = options.maxFragmentChars ?? DEFAULT_MAX_FRAGMENT_CHARS;
   const positions = { path: new TextPositions(file.path), text: new TextPositions(file.text) };
   const matches = places
@@ -82,7 +83,7 @@ export function verifyFile(plan: QueryPlan, file: VerifiableFile, options: Verif
     .map((place) =>
       located(place, place.kind === "path" ? positions.path : positions.text, maxChars),
     );
-  return { matched: true, matches, truncated: places.length > limit };
+  return { matched: true, matches, truncated };
 }
 
 /** One file, with what its checks share. */
@@ -94,6 +95,8 @@ class Subject {
   readonly #slashPath: string;
   readonly #repository: string;
   readonly #names: readonly (readonly [FileSymbol, string])[];
+  /** Places were not looked for to the end. */
+  isCut = false;
 
   constructor(file: VerifiableFile, options: VerifyOptions) {
     this.#file = file;
@@ -145,10 +148,10 @@ class Subject {
           .filter((operand) => this.satisfies(operand))
           .flatMap((operand) => this.places(operand, limit));
       case "text": {
-        const inPath = check.scope === "either" ? check.path.find(this.#path, limit) : [];
+        const inPath = check.scope === "either" ? this.#find(check.path, this.#path, limit) : [];
         return [
           ...placed("path", inPath),
-          ...placed("content", check.matcher.find(this.#text, limit)),
+          ...placed("content", this.#find(check.matcher, this.#text, limit)),
         ];
       }
       case "file":
@@ -164,9 +167,15 @@ class Subject {
     }
   }
 
+  #find(matcher: Matcher, text: string, limit: number): readonly TextRange[] {
+    const { ranges, isCut } = matcher.find(text, limit);
+    this.isCut ||= isCut;
+    return ranges;
+  }
+
   #pathPlaces(check: Check & { kind: "file" }, limit: number): Place[] {
-    if (!check.withSlash) return placed("path", check.matcher.find(this.#path, limit));
-    const found = check.matcher.find(this.#slashPath, limit);
+    if (!check.withSlash) return placed("path", this.#find(check.matcher, this.#path, limit));
+    const found = this.#find(check.matcher, this.#slashPath, limit);
     return placed(
       "path",
       found.map(({ start, end }) => ({ start: Math.max(0, start - 1), end: end - 1 })),
