@@ -95,7 +95,10 @@ export class Executions {
   note(report: ExecutionReport): void {
     if (report.ran.length === 0 && report.failed.length === 0) return;
     this.#store.executions.add(report);
-    this.#host.afterCommit(() => void this.tellAll());
+    this.#host.afterCommit(() => {
+      // What fails here is told by the alarm.
+      this.tellAll().catch((error: unknown) => logWarning("executions_not_told", error, {}));
+    });
   }
 
   /** Tells what was not told yet; resolves to whether nothing is left. */

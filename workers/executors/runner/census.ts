@@ -36,13 +36,13 @@ export class Census {
 
   async #tell(): Promise<void> {
     this.#isDue = false;
-    const figures = this.#count();
-    const text = JSON.stringify(figures);
-    const now = Date.now();
-    const isKnown = this.#told?.text === text;
-    const isFresh = figures.length === 0 || now - (this.#told?.at ?? 0) < RENEW_MS;
-    if (isKnown && isFresh) return;
     try {
+      const figures = this.#count();
+      const text = JSON.stringify(figures);
+      const now = Date.now();
+      const isKnown = this.#told?.text === text;
+      const isFresh = figures.length === 0 || now - (this.#told?.at ?? 0) < RENEW_MS;
+      if (isKnown && isFresh) return;
       await this.#deps.publish(figures);
       this.#told = { text, at: now };
     } catch (error) {

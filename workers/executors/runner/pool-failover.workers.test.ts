@@ -102,7 +102,7 @@ describe("a dispatch that went to another type", () => {
     const runner = await ScriptedRunner.join(pool, "r1", { slots: 1 });
     await eventually(() => expect(owner.waiting).toBe(1));
     const offered = pool.offer(owner.elsewhere(dispatch, "dagger"));
-    await eventually(() => expect(owner.waiting).toBe(2));
+    await eventually(() => expect(owner.waiting).toBeGreaterThanOrEqual(2));
     owner.held = null;
     expect(await offered).toEqual({ status: "taken" });
     await runner.next("assign");

@@ -54,7 +54,7 @@ export class Returns {
     this.#isTelling = true;
     this.#retryAt = null;
     this.#deps.arm();
-    void this.#tellAll();
+    this.#tellAll().catch((error: unknown) => logWarning("returns_not_told", error, {}));
   }
 
   #left(): DetachedType[] {
