@@ -13,7 +13,8 @@ import { type CodebaseRef, codebasePrefix, PartedUpload } from "../archives.ts";
 import type { BlobStore } from "./blobs.ts";
 import type { ListedFile } from "./listing.ts";
 import type { SnapshotRow, SnapshotStore } from "./snapshots.ts";
-import type { StoredEntry, TreeStore } from "./trees.ts";
+import type { StoredEntry } from "./tree-writer.ts";
+import type { TreeStore } from "./trees.ts";
 import type { SnapshotState } from "./types.ts";
 
 /** Of a tree that is mounted, unpacked. */

@@ -3,8 +3,8 @@ import { describe, expect, it } from "vitest";
 import { EMPTY_TREE_OID } from "../intake/git-objects.ts";
 import { compareBytewise } from "../intake/path-order.ts";
 import { buildTrees } from "../intake/trees.ts";
+import type { StoredEntry } from "./tree-writer.ts";
 import { TreeWriter } from "./tree-writer.ts";
-import type { StoredEntry } from "./trees.ts";
 
 const OID = "ce013625030ba8dba906f756967f9e9ca394464a";
 const part = fc.constantFrom("a", "b", "a.b", "a-b", "a0", "é", "\u{1f600}", "\uffee", "x");

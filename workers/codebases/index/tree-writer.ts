@@ -1,6 +1,15 @@
 /** Builds the trees of a snapshot from its paths in order, holding no more than the folders that are open. */
-import { compareEntries, treeOid } from "../intake/git-objects.ts";
-import type { DescribedFile, StoredEntry } from "./trees.ts";
+import { compareEntries, type EntryMode, type TreeEntry, treeOid } from "../intake/git-objects.ts";
+import type { Described } from "./listing.ts";
+
+/** An entry of a tree, with what is known of a file by its name and content. */
+export interface StoredEntry extends TreeEntry, Described {}
+
+export interface DescribedFile extends Described {
+  readonly path: string;
+  readonly mode: Exclude<EntryMode, "tree">;
+  readonly oid: string;
+}
 
 interface Folder {
   readonly name: string;

@@ -1,12 +1,14 @@
 /** Trees of snapshots: equal folders are one tree, whatever snapshots they are in. */
 import { z } from "zod";
 import { Attributes, type AttributesFile, isAttributesFile } from "../intake/attributes.ts";
-import { type EntryMode, GIT_MODES, modeOfNumber, type TreeEntry } from "../intake/git-objects.ts";
+import { GIT_MODES, modeOfNumber } from "../intake/git-objects.ts";
 import type { Blob, BlobStore } from "./blobs.ts";
-import { type Described, Listing, listFile } from "./listing.ts";
+import { Listing, listFile } from "./listing.ts";
 import { Parts } from "./parts.ts";
 import type { ProjectLanguages } from "./project-languages.ts";
-import { TreeWriter } from "./tree-writer.ts";
+import { type DescribedFile, type StoredEntry, TreeWriter } from "./tree-writer.ts";
+
+export type { DescribedFile } from "./tree-writer.ts";
 
 const entriesSchema = z.array(
   z.tuple([
@@ -21,15 +23,6 @@ const idRow = z.object({ id: z.number() });
 
 /** Files that listings in memory have together. */
 const MAX_LISTED_FILES = 250_000;
-
-/** An entry of a tree, with what is known of a file by its name and content. */
-export interface StoredEntry extends TreeEntry, Described {}
-
-export interface DescribedFile extends Described {
-  readonly path: string;
-  readonly mode: Exclude<EntryMode, "tree">;
-  readonly oid: string;
-}
 
 export class TreeStore {
   readonly #sql: SqlStorage;
