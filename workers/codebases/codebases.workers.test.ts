@@ -114,6 +114,20 @@ describe("a push by manifest", () => {
     expect(first.root).toBe("2e81171448eb9f2ee3821e3d447aa6b2fe3ddba1");
   });
 
+  it("believes a content more than a manifest that called it too large", async () => {
+    const codebase = await TestCodebase.create(call);
+    const oid = blobOid(Buffer.from("needle\n"));
+    const claimed = await codebase.post("/manifest", { files: [["big.bin", oid, 9_000_000]] });
+    expect(claimed.body, claimed.text).toMatchObject({ missing: [], snapshot: { state: "ready" } });
+    expect((await codebase.search("needle")).receipt).toMatchObject({ skipped: { too_large: 1 } });
+    const reply = await codebase.post("/archive", tarballOf({ "small.txt": "needle\n" }));
+    await codebase.settled(snapshotSchema.parse(reply.body).number);
+    const paths = async (snapshot: string) =>
+      (await codebase.search("needle", { snapshot })).items.map(({ path }) => path);
+    expect(await paths("2")).toEqual(["small.txt"]);
+    expect(await paths("1")).toEqual(["big.bin"]);
+  });
+
   it("ignores contents that nobody asked for", async () => {
     const codebase = await TestCodebase.create(call);
     const begun = await codebase.post("/manifest", { files: manifestOf({ "a.txt": "a" }) });

@@ -126,10 +126,29 @@ export class BlobStore {
    * table in between makes FTS5 write out what it has gathered, which takes five times as long.
    */
   put(blobs: readonly TakenBlob[]): void {
+    this.#giveWay(blobs);
     const rows = blobs.flatMap((blob) => this.#insert(blob));
     for (const { rowid, content } of rows) {
       this.#sql.exec("INSERT INTO tri (rowid, content) VALUES (?, ?)", rowid, content);
     }
+  }
+
+  /** What a manifest merely said of a content gives way to the content itself. */
+  #giveWay(blobs: readonly TakenBlob[]): void {
+    const claimed = new Set(this.claimed(blobs.map(({ oid }) => oid)));
+    for (const { oid, sha256 } of blobs) {
+      const known = sha256 !== "" && claimed.has(oid) ? this.named(oid) : null;
+      if (known !== null) this.remove(known);
+    }
+  }
+
+  /** Those of the OIDs that a manifest called too large, and that nobody has sent. */
+  claimed(oids: readonly string[]): string[] {
+    const rows = this.#each<{ oid: string }>(
+      oids,
+      "SELECT b.oid FROM json_each(?) AS j CROSS JOIN blobs AS b WHERE b.oid = j.value AND b.sha256 = ''",
+    );
+    return rows.map(({ oid }) => oid);
   }
 
   /** Returns the rows of the text index. */

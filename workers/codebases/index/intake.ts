@@ -85,8 +85,10 @@ export class Intake {
 
   /** The OIDs that are not stored. */
   lacking(oids: readonly string[]): string[] {
-    const known = this.#deps.blobs.known(oids);
-    return oids.filter((oid) => !known.has(oid));
+    const { blobs } = this.#deps;
+    const known = blobs.known(oids);
+    const claimed = new Set(blobs.claimed(oids));
+    return oids.filter((oid) => !known.has(oid) || claimed.has(oid));
   }
 
   /** Those of the OIDs that a snapshot waits for. */
@@ -116,7 +118,7 @@ export class Intake {
     contents: readonly TakenBlob[],
     now: number,
   ): { readonly status: "taken" } | Refusal {
-    const { blobs, snapshots } = this.#deps;
+    const { blobs, snapshots, trees } = this.#deps;
     const refusal = this.#refusal(number, reading);
     if (refusal !== null) return refusal;
     const texts = new Map(contents.map(({ oid, text }) => [oid, text]));
@@ -132,6 +134,7 @@ export class Intake {
       }
     }
     snapshots.touch(number, now);
+    if (blobs.claimed(contents.map(({ oid }) => oid)).length > 0) trees.forgetListings();
     blobs.put(contents);
     return { status: "taken" };
   }
