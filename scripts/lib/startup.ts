@@ -7,7 +7,10 @@ const LOADING_WORKER = `
 export default {
   async fetch(request, env) {
     const code = new URL(request.url).pathname === "/built" ? env.BUILT : env.EMPTY;
-    const worker = env.LOADER.load({ ...code, globalOutbound: null });
+    const modules = { ...code.modules };
+    for (const name of code.binaries ?? []) modules[name] = { data: new ArrayBuffer(1) };
+    const { binaries, ...definition } = code;
+    const worker = env.LOADER.load({ ...definition, modules, globalOutbound: null });
     const response = await worker.getEntrypoint().fetch("http://worker/health").catch(() => null);
     return new Response(null, { status: response ? 204 : 500 });
   },
@@ -19,7 +22,14 @@ const ROUNDS = 9;
 const median = (values: readonly number[]) =>
   values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? 0;
 
-/** Contents in the form of the Worker Loader; binary modules are left out, they are not executed. */
+/** Names of binary modules: they are imported, and nothing of them is executed at the start. */
+function binariesOf(modules: Modules): string[] {
+  return Object.entries(modules).flatMap(([name, { contents }]) =>
+    typeof contents === "string" ? [] : [name],
+  );
+}
+
+/** Contents in the form of the Worker Loader, without the binary ones. */
 function loadable(modules: Modules): Record<string, string | { text: string }> {
   const code: Record<string, string | { text: string }> = {};
   for (const [name, { type, contents }] of Object.entries(modules)) {
@@ -43,7 +53,10 @@ export async function measureStartup(descriptor: Descriptor, modules: Modules): 
           compatibilityDate,
           env: {
             LOADER: { type: "worker-loader" },
-            BUILT: { type: "json", value: { ...code, modules: loadable(modules) } },
+            BUILT: {
+              type: "json",
+              value: { ...code, modules: loadable(modules), binaries: binariesOf(modules) },
+            },
             EMPTY: { type: "json", value: { ...code, modules: EMPTY } },
           },
           manifest: {
