@@ -97,12 +97,8 @@ export class ServiceClient {
     signal: AbortSignal,
   ): Promise<ArrayBuffer | null> {
     return this.#persistently(signal, async () => {
-      const { attempt, epoch } = dispatched;
-      const query = queryOf({ attempt, epoch, key });
-      const response = await this.#request("GET", RUNNER_PATHS.blobs + query, "", signal);
-      if (response.status === 404) return null;
-      await expectSuccess(response);
-      return response.arrayBuffer();
+      const response = await this.#blob(dispatched, key, signal);
+      return response === null ? null : response.arrayBuffer();
     });
   }
 
@@ -114,14 +110,19 @@ export class ServiceClient {
     key: string,
     signal: AbortSignal,
   ): Promise<Response | null> {
-    return this.#persistently(signal, async () => {
-      const { attempt, epoch } = dispatched;
-      const query = queryOf({ attempt, epoch, key });
-      const response = await this.#request("GET", RUNNER_PATHS.blobs + query, "", signal);
-      if (response.status === 404) return null;
-      await expectSuccess(response);
-      return response;
-    });
+    return this.#persistently(signal, () => this.#blob(dispatched, key, signal));
+  }
+
+  async #blob(
+    { attempt, epoch }: Dispatched,
+    key: string,
+    signal: AbortSignal,
+  ): Promise<Response | null> {
+    const query = queryOf({ attempt, epoch, key });
+    const response = await this.#request("GET", RUNNER_PATHS.blobs + query, "", signal);
+    if (response.status === 404) return null;
+    await expectSuccess(response);
+    return response;
   }
 
   /** Keeps a file of a dispatch. Rejects with FencedError, or with what the service says. */
