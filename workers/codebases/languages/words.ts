@@ -1,6 +1,6 @@
 /** Splits identifiers and paths into the words that people search by. */
 
-const PIECES = /\p{Lu}+(?!\p{Ll})|\p{Lu}?\p{Ll}+|\p{N}+|[\p{Lo}\p{Lm}\p{Lt}]+/gu;
+const PIECES = /\p{Lu}+(?!\p{Ll})|\p{Lu}?\p{Ll}+|\p{N}+|[\p{Lo}\p{Lm}\p{Lt}\p{M}]+/gu;
 
 /** The words of an identifier in lower case: `parseHTTPHeader_v2` gives parse, http, header, v, 2. */
 export function splitIdentifier(identifier: string): string[] {

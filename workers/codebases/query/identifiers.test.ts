@@ -1,14 +1,8 @@
 import { DatabaseSync } from "node:sqlite";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import {
-  indexableWords,
-  isNaturalLanguage,
-  queryWords,
-  quoteForFts,
-  splitIdentifier,
-  wordExpression,
-} from "./identifiers.ts";
+import { bodyWords, identifierWords, splitIdentifier } from "../languages/words.ts";
+import { isNaturalLanguage, queryWords, quoteForFts, wordExpression } from "./identifiers.ts";
 
 describe("an identifier", () => {
   it.each<[string, string]>([
@@ -33,15 +27,8 @@ describe("an identifier", () => {
   });
 
   it("is indexed in words and whole", () => {
-    expect(indexableWords("func parseQuery(text string)")).toEqual([
-      "func",
-      "parse",
-      "query",
-      "parsequery",
-      "text",
-      "string",
-    ]);
-    expect(indexableWords("max-tokens = 5")).toEqual(["max", "tokens", "maxtokens", "5"]);
+    expect(identifierWords("parseQuery")).toBe("parsequery parse query");
+    expect(bodyWords("func parseQuery(maxTokens)", new Set())).toBe("func parse query max tokens");
   });
 
   it("keeps every letter and digit", () => {
@@ -94,7 +81,7 @@ describe("a question to FTS5", () => {
   database.exec("CREATE VIRTUAL TABLE word USING fts5(body, tokenize='porter unicode61')");
   database
     .prepare("INSERT INTO word VALUES (?)")
-    .run(indexableWords("function parseQueries(text)").join(" "));
+    .run(bodyWords("function parseQueries(text)", new Set()));
   const search = database.prepare("SELECT rowid FROM word WHERE word MATCH ?");
 
   it("finds words in any form", () => {

@@ -1,25 +1,7 @@
-/** Splits identifiers into words, for the word index and for questions to it. */
+/** Words of questions, split as the word index splits what it takes. */
+import { splitIdentifier } from "../languages/words.ts";
 
-/** Runs of letters and of digits, capitals that begin a word, and acronyms up to the next word's capital. */
-const WORDS = /\p{Lu}+(?=\p{Lu}\p{Ll})|\p{Lu}?\p{Ll}+|\p{Lu}+|[\p{Lo}\p{Lt}\p{Lm}\p{M}]+|\p{N}+/gu;
 const IDENTIFIER = /[\p{L}\p{N}\p{M}_$]+(?:-[\p{L}\p{N}]+)*/gu;
-
-/** `parseHTTPResponse2` is `parse http response 2`; lower case, in order, repetitions kept. */
-export function splitIdentifier(identifier: string): string[] {
-  return (identifier.match(WORDS) ?? []).map((word) => word.toLowerCase());
-}
-
-/** Each identifier of a text whole and in words, as the word index takes it. */
-export function indexableWords(text: string): string[] {
-  const words: string[] = [];
-  for (const [identifier] of text.matchAll(IDENTIFIER)) {
-    const parts = splitIdentifier(identifier);
-    words.push(...parts);
-    const whole = identifier.toLowerCase().replaceAll(/[^\p{L}\p{N}\p{M}]/gu, "");
-    if (parts.length > 1 && whole !== "") words.push(whole);
-  }
-  return words;
-}
 
 /** Words of questions that say nothing about code. */
 const STOP_WORDS: ReadonlySet<string> = new Set(
