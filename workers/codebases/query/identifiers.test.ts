@@ -2,7 +2,7 @@ import { DatabaseSync } from "node:sqlite";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { bodyWords, identifierWords, splitIdentifier } from "../languages/words.ts";
-import { isNaturalLanguage, queryWords, quoteForFts, wordExpression } from "./identifiers.ts";
+import { queryWords, quoteForFts, wordExpression } from "./identifiers.ts";
 
 describe("an identifier", () => {
   it.each<[string, string]>([
@@ -41,22 +41,6 @@ describe("an identifier", () => {
 });
 
 describe("a question", () => {
-  it.each<[string, boolean]>([
-    ["how are retries counted?", true],
-    ["where is the parser of queries", true],
-    ["function that splits a string into words", true],
-    ["retry with exponential backoff", true],
-    ["parse query", false],
-    ["parseQuery", false],
-    ["func (srv *Server)", false],
-    ["return a_b or c", false],
-    ["std::vector of the items", false],
-    ["x = y in z", false],
-    ["", false],
-  ])("%s: %s", (text, expected) => {
-    expect(isNaturalLanguage(text)).toBe(expected);
-  });
-
   it("is asked by the words that tell something, once each", () => {
     expect(queryWords("How does the parseQuery function parse a query?")).toEqual([
       "parse",

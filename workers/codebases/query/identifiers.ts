@@ -10,23 +10,6 @@ const STOP_WORDS: ReadonlySet<string> = new Set(
     "should show so that the their them then there these they this to was we were what when where which who why will with would you your"
   ).split(" "),
 );
-const QUESTION = /^(?:how|what|where|when|which|who|why|find|show|is|are|does|do|can)\b/i;
-const CODE = /[(){}[\];=<>\\/|*$^]|::|->|=>|\w\.\w|[a-z][A-Z]|\w_\w/;
-
-/** Whether a text reads as a question or a description rather than as code: plain words, with some that only bind. */
-export function isNaturalLanguage(text: string): boolean {
-  const trimmed = text.trim().replace(/[?.!]+$/, "");
-  const words = trimmed.split(/\s+/).filter((word) => word !== "");
-  if (words.length < 3 || CODE.test(trimmed)) return false;
-  const plain = words.filter((word) => /^[\p{L}'’-]+,?$/u.test(word)).length;
-  if (plain / words.length < 0.8) return false;
-  return (
-    QUESTION.test(trimmed) ||
-    words.length >= 4 ||
-    words.some((word) => STOP_WORDS.has(word.toLowerCase()))
-  );
-}
-
 const MAX_QUERY_WORDS = 32;
 
 /** Each word that matters of a question, once, identifiers split; all of them when only stop words are left. */
