@@ -70,7 +70,7 @@ export class FakeOwner
   isDown = false;
   /** Calls of this kind wait while it is set. */
   held: "claim" | "report" | null = null;
-  /** Calls that wait. */
+  /** Calls about its own dispatches that wait: pools of tests before this one may still ask. */
   waiting = 0;
   /** Calls that failed. */
   failures = 0;
@@ -134,7 +134,7 @@ export class FakeOwner
   }
 
   async claimAttempt(ref: DetachedRef, by: string, type: DetachedType): Promise<Claim> {
-    await this.#pass("claim");
+    await this.#pass("claim", ref);
     this.claims += 1;
     const step = this.steps.get(attemptKey(ref));
     if (step?.epoch !== ref.epoch || step.isOver || step.isStopping) return fencedBy(step);
@@ -159,7 +159,7 @@ export class FakeOwner
   }
 
   async reportAttempt(ref: DetachedRef, reports: readonly DetachedReport[]): Promise<ReportAnswer> {
-    await this.#pass("report");
+    await this.#pass("report", ref);
     const step = this.steps.get(attemptKey(ref));
     if (step?.epoch !== ref.epoch || step.isOver) return fencedBy(step);
     for (const report of reports) {
@@ -174,19 +174,19 @@ export class FakeOwner
   }
 
   async artifactPlace(ref: DetachedRef, path: string) {
-    await this.#pass("report");
+    await this.#pass("report", ref);
     const step = this.steps.get(attemptKey(ref));
     if (step?.epoch !== ref.epoch || step.isOver) return fencedBy(step);
     return { status: "wanted", key: `pool-tests/${attemptKey(ref)}/${path}` } as const;
   }
 
   async attemptUnavailable(ref: DetachedRef, type: DetachedType, by: string): Promise<void> {
-    await this.#pass("report");
+    await this.#pass("report", ref);
     if (this.#isUnbegun(ref, type, by)) this.unavailable.push([attemptKey(ref), type, by]);
   }
 
   async attemptReturned(ref: DetachedRef, type: DetachedType, by: string): Promise<void> {
-    await this.#pass("report");
+    await this.#pass("report", ref);
     if (!this.#isUnbegun(ref, type, by)) return;
     this.returned.push([attemptKey(ref), type, by]);
     this.step(ref).epoch += 1;
@@ -198,7 +198,8 @@ export class FakeOwner
     return step.type === type && (step.claimed_by ?? by) === by;
   }
 
-  async #pass(kind: "claim" | "report"): Promise<void> {
+  async #pass(kind: "claim" | "report", ref: DetachedRef): Promise<void> {
+    if (!this.steps.has(attemptKey(ref))) return;
     this.waiting += 1;
     // By looking again: what waits may be in another object's context than who lets it go on.
     while (this.held === kind) await scheduler.wait(2);
