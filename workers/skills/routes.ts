@@ -6,10 +6,8 @@ import { readPage } from "../http/page.ts";
 import { toSkill } from "./render.ts";
 import type { SkillRow } from "./repository.ts";
 import {
-  createSkillDocument,
   createSkillSchema,
   listSkillsQuery,
-  patchSkillDocument,
   patchSkillSchema,
   skillListSchema,
   skillParams,
@@ -47,7 +45,6 @@ export function skillRoutes(): Router {
       description:
         "Its first version is what is sent. The form of the original service is taken too: `implementation` as a text with `implementation_type`, `inputs` and `outputs` as lists of fields, `dependencies`, `changelog`.",
       request: { body: createSkillSchema },
-      body_document: createSkillDocument,
       yaml: true,
       responses: {
         201: { ...SKILL, headers: { Location: "The skill's path.", ...VERSION } },
@@ -119,7 +116,6 @@ export function skillRoutes(): Router {
       description:
         "A change of its content or files makes a new version, on the newest one; name, tags, category, `enabled`, `cost_estimate` and `extra_data` are of no version. Content that is the newest's already makes none.",
       request: { ...request, headers: matchHeader, body: patchSkillSchema },
-      body_document: patchSkillDocument,
       yaml: true,
       responses: { 200: SKILL },
       errors: ["conflict", "precondition_failed"],
