@@ -98,6 +98,11 @@ describe("a version", () => {
       [""],
     ],
     [
+      "could be no bundle",
+      { implementation: bash, description: " ", license: "\t", metadata: { "pipelzr.name": "x" } },
+      ["description", "license", 'metadata["pipelzr.name"]'],
+    ],
+    [
       "waits backwards",
       { implementation: bash, retry: { initial_seconds: 9, max_seconds: 1 } },
       ["retry.max_seconds"],

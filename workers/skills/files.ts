@@ -11,6 +11,8 @@ export const MAX_BUNDLE_FILES = 512;
 export const MAX_BUNDLE_BYTES = 16 * 1024 * 1024;
 export const SKILL_FILE = "SKILL.md";
 export const SIDE_FILE = "pipelzr.json";
+/** Keys of `metadata` that `SKILL.md` has of ours; the skill's own have other names. */
+export const OWN_METADATA = "pipelzr.";
 
 const MAX_FILES = MAX_BUNDLE_FILES - 2;
 const PATH_LIMITS = { maxPathBytes: 1_024, maxPathDepth: 32 };
@@ -44,6 +46,7 @@ export function skillPathProblem(path: string): string | null {
   if (RESERVED.has(path.toLowerCase())) {
     return `A bundle's own ${path.toLowerCase() === SIDE_FILE ? SIDE_FILE : SKILL_FILE} is made of the skill's other members; give the file another name.`;
   }
+  if (path === "__proto__") return "This name is reserved; choose another.";
   return pathProblem(path, PATH_LIMITS)?.message ?? null;
 }
 

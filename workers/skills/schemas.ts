@@ -54,7 +54,7 @@ export const metadataFields = {
   cost_estimate: z.number().min(0).max(1e9).openapi({ description: "Of one invocation, in USD." }),
   extra_data: fields.extra_data,
 };
-const noteSchema = z
+export const noteSchema = z
   .string()
   .min(1)
   .max(10_000)
