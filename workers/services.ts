@@ -36,6 +36,7 @@ import { secretRoutes } from "./secrets/routes.ts";
 import { SecretService } from "./secrets/service.ts";
 import { forgetKey } from "./security/authenticate.ts";
 import { whyRefused } from "./security/outbound.ts";
+import { BundleService } from "./skills/bundle-service.ts";
 import { SkillRepository } from "./skills/repository.ts";
 import { SkillResolver } from "./skills/resolver.ts";
 import { skillRoutes } from "./skills/routes.ts";
@@ -73,6 +74,7 @@ export function buildServices(env: Env, config: Config): Services {
   });
   const codebases = codebasesOf(env);
   const skills = skillsOf(env, config);
+  const skillVersions = new SkillVersionService(skills, new VersionRepository(env.DB));
   const runsOfPipelines = new PipelineRunService({ blobs: env.BLOBS, runs: pipelineRuns });
   return {
     tasks,
@@ -85,7 +87,8 @@ export function buildServices(env: Env, config: Config): Services {
     }),
     pipelineRuns: runsOfPipelines,
     skills,
-    skillVersions: new SkillVersionService(skills, new VersionRepository(env.DB)),
+    skillVersions,
+    bundles: new BundleService({ skills, versions: skillVersions, blobs: env.BLOBS }),
     codebases,
     snapshots: new SnapshotService(codebases, env.BLOBS),
     reading: new ReadingService(codebases),

@@ -5,7 +5,7 @@ import { type ArchiveSource, readArchive, sniffFormat } from "../codebases/intak
 import { IntakeError } from "../codebases/intake/errors.ts";
 import { ApiError } from "../http/errors.ts";
 import { type BundledSkill, type BundleFile, readBundle } from "./bundle.ts";
-import { MAX_BUNDLE_BYTES, MAX_BUNDLE_FILES } from "./files.ts";
+import { MAX_BUNDLE_BYTES, MAX_BUNDLE_FILES, SIDE_FILE } from "./files.ts";
 
 export const BUNDLE_FORMATS = ["zip", "tar.gz"] as const;
 export type BundleFormat = (typeof BUNDLE_FORMATS)[number];
@@ -104,7 +104,9 @@ function sourceOf(bytes: Uint8Array): ArchiveSource {
   return { format, stream };
 }
 
-function checkSize(files: readonly BundleFile[]): void {
+/** What is ours in a bundle makes none that was allowed too large. */
+function checkSize(all: readonly BundleFile[]): void {
+  const files = all.filter(({ path }) => path !== SIDE_FILE);
   if (files.length > MAX_BUNDLE_FILES) {
     const message = `The bundle holds ${files.length} files, and a skill has at most ${MAX_BUNDLE_FILES}.`;
     throw refused("too_many_files", "", message);

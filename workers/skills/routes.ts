@@ -1,10 +1,10 @@
 /** `/api/v1/skills`. */
-import { etag, matchHeader, matchOf } from "../http/conditional.ts";
-import { type AppContext, createRouter, type Router } from "../http/context.ts";
+import { matchHeader, matchOf } from "../http/conditional.ts";
+import { createRouter, type Router } from "../http/context.ts";
 import { endpoint } from "../http/endpoint.ts";
 import { readPage } from "../http/page.ts";
-import { toSkill } from "./render.ts";
-import type { SkillRow } from "./repository.ts";
+import { bundleRoutes } from "./bundle-routes.ts";
+import type { BundleService } from "./bundle-service.ts";
 import {
   createSkillSchema,
   listSkillsQuery,
@@ -15,6 +15,7 @@ import {
   skillSchema,
 } from "./schemas.ts";
 import type { SkillService } from "./service.ts";
+import { shown } from "./shown.ts";
 import { versionRoutes } from "./version-routes.ts";
 import type { SkillVersionService } from "./version-service.ts";
 
@@ -22,6 +23,7 @@ declare module "../http/context.ts" {
   interface Services {
     readonly skills: SkillService;
     readonly skillVersions: SkillVersionService;
+    readonly bundles: BundleService;
   }
 }
 
@@ -176,12 +178,6 @@ export function skillRoutes(): Router {
   }
 
   versionRoutes(router);
+  bundleRoutes(router);
   return router;
-}
-
-/** The skill with the content of its default version. */
-export async function shown(c: AppContext, row: SkillRow) {
-  const { skills, skillVersions } = c.get("services");
-  const [version, aliases] = await Promise.all([skills.shown(row), skillVersions.aliasesOf(row)]);
-  return { body: toSkill(row, version, aliases), headers: { ETag: etag(row.revision) } };
 }

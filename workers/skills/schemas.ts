@@ -33,6 +33,7 @@ export const CATEGORIES = [
 export type Category = (typeof CATEGORIES)[number];
 
 const MAX_TAGS = 50;
+const MAX_EXTRA_CHARS = 64 * 1024;
 const MAX_QUERY_CHARS = 500;
 const MAX_TAG_FILTERS = 10;
 
@@ -52,7 +53,10 @@ export const metadataFields = {
     .transform((tags) => [...new Set(tags)]),
   enabled: z.boolean().openapi({ description: "Whether it can be invoked." }),
   cost_estimate: z.number().min(0).max(1e9).openapi({ description: "Of one invocation, in USD." }),
-  extra_data: fields.extra_data,
+  extra_data: fields.extra_data.refine(
+    (data) => JSON.stringify(data).length <= MAX_EXTRA_CHARS,
+    `It takes ${MAX_EXTRA_CHARS} characters at most, as JSON.`,
+  ),
 };
 export const noteSchema = z
   .string()

@@ -128,6 +128,8 @@ export const RECIPES: Readonly<Record<string, Recipe>> = {
   listSkillAliases: {},
   setSkillAlias: { body: { version: 1 } },
   deleteSkillAlias: {},
+  importSkill: { raw: "an archive" },
+  exportSkill: { query: { format: "tar.gz" } },
   createCodebase: { body: { name: "acme/shop", description: "Sells.", labels: { team: "alpha" } } },
   listCodebases: { query: { limit: "5" } },
   getCodebase: {},
