@@ -127,7 +127,7 @@ export class SkillService {
    * The version that a reference means, such as `slug`, `slug@3` or `slug@stable`, of a skill of the
    * project. Throws `not_found`, and `validation_failed` for what is no reference.
    */
-  resolve(projectId: string, reference: string): Promise<ResolvedSkill> {
+  async resolve(projectId: string, reference: string): Promise<ResolvedSkill> {
     const parsed = parseReference(reference);
     if (parsed === null) throw noReference(reference);
     return this.#resolve([projectId], parsed.skill, parsed.version);
