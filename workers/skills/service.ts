@@ -98,8 +98,10 @@ export class SkillService {
     };
     const search = searchText(skill, sealed.description);
     const written = await this.#deps.repository.insert(skill, first, search);
-    if (written === "slug_taken") throw taken("slug", slug);
-    if (written === "name_taken") throw taken("name", name);
+    if (written === "slug_taken" || written === "name_taken") {
+      if (first.files.set.kind === "stored") await deleteSkillBlobs(this.#deps.blobs, skill);
+      throw written === "slug_taken" ? taken("slug", slug) : taken("name", name);
+    }
     return this.find(principal, { skill: seed, project_id });
   }
 

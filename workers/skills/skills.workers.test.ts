@@ -67,6 +67,13 @@ describe("a new skill", () => {
       body: { ...WORD_COUNT, name: skill.name, slug: unique("s") },
     });
     expect(named).toMatchObject({ status: 409, body: { code: "conflict", taken: "name" } });
+    const stored = async () => (await env.BLOBS.list({ prefix: "skills/default/" })).objects.length;
+    const before = await stored();
+    const files = { "large.txt": "x".repeat(100_000) };
+    const large = await call(SKILLS, {
+      body: { ...WORD_COUNT, name: skill.name, slug: unique("s"), files },
+    });
+    expect([large.status, await stored()]).toEqual([409, before]);
     const elsewhere = { ...WORD_COUNT, name: skill.name, project_id: "elsewhere" };
     expect(await call(SKILLS, { body: elsewhere })).toMatchObject({ status: 201 });
     const ambiguous = await call(`${SKILLS}/${skill.slug}`);
