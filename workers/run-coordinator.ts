@@ -7,7 +7,7 @@ import { leaseKey } from "./executors/e2b/lease.ts";
 import { createLocalExecutor } from "./executors/local/executor.ts";
 import { AttemptTally } from "./operations/attempt-tally.ts";
 import { PIPELINE_KIND, pipelineKind } from "./pipelines/kind.ts";
-import type { Placement } from "./runs/client.ts";
+import type { Placement } from "./runs/address.ts";
 import { RunCoordinatorBase } from "./runs/coordinator.ts";
 import type { EnginePorts } from "./runs/ports.ts";
 import { ProjectionRelayBase } from "./runs/relay.ts";

@@ -6,6 +6,7 @@ import { headOf, readDocument } from "./document.ts";
 import { approvalMessage, conclude, decide, work } from "./evaluate.ts";
 import { inputIssues } from "./inputs.ts";
 import { codebaseOf, resolvePlace } from "./mounts.ts";
+import { child } from "./children.ts";
 import { prepare, stepOf } from "./prepared.ts";
 import { DELETE_SQL, UPSERT_SQL } from "./repository.ts";
 import { toSummary } from "./view.ts";
@@ -24,7 +25,7 @@ export const pipelineKind: ResourceKind = {
   result: "run",
   plan: (_, document) => compile(readDocument(document).definition, OPTIONS),
   work,
-  child: (view, step) => stepOf(view, step)?.pipeline ?? null,
+  child,
   decide,
   conclude,
   question: approvalMessage,
@@ -39,6 +40,11 @@ export const pipelineKind: ResourceKind = {
     const definition = stepOf(view, step);
     return definition !== undefined && codebaseOf(definition, prepare(view).definition) !== null;
   },
+  skills: (resource) => headOf(resource).skills,
+  failureAbove: ({ id }, run, error) => ({
+    code: "sub_pipeline_failed",
+    message: `Run ${run} of pipeline ${id} failed: ${error?.message ?? "no reason was recorded"}`,
+  }),
   nameOf: (resource) => headOf(resource).definition.name,
   maxRetries: () => MAX_RETRIES,
   priority: (resource) => headOf(resource).definition.priority,

@@ -8,7 +8,7 @@ import type { DetachedRef, DetachedType, Fenced, ReportAnswer } from "../executo
 import { Archive } from "./archive.ts";
 import type { OwnerStub } from "./attempt-owner.ts";
 import { Chores } from "./chores.ts";
-import { Commands } from "./commands.ts";
+import { Commands, newResource } from "./commands.ts";
 import { Engine } from "./engine.ts";
 import type { Explanation } from "./explain.ts";
 import { Feed } from "./feed.ts";
@@ -228,8 +228,11 @@ export abstract class RunCoordinatorBase extends DurableObject<Env> implements O
     this.#open();
     const { resource_id: id, project_id, parent, inputs, triggered_by = null } = start;
     const request = { request_id: requestOf(parent), inputs };
-    const pinned = await this.#commands.pinned(id, request, { inherited: start.pins ?? null });
-    const resource = this.#queries.find(id);
+    const created = start.made_of ? { id, project_id, ...start.made_of } : null;
+    const inherited = start.pins ?? null;
+    const pinned = await this.#commands.pinned(id, request, { created, inherited });
+    const resource = this.#queries.find(id) ?? (created && newResource(created, Date.now()));
+    const isNew = resource?.changed_seq === 0;
     if (!resource || resource.project_id !== project_id) {
       return refusal(
         parent,
@@ -245,7 +248,7 @@ export abstract class RunCoordinatorBase extends DurableObject<Env> implements O
         return refusal(
           parent,
           "busy",
-          "The sub-pipeline has too many runs under way. Retry later.",
+          "The object that would run the step has too much under way. Retry later.",
         );
       }
       const { issues } = this.#engine.kind(resource).admit(resource, inputs);
@@ -254,16 +257,17 @@ export abstract class RunCoordinatorBase extends DurableObject<Env> implements O
         return refusal(
           parent,
           "inputs_invalid",
-          `The sub-pipeline's inputs are not what its definition says: ${list}. Correct the step's inputs.`,
+          `The inputs are not what the definition of the run below says: ${list}. Correct the step's inputs.`,
         );
       }
       if (pinned.issues.length > 0) {
         const list = pinned.issues.map(({ path, message }) => `${path}: ${message}`).join("; ");
-        return refusal(parent, "codebase_unavailable", `The sub-pipeline cannot begin. ${list}`);
+        return refusal(parent, "reference_unavailable", `The run below cannot begin. ${list}`);
       }
       const { pins } = pinned;
       this.#engine.slots.lend(id, resource.run + 1, () =>
-        this.#engine.commit((now) =>
+        this.#engine.commit((now) => {
+          if (isNew) this.#commands.add(resource, now);
           this.#engine.beginRun(
             resource,
             {
@@ -277,8 +281,8 @@ export abstract class RunCoordinatorBase extends DurableObject<Env> implements O
               parent,
             },
             now,
-          ),
-        ),
+          );
+        }),
       );
     } else {
       const live = this.#engine.runs.find(id, known)?.live;
@@ -295,10 +299,9 @@ export abstract class RunCoordinatorBase extends DurableObject<Env> implements O
   async cancelChild(id: string, parent: ParentRef): Promise<ChildReport> {
     this.#open();
     const resource = this.#queries.find(id);
-    if (!resource) return stopped(parent);
     const request_id = requestOf(parent);
-    const run = this.#store.runs.ofRequest(id, request_id);
-    if (run === null) {
+    const run = resource && this.#store.runs.ofRequest(id, request_id);
+    if (!resource || run === null) {
       this.#engine.commit((now) => this.#store.stopped.add(id, request_id, now));
       return stopped(parent);
     }

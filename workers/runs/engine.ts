@@ -26,6 +26,7 @@ import { RunAnswers } from "./run-answers.ts";
 import { RunAttempts } from "./run-attempts.ts";
 import { RunChildren } from "./run-children.ts";
 import type { RunHost } from "./run-host.ts";
+import type { SkillPorts } from "./skills.ts";
 import { Slots } from "./slots.ts";
 import { planOf } from "./state.ts";
 import type { RunStore } from "./store.ts";
@@ -63,6 +64,7 @@ export class Engine implements RunHost {
   readonly detached: DetachedAttempts;
   readonly runs = new LiveRuns();
   readonly codebases: CodebasePorts;
+  readonly skills: SkillPorts;
   readonly executions: Executions;
   readonly #context: DurableObjectState;
   readonly #store: RunStore;
@@ -103,12 +105,17 @@ export class Engine implements RunHost {
     const executors = ports.executors(env, context);
     this.executions = new Executions(this, store, this.codebases);
     const { codebases, executions } = this;
-    const host = new RunAttempts(this, env, { executors, codebases, executions }, store);
+    const callers = ports.callers(env);
+    const attempts = { executors, callers, codebases, executions };
+    const host = new RunAttempts(this, env, attempts, store);
     this.attempts = new Attempts(host, suspectsQuarantine(env.LIMITS));
-    this.children = new RunChildren(this, env, store);
+    const detached = ports.detached(env);
+    this.skills = ports.skills(env);
+    const { placement } = detached;
+    this.children = new RunChildren(this, env, store, { skills: this.skills, placement });
     const planOf = (of: Resource, version: number) => this.planned(of, version).plan;
     const late = new LateUsage(this, store, planOf);
-    this.detached = new DetachedAttempts(this, host, store.detached, ports.detached(env), late);
+    this.detached = new DetachedAttempts(this, host, store.detached, detached, late);
     this.#dispatcher = new Dispatcher(this, this.children, this.detached);
     this.slots = new Slots(env.LIMITS, ports.slots(env), {
       slotGranted: (live) => this.tell(live, { type: "slot_granted" }),

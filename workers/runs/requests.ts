@@ -64,8 +64,8 @@ export type Refusal =
       readonly allowed: readonly string[];
     }
   | { readonly refused: "inputs"; readonly issues: readonly Issue[] }
-  /** Codebases that cannot be mounted; paths are those of the definition. */
-  | { readonly refused: "codebases"; readonly issues: readonly Issue[] }
+  /** What the definition names and is not to be had; paths are those of the definition. */
+  | { readonly refused: "references"; readonly issues: readonly Issue[] }
   | { readonly refused: "version"; readonly current: number }
   | { readonly refused: "unknown_step"; readonly step: string; readonly known: readonly string[] };
 

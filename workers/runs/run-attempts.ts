@@ -1,7 +1,7 @@
 /** What attempts in the coordinator's own process need of it: their work, and somebody to report to. */
 import pMap from "p-map";
 import type { Usage } from "../executors/detached.ts";
-import type { Executor, Outcome, TaskType, Work } from "../executors/port.ts";
+import type { Call, Caller, Executor, Outcome, TaskType, Work } from "../executors/port.ts";
 import { logWarning } from "../http/log.ts";
 import { contentDigest } from "../security/hash.ts";
 import type { AttemptHost, CachedOutcome, LogEntry, Ticket } from "./attempts.ts";
@@ -37,6 +37,7 @@ interface StoredArtifact {
 
 export interface AttemptPorts {
   readonly executors: Partial<Record<TaskType, Executor>>;
+  readonly callers: Readonly<Record<Call["via"], Caller>>;
   readonly codebases: CodebasePorts;
   readonly executions: Executions;
 }
@@ -69,9 +70,9 @@ export class RunAttempts implements AttemptHost {
     );
   }
 
-  work({ live, step }: Ticket): StepWork | Promise<StepWork> {
+  work({ live, step, epoch }: Ticket): StepWork | Promise<StepWork> {
     const kind = this.#host.kind(live.resource);
-    const answer = ask(this.#host.results, live, (view) => kind.work(view, step));
+    const answer = ask(this.#host.results, live, (view) => kind.work(view, step, epoch));
     const whole = (work: StepWork) => (work.type === "work" ? this.withFiles(live, work) : work);
     return answer instanceof Promise ? answer.then(whole) : whole(answer);
   }
@@ -130,6 +131,10 @@ export class RunAttempts implements AttemptHost {
 
   executor(work: Work): Executor | null {
     return this.#ports.executors[work.task_type] ?? null;
+  }
+
+  caller(call: Call): Caller {
+    return this.#ports.callers[call.via];
   }
 
   begin(ticket: Ticket): boolean {
