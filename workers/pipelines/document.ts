@@ -1,6 +1,7 @@
 /** The document that a pipeline's coordinator keeps: written and read here alone. */
-import type { Resource } from "../runs/store-types.ts";
+
 import type { NamedSkill } from "../runs/skills.ts";
+import type { Resource } from "../runs/store-types.ts";
 import type { KeptFiles } from "../tasks/files.ts";
 import type { PipelineDefinition } from "./definition-schema.ts";
 import { type MountPlace, mountPlaces } from "./mounts.ts";

@@ -181,7 +181,11 @@ describe("the rest of a step's work", () => {
   it("is a run of another pipeline", () => {
     const tasks = [{ name: "sub", pipeline: "other", inputs: { x: "${{ inputs.x }}" } }];
     const { view } = runOf(definitionOf(tasks), { inputs: { x: [1] } });
-    expect(work(view, 0, 1)).toEqual({ type: "run", child: { resource_id: "other", placement: "own" }, inputs: '{"x":[1]}' });
+    expect(work(view, 0, 1)).toEqual({
+      type: "run",
+      child: { resource_id: "other", placement: "own" },
+      inputs: '{"x":[1]}',
+    });
   });
 
   it.each([

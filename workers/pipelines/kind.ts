@@ -1,12 +1,12 @@
 /** How the run engine sees a pipeline: the plan of its definition, what its steps do, the row of a list. */
 import type { ResourceKind } from "../runs/ports.ts";
 import type { Resource, RunSummary } from "../runs/store-types.ts";
+import { child } from "./children.ts";
 import { compile } from "./compile.ts";
 import { headOf, readDocument } from "./document.ts";
 import { approvalMessage, conclude, decide, work } from "./evaluate.ts";
 import { inputIssues } from "./inputs.ts";
 import { codebaseOf, resolvePlace } from "./mounts.ts";
-import { child } from "./children.ts";
 import { prepare, stepOf } from "./prepared.ts";
 import { DELETE_SQL, UPSERT_SQL } from "./repository.ts";
 import { toSummary } from "./view.ts";

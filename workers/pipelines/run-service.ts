@@ -4,9 +4,9 @@ import { ApiError, notFound } from "../http/errors.ts";
 import { isNotFound, RunAccess } from "../runs/access.ts";
 import { artifactPrefix } from "../runs/blobs.ts";
 import type { RunClient } from "../runs/client.ts";
-import { readPins } from "../runs/pins.ts";
 import { graphOf, type RunGraph } from "../runs/graph.ts";
 import type { LogQuery, LogSlice } from "../runs/logs.ts";
+import { readPins } from "../runs/pins.ts";
 import type { RerunInput } from "../runs/requests.ts";
 import type {
   RerunPlan,

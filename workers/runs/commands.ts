@@ -31,6 +31,8 @@ type Answer = Promise<Snapshot | Refusal>;
 
 const NOT_FOUND: Refusal = { refused: "not_found" };
 const BUSY: Refusal = { refused: "busy" };
+/** Stands for the request of what code of an attempt begins. */
+const NESTED = "nested";
 const UNPINNED: Pinned = { pins: null, issues: [] };
 
 export type NewResourceInput = Omit<CreateInput, "start">;
@@ -63,6 +65,10 @@ export class Commands {
     let resource = this.#queries.find(input.id);
     if (!resource?.run && pinned.issues.length > 0) return refusedBy(pinned);
     if (start && !resource?.run && this.#engine.runs.isFull) return BUSY;
+    if (!resource && input.is_nested && this.#store.exists() && this.#isStopped(input.id)) {
+      const detail = "What invoked it has ended, so that it is not begun.";
+      return { refused: "illegal", detail, state: "cancelled", allowed: [] };
+    }
     if (!resource) {
       resource = this.#engine.commit((now) => this.#insert(input, pinned.pins, now));
     } else if (start && resource.run === 0) {
@@ -187,6 +193,16 @@ export class Commands {
       }
     }
     return this.#outcome(id, CANCEL_WAIT_MS, live?.run ?? run ?? resource.run);
+  }
+
+  /** Cancels what is live of a resource; what is not there yet will not be created. */
+  async cancelNested(id: string): Promise<void> {
+    if (this.#queries.find(id)) await this.cancel(id, null, true, null);
+    else this.#engine.commit((now) => this.#store.stopped.add(id, NESTED, now));
+  }
+
+  #isStopped(id: string): boolean {
+    return this.#store.stopped.has(id, NESTED);
   }
 
   async pause(id: string, run: number | null, mode: "boundary" | "now"): Answer {

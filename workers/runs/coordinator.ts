@@ -13,6 +13,7 @@ import { Engine } from "./engine.ts";
 import type { Explanation } from "./explain.ts";
 import { Feed } from "./feed.ts";
 import type { LogQuery, LogSlice } from "./logs.ts";
+import type { AttemptName } from "./nested.ts";
 import type { EnginePorts } from "./ports.ts";
 import { Projector } from "./projector.ts";
 import { Queries } from "./queries.ts";
@@ -324,6 +325,24 @@ export abstract class RunCoordinatorBase extends DurableObject<Env> implements O
     return children.goesOn(parent, (live) => slots.position(live));
   }
 
+  /** Code of an attempt is about to invoke a skill: false when it may not any more. */
+  async nest(attempt: AttemptName, child: { id: string; slug: string }): Promise<boolean> {
+    this.#open();
+    return this.#engine.nested.add(attempt, child);
+  }
+
+  /** Cancels an invocation that another waited for; one that is not begun yet never will be. */
+  async cancelNested(id: string): Promise<void> {
+    this.#open();
+    await this.#commands.cancelNested(id);
+  }
+
+  /** What code of an attempt invoked has ended. */
+  async nestedEnded(child: string): Promise<void> {
+    this.#open();
+    if (this.#store.exists()) this.#engine.nested.forget(child);
+  }
+
   /** A backend asks for the work of a dispatch; the first that does has it. A `Claim` as JSON text. */
   async claimAttempt(ref: DetachedRef, by: string, type: DetachedType): Promise<string> {
     this.#open();
@@ -412,7 +431,8 @@ export abstract class RunCoordinatorBase extends DurableObject<Env> implements O
     const areTold = await this.#engine.children.reportAll();
     const isProjected = await this.#projector.settle();
     const areHeard = await this.#engine.executions.tellAll();
-    return isProjected && areTold && areHeard && (await this.#chores.run());
+    const areStopped = await this.#engine.nested.stopOrphans();
+    return isProjected && areTold && areHeard && areStopped && (await this.#chores.run());
   }
 
   /** Takes up unfinished runs once in the life of this instance, before anything else is done. */

@@ -26,9 +26,7 @@ export class Dispatcher {
       // What was made out once is not made out again.
       if (await this.#detached.repeat(live, step, epoch)) return;
       const kind = this.#host.kind(live.resource);
-      const work = await ask(this.#host.results, live, (view) =>
-        kind.work(view, step, epoch),
-      );
+      const work = await ask(this.#host.results, live, (view) => kind.work(view, step, epoch));
       if (work.type === "run") await this.#children.begin(live, step, epoch, work);
       else if (work.type === "work") await this.#detached.begin(live, step, epoch, work);
       else throw new Error("a call is no work of a backend");

@@ -4,6 +4,7 @@
  * resets the object, which then starts again from what is stored.
  */
 import type { Carrier } from "../executors/detached.ts";
+import { objectOf } from "./address.ts";
 import { Attempts, type Ticket } from "./attempts.ts";
 import type { CodebasePorts } from "./codebases.ts";
 import { DetachedAttempts } from "./detached-attempts.ts";
@@ -15,6 +16,7 @@ import type { Feed } from "./feed.ts";
 import { LateUsage } from "./late-usage.ts";
 import { LiveRuns } from "./live-runs.ts";
 import { createRun, isTerminal, nextDeadline, reduce } from "./machine.ts";
+import { Nested } from "./nested.ts";
 import { type Planned, Plans } from "./plans.ts";
 import type { AttemptCounter, EnginePorts, ResourceKind } from "./ports.ts";
 import type { Change } from "./projector.ts";
@@ -66,6 +68,7 @@ export class Engine implements RunHost {
   readonly codebases: CodebasePorts;
   readonly skills: SkillPorts;
   readonly executions: Executions;
+  readonly nested: Nested;
   readonly #context: DurableObjectState;
   readonly #store: RunStore;
   readonly #feed: Feed;
@@ -106,7 +109,11 @@ export class Engine implements RunHost {
     this.executions = new Executions(this, store, this.codebases);
     const { codebases, executions } = this;
     const callers = ports.callers(env);
-    const attempts = { executors, callers, codebases, executions };
+    this.nested = new Nested(this, store.nested, async (id) => {
+      await env.RUN_COORDINATOR.getByName(objectOf(id, "shared")).cancelNested(id);
+    });
+    const { nested } = this;
+    const attempts = { executors, callers, codebases, executions, nested };
     const host = new RunAttempts(this, env, attempts, store);
     this.attempts = new Attempts(host, suspectsQuarantine(env.LIMITS));
     const detached = ports.detached(env);

@@ -10,6 +10,8 @@ export interface CreateInput {
   readonly document: string;
   /** Starts the first run in the same commit and waits for its end; null only creates. */
   readonly start: StartInput | null;
+  /** It is begun by code of an attempt, which may have ended: then it is not begun. */
+  readonly is_nested?: boolean;
 }
 
 export interface StartInput {

@@ -9,6 +9,7 @@ import { artifactDigest, artifactMetadata, artifactPrefix } from "./blobs.ts";
 import { type CodebasePorts, type MountedCodebase, treeOf } from "./codebases.ts";
 import { EndBatch } from "./end-batch.ts";
 import type { Examined, Executions } from "./executions.ts";
+import type { Nested } from "./nested.ts";
 import { type CacheRequest, type CodeWork, StepNotReady, type StepWork } from "./ports.ts";
 import { ask } from "./questions.ts";
 import { storedRecord } from "./record.ts";
@@ -40,6 +41,7 @@ export interface AttemptPorts {
   readonly callers: Readonly<Record<Call["via"], Caller>>;
   readonly codebases: CodebasePorts;
   readonly executions: Executions;
+  readonly nested: Nested;
 }
 
 interface Kept {
@@ -217,6 +219,7 @@ export class RunAttempts implements AttemptHost {
       this.#host.drive(live, { type: "attempt_finished", step, epoch, result, usage }, now);
       if (examined) this.#ports.executions.note(examined.report);
     });
+    this.#ports.nested.attemptEnded();
     if (isDropped) await this.#host.results.discard(stored);
   }
 

@@ -55,10 +55,7 @@ export class SubRuns {
   readonly #object: (resourceId: string, placement: Placement) => OtherObject;
   readonly #blobs: R2Bucket;
 
-  constructor(
-    object: (resourceId: string, placement: Placement) => OtherObject,
-    blobs: R2Bucket,
-  ) {
+  constructor(object: (resourceId: string, placement: Placement) => OtherObject, blobs: R2Bucket) {
     this.#object = object;
     this.#blobs = blobs;
   }
