@@ -122,7 +122,10 @@ const kindFields = {
     .min(1)
     .max(200)
     .nullish()
-    .openapi({ description: "Slug of a skill to invoke." }),
+    .openapi({
+      description:
+        "A skill to invoke with `inputs`: its slug, or `slug@` and a version or alias. A run keeps to the version that it began with.",
+    }),
   agent: freeObject.nullish(),
 };
 
@@ -191,6 +194,7 @@ export const AVAILABLE_KINDS: ReadonlySet<StepKind> = new Set<StepKind>([
   "approval",
   "wait",
   "pipeline",
+  "skill",
 ]);
 
 /** The kinds that a step claims to be: exactly one, in a definition that was checked. */

@@ -20,7 +20,12 @@ export interface NamedSkill {
 }
 
 export type SkillPinning =
-  | { readonly pin: SkillPin; readonly problem: null }
+  | {
+      readonly pin: SkillPin;
+      /** Scopes that the version needs of whoever has it invoked. */
+      readonly needs: readonly string[];
+      readonly problem: null;
+    }
   /** Says what to do. */
   | { readonly pin: null; readonly problem: string };
 

@@ -3,6 +3,7 @@ import { ApiError } from "../http/errors.ts";
 import { StepNotReady } from "../runs/ports.ts";
 import type { SkillPin, SkillPinning, SkillPorts } from "../runs/skills.ts";
 import { freeObject } from "../tasks/fields.ts";
+import { grantsNeeded } from "./grants.ts";
 import { sealed } from "./invocation-service.ts";
 import { INVOCATION_KIND } from "./kind.ts";
 import { admit } from "./order.ts";
@@ -14,7 +15,8 @@ type Resolve = (projectId: string, reference: string) => Promise<ResolvedSkill>;
 export function createSkillPorts(resolve: Resolve): SkillPorts {
   const pinOne = async (projectId: string, reference: string): Promise<SkillPinning> => {
     try {
-      return { pin: toPin(await resolve(projectId, reference)), problem: null };
+      const skill = await resolve(projectId, reference);
+      return { pin: toPin(skill), needs: grantsNeeded(skill.content), problem: null };
     } catch (error) {
       if (!(error instanceof ApiError) || error.status >= 500) throw error;
       return { pin: null, problem: error.detail };
