@@ -1,4 +1,6 @@
 /** The composition root: builds every feature's service from the bindings of an environment. */
+import { ModelRegistry } from "./agents/models/registry.ts";
+import { modelRoutes } from "./agents/models/routes.ts";
 import { codebasePorts, sendIndexJobs } from "./codebase-index.ts";
 import { CrossSearchService } from "./codebases/cross-search.ts";
 import { GrammarRepository } from "./codebases/grammars/repository.ts";
@@ -51,6 +53,7 @@ export const featureRouters: readonly Router[] = [
   runnerRoutes(),
   runnerProtocolRoutes(),
   deadLetterRoutes(),
+  modelRoutes(),
 ];
 
 /** Called once an environment; what it returns lives as long as the isolate. */
@@ -94,6 +97,7 @@ export function buildServices(env: Env, config: Config): Services {
       retriesOf(tasks, runsOfPipelines),
     ),
     runnerWork: new RunnerWork(env.RUNNER_POOL, env.BLOBS),
+    models: new ModelRegistry(config),
   };
 }
 

@@ -142,6 +142,7 @@ export const RECIPES: Readonly<Record<string, Recipe>> = {
   updateSecret: { body: { value: "another value that nobody sees" } },
   deleteSecret: {},
   createRunner: { body: { name: "builder" } },
+  listModels: {},
   listRunners: { query: { limit: "5" } },
   getRunner: {},
   revokeRunner: {},
