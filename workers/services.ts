@@ -38,6 +38,12 @@ import { secretRoutes } from "./secrets/routes.ts";
 import { SecretService } from "./secrets/service.ts";
 import { forgetKey } from "./security/authenticate.ts";
 import { whyRefused } from "./security/outbound.ts";
+import { SkillRepository } from "./skills/repository.ts";
+import { SkillResolver } from "./skills/resolver.ts";
+import { skillRoutes } from "./skills/routes.ts";
+import { SkillService } from "./skills/service.ts";
+import { VersionRepository } from "./skills/version-repository.ts";
+import { SkillVersionService } from "./skills/version-service.ts";
 import { TASK_KIND } from "./tasks/kind.ts";
 import { taskRoutes } from "./tasks/routes.ts";
 import { createTaskService, type TaskService } from "./tasks/service.ts";
@@ -46,6 +52,7 @@ import { createTaskService, type TaskService } from "./tasks/service.ts";
 export const featureRouters: readonly Router[] = [
   taskRoutes(),
   pipelineRoutes(),
+  skillRoutes(),
   codebaseRoutes(),
   grammarRoutes(),
   keyRoutes(),
@@ -68,6 +75,7 @@ export function buildServices(env: Env, config: Config): Services {
     codebases: codebasePorts(env),
   });
   const codebases = codebasesOf(env);
+  const skills = skillsOf(env, config);
   const runsOfPipelines = new PipelineRunService({ blobs: env.BLOBS, runs: pipelineRuns });
   return {
     tasks,
@@ -79,6 +87,8 @@ export function buildServices(env: Env, config: Config): Services {
       codebases: codebasePorts(env),
     }),
     pipelineRuns: runsOfPipelines,
+    skills,
+    skillVersions: new SkillVersionService(skills, new VersionRepository(env.DB)),
     codebases,
     snapshots: new SnapshotService(codebases, env.BLOBS),
     reading: new ReadingService(codebases),
@@ -109,6 +119,19 @@ function codebasesOf(env: Env): CodebaseService {
     whyRefused: (url) => whyRefused(url, loadConfig(env)),
     hasSecret: (projectId, name) =>
       new SecretService(env.DB, loadConfig(env)).exists(projectId, name),
+  });
+}
+
+function skillsOf(env: Env, config: Config): SkillService {
+  return new SkillService({
+    config,
+    repository: new SkillRepository(env.DB),
+    versions: new VersionRepository(env.DB),
+    resolver: new SkillResolver(env.DB),
+    blobs: env.BLOBS,
+    purgeInvocations: async ({ id }) => {
+      await env.DB.prepare("DELETE FROM skill_invocations WHERE skill_id = ?").bind(id).run();
+    },
   });
 }
 
@@ -157,5 +180,6 @@ export function choresOf(env: Env, now: number): readonly (() => Promise<unknown
     () => purgeBills(env.DB, before()),
     () => codebasesOf(env).sweep(now),
     () => grammarsOf(env).sweep(now),
+    () => skillsOf(env, loadConfig(env)).sweep(now),
   ];
 }
