@@ -38,12 +38,13 @@ import { secretRoutes } from "./secrets/routes.ts";
 import { SecretService } from "./secrets/service.ts";
 import { forgetKey } from "./security/authenticate.ts";
 import { whyRefused } from "./security/outbound.ts";
-import { SkillRepository } from "./skills/repository.ts";
-import { SkillResolver } from "./skills/resolver.ts";
+import { invocationRoutes } from "./skills/invocation-routes.ts";
+import type { InvocationService } from "./skills/invocation-service.ts";
+import { createSkillPorts } from "./skills/ports.ts";
 import { skillRoutes } from "./skills/routes.ts";
-import { SkillService } from "./skills/service.ts";
 import { VersionRepository } from "./skills/version-repository.ts";
 import { SkillVersionService } from "./skills/version-service.ts";
+import { invocationsOf, skillsOf, sweepSkills } from "./skills.ts";
 import { TASK_KIND } from "./tasks/kind.ts";
 import { taskRoutes } from "./tasks/routes.ts";
 import { createTaskService, type TaskService } from "./tasks/service.ts";
@@ -53,6 +54,7 @@ export const featureRouters: readonly Router[] = [
   taskRoutes(),
   pipelineRoutes(),
   skillRoutes(),
+  invocationRoutes(),
   codebaseRoutes(),
   grammarRoutes(),
   keyRoutes(),
@@ -75,7 +77,8 @@ export function buildServices(env: Env, config: Config): Services {
     codebases: codebasePorts(env),
   });
   const codebases = codebasesOf(env);
-  const skills = skillsOf(env, config);
+  const skills = skillsOf(env);
+  const invocations = invocationsOf(env);
   const runsOfPipelines = new PipelineRunService({ blobs: env.BLOBS, runs: pipelineRuns });
   return {
     tasks,
@@ -85,9 +88,11 @@ export function buildServices(env: Env, config: Config): Services {
       blobs: env.BLOBS,
       runs: pipelineRuns,
       codebases: codebasePorts(env),
+      skills: createSkillPorts((project, named) => skills.resolve(project, named)),
     }),
     pipelineRuns: runsOfPipelines,
     skills,
+    invocations,
     skillVersions: new SkillVersionService(skills, new VersionRepository(env.DB)),
     codebases,
     snapshots: new SnapshotService(codebases, env.BLOBS),
@@ -104,7 +109,7 @@ export function buildServices(env: Env, config: Config): Services {
     runnerAccess: new RunnerAccess(runners, env.RUNNER_POOL),
     deadLetters: new DeadLetterService(
       new DeadLetterRepository(env.DB),
-      retriesOf(tasks, runsOfPipelines),
+      retriesOf(tasks, runsOfPipelines, invocations),
     ),
     runnerWork: new RunnerWork(env.RUNNER_POOL, env.BLOBS),
     models: new ModelRegistry(config),
@@ -122,19 +127,6 @@ function codebasesOf(env: Env): CodebaseService {
   });
 }
 
-function skillsOf(env: Env, config: Config): SkillService {
-  return new SkillService({
-    config,
-    repository: new SkillRepository(env.DB),
-    versions: new VersionRepository(env.DB),
-    resolver: new SkillResolver(env.DB),
-    blobs: env.BLOBS,
-    purgeInvocations: async ({ id }) => {
-      await env.DB.prepare("DELETE FROM skill_invocations WHERE skill_id = ?").bind(id).run();
-    },
-  });
-}
-
 function grammarsOf(env: Env): GrammarService {
   const codebases = new CodebaseRepository(env.DB);
   return new GrammarService({
@@ -147,7 +139,11 @@ function grammarsOf(env: Env): GrammarService {
 }
 
 /** Retries of runs, as those of the features' own routes. */
-function retriesOf(tasks: TaskService, pipelines: PipelineRunService): RetriesByKind {
+function retriesOf(
+  tasks: TaskService,
+  pipelines: PipelineRunService,
+  invocations: InvocationService,
+): RetriesByKind {
   return {
     task: {
       scope: "tasks:execute",
@@ -157,6 +153,15 @@ function retriesOf(tasks: TaskService, pipelines: PipelineRunService): RetriesBy
       },
       retry: async (principal, id, seed) =>
         (await tasks.retry(principal, id, seed, 0)).snapshot.resource.run,
+    },
+    invocation: {
+      scope: "skills:execute",
+      async newest(principal, id) {
+        const { run } = (await invocations.get(principal, id)).snapshot;
+        return run && { ...run, code: run.error?.code ?? null };
+      },
+      retry: async (principal, id, seed) =>
+        (await invocations.retry(principal, id, seed, 0)).snapshot.resource.run,
     },
     pipeline: {
       scope: "pipelines:execute",
@@ -180,6 +185,6 @@ export function choresOf(env: Env, now: number): readonly (() => Promise<unknown
     () => purgeBills(env.DB, before()),
     () => codebasesOf(env).sweep(now),
     () => grammarsOf(env).sweep(now),
-    () => skillsOf(env, loadConfig(env)).sweep(now),
+    () => sweepSkills(env, now),
   ];
 }

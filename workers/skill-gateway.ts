@@ -5,10 +5,10 @@ import type { Json } from "./executors/port.ts";
 import { readResult } from "./runs/access.ts";
 import { objectOf } from "./runs/address.ts";
 import { createRunClient } from "./runs/client.ts";
+import type { StoredResult } from "./runs/types.ts";
 import type { JsonObject } from "./skills/invocation-document.ts";
 import { INVOCATION_KIND } from "./skills/kind.ts";
 import { invokeNested } from "./skills/nested-invoker.ts";
-import type { StoredResult } from "./runs/types.ts";
 import { skillsOf } from "./skills.ts";
 
 export class SkillGateway extends WorkerEntrypoint<Env, SkillGatewayProps> {

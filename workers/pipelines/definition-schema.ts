@@ -117,15 +117,10 @@ const kindFields = {
     .max(200)
     .nullish()
     .openapi({ description: "Id of a pipeline to run." }),
-  skill: z
-    .string()
-    .min(1)
-    .max(200)
-    .nullish()
-    .openapi({
-      description:
-        "A skill to invoke with `inputs`: its slug, or `slug@` and a version or alias. A run keeps to the version that it began with.",
-    }),
+  skill: z.string().min(1).max(200).nullish().openapi({
+    description:
+      "A skill to invoke with `inputs`: its slug, or `slug@` and a version or alias. A run keeps to the version that it began with.",
+  }),
   agent: freeObject.nullish(),
 };
 

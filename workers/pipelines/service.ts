@@ -26,8 +26,8 @@ import { separateFiles } from "./files.ts";
 import { inputIssues, type RunInputs } from "./inputs.ts";
 import { PIPELINE_KIND } from "./kind.ts";
 import { codebaseOf, isOpen, mountPlaces } from "./mounts.ts";
-import { skillPlaces } from "./skills.ts";
 import { listPipelines, type PipelineFilter, type PipelineRow } from "./repository.ts";
+import { skillPlaces } from "./skills.ts";
 
 export interface CreatePipeline {
   /** As it was sent. */

@@ -4,7 +4,7 @@
  * before an object is touched. The rest is an ordinary UUIDv7, ordered by time.
  */
 
-import { sha256 } from "../security/hash.ts";
+import { contentDigest } from "../security/hash.ts";
 
 /** Whether resources share the objects of their project or have one each. */
 export type Placement = "shared" | "own";
@@ -21,7 +21,7 @@ export function resourceId(seed: string, projectId: string): string {
 
 /** A seed that an id and a label lead to: the same two, the same seed. */
 export function seedFrom(id: string, label: string): string {
-  const hex = sha256(`${id}/${label}`);
+  const hex = contentDigest(Buffer.from(`${id}/${label}`));
   const variant = "89ab"[Number.parseInt(hex.slice(3, 4), 16) % 4];
   const random = `7${hex.slice(0, 3)}-${variant}${hex.slice(4, 7)}-${hex.slice(7, 19)}`;
   return `${id.slice(0, 14)}${random}`;
@@ -33,10 +33,10 @@ export function placedId(
   projectId: string,
   fits: (place: number) => boolean,
 ): string {
-  const plain = resourceId(seed, projectId);
-  for (let id = plain, tried = 1; ; tried += 1) {
+  for (let id = resourceId(seed, projectId), tried = 1; ; tried += 1) {
     if (fits(placeOf(id))) return id;
-    id = `${plain.slice(0, 24)}${tried.toString(16).padStart(4, "0")}${projectPart(plain)}`;
+    // From the whole seed: seeds of the same moment may differ in any part of it.
+    id = resourceId(seedFrom(seed, String(tried)), projectId);
   }
 }
 

@@ -32,6 +32,7 @@ import { RunStore } from "./store.ts";
 import type {
   ParentRef,
   RerunPlan,
+  Resource,
   RunInspection,
   RunSummary,
   Snapshot,
@@ -91,11 +92,13 @@ export abstract class RunCoordinatorBase extends DurableObject<Env> implements O
     return (await this.#queries.snapshot(id, run)) ?? { refused: "not_found" };
   }
 
-  /** The project that a resource belongs to. */
-  owner(id: string): { readonly project_id: string } | Refusal {
+  /** The project that a resource belongs to, and its kind. */
+  owner(id: string): Pick<Resource, "project_id" | "kind"> | Refusal {
     this.#open();
     const resource = this.#queries.find(id);
-    return resource ? { project_id: resource.project_id } : { refused: "not_found" };
+    if (!resource) return { refused: "not_found" };
+    const { project_id, kind } = resource;
+    return { project_id, kind };
   }
 
   /** Starts run n+1 and waits for its end. */
@@ -242,9 +245,10 @@ export abstract class RunCoordinatorBase extends DurableObject<Env> implements O
       );
     }
     const request_id = requestOf(parent);
-    const known = this.#store.runs.ofRequest(id, request_id);
+    const isEmpty = !this.#store.exists();
+    const known = isEmpty ? null : this.#store.runs.ofRequest(id, request_id);
     if (known === null) {
-      if (this.#store.stopped.has(id, request_id)) return stopped(parent);
+      if (!isEmpty && this.#store.stopped.has(id, request_id)) return stopped(parent);
       if (this.#engine.runs.isFull) {
         return refusal(
           parent,

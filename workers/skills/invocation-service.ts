@@ -12,7 +12,11 @@ import type { AttemptView } from "../runs/views.ts";
 import { callerOf, type Principal, visibleProjects } from "../security/principal.ts";
 import { grantsAmong } from "./grants.ts";
 import { type JsonObject, writeDocument } from "./invocation-document.ts";
-import { type InvocationFilter, type InvocationRow, listInvocations } from "./invocation-repository.ts";
+import {
+  type InvocationFilter,
+  type InvocationRow,
+  listInvocations,
+} from "./invocation-repository.ts";
 import { INVOCATION_KIND } from "./kind.ts";
 import { admit } from "./order.ts";
 import type { VersionName } from "./reference.ts";
@@ -112,7 +116,9 @@ export class InvocationService {
   ): Promise<FoundInvocation> {
     await this.#access.permit(principal, id);
     const triggered_by = callerOf(principal);
-    return this.#found(await this.#deps.runs.retry(id, { wait_ms, request_id: seed, triggered_by }));
+    return this.#found(
+      await this.#deps.runs.retry(id, { wait_ms, request_id: seed, triggered_by }),
+    );
   }
 
   /** Answers what a skill with `requires_approval` waits for. */
@@ -123,7 +129,9 @@ export class InvocationService {
   ): Promise<FoundInvocation> {
     await this.#access.permit(principal, id);
     const by = callerOf(principal);
-    return this.#found(await this.#deps.runs.approve(id, null, { step: null, approved, by, comment }));
+    return this.#found(
+      await this.#deps.runs.approve(id, null, { step: null, approved, by, comment }),
+    );
   }
 
   attempts(principal: Principal, id: string): Promise<readonly AttemptView[]> {

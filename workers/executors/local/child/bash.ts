@@ -9,7 +9,7 @@ import { DeviceFs } from "./devices.ts";
 import { liveOutput } from "./live-shell.ts";
 import { HeldTooLong, Pace } from "./pace.ts";
 import type { Run } from "./run.ts";
-import { type Asked, serve, type ChildProps } from "./serve.ts";
+import { type Asked, type ChildProps, serve } from "./serve.ts";
 import { ShellFiles, WORKSPACE } from "./shell-files.ts";
 
 const HOME = "/home/task";
