@@ -13,7 +13,7 @@ const LAYERS: readonly (readonly [name: string, pattern: RegExp])[] = [
   ["runs", /^workers\/runs\//],
   [
     "features",
-    /^workers\/(agents|tasks|pipelines|codebases|keys|secrets|runners|dead-letters|operations|console)\//,
+    /^workers\/(agents|tasks|pipelines|codebases|keys|secrets|runners|dead-letters|operations|console|skills)\//,
   ],
   [
     "app",
