@@ -38,6 +38,13 @@ import { secretRoutes } from "./secrets/routes.ts";
 import { SecretService } from "./secrets/service.ts";
 import { forgetKey } from "./security/authenticate.ts";
 import { whyRefused } from "./security/outbound.ts";
+import { invocationRoutes } from "./skills/invocation-routes.ts";
+import type { InvocationService } from "./skills/invocation-service.ts";
+import { createSkillPorts } from "./skills/ports.ts";
+import { skillRoutes } from "./skills/routes.ts";
+import { VersionRepository } from "./skills/version-repository.ts";
+import { SkillVersionService } from "./skills/version-service.ts";
+import { invocationsOf, skillsOf, sweepSkills } from "./skills.ts";
 import { TASK_KIND } from "./tasks/kind.ts";
 import { taskRoutes } from "./tasks/routes.ts";
 import { createTaskService, type TaskService } from "./tasks/service.ts";
@@ -46,6 +53,8 @@ import { createTaskService, type TaskService } from "./tasks/service.ts";
 export const featureRouters: readonly Router[] = [
   taskRoutes(),
   pipelineRoutes(),
+  skillRoutes(),
+  invocationRoutes(),
   codebaseRoutes(),
   grammarRoutes(),
   keyRoutes(),
@@ -68,6 +77,8 @@ export function buildServices(env: Env, config: Config): Services {
     codebases: codebasePorts(env),
   });
   const codebases = codebasesOf(env);
+  const skills = skillsOf(env);
+  const invocations = invocationsOf(env);
   const runsOfPipelines = new PipelineRunService({ blobs: env.BLOBS, runs: pipelineRuns });
   return {
     tasks,
@@ -77,8 +88,12 @@ export function buildServices(env: Env, config: Config): Services {
       blobs: env.BLOBS,
       runs: pipelineRuns,
       codebases: codebasePorts(env),
+      skills: createSkillPorts((project, named) => skills.resolve(project, named)),
     }),
     pipelineRuns: runsOfPipelines,
+    skills,
+    invocations,
+    skillVersions: new SkillVersionService(skills, new VersionRepository(env.DB)),
     codebases,
     snapshots: new SnapshotService(codebases, env.BLOBS),
     reading: new ReadingService(codebases),
@@ -94,7 +109,7 @@ export function buildServices(env: Env, config: Config): Services {
     runnerAccess: new RunnerAccess(runners, env.RUNNER_POOL),
     deadLetters: new DeadLetterService(
       new DeadLetterRepository(env.DB),
-      retriesOf(tasks, runsOfPipelines),
+      retriesOf(tasks, runsOfPipelines, invocations),
     ),
     runnerWork: new RunnerWork(env.RUNNER_POOL, env.BLOBS),
     models: new ModelRegistry(config),
@@ -124,7 +139,11 @@ function grammarsOf(env: Env): GrammarService {
 }
 
 /** Retries of runs, as those of the features' own routes. */
-function retriesOf(tasks: TaskService, pipelines: PipelineRunService): RetriesByKind {
+function retriesOf(
+  tasks: TaskService,
+  pipelines: PipelineRunService,
+  invocations: InvocationService,
+): RetriesByKind {
   return {
     task: {
       scope: "tasks:execute",
@@ -134,6 +153,15 @@ function retriesOf(tasks: TaskService, pipelines: PipelineRunService): RetriesBy
       },
       retry: async (principal, id, seed) =>
         (await tasks.retry(principal, id, seed, 0)).snapshot.resource.run,
+    },
+    invocation: {
+      scope: "skills:execute",
+      async newest(principal, id) {
+        const { run } = (await invocations.get(principal, id)).snapshot;
+        return run && { ...run, code: run.error?.code ?? null };
+      },
+      retry: async (principal, id, seed) =>
+        (await invocations.retry(principal, id, seed, 0)).snapshot.resource.run,
     },
     pipeline: {
       scope: "pipelines:execute",
@@ -157,5 +185,6 @@ export function choresOf(env: Env, now: number): readonly (() => Promise<unknown
     () => purgeBills(env.DB, before()),
     () => codebasesOf(env).sweep(now),
     () => grammarsOf(env).sweep(now),
+    () => sweepSkills(env, now),
   ];
 }

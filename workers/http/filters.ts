@@ -50,6 +50,28 @@ export class FilterSql {
     this.oneOf(column, value === null ? null : [value]);
   }
 
+  /** The column is a flag. */
+  isSet(column: string, flag: boolean | null): void {
+    if (flag !== null) this.#where.push(flag ? column : `NOT ${column}`);
+  }
+
+  /** The column, a JSON array, holds all of these values. */
+  holdsAll(column: string, values: readonly string[]): void {
+    if (values.length === 0) return;
+    this.#where.push(
+      `NOT EXISTS (SELECT 1 FROM json_each(?) AS wanted WHERE wanted.value NOT IN (SELECT value FROM json_each(${column})))`,
+    );
+    this.parameters.push(JSON.stringify(values));
+  }
+
+  /** The column's text has all of these words somewhere. */
+  mentions(column: string, words: readonly string[]): void {
+    for (const word of words) {
+      this.#where.push(`instr(${column}, ?) > 0`);
+      this.parameters.push(word);
+    }
+  }
+
   /** The row's document has all of these labels. */
   labels(labels: readonly Label[]): void {
     for (const { key, value } of labels) {

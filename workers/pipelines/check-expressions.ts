@@ -2,6 +2,7 @@
 import type { Issue } from "../http/errors.ts";
 import { nearestName } from "../http/suggest.ts";
 import { STATUS_FUNCTIONS } from "../runs/expressions-functions.ts";
+import { unknownInput, unknownMember } from "../runs/expressions-members.ts";
 import type { Reference } from "../runs/expressions-parse.ts";
 import { parseCondition, parseTemplate } from "../runs/expressions-template.ts";
 import { secretOf } from "../tasks/rules.ts";
@@ -89,7 +90,7 @@ class PlaceChecker {
       case "matrix":
         return this.#matrixProblem(reference);
       case "inputs":
-        return this.#inputProblem(reference);
+        return unknownInput(reference, this.#draft.shell.inputs ?? null);
     }
   }
 
@@ -151,26 +152,4 @@ class PlaceChecker {
     const names = matrixNames(strategy.matrix);
     return names === null ? null : unknownMember(reference, names, "the matrix");
   }
-
-  /** Inputs are known where their schema allows no others. */
-  #inputProblem(reference: Reference): string | null {
-    const schema = this.#draft.shell.inputs;
-    if (schema?.additionalProperties !== false || schema.patternProperties) return null;
-    const { properties } = schema;
-    if (typeof properties !== "object" || properties === null) return null;
-    return unknownMember(reference, Object.keys(properties), "inputs");
-  }
-}
-
-function unknownMember(
-  { segments: [segment] }: Reference,
-  known: readonly string[],
-  owner: string,
-): string | null {
-  if (segment?.kind !== "name") return null;
-  const wanted = segment.name.toLowerCase();
-  if (known.some((name) => name.toLowerCase() === wanted)) return null;
-  const meant = nearestName(segment.name, known);
-  const remedy = meant === null ? `Use one of: ${known.join(", ")}.` : `Did you mean ${meant}?`;
-  return `There is no "${segment.name}" in ${owner}. ${remedy}`;
 }

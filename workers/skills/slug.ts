@@ -11,6 +11,15 @@ export const slugSchema = z
   .regex(SLUG, "Use lower-case letters and digits, in words joined by single hyphens.")
   .openapi({ example: "find-todos" });
 
+/** What ids of skills look like, and so no slug does. */
+export function isSkillId(text: string): boolean {
+  return /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}$/.test(text);
+}
+
+export function isSlug(text: string): boolean {
+  return text.length <= MAX_SLUG_CHARS && SLUG.test(text);
+}
+
 /** The slug that a name leads to; null when it has no letter or digit that could stand in one. */
 export function slugOf(name: string): string | null {
   const words = name

@@ -48,6 +48,8 @@ export const taskKind: ResourceKind = {
   decide: () => ({ verdict: { do: "run" }, items: [] }),
   question: () => null,
   conclude: () => ({ result: null, error: null }),
+  /** No run has a task below it. */
+  failureAbove: (_, __, error) => error ?? { code: "internal", message: "It failed." },
 
   work({ resource }: RunView): StepWork {
     const { spec, files, codebase } = readDocument(resource);
@@ -84,6 +86,7 @@ export const taskKind: ResourceKind = {
 
   /** A task is pinned when it is created. */
   codebases: () => [],
+  skills: () => [],
   mounts: ({ resource }) => readDocument(resource).codebase !== null,
   nameOf: (resource) => readDocument(resource).spec.name,
 

@@ -65,6 +65,8 @@ const PLACES: Readonly<Record<string, string>> = {
   run: "1",
   step: "make",
   snapshot: "1",
+  version: "1",
+  alias: "default",
   file_path: "src/a.txt",
 };
 
@@ -308,7 +310,7 @@ describe("another project", () => {
     return idSchema.parse(created.json).id;
   }
 
-  /** A task and a pipeline that have run, a codebase, a grammar, a secret, a key and a runner of a project, by the names of their parameters. */
+  /** A task and a pipeline that have run, a codebase, a skill, a grammar, a secret, a key and a runner of a project, by the names of their parameters. */
   async function fixture(key: string): Promise<Record<string, string>> {
     const create = async (path: string, json: unknown, headers = {}) => {
       const reply = await client.call(path, { key, json, headers });
@@ -322,10 +324,16 @@ describe("another project", () => {
       tasks: [{ name: "make", command: "echo 1 > out.txt", artifacts: ["out.txt"] }],
       execute: true,
     };
+    const skill = {
+      ...recipeOf("createSkill").body,
+      name: randomUUID(),
+      slug: `s-${randomUUID()}`,
+    };
     return {
       task_id: await create("/api/v1/tasks", task, { prefer: "wait=30" }),
       pipeline_id: await create("/api/v1/pipelines", pipeline, { prefer: "wait=30" }),
       codebase_id: await codebaseOf(key),
+      skill_id: await create("/api/v1/skills", skill),
       grammar_id: await grammarOf(key),
       secret_id: await create("/api/v1/secrets", secret),
       key_id: await create("/api/v1/keys", { name: "reader", scopes: ["tasks:read"] }),
@@ -395,6 +403,7 @@ describe("another project", () => {
       "listPipelines",
       "listRunners",
       "listSecrets",
+      "listSkills",
       "listTasks",
     ]);
     for (const operation of lists.filter(isOfClients)) {
