@@ -105,7 +105,12 @@ function optionsProblem(request: Request): string | null {
   if (tool_choice !== undefined && tools === undefined) {
     return "Invalid value for 'tool_choice': 'tool_choice' is only allowed when 'tools' are specified.";
   }
-  if (format?.type !== "json_schema" || format.json_schema.strict !== true) return null;
+  if (format?.type !== "json_schema") return null;
+  const { type } = format.json_schema.schema;
+  if (type !== "object") {
+    return `Invalid schema for response_format '${format.json_schema.name}': schema must be a JSON Schema of 'type: "object"', got 'type: "${type ?? "None"}"'.`;
+  }
+  if (format.json_schema.strict !== true) return null;
   const open = firstOpenObject(format.json_schema.schema);
   if (open === null) return null;
   return `Invalid schema for response_format '${format.json_schema.name}': In context=(${open}), 'additionalProperties' is required to be supplied and to be false, and 'required' to include every key in properties.`;

@@ -81,6 +81,7 @@ describe("OpenAI", () => {
       { messages: [{ role: "tool", tool_call_id: "c1", content: "" }] },
       "preceding",
     ],
+    ["a schema of a list", format({ type: "array" }, false), 'type: "object"'],
     ["a strict schema that is open", format(SCHEMA, true), "additionalProperties"],
   ])("refuses %s", async (_, body, words) => {
     const fake = await fakeFor();

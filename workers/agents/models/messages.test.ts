@@ -9,6 +9,7 @@ import {
   textOf,
   userText,
 } from "./messages.ts";
+import { askOutput } from "./output-schema.ts";
 import type { ModelRequest } from "./port.ts";
 import { isStrictSchema } from "./strict-schema.ts";
 
@@ -117,6 +118,32 @@ it.each<[string, Record<string, string>, number | null]>([
   ["what cannot be read", { "retry-after": "soon" }, null],
 ])("is told to wait by %s", (_, headers, ms) => {
   expect(retryAfterMs(headers, 1_000)).toBe(ms);
+});
+
+describe("an output that is asked for", () => {
+  it.each<[string, Json]>([
+    ["an object", { type: "object", properties: {} }],
+    ["one that refers to its root", { anyOf: [{ type: "null" }, { items: { $ref: "#" } }] }],
+  ])("of %s is sent as it is", (_, schema) => {
+    const asked = askOutput(schema);
+    expect(asked.schema).toBe(schema);
+    expect(asked.take({ value: 1 })).toEqual({ value: 1 });
+  });
+
+  it.each<[Json, Json]>([
+    [true, {}],
+    [{ type: "integer" }, { type: "integer" }],
+    [{ anyOf: [{ type: "null" }] }, { anyOf: [{ type: "null" }] }],
+  ])("of %o is put into an object", (schema, value) => {
+    const asked = askOutput(schema);
+    expect(asked.schema).toMatchObject({
+      type: "object",
+      properties: { value },
+      required: ["value"],
+    });
+    expect(asked.take({ value: 4 })).toBe(4);
+    expect(asked.take([4])).toEqual([4]);
+  });
 });
 
 describe("a schema", () => {

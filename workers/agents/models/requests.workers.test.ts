@@ -204,6 +204,23 @@ describe.each([ANTHROPIC, OPENAI])("structured output of %s", (model) => {
     });
   });
 
+  it("may be anything, though providers write objects alone", async () => {
+    const list = {
+      type: "array",
+      items: { $ref: "#/$defs/name" },
+      $defs: { name: { type: "string", minLength: 1 } },
+    };
+    const answering = async (value: object) => {
+      await script({ content: [{ type: "json", value }] });
+      return complete(models, requestOf({ model, output_schema: list }), never);
+    };
+    expect((await answering({ value: ["a", "b"] })).output).toEqual(["a", "b"]);
+    expect(await failureOf(answering({ value: ["a", ""] }))).toMatchObject({
+      code: "model_output_invalid",
+      issues: [{ path: "output[1]" }],
+    });
+  });
+
   it("must be JSON, whole, and not a refusal", async () => {
     const prose = await failing({ content: [{ type: "text", text: "Sure!" }] });
     expect(prose.code).toBe("model_output_invalid");
