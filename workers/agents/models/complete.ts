@@ -8,6 +8,7 @@ import {
   textOf,
   toolCallsOf,
 } from "./messages.ts";
+import { type AskedOutput, askOutput } from "./output-schema.ts";
 import {
   type FinishReason,
   ModelError,
@@ -59,10 +60,13 @@ export async function complete(
   request: ModelRequest,
   signal: AbortSignal,
 ): Promise<Completion> {
+  const { output_schema: schema } = request;
+  const asked = schema === null ? null : askOutput(schema);
+  const sent = asked === null ? request : { ...request, output_schema: asked.schema };
   const gathered = new StepMessage();
   const warnings: string[] = [];
   let usage: ModelUsage | null = null;
-  for await (const event of port.step(request, signal)) {
+  for await (const event of port.step(sent, signal)) {
     gathered.add(event);
     if (event.type === "warning") warnings.push(event.message);
     if (event.type === "usage") usage = event.usage;
@@ -73,7 +77,7 @@ export async function complete(
       message,
       text,
       tool_calls: toolCallsOf(message),
-      output: outputOf(request, text, event.reason),
+      output: outputOf(request, asked, text, event.reason),
       usage,
       finish_reason: event.reason,
       response_id: event.response_id,
@@ -86,9 +90,14 @@ export async function complete(
   );
 }
 
-function outputOf(request: ModelRequest, text: string, reason: FinishReason): Json | undefined {
+function outputOf(
+  request: ModelRequest,
+  asked: AskedOutput | null,
+  text: string,
+  reason: FinishReason,
+): Json | undefined {
   const { output_schema: schema } = request;
-  if (schema === null || reason === "tool_calls") return undefined;
+  if (schema === null || asked === null || reason === "tool_calls") return undefined;
   if (reason === "refusal" || reason === "content_filter") {
     throw new ModelError(
       "model_refused",
@@ -101,21 +110,26 @@ function outputOf(request: ModelRequest, text: string, reason: FinishReason): Js
       "The model's answer was cut at the most tokens that it may write; raise max_output_tokens, or ask for less.",
     );
   }
-  return structuredOutput(schema, text);
+  return structuredOutput(schema, text, asked.take);
 }
 
 /** Some models put JSON into a fence however they are asked. */
 const FENCED = /^\s*```(?:json)?\s*\n([\s\S]*?)\n?```\s*$/;
 
 /** The JSON that a text is; throws `model_output_invalid` with the paths where it is not as its schema says. */
-export function structuredOutput(schema: Json, text: string): Json {
-  const value = parseJson(FENCED.exec(text)?.[1] ?? text);
-  if (value === undefined) {
+export function structuredOutput(
+  schema: Json,
+  text: string,
+  take: AskedOutput["take"] = (written) => written,
+): Json {
+  const written = parseJson(FENCED.exec(text)?.[1] ?? text);
+  if (written === undefined) {
     throw new ModelError(
       "model_output_invalid",
       "The model's answer is not JSON, which its output schema asks for; try it again, or use a model that supports structured output.",
     );
   }
+  const value = take(written);
   const issues = valueIssues(schema, value, "output");
   if (issues.length === 0) return value;
   const [first] = issues;

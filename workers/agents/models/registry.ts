@@ -1,6 +1,5 @@
 /** Every model there is, by name: where a step of it goes, what it costs, which is the default. */
 import type { Config } from "../../config.ts";
-import { anthropicStep } from "./anthropic.ts";
 import {
   fullName,
   type ModelName,
@@ -9,7 +8,6 @@ import {
   type ProviderName,
   parseModelName,
 } from "./names.ts";
-import { openAiCompatibleStep } from "./openai-compatible.ts";
 import { operatorEvents } from "./operator.ts";
 import {
   ModelError,
@@ -135,8 +133,17 @@ export class ModelRegistry implements ModelPort {
   ): AsyncGenerator<ModelEvent, void, void> {
     const { provider, model } = this.resolve(request.model);
     const { endpoint } = this.#providers[provider];
-    if (endpoint === null) yield* operatorEvents(request);
-    else if (provider === "anthropic") yield* anthropicStep(endpoint, model, request, limits);
-    else yield* openAiCompatibleStep(endpoint, model, request, limits);
+    if (endpoint === null) {
+      yield* operatorEvents(request);
+      return;
+    }
+    // The packages of the providers run their top level when a model is first asked, not at the start.
+    if (provider === "anthropic") {
+      const { anthropicStep } = await import("./anthropic.ts");
+      yield* anthropicStep(endpoint, model, request, limits);
+    } else {
+      const { openAiCompatibleStep } = await import("./openai-compatible.ts");
+      yield* openAiCompatibleStep(endpoint, model, request, limits);
+    }
   }
 }

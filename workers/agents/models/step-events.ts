@@ -1,9 +1,11 @@
 /** The parts of a provider package's stream, as events of the port. */
-import type {
-  LanguageModelV4StreamPart,
-  SharedV4ProviderMetadata,
-  SharedV4Warning,
+import {
+  type LanguageModelV4StreamPart,
+  type SharedV4ProviderMetadata,
+  type SharedV4Warning,
+  TypeValidationError,
 } from "@ai-sdk/provider";
+import { z } from "zod";
 import { parseJson } from "./complete.ts";
 import { modelErrorOf, streamCut, type Target } from "./failures.ts";
 import type { ToolCallPart } from "./messages.ts";
@@ -59,8 +61,13 @@ export class StepEvents {
       case "tool-call":
         this.#call(part);
         return [];
-      case "error":
-        throw modelErrorOf(part.error, this.#target);
+      case "error": {
+        const unknown = unknownEvent(part.error);
+        if (unknown === null) throw modelErrorOf(part.error, this.#target);
+        return [
+          { type: "warning", message: `Left out "${unknown}", an event that is not known here.` },
+        ];
+      }
       case "finish":
         return this.#finish(part);
       default:
@@ -131,6 +138,25 @@ export class StepEvents {
       return raw === "content_filter" ? "content_filter" : "refusal";
     return unified === "stop" || unified === "length" ? unified : "other";
   }
+}
+
+const KNOWN_EVENTS: ReadonlySet<string> = new Set([
+  "message_start",
+  "content_block_start",
+  "content_block_delta",
+  "content_block_stop",
+  "message_delta",
+  "message_stop",
+  "error",
+  "ping",
+]);
+const eventSchema = z.object({ type: z.string() });
+
+/** The type of an event that Anthropic has added since, which is to be passed over; null for any failure. */
+function unknownEvent(error: unknown): string | null {
+  if (!TypeValidationError.isInstance(error)) return null;
+  const event = eventSchema.safeParse(error.value);
+  return event.success && !KNOWN_EVENTS.has(event.data.type) ? event.data.type : null;
 }
 
 function usageOf({ inputTokens, outputTokens }: Part<"finish">["usage"]): ModelUsage {
