@@ -38,6 +38,7 @@ import { secretRoutes } from "./secrets/routes.ts";
 import { SecretService } from "./secrets/service.ts";
 import { forgetKey } from "./security/authenticate.ts";
 import { whyRefused } from "./security/outbound.ts";
+import { ExampleService } from "./skills/examples.ts";
 import { invocationRoutes } from "./skills/invocation-routes.ts";
 import type { InvocationService } from "./skills/invocation-service.ts";
 import { createSkillPorts } from "./skills/ports.ts";
@@ -93,6 +94,10 @@ export function buildServices(env: Env, config: Config): Services {
     pipelineRuns: runsOfPipelines,
     skills,
     invocations,
+    examples: new ExampleService({
+      invocations,
+      resolveFor: (principal, name, version) => skills.resolveFor(principal, name, version),
+    }),
     skillVersions: new SkillVersionService(skills, new VersionRepository(env.DB)),
     codebases,
     snapshots: new SnapshotService(codebases, env.BLOBS),

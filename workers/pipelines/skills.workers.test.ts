@@ -34,7 +34,10 @@ describe("a step that invokes a skill", () => {
       ],
       { outputs: { squared: "${{ tasks.square.result.square }}" } },
     );
-    expect(body, JSON.stringify(body)).toMatchObject({ state: "completed", outputs: { squared: 49 } });
+    expect(body, JSON.stringify(body)).toMatchObject({
+      state: "completed",
+      outputs: { squared: 49 },
+    });
     await expect
       .poll(async () => {
         const { body } = await call(`/api/v1/invocations?parent_id=${id}`);

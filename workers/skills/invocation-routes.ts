@@ -3,13 +3,13 @@ import { z } from "@hono/zod-openapi";
 import type { AppContext, Router } from "../http/context.ts";
 import { createRouter } from "../http/context.ts";
 import { endpoint } from "../http/endpoint.ts";
-import { ApiError } from "../http/errors.ts";
 import { readPage, toPage } from "../http/page.ts";
 import { preferenceHeaders, preferHeader, readPreference } from "../http/prefer.ts";
 import { idSchema } from "../http/schemas.ts";
 import { wantsEvents } from "../http/sse.ts";
 import { attemptListSchema, toAttempt } from "../runs/wire.ts";
 import type { Principal } from "../security/principal.ts";
+import { exampleRoutes } from "./example-routes.ts";
 import {
   decisionSchema,
   invocationListSchema,
@@ -19,8 +19,8 @@ import {
 } from "./invocation-schemas.ts";
 import type { FoundInvocation, InvocationService } from "./invocation-service.ts";
 import { invocationStreamRoutes, streamInvocation } from "./invocation-stream.ts";
+import { versionOf } from "./invocation-version.ts";
 import { toInvocation } from "./invocation-view.ts";
-import { DEFAULT_VERSION, parseVersionName, type VersionName } from "./reference.ts";
 import { skillParams, skillQuery } from "./schemas.ts";
 
 declare module "../http/context.ts" {
@@ -206,6 +206,7 @@ export function invocationRoutes(): Router {
     },
   );
 
+  exampleRoutes(router);
   invocationStreamRoutes(router);
   return router;
 }
@@ -230,17 +231,6 @@ async function list(c: AppContext, principal: Principal, query: ListQuery, skill
     ({ summary }) => summary,
   );
   return { status: 200, body, headers } as const;
-}
-
-function versionOf(sent: string | undefined): VersionName {
-  if (sent === undefined) return DEFAULT_VERSION;
-  const version = parseVersionName(sent);
-  if (version !== null) return version;
-  throw new ApiError("validation_failed", "The version is none; correct what is listed.", {
-    issues: [
-      { path: "version", message: "Send a number, a version such as 1.2.0, a digest or an alias." },
-    ],
-  });
 }
 
 function render({ snapshot, outputs }: FoundInvocation) {

@@ -12,18 +12,14 @@ import {
 import { RUN_STATUSES } from "../runs/types.ts";
 import { freeObject } from "../tasks/fields.ts";
 import { IMPLEMENTATION_TYPES } from "./content.ts";
+import { versionSchema } from "./invocation-version.ts";
 
 export const INVOCATION_STATES = ["pending", ...RUN_STATUSES] as const;
 
 export const invokeSchema = z
   .strictObject({
     inputs: freeObject.default({}).openapi({ description: "As the version's `inputs` says." }),
-    version: z
-      .string()
-      .min(1)
-      .max(80)
-      .optional()
-      .openapi({ description: "Number, version, digest or alias; `default` unless said." }),
+    version: versionSchema,
     context: freeObject
       .optional()
       .openapi({ description: "Noted with the invocation; nothing reads it." }),

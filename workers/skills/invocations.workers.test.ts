@@ -208,3 +208,30 @@ describe("the history of a skill", () => {
       .toBe(404);
   });
 });
+
+describe("the examples of a skill", () => {
+  it("are run, and told as passing or failing with the place", async () => {
+    const skill = await createSkill(call, {
+      examples: [
+        { name: "two", inputs: { text: "a b" }, outputs: { words: 2 } },
+        { name: "wrong", inputs: { text: "a b" }, outputs: { words: 3 } },
+        { inputs: { text: "a" } },
+      ],
+    });
+    const reply = await call(`${SKILLS}/${skill.slug}/test`, { body: {} });
+    expect(reply.status, reply.text).toBe(200);
+    expect(reply.body).toMatchObject({
+      passed: false,
+      items: [
+        { name: "two", verdict: "passed", outputs: { words: 2 } },
+        {
+          name: "wrong",
+          verdict: "failed",
+          reason: "outputs.words: expected 3, not 2.",
+          expected: { words: 3 },
+        },
+        { name: "example 3", verdict: "passed" },
+      ],
+    });
+  });
+});

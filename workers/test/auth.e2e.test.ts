@@ -310,7 +310,7 @@ describe("another project", () => {
     return idSchema.parse(created.json).id;
   }
 
-  /** A task and a pipeline that have run, a codebase, a skill, a grammar, a secret, a key and a runner of a project, by the names of their parameters. */
+  /** A task and a pipeline that have run, a codebase, a skill that was invoked, a grammar, a secret, a key and a runner of a project, by the names of their parameters. */
   async function fixture(key: string): Promise<Record<string, string>> {
     const create = async (path: string, json: unknown, headers = {}) => {
       const reply = await client.call(path, { key, json, headers });
@@ -329,11 +329,15 @@ describe("another project", () => {
       name: randomUUID(),
       slug: `s-${randomUUID()}`,
     };
+    const skill_id = await create("/api/v1/skills", skill);
+    const invoke = { key, json: { inputs: { text: "a b" } } };
+    const invoked = await client.call(`/api/v1/skills/${skill_id}/invoke`, invoke);
     return {
       task_id: await create("/api/v1/tasks", task, { prefer: "wait=30" }),
       pipeline_id: await create("/api/v1/pipelines", pipeline, { prefer: "wait=30" }),
       codebase_id: await codebaseOf(key),
-      skill_id: await create("/api/v1/skills", skill),
+      skill_id,
+      invocation_id: idSchema.parse(invoked.json).id,
       grammar_id: await grammarOf(key),
       secret_id: await create("/api/v1/secrets", secret),
       key_id: await create("/api/v1/keys", { name: "reader", scopes: ["tasks:read"] }),
@@ -398,6 +402,7 @@ describe("another project", () => {
       "listCodebases",
       "listDeadLetters",
       "listGrammars",
+      "listInvocations",
       "listKeys",
       "listModels",
       "listPipelines",
