@@ -14,6 +14,7 @@ import { documentOf, openApiRoutes } from "./http/openapi-document.ts";
 import { renderError } from "./http/problem.ts";
 import { healthRoutes, operationRoutes } from "./operations/routes.ts";
 import { authenticationSettings, isConfigured, notConfigured } from "./security/settings.ts";
+import { isBundlePath } from "./skills/bundle-routes.ts";
 
 export const API_BASE = "/api/v1";
 
@@ -50,7 +51,10 @@ export function createApp(options: AppOptions): Router {
 }
 
 const hasOwnLimit = (path: string) =>
-  path === RUNNER_PATHS.artifacts || isArchivePath(path) || isGrammarPath(path);
+  path === RUNNER_PATHS.artifacts ||
+  isArchivePath(path) ||
+  isGrammarPath(path) ||
+  isBundlePath(path);
 
 /** Parses the variables and builds the services, once an environment. */
 function configure(build: AppOptions["services"]): MiddlewareHandler<AppEnv> {

@@ -38,6 +38,7 @@ import { secretRoutes } from "./secrets/routes.ts";
 import { SecretService } from "./secrets/service.ts";
 import { forgetKey } from "./security/authenticate.ts";
 import { whyRefused } from "./security/outbound.ts";
+import { BundleService } from "./skills/bundle-service.ts";
 import { ExampleService } from "./skills/examples.ts";
 import { invocationRoutes } from "./skills/invocation-routes.ts";
 import type { InvocationService } from "./skills/invocation-service.ts";
@@ -79,6 +80,7 @@ export function buildServices(env: Env, config: Config): Services {
   });
   const codebases = codebasesOf(env);
   const skills = skillsOf(env);
+  const skillVersions = new SkillVersionService(skills, new VersionRepository(env.DB));
   const invocations = invocationsOf(env);
   const runsOfPipelines = new PipelineRunService({ blobs: env.BLOBS, runs: pipelineRuns });
   return {
@@ -93,12 +95,13 @@ export function buildServices(env: Env, config: Config): Services {
     }),
     pipelineRuns: runsOfPipelines,
     skills,
+    skillVersions,
+    bundles: new BundleService({ skills, versions: skillVersions, blobs: env.BLOBS }),
     invocations,
     examples: new ExampleService({
       invocations,
       resolveFor: (principal, name, version) => skills.resolveFor(principal, name, version),
     }),
-    skillVersions: new SkillVersionService(skills, new VersionRepository(env.DB)),
     codebases,
     snapshots: new SnapshotService(codebases, env.BLOBS),
     reading: new ReadingService(codebases),

@@ -67,7 +67,9 @@ export function unknownField(key: string, known: readonly string[]): string {
 }
 
 function wrongType(issue: Raw<"invalid_type">): string {
-  if (Array.isArray(issue.input) && issue.path?.[0] === "query") return "Give it once.";
+  const [part, ...members] = issue.path ?? [];
+  const isParameter = part === "query" && members.length > 0;
+  if (Array.isArray(issue.input) && isParameter) return "Give it once.";
   return `Send ${typeName(isWhole(issue) ? "int" : issue.expected)}.`;
 }
 
@@ -91,6 +93,8 @@ function bound(
 
 /** A union is refused as a whole when the value has the type of none of its branches. */
 function oneOfTypes(issue: Raw<"invalid_union">): string {
+  const { options } = issue;
+  if (Array.isArray(options)) return `Use one of: ${options.map(String).join(", ")}.`;
   const wanted = (issue.errors ?? []).flat().flatMap((inner) => {
     if (inner.path.length > 0) return [];
     // A literal, and a union within this one, say it already.

@@ -5,6 +5,7 @@
 import { DurableObject } from "cloudflare:workers";
 import { loadConfig } from "../config.ts";
 import type { DetachedRef, DetachedType, Fenced, ReportAnswer } from "../executors/detached.ts";
+import { ownObjectName } from "./address.ts";
 import { Archive } from "./archive.ts";
 import type { OwnerStub } from "./attempt-owner.ts";
 import { Chores } from "./chores.ts";
@@ -306,6 +307,8 @@ export abstract class RunCoordinatorBase extends DurableObject<Env> implements O
     const resource = this.#queries.find(id);
     const request_id = requestOf(parent);
     const run = resource && this.#store.runs.ofRequest(id, request_id);
+    // In an object of its own nothing is made for a step: what is not there will not be.
+    if (!resource && this.ctx.id.name === ownObjectName(id)) return stopped(parent);
     if (!resource || run === null) {
       this.#engine.commit((now) => this.#store.stopped.add(id, request_id, now));
       return stopped(parent);

@@ -1,5 +1,6 @@
 /** What a skill becomes by what is sent. Pure. */
 import type { Issue } from "../http/errors.ts";
+import { canonicalJson } from "../http/json.ts";
 import type { SkillContent } from "./content.ts";
 import { withText } from "./original.ts";
 import type { PatchSkill } from "./schemas.ts";
@@ -75,6 +76,18 @@ export function defined<T extends object>(members: T): Defined<T> {
     if (isDefined(value)) given[key] = value;
   }
   return given;
+}
+
+/** The members of `given` that are otherwise in `current`. */
+export function differing<T extends object>(
+  given: T,
+  current: { readonly [Key in keyof T]: unknown },
+): Partial<T> {
+  const changed: Partial<T> = {};
+  for (const key in given) {
+    if (canonicalJson(given[key]) !== canonicalJson(current[key])) changed[key] = given[key];
+  }
+  return changed;
 }
 
 function isDefined<T>(value: T): value is Exclude<T, undefined> {

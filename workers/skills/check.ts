@@ -2,6 +2,7 @@
 import type { Config } from "../config.ts";
 import { outputsSchemaProblem, valueIssues } from "../executors/outputs-schema.ts";
 import type { Issue } from "../http/errors.ts";
+import { formatPath } from "../http/issues.ts";
 import { mayBelong } from "../runs/address.ts";
 import {
   codeSpecIssues,
@@ -13,6 +14,7 @@ import {
 import { httpIssues } from "./check-http.ts";
 import { secretIssues, textIssues } from "./check-texts.ts";
 import type { Implementation, SkillContent } from "./content.ts";
+import { OWN_METADATA } from "./files.ts";
 
 /** With the members beside it, a row of the database holds no more. */
 const MAX_CONTENT_BYTES = 1_500_000;
@@ -30,6 +32,7 @@ export function contentIssues(content: SkillContent, context: CheckContext): Iss
     ...exampleIssues(content),
     ...permissionIssues(content, context),
     ...retryIssues(content.retry),
+    ...skillMdIssues(content),
     ...sizeIssues(content),
   ];
   if (implementation === null) return [...issues, ...instructionIssues(content)];
@@ -74,6 +77,24 @@ function permissionIssues({ permissions }: SkillContent, { slug }: CheckContext)
   const at = permissions.skills.indexOf(slug);
   if (at < 0) return [];
   return [{ path: `permissions.skills[${at}]`, message: "A skill does not invoke itself." }];
+}
+
+/** What keeps a skill from being a bundle. */
+function skillMdIssues({ metadata, ...content }: SkillContent): Issue[] {
+  const { description, license, compatibility, allowed_tools } = content;
+  const texts = Object.entries({ description, license, compatibility, allowed_tools });
+  const blank = texts.filter(([, text]) => text !== null && text.trim() === "");
+  const own = Object.keys(metadata).filter((key) => key.startsWith(OWN_METADATA));
+  return [
+    ...blank.map(([path]) => ({
+      path,
+      message: "It says nothing. Leave it out, or say something.",
+    })),
+    ...own.map((key) => ({
+      path: `metadata${formatPath([key])}`,
+      message: `Names that begin with ${OWN_METADATA} are the service's own.`,
+    })),
+  ];
 }
 
 function sizeIssues(content: SkillContent): Issue[] {

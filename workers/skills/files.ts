@@ -6,13 +6,17 @@ import { canonicalJson } from "../http/json.ts";
 import { contentDigest } from "../security/hash.ts";
 import { type Files, fileRecordSchema, toFile } from "../tasks/files.ts";
 
-/** As the Skills extension of MCP bounds a skill, `SKILL.md` and `pipelzr.json` included. */
+/** As the Skills extension of MCP bounds a skill, `SKILL.md` included. */
 export const MAX_BUNDLE_FILES = 512;
 export const MAX_BUNDLE_BYTES = 16 * 1024 * 1024;
 export const SKILL_FILE = "SKILL.md";
 export const SIDE_FILE = "pipelzr.json";
+/** Keys of `metadata` that `SKILL.md` has of ours; the skill's own have other names. */
+export const OWN_METADATA = "pipelzr.";
 
-const MAX_FILES = MAX_BUNDLE_FILES - 2;
+const MAX_FILES = MAX_BUNDLE_FILES - 1;
+/** The rest of a bundle is for what is written of the skill itself. */
+const MAX_FILES_BYTES = MAX_BUNDLE_BYTES - 4 * 1024 * 1024;
 const PATH_LIMITS = { maxPathBytes: 1_024, maxPathDepth: 32 };
 /** Names that a bundle has files of its own under, on file systems of either kind. */
 const RESERVED: ReadonlySet<string> = new Set(
@@ -33,8 +37,8 @@ export const skillFilesSchema = fileRecordSchema
       if (message !== null) report(message, [path]);
     }
     const bytes = Object.values(files).reduce((sum, file) => sum + bytesOf(toFile(file)).length, 0);
-    if (bytes > MAX_BUNDLE_BYTES) {
-      report(`The files take ${bytes} bytes, and a skill holds ${MAX_BUNDLE_BYTES}.`);
+    if (bytes > MAX_FILES_BYTES) {
+      report(`The files take ${bytes} bytes, and a skill's take ${MAX_FILES_BYTES} at most.`);
     }
   })
   .transform((files) => sorted(Object.entries(files).map(([path, file]) => [path, toFile(file)])));
@@ -44,6 +48,7 @@ export function skillPathProblem(path: string): string | null {
   if (RESERVED.has(path.toLowerCase())) {
     return `A bundle's own ${path.toLowerCase() === SIDE_FILE ? SIDE_FILE : SKILL_FILE} is made of the skill's other members; give the file another name.`;
   }
+  if (path === "__proto__") return "This name is reserved; choose another.";
   return pathProblem(path, PATH_LIMITS)?.message ?? null;
 }
 

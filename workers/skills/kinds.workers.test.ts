@@ -1,6 +1,8 @@
 /** Each kind of implementation, what it may reach, and what never shows. */
+import { runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { describe, expect, it } from "vitest";
+import { objectOf } from "../runs/address.ts";
 import { isolate } from "../test/app.ts";
 import { invocationSchema } from "./invocation-schemas.ts";
 import { createSkill, SKILLS, unique } from "./test-support.ts";
@@ -134,6 +136,21 @@ describe("a secret of a skill", () => {
     ).all<{ name: string }>();
     for (const { name: table } of tables) {
       texts.push(JSON.stringify((await env.DB.prepare(`SELECT * FROM ${table}`).all()).results));
+    }
+    const object = env.RUN_COORDINATOR.getByName(objectOf(done.id, "shared"));
+    texts.push(
+      await runInDurableObject(object, (_, { storage }) => {
+        const sql =
+          "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE '\\_%' ESCAPE '\\'";
+        const names = storage.sql.exec<{ name: string }>(sql).toArray();
+        const rows = names.map((table) =>
+          storage.sql.exec(`SELECT * FROM ${table.name}`).toArray(),
+        );
+        return JSON.stringify(rows);
+      }),
+    );
+    for (const { key } of (await env.BLOBS.list()).objects) {
+      texts.push((await (await env.BLOBS.get(key))?.text()) ?? "");
     }
     for (const text of texts) {
       expect(text).not.toContain(VALUE);

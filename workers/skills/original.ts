@@ -2,45 +2,192 @@
  * The original service's form of a skill: `implementation` a text with `implementation_type` beside
  * it, `inputs` and `outputs` lists of fields, `dependencies`, `changelog`. It is read into ours.
  */
-import type { z } from "zod";
-import { canonicalHost } from "../security/outbound-hosts.ts";
-import type { Implementation } from "./content.ts";
+import { z } from "@hono/zod-openapi";
+import { freeObject } from "../tasks/fields.ts";
+import {
+  type Implementation,
+  implementationSchema,
+  type Permissions,
+  permissionsSchema,
+  type SkillContent,
+} from "./content.ts";
+import { slugSchema } from "./slug.ts";
 
-type Members = Readonly<Record<string, unknown>>;
-type Context = z.core.$RefinementCtx<unknown>;
+const MAX_TEXT_CHARS = 512 * 1024;
+const MAX_FIELDS = 200;
+const MAX_CHANGES = 1_000;
+const PYTHON_EXECUTOR = "dagger";
 
-function isObject(value: unknown): value is Members {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
-}
+/** Names of script languages, by those they went by. */
+const SCRIPTS = {
+  ...({ javascript: "javascript", js: "javascript", node: "javascript" } as const),
+  ...({ typescript: "typescript", ts: "typescript" } as const),
+  ...({ bash: "bash", shell: "bash", sh: "bash", python: "python" } as const),
+};
+const SCRIPT_NAMES = [
+  "python",
+  "bash",
+  "shell",
+  "sh",
+  "javascript",
+  "js",
+  "node",
+  "typescript",
+  "ts",
+] as const;
+const TYPES = [...SCRIPT_NAMES, "command", "prompt", "api", "http"] as const;
+type OriginalType = (typeof TYPES)[number];
 
-/** Of a creation. What is wrong with it is reported to `context`. */
-export function readOriginal(sent: unknown, context: Context): unknown {
-  if (!isObject(sent)) return sent;
-  const {
-    implementation_type: type,
-    dependencies,
-    changelog,
-    ...rest
-  } = withSchemas(sent, context);
-  const read: Record<string, unknown> = { ...rest };
-  const permissions: Record<string, unknown> = {};
-  if (typeof rest.implementation === "string") {
-    const implementation = implementationOf(rest.implementation, type ?? "python");
-    if (implementation === null) report(context, ["implementation_type"], type, TYPES_MESSAGE);
-    else Object.assign(permissions, permissionsOf(implementation));
-    read.implementation = implementation;
-  } else if (type !== undefined) {
-    report(context, ["implementation_type"], type, WITHOUT_TEXT);
+/** A JSON Schema type by each of the names that it went by; null takes anything. */
+const FIELD_TYPES: ReadonlyMap<string, string | null> = new Map([
+  ...["text", "string", "str"].map((name) => [name, "string"] as const),
+  ...["int", "integer"].map((name) => [name, "integer"] as const),
+  ...["number", "float"].map((name) => [name, "number"] as const),
+  ...["bool", "boolean"].map((name) => [name, "boolean"] as const),
+  ...["array", "list"].map((name) => [name, "array"] as const),
+  ...["object", "dict"].map((name) => [name, "object"] as const),
+  ...["json", "any"].map((name) => [name, null] as const),
+]);
+
+export const implementationText = z.string().min(1).max(MAX_TEXT_CHARS);
+
+const fieldSchema = z.looseObject({
+  name: z.string().min(1).max(200),
+  type: z
+    .string()
+    .refine(
+      (type) => FIELD_TYPES.has(type.toLowerCase()),
+      `Use one of: ${[...FIELD_TYPES.keys()].join(", ")}. Or give a JSON Schema in place of the list.`,
+    )
+    .nullish(),
+  required: z.boolean().nullish(),
+});
+export const fieldList = z
+  .array(fieldSchema)
+  .max(MAX_FIELDS)
+  .superRefine((list, context) => {
+    const names = list.map(({ name }) => name);
+    list.forEach(({ name }, index) => {
+      if (names.indexOf(name) === index) return;
+      context.addIssue({
+        code: "custom",
+        path: [index, "name"],
+        message: "The name was given before.",
+      });
+    });
+  })
+  .openapi({ description: "Fields, as the original service has them." });
+type FieldList = z.output<typeof fieldList>;
+
+/** Members of a creation that ours has others for. */
+export const originalFields = {
+  implementation_type: z.enum(TYPES).optional().openapi({
+    deprecated: true,
+    description: "Of an `implementation` that is a text; python unless said.",
+  }),
+  dependencies: z
+    .array(slugSchema)
+    .optional()
+    .openapi({ deprecated: true, description: "As `permissions.skills`." }),
+  changelog: z
+    .array(z.union([z.string(), freeObject]))
+    .max(MAX_CHANGES)
+    .optional()
+    .openapi({ deprecated: true, description: "As `note`, one line each." }),
+};
+
+type Sent = {
+  readonly implementation: Implementation | string | null;
+  readonly inputs: Schema | FieldList;
+  readonly outputs: Schema | FieldList;
+  readonly permissions?: Permissions | undefined;
+  readonly note?: string | null | undefined;
+  readonly implementation_type?: OriginalType | undefined;
+  readonly dependencies?: readonly string[] | undefined;
+  readonly changelog?: readonly (string | object)[] | undefined;
+};
+type Schema = SkillContent["inputs"];
+
+/** A creation in our form alone. What is wrong with a text in the place of an object is reported. */
+export function readOriginal<Body extends Sent>(sent: Body, context: z.RefinementCtx) {
+  const { implementation: given, inputs, outputs, permissions, note, ...others } = sent;
+  const { implementation_type, dependencies, changelog, ...rest } = others;
+  if (typeof given !== "string" && implementation_type !== undefined) {
+    context.addIssue({ code: "custom", path: ["implementation_type"], message: WITHOUT_TEXT });
   }
-  if (dependencies !== undefined) permissions.skills = dependencies;
-  if (Object.keys(permissions).length > 0) read.permissions = rest.permissions ?? permissions;
-  if (changelog !== undefined) read.note = rest.note ?? noteOf(changelog);
-  return read;
+  const read =
+    typeof given === "string" ? readText(given, implementation_type ?? "python", context) : null;
+  const implementation = typeof given === "string" ? read : given;
+  const needed = read === null ? {} : permissionsOf(read);
+  return {
+    ...rest,
+    implementation,
+    inputs: readSchema(inputs),
+    outputs: readSchema(outputs),
+    permissions: permissions ?? permissionsSchema.parse({ ...needed, skills: dependencies ?? [] }),
+    note: note ?? noteOf(changelog ?? []),
+  };
 }
 
-/** Of a change, which has the members that the original can change. */
-export function readOriginalChange(sent: unknown, context: Context): unknown {
-  return isObject(sent) ? withSchemas(sent, context) : sent;
+const WITHOUT_TEXT =
+  "It goes with an implementation that is a text; an object says its type itself.";
+
+function readText(
+  text: string,
+  type: OriginalType,
+  context: z.RefinementCtx,
+): Implementation | null {
+  const { data = null, error } = implementationSchema.safeParse(implementationOf(text, type));
+  for (const { message } of error?.issues ?? []) {
+    context.addIssue({ code: "custom", path: ["implementation"], message });
+  }
+  return data;
+}
+
+function implementationOf(text: string, type: OriginalType): z.input<typeof implementationSchema> {
+  switch (type) {
+    case "command":
+      return { type, command: text };
+    case "prompt":
+      return { type, template: text };
+    case "api":
+    case "http":
+      // The service that is called is given the inputs.
+      return { type: "http", method: "POST", url: text, body: "${{ inputs }}" };
+    default:
+      return { type: SCRIPTS[type], script: text };
+  }
+}
+
+/** What it cannot do without, and the original did not ask for. */
+function permissionsOf(implementation: Implementation): z.input<typeof permissionsSchema> {
+  if (implementation.type === "python") return { executors: [PYTHON_EXECUTOR] };
+  if (implementation.type !== "http") return {};
+  const host = URL.parse(implementation.url)?.host;
+  return host === undefined ? {} : { network: [host] };
+}
+
+/** A list of fields as the schema of an object; null for a list without any. What else a field says is kept. */
+export function readSchema(sent: Schema | FieldList): Schema {
+  if (!Array.isArray(sent)) return sent;
+  if (sent.length === 0) return null;
+  const properties = sent.map(({ name, type, required: _, ...rest }) => {
+    const known = type ? (FIELD_TYPES.get(type.toLowerCase()) ?? null) : null;
+    return [name, { ...(known !== null && { type: known }), ...freeObject.parse(rest) }] as const;
+  });
+  const required = sent.flatMap((field) => (field.required === true ? [field.name] : []));
+  return {
+    type: "object",
+    properties: Object.fromEntries(properties),
+    ...(required.length > 0 && { required }),
+  };
+}
+
+function noteOf(changelog: readonly (string | object)[]): string | null {
+  if (changelog.length === 0) return null;
+  return changelog
+    .map((entry) => (typeof entry === "string" ? entry : JSON.stringify(entry)))
+    .join("\n");
 }
 
 /** The implementation with another text; null where one text does not say it. */
@@ -60,107 +207,4 @@ export function withText(
     default:
       return null;
   }
-}
-
-const SCRIPTS: ReadonlyMap<string, string> = new Map([
-  ...["javascript", "js", "node"].map((name) => [name, "javascript"] as const),
-  ...["typescript", "ts"].map((name) => [name, "typescript"] as const),
-  ...["bash", "shell", "sh"].map((name) => [name, "bash"] as const),
-  ["python", "python"],
-]);
-const TYPES_MESSAGE =
-  "Use one of: python, bash, javascript, typescript, command, prompt, api. Or give implementation as an object.";
-const WITHOUT_TEXT =
-  "It goes with an implementation that is a text; an object says its type itself.";
-const PYTHON_EXECUTOR = "dagger";
-
-/** As the wire has it, still to be checked. */
-function implementationOf(text: string, type: unknown): Members | null {
-  const name = typeof type === "string" ? type.toLowerCase() : "";
-  const script = SCRIPTS.get(name);
-  if (script !== undefined) return { type: script, script: text };
-  if (name === "command") return { type: "command", command: text };
-  if (name === "prompt" || name === "llm") return { type: "prompt", template: text };
-  if (name !== "api" && name !== "http") return null;
-  // The service that is called is given the inputs.
-  return { type: "http", method: "POST", url: text, body: "${{ inputs }}" };
-}
-
-/** What it cannot do without, and the original did not ask for. */
-function permissionsOf({ type, url }: Members): Members {
-  if (type === "python") return { executors: [PYTHON_EXECUTOR] };
-  const host = typeof url === "string" ? (URL.parse(url)?.host ?? null) : null;
-  return host === null || canonicalHost(host.replace(/:\d+$/, "")) === null
-    ? {}
-    : { network: [host] };
-}
-
-function withSchemas(sent: Members, context: Context): Members {
-  const read: Record<string, unknown> = { ...sent };
-  for (const member of ["inputs", "outputs"]) {
-    const value = sent[member];
-    if (Array.isArray(value)) read[member] = schemaOf(value, member, context);
-  }
-  return read;
-}
-
-/** A JSON Schema type by each of the names that it went by; null takes anything. */
-const FIELD_TYPES: ReadonlyMap<string, string | null> = new Map([
-  ...["text", "string", "str"].map((name) => [name, "string"] as const),
-  ...["int", "integer"].map((name) => [name, "integer"] as const),
-  ...["number", "float"].map((name) => [name, "number"] as const),
-  ...["bool", "boolean"].map((name) => [name, "boolean"] as const),
-  ...["array", "list"].map((name) => [name, "array"] as const),
-  ...["object", "dict"].map((name) => [name, "object"] as const),
-  ...["json", "any"].map((name) => [name, null] as const),
-]);
-
-/** Null for a list without fields. What else a field says is kept as it is. */
-function schemaOf(list: readonly unknown[], member: string, context: Context): Members | null {
-  if (list.length === 0) return null;
-  const properties = new Map<string, Members>();
-  const required: string[] = [];
-  for (const [index, sent] of list.entries()) {
-    const field: unknown = typeof sent === "string" ? { name: sent } : sent;
-    const { name, type, required: isRequired, ...rest } = isObject(field) ? field : {};
-    const at = [member, index];
-    if (typeof name !== "string" || name === "") {
-      report(
-        context,
-        [...at, "name"],
-        name,
-        "A field is an object with a name, such as {name, type}.",
-      );
-      continue;
-    }
-    if (properties.has(name)) report(context, [...at, "name"], name, "The name was given before.");
-    const known = type === undefined || type === null ? null : fieldType(type);
-    if (known === undefined) {
-      const message = `Use one of: ${[...FIELD_TYPES.keys()].join(", ")}. Or give ${member} as a JSON Schema.`;
-      report(context, [...at, "type"], type, message);
-    }
-    properties.set(name, { ...(typeof known === "string" && { type: known }), ...rest });
-    if (isRequired === true) required.push(name);
-  }
-  return {
-    type: "object",
-    properties: Object.fromEntries(properties),
-    ...(required.length > 0 && { required: [...new Set(required)] }),
-  };
-}
-
-function fieldType(type: unknown): string | null | undefined {
-  return typeof type === "string" ? FIELD_TYPES.get(type.toLowerCase()) : undefined;
-}
-
-function noteOf(changelog: unknown): unknown {
-  if (!Array.isArray(changelog)) return changelog;
-  if (changelog.length === 0) return null;
-  return changelog
-    .map((entry) => (typeof entry === "string" ? entry : JSON.stringify(entry)))
-    .join("\n");
-}
-
-function report(context: Context, path: PropertyKey[], input: unknown, message: string): void {
-  context.issues.push({ code: "custom", path, input, message });
 }

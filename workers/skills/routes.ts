@@ -1,15 +1,13 @@
 /** `/api/v1/skills`. */
-import { etag, matchHeader, matchOf } from "../http/conditional.ts";
-import { type AppContext, createRouter, type Router } from "../http/context.ts";
+import { matchHeader, matchOf } from "../http/conditional.ts";
+import { createRouter, type Router } from "../http/context.ts";
 import { endpoint } from "../http/endpoint.ts";
 import { readPage } from "../http/page.ts";
-import { toSkill } from "./render.ts";
-import type { SkillRow } from "./repository.ts";
+import { bundleRoutes } from "./bundle-routes.ts";
+import type { BundleService } from "./bundle-service.ts";
 import {
-  createSkillDocument,
   createSkillSchema,
   listSkillsQuery,
-  patchSkillDocument,
   patchSkillSchema,
   skillListSchema,
   skillParams,
@@ -17,6 +15,7 @@ import {
   skillSchema,
 } from "./schemas.ts";
 import type { SkillService } from "./service.ts";
+import { shown } from "./shown.ts";
 import { versionRoutes } from "./version-routes.ts";
 import type { SkillVersionService } from "./version-service.ts";
 
@@ -24,6 +23,7 @@ declare module "../http/context.ts" {
   interface Services {
     readonly skills: SkillService;
     readonly skillVersions: SkillVersionService;
+    readonly bundles: BundleService;
   }
 }
 
@@ -47,7 +47,6 @@ export function skillRoutes(): Router {
       description:
         "Its first version is what is sent. The form of the original service is taken too: `implementation` as a text with `implementation_type`, `inputs` and `outputs` as lists of fields, `dependencies`, `changelog`.",
       request: { body: createSkillSchema },
-      body_document: createSkillDocument,
       yaml: true,
       responses: {
         201: { ...SKILL, headers: { Location: "The skill's path.", ...VERSION } },
@@ -119,7 +118,6 @@ export function skillRoutes(): Router {
       description:
         "A change of its content or files makes a new version, on the newest one; name, tags, category, `enabled`, `cost_estimate` and `extra_data` are of no version. Content that is the newest's already makes none.",
       request: { ...request, headers: matchHeader, body: patchSkillSchema },
-      body_document: patchSkillDocument,
       yaml: true,
       responses: { 200: SKILL },
       errors: ["conflict", "precondition_failed"],
@@ -180,12 +178,6 @@ export function skillRoutes(): Router {
   }
 
   versionRoutes(router);
+  bundleRoutes(router);
   return router;
-}
-
-/** The skill with the content of its default version. */
-export async function shown(c: AppContext, row: SkillRow) {
-  const { skills, skillVersions } = c.get("services");
-  const [version, aliases] = await Promise.all([skills.shown(row), skillVersions.aliasesOf(row)]);
-  return { body: toSkill(row, version, aliases), headers: { ETag: etag(row.revision) } };
 }

@@ -10,7 +10,13 @@ import {
   implementationSchema,
 } from "./content.ts";
 import { skillFilesSchema } from "./files.ts";
-import { readOriginal, readOriginalChange } from "./original.ts";
+import {
+  fieldList,
+  implementationText,
+  originalFields,
+  readOriginal,
+  readSchema,
+} from "./original.ts";
 import { FIRST_VERSION, isSemver } from "./semver.ts";
 import { slugSchema } from "./slug.ts";
 
@@ -27,6 +33,7 @@ export const CATEGORIES = [
 export type Category = (typeof CATEGORIES)[number];
 
 const MAX_TAGS = 50;
+const MAX_EXTRA_CHARS = 64 * 1024;
 const MAX_QUERY_CHARS = 500;
 const MAX_TAG_FILTERS = 10;
 
@@ -46,63 +53,72 @@ export const metadataFields = {
     .transform((tags) => [...new Set(tags)]),
   enabled: z.boolean().openapi({ description: "Whether it can be invoked." }),
   cost_estimate: z.number().min(0).max(1e9).openapi({ description: "Of one invocation, in USD." }),
-  extra_data: fields.extra_data,
+  extra_data: fields.extra_data.refine(
+    (data) => JSON.stringify(data).length <= MAX_EXTRA_CHARS,
+    `It takes ${MAX_EXTRA_CHARS} characters at most, as JSON.`,
+  ),
 };
-const noteSchema = z
+export const noteSchema = z
   .string()
   .min(1)
   .max(10_000)
   .nullish()
   .openapi({ description: "What is new in this version." });
 
-const createObject = contentSchema.extend({
-  name: metadataFields.name,
-  slug: slugSchema.optional().openapi({ description: "Made of the name unless given." }),
-  category: metadataFields.category,
-  tags: metadataFields.tags.default([]),
-  enabled: metadataFields.enabled.default(true),
-  cost_estimate: metadataFields.cost_estimate.default(0),
-  extra_data: metadataFields.extra_data.default({}),
-  project_id: projectIdSchema.optional(),
-  files: skillFilesSchema.default(new Map()),
-  version: versionSchema.default(FIRST_VERSION),
-  note: noteSchema,
-});
-export type CreateSkill = z.output<typeof createObject>;
+/** A schema, or the list of fields that the original service has in its place. */
+const schemaOrFields = (schema: typeof contentFields.inputs) => z.union([schema, fieldList]);
+const implementationOrText = z.union([implementationSchema, implementationText, z.null()]);
 
-export const createSkillSchema = z.preprocess(readOriginal, createObject);
+const createObject = contentSchema
+  .extend({
+    name: metadataFields.name,
+    slug: slugSchema.optional().openapi({ description: "Made of the name unless given." }),
+    category: metadataFields.category,
+    tags: metadataFields.tags.default([]),
+    enabled: metadataFields.enabled.default(true),
+    cost_estimate: metadataFields.cost_estimate.default(0),
+    extra_data: metadataFields.extra_data.default({}),
+    project_id: projectIdSchema.optional(),
+    implementation: implementationOrText.default(null),
+    inputs: schemaOrFields(contentFields.inputs).default(null),
+    outputs: schemaOrFields(contentFields.outputs).default(null),
+    permissions: contentFields.permissions.optional(),
+    files: skillFilesSchema.default(new Map()),
+    version: versionSchema.default(FIRST_VERSION),
+    note: noteSchema,
+    ...originalFields,
+  })
+  .openapi("CreateSkill");
+
+export const createSkillSchema = createObject.transform(readOriginal);
+export type CreateSkill = z.output<typeof createSkillSchema>;
 
 const patchObject = z
-  .strictObject({
-    ...metadataFields,
-    ...contentFields,
-    files: skillFilesSchema.openapi({ description: "All of its files: they replace the others." }),
-  })
+  .strictObject({ ...metadataFields, ...contentFields })
   .partial()
   .extend({
-    implementation: z
-      .union([
-        contentFields.implementation,
-        z
-          .string()
-          .min(1)
-          .max(512 * 1024),
-      ])
+    implementation: implementationOrText.optional().openapi({
+      description: "A text replaces the script, command, template or URL alone.",
+    }),
+    inputs: schemaOrFields(contentFields.inputs).optional(),
+    outputs: schemaOrFields(contentFields.outputs).optional(),
+    files: skillFilesSchema
       .optional()
-      .openapi({ description: "A text replaces the script, command, template or URL alone." }),
+      .openapi({ description: "All of its files: they replace the others." }),
     slug: slugSchema.optional().openapi({ description: "It stays as it is." }),
     version: versionSchema.optional().openapi({
       description: "Of the version that changes of content make; the next patch unless given.",
     }),
     note: noteSchema,
-  });
-export type PatchSkill = z.output<typeof patchObject>;
+  })
+  .openapi("PatchSkill");
 
-export const patchSkillSchema = z.preprocess(readOriginalChange, patchObject);
-
-/** What the document says of bodies whose original form is taken too. */
-export const createSkillDocument = createObject.openapi("CreateSkill");
-export const patchSkillDocument = patchObject.openapi("PatchSkill");
+export const patchSkillSchema = patchObject.transform(({ inputs, outputs, ...rest }) => ({
+  ...rest,
+  ...(inputs !== undefined && { inputs: readSchema(inputs) }),
+  ...(outputs !== undefined && { outputs: readSchema(outputs) }),
+}));
+export type PatchSkill = z.output<typeof patchSkillSchema>;
 
 const fileSchema = z.object({ path: z.string(), bytes: z.int() });
 

@@ -9,6 +9,7 @@ import { deleteSkillBlobs, skillFilesKey } from "./blobs.ts";
 import {
   changedContent,
   defined,
+  differing,
   searchText,
   slugChangeIssues,
   slugIssues,
@@ -165,7 +166,8 @@ export class SkillService {
         ...contentIssues(changed.content, { config, ...row }),
       ];
       if (issues.length > 0) throw invalidSkill(issues);
-      const changes = defined({ name, category, tags, enabled, cost_estimate, extra_data });
+      const said = defined({ name, category, tags, enabled, cost_estimate, extra_data });
+      const changes = differing(said, row);
       const made = await this.#nextVersion(
         row,
         newest,

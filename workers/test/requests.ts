@@ -139,6 +139,8 @@ export const RECIPES: Readonly<Record<string, Recipe>> = {
   listInvocationAttempts: {},
   streamInvocationEvents: {},
   readInvocationLogs: {},
+  importSkill: { raw: "an archive" },
+  exportSkill: { query: { format: "tar.gz" } },
   createCodebase: { body: { name: "acme/shop", description: "Sells.", labels: { team: "alpha" } } },
   listCodebases: { query: { limit: "5" } },
   getCodebase: {},

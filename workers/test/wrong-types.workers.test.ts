@@ -114,6 +114,13 @@ interface Place {
 
 const MAX_DEPTH = 4;
 
+/** The member by which a value of several kinds says which one it is. */
+function kindOf({ branches }: Place, properties: Node["properties"]): Record<string, unknown> {
+  const { type } = properties ?? {};
+  const kind = type?.const ?? type?.enum?.[0];
+  return branches.length > 1 && kind !== undefined ? { type: kind } : {};
+}
+
 /** A place, and all below it. */
 function* placesIn(place: Place, depth = 0): Generator<Place> {
   yield place;
@@ -128,7 +135,7 @@ function* placesIn(place: Place, depth = 0): Generator<Place> {
       const path = place.path === "" ? name : `${place.path}.${name}`;
       const isStep = "needs" in (properties ?? {});
       // Unless it says what to do, a step is refused before its members are looked at.
-      const rest = isStep ? { name: "a", command: "true" } : {};
+      const rest = isStep ? { name: "a", command: "true" } : kindOf(place, properties);
       yield* below(path, node, (value) => ({ ...rest, [name]: value }));
     }
     if (items) yield* below(`${place.path}[0]`, items, (value) => [value]);
