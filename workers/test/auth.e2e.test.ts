@@ -350,7 +350,7 @@ describe("another project", () => {
     for (const operation of secured.filter((one) => hasId(one) && isOfClients(one))) {
       const about = nameOf(operation);
       // What only reads leaves things as the next one needs them.
-      const owned = operation.method === "get" ? read : await fixture(alpha);
+      const owned = operation.method === "GET" ? read : await fixture(alpha);
       const ids = idsOf(operation, (name) => {
         const id = owned[name];
         if (id === undefined) throw new Error(`${about}: the fixture has no "${name}".`);
