@@ -62,7 +62,7 @@ export default defineConfig({
         test: {
           name: "workers",
           include: ["workers/**/*.workers.test.ts"],
-          globalSetup: ["workers/test/fake-e2b.ts"],
+          globalSetup: ["workers/test/fake-e2b.ts", "workers/test/fake-models.ts"],
           setupFiles: ["workers/test/setup.ts"],
           testTimeout: 15_000,
           expect: { poll: { timeout: 10_000 } },

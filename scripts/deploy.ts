@@ -21,6 +21,10 @@ const SECRETS = [
   ["SECRETS_MASTER_KEYS", "encrypts stored secrets; without it /api/v1/secrets refuses"],
   ["SECRET_KEY", "verifies CommandCentral's HS256 tokens, unless JWT_JWKS_URL is set"],
   ["E2B_API_KEY", "for E2B_ENABLED alone"],
+  ["ANTHROPIC_API_KEY", "for models of Anthropic"],
+  ["OPENAI_API_KEY", "for models of OpenAI, or of the server at OPENAI_BASE_URL if it asks"],
+  ["GEMINI_API_KEY", "for models of Google"],
+  ["CLOUDFLARE_API_TOKEN", "for models of Workers AI, with CLOUDFLARE_ACCOUNT_ID"],
 ] as const;
 
 const kib = (bytes: number) => `${Math.ceil(bytes / 1024).toLocaleString("en")} KiB`;

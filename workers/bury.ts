@@ -2,7 +2,7 @@
 import { uuidv7 } from "uuidv7";
 import { DeadLetterRepository } from "./dead-letters/repository.ts";
 import type { Dispatch } from "./executors/detached.ts";
-import { kindPlaced } from "./run-coordinator.ts";
+import { kindOf } from "./run-coordinator.ts";
 
 /** Keeps a dispatch of which there were so many tries; one that is kept already stays. */
 export async function buryDispatch(
@@ -15,7 +15,7 @@ export async function buryDispatch(
   await new DeadLetterRepository(env.DB).insert({
     id: uuidv7(),
     ...{ project_id, resource_id, run, step, epoch, task_type, reason },
-    resource_kind: kindPlaced(placement),
+    resource_kind: await kindOf(env, resource_id, placement),
     attempts,
     dead_at: Date.now(),
     redriven_at: null,

@@ -28,6 +28,37 @@ const optional = z
   .string()
   .optional()
   .transform((value) => (value === undefined || value.trim() === "" ? null : value.trim()));
+/** Errors show these, so that no key may be in one. */
+const optionalUrl = optional.refine((value) => {
+  if (value === null) return true;
+  const url = URL.parse(value);
+  return url !== null && /^https?:$/.test(url.protocol) && url.username + url.password === "";
+}, "It must be an http:// or https:// URL, without a user or password.");
+
+const rate = z.number("It must be a number of USD, 0 or above.").nonnegative();
+/** USD per million tokens. What is read from or written to a cache costs as `input` unless it is given. */
+const modelPricesSchema = z.record(
+  z.string(),
+  z.strictObject({
+    input: rate,
+    output: rate,
+    cached_input: rate.optional(),
+    cache_write: rate.optional(),
+  }),
+);
+const modelPrices = z
+  .string()
+  .default("{}")
+  .transform((text, context) => {
+    try {
+      return modelPricesSchema.parse(JSON.parse(text === "" ? "{}" : text));
+    } catch {
+      const message =
+        'It must be JSON of prices by model, as {"openai/llama3.3": {"input": 0, "output": 0}}.';
+      context.addIssue({ code: "custom", message });
+      return z.NEVER;
+    }
+  });
 
 const identity = {
   APP_NAME: z.string().default("PIPELZR"),
@@ -83,6 +114,23 @@ const variables = z.object({
     .default(0.1089),
   /** A sandbox that steps of a run share ends when none has used it for so long. */
   E2B_SHARED_IDLE_SECONDS: positive(60),
+  /** Model of agents and prompts that name none; without, the first provider's that is configured. */
+  DEFAULT_MODEL: optional,
+  ANTHROPIC_API_KEY: optional,
+  /** For a proxy; Anthropic's own API without. */
+  ANTHROPIC_BASE_URL: optionalUrl,
+  /** Needed by OpenAI itself; other servers may do without. */
+  OPENAI_API_KEY: optional,
+  /** Any server with OpenAI's chat completions, `/v1` included; OpenAI's own API without. */
+  OPENAI_BASE_URL: optionalUrl,
+  GEMINI_API_KEY: optional,
+  /** The account and the token by which models of Workers AI are called. */
+  CLOUDFLARE_ACCOUNT_ID: optional,
+  CLOUDFLARE_API_TOKEN: optional,
+  /** Prices that are added to the table in `agents/models/prices.ts`, or come over its. */
+  MODEL_PRICES: modelPrices,
+  /** Silence after which a model's stream is given up. */
+  MODEL_STALL_SECONDS: positive(120),
   /** Hosts (`host` or `host:port`) that user-supplied URLs may reach although they are private. */
   OUTBOUND_ALLOW_HOSTS: list(""),
   /** DNS-over-HTTPS resolver that the outbound guard asks before it connects. */

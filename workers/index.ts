@@ -15,6 +15,7 @@ export { RemoteAttempt, SandboxLease } from "./remote-attempt.ts";
 export { ProjectionRelay, RunCoordinator } from "./run-coordinator.ts";
 export { RunnerPool } from "./runner-pool.ts";
 export { Egress } from "./security/egress.ts";
+export { SkillGateway } from "./skill-gateway.ts";
 
 const app = createApp({ services: buildServices, routers: featureRouters, observe });
 

@@ -1,4 +1,6 @@
 /** The composition root: builds every feature's service from the bindings of an environment. */
+import { ModelRegistry } from "./agents/models/registry.ts";
+import { modelRoutes } from "./agents/models/routes.ts";
 import { codebasePorts, sendIndexJobs } from "./codebase-index.ts";
 import { CrossSearchService } from "./codebases/cross-search.ts";
 import { GrammarRepository } from "./codebases/grammars/repository.ts";
@@ -37,12 +39,14 @@ import { SecretService } from "./secrets/service.ts";
 import { forgetKey } from "./security/authenticate.ts";
 import { whyRefused } from "./security/outbound.ts";
 import { BundleService } from "./skills/bundle-service.ts";
-import { SkillRepository } from "./skills/repository.ts";
-import { SkillResolver } from "./skills/resolver.ts";
+import { ExampleService } from "./skills/examples.ts";
+import { invocationRoutes } from "./skills/invocation-routes.ts";
+import type { InvocationService } from "./skills/invocation-service.ts";
+import { createSkillPorts } from "./skills/ports.ts";
 import { skillRoutes } from "./skills/routes.ts";
-import { SkillService } from "./skills/service.ts";
 import { VersionRepository } from "./skills/version-repository.ts";
 import { SkillVersionService } from "./skills/version-service.ts";
+import { invocationsOf, skillsOf, sweepSkills } from "./skills.ts";
 import { TASK_KIND } from "./tasks/kind.ts";
 import { taskRoutes } from "./tasks/routes.ts";
 import { createTaskService, type TaskService } from "./tasks/service.ts";
@@ -52,6 +56,7 @@ export const featureRouters: readonly Router[] = [
   taskRoutes(),
   pipelineRoutes(),
   skillRoutes(),
+  invocationRoutes(),
   codebaseRoutes(),
   grammarRoutes(),
   keyRoutes(),
@@ -59,6 +64,7 @@ export const featureRouters: readonly Router[] = [
   runnerRoutes(),
   runnerProtocolRoutes(),
   deadLetterRoutes(),
+  modelRoutes(),
 ];
 
 /** Called once an environment; what it returns lives as long as the isolate. */
@@ -73,8 +79,9 @@ export function buildServices(env: Env, config: Config): Services {
     codebases: codebasePorts(env),
   });
   const codebases = codebasesOf(env);
-  const skills = skillsOf(env, config);
+  const skills = skillsOf(env);
   const skillVersions = new SkillVersionService(skills, new VersionRepository(env.DB));
+  const invocations = invocationsOf(env);
   const runsOfPipelines = new PipelineRunService({ blobs: env.BLOBS, runs: pipelineRuns });
   return {
     tasks,
@@ -84,11 +91,17 @@ export function buildServices(env: Env, config: Config): Services {
       blobs: env.BLOBS,
       runs: pipelineRuns,
       codebases: codebasePorts(env),
+      skills: createSkillPorts((project, named) => skills.resolve(project, named)),
     }),
     pipelineRuns: runsOfPipelines,
     skills,
     skillVersions,
     bundles: new BundleService({ skills, versions: skillVersions, blobs: env.BLOBS }),
+    invocations,
+    examples: new ExampleService({
+      invocations,
+      resolveFor: (principal, name, version) => skills.resolveFor(principal, name, version),
+    }),
     codebases,
     snapshots: new SnapshotService(codebases, env.BLOBS),
     reading: new ReadingService(codebases),
@@ -104,9 +117,10 @@ export function buildServices(env: Env, config: Config): Services {
     runnerAccess: new RunnerAccess(runners, env.RUNNER_POOL),
     deadLetters: new DeadLetterService(
       new DeadLetterRepository(env.DB),
-      retriesOf(tasks, runsOfPipelines),
+      retriesOf(tasks, runsOfPipelines, invocations),
     ),
     runnerWork: new RunnerWork(env.RUNNER_POOL, env.BLOBS),
+    models: new ModelRegistry(config),
   };
 }
 
@@ -118,19 +132,6 @@ function codebasesOf(env: Env): CodebaseService {
     whyRefused: (url) => whyRefused(url, loadConfig(env)),
     hasSecret: (projectId, name) =>
       new SecretService(env.DB, loadConfig(env)).exists(projectId, name),
-  });
-}
-
-function skillsOf(env: Env, config: Config): SkillService {
-  return new SkillService({
-    config,
-    repository: new SkillRepository(env.DB),
-    versions: new VersionRepository(env.DB),
-    resolver: new SkillResolver(env.DB),
-    blobs: env.BLOBS,
-    purgeInvocations: async ({ id }) => {
-      await env.DB.prepare("DELETE FROM skill_invocations WHERE skill_id = ?").bind(id).run();
-    },
   });
 }
 
@@ -146,7 +147,11 @@ function grammarsOf(env: Env): GrammarService {
 }
 
 /** Retries of runs, as those of the features' own routes. */
-function retriesOf(tasks: TaskService, pipelines: PipelineRunService): RetriesByKind {
+function retriesOf(
+  tasks: TaskService,
+  pipelines: PipelineRunService,
+  invocations: InvocationService,
+): RetriesByKind {
   return {
     task: {
       scope: "tasks:execute",
@@ -156,6 +161,15 @@ function retriesOf(tasks: TaskService, pipelines: PipelineRunService): RetriesBy
       },
       retry: async (principal, id, seed) =>
         (await tasks.retry(principal, id, seed, 0)).snapshot.resource.run,
+    },
+    invocation: {
+      scope: "skills:execute",
+      async newest(principal, id) {
+        const { run } = (await invocations.get(principal, id)).snapshot;
+        return run && { ...run, code: run.error?.code ?? null };
+      },
+      retry: async (principal, id, seed) =>
+        (await invocations.retry(principal, id, seed, 0)).snapshot.resource.run,
     },
     pipeline: {
       scope: "pipelines:execute",
@@ -179,6 +193,6 @@ export function choresOf(env: Env, now: number): readonly (() => Promise<unknown
     () => purgeBills(env.DB, before()),
     () => codebasesOf(env).sweep(now),
     () => grammarsOf(env).sweep(now),
-    () => skillsOf(env, loadConfig(env)).sweep(now),
+    () => sweepSkills(env, now),
   ];
 }

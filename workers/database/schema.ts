@@ -449,6 +449,11 @@ export const skillFigures = sqliteTable("skill_figures", {
   sum_duration_ms: integer("sum_duration_ms").notNull(),
 });
 
+/** Invocations that were told of after their skill was deleted, until the sweeper has forgotten them. */
+export const skillOrphans = sqliteTable("skill_orphans", {
+  invocation_id: text("invocation_id").primaryKey(),
+});
+
 /**
  * One row an Idempotency-Key. `resource_id` is chosen before work starts, so that a request taken
  * over after a crash does its work on the same resource.

@@ -4,7 +4,8 @@ import { DETACHED_TYPES, type Dispatch } from "../executors/detached.ts";
 import { FilterSql } from "../http/filters.ts";
 import type { Page } from "../http/page.ts";
 
-export const RESOURCE_KINDS = ["task", "pipeline"] as const;
+export const RESOURCE_KINDS = ["task", "pipeline", "invocation"] as const;
+export type ResourceKindName = (typeof RESOURCE_KINDS)[number];
 export const STATUSES = ["open", "redriven"] as const;
 
 const rowSchema = z.object({

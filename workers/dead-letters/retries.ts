@@ -1,5 +1,7 @@
 /** What redriving needs of resources with runs, whichever feature has them. */
+
 import type { Principal, Scope } from "../security/principal.ts";
+import type { ResourceKindName } from "./repository.ts";
 
 /** The newest run of a resource, with how one of its steps ended. */
 export interface NewestRun {
@@ -22,4 +24,4 @@ export interface RunRetries {
   retry(principal: Principal, id: string, seed: string): Promise<number>;
 }
 
-export type RetriesByKind = Readonly<Record<"task" | "pipeline", RunRetries>>;
+export type RetriesByKind = Readonly<Record<ResourceKindName, RunRetries>>;

@@ -74,7 +74,53 @@ export interface Work {
   readonly template: string | null;
   /** `run`: steps of one run that ask for it share a sandbox (`e2b`); without, it has its own. */
   readonly sandbox?: { readonly reuse: "run" } | null;
+  /** What the code may invoke as `ctx.skills` (`local`); null, or left out, for nothing. */
+  readonly skills?: SkillGrant | null;
 }
+
+/** The skills that code may invoke, and on whose behalf. */
+export interface SkillGrant {
+  /** Slugs of those that it declares. */
+  readonly allow: readonly string[];
+  /** Slugs of the invocations under way, the outermost first, its own last. */
+  readonly chain: readonly string[];
+  /** Scopes of whoever invoked the outermost: nothing below may need more. */
+  readonly grants: readonly string[];
+  /** Who that was, as `kind:id`. */
+  readonly invoked_by: string;
+}
+
+/** One HTTP request in place of code. */
+export interface HttpCall {
+  readonly via: "http";
+  readonly method: string;
+  readonly url: string;
+  /** Plain values, or exactly `${{ secrets.NAME }}`. */
+  readonly headers: Readonly<Record<string, string>>;
+  /** JSON text; null for none. */
+  readonly body: string | null;
+  readonly response: "json" | "text";
+  readonly select: "body" | "all";
+  /** Host rules; redirects are held to them too. */
+  readonly allow: readonly string[];
+  readonly outputs: Json;
+}
+
+/** One answer of a model in place of code. */
+export interface ModelCall {
+  readonly via: "model";
+  /** Null for the deployment's default. */
+  readonly model: string | null;
+  readonly instructions: string | null;
+  readonly prompt: string;
+  readonly temperature: number | null;
+  readonly max_output_tokens: number;
+  /** JSON Schema of the answer; null for text. */
+  readonly outputs: Json;
+}
+
+/** Something outside that is asked once, complete but for the values of its secrets. */
+export type Call = HttpCall | ModelCall;
 
 /**
  * Names one try at one step. `attempt` counts the retry policy's tries from 1; `epoch` rises with
@@ -88,14 +134,21 @@ export interface AttemptRef {
   readonly epoch: number;
 }
 
-export interface AttemptRequest {
+interface Attempt {
   readonly ref: AttemptRef;
   readonly project_id: string;
-  readonly work: Work;
   /** Wall clock, ms since 1970, at which the engine aborts the attempt. */
   readonly deadline_at: number;
   /** The whole time of the attempt, of which some has passed when its executor gets it. */
   readonly timeout_ms: number;
+}
+
+export interface AttemptRequest extends Attempt {
+  readonly work: Work;
+}
+
+export interface CallRequest extends Attempt {
+  readonly call: Call;
 }
 
 export type LogStream = "stdout" | "stderr";
@@ -137,6 +190,11 @@ export interface Executor {
    * with reason `timeout`.
    */
   run(request: AttemptRequest, sink: AttemptSink, signal: AbortSignal): Promise<Outcome>;
+}
+
+/** Like an executor, of calls. */
+export interface Caller {
+  run(request: CallRequest, sink: AttemptSink, signal: AbortSignal): Promise<Outcome>;
 }
 
 /** Resolves secret names of a project to their values; a name that does not exist is left out. */

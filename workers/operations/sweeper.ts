@@ -13,15 +13,20 @@ import { logWarning } from "../http/log.ts";
 export const QUIET_MS = 60_000;
 const RUNS_PER_SWEEP = 200;
 
-const quietSql = (table: "tasks" | "pipelines") =>
+const quietSql = (table: "tasks" | "pipelines" | "skill_invocations") =>
   `SELECT id FROM ${table} WHERE wake_at <= ? ORDER BY random() LIMIT ${RUNS_PER_SWEEP}`;
-export const QUIET_RUNS_SQL = { tasks: quietSql("tasks"), pipelines: quietSql("pipelines") };
+export const QUIET_RUNS_SQL = {
+  task: quietSql("tasks"),
+  pipeline: quietSql("pipelines"),
+  invocation: quietSql("skill_invocations"),
+} as const;
+const KINDS = ["task", "pipeline", "invocation"] as const;
 
 const rowSchema = z.object({ id: z.string() });
 
 /** A resource of the kind that keeps its runs in an object. */
 export interface QuietRun {
-  readonly kind: "task" | "pipeline";
+  readonly kind: (typeof KINDS)[number];
   readonly id: string;
 }
 
@@ -41,14 +46,13 @@ export async function sweep(
   chores: readonly (() => Promise<unknown>)[] = [],
 ): Promise<SweepReport> {
   // In no order, since a run that is quiet by its nature stays so and must not stand before others.
-  const [expired, tasks, pipelines] = await database.batch([
+  const [expired, ...found] = await database.batch([
     database.prepare("DELETE FROM idempotency_keys WHERE expires_at <= ?").bind(now),
-    database.prepare(QUIET_RUNS_SQL.tasks).bind(now - QUIET_MS),
-    database.prepare(QUIET_RUNS_SQL.pipelines).bind(now - QUIET_MS),
+    ...KINDS.map((kind) => database.prepare(QUIET_RUNS_SQL[kind]).bind(now - QUIET_MS)),
   ]);
-  const named = (kind: QuietRun["kind"], found: D1Result | undefined): QuietRun[] =>
-    (found?.results ?? []).map((row) => ({ kind, id: rowSchema.parse(row).id }));
-  const quiet = [...named("task", tasks), ...named("pipeline", pipelines)];
+  const quiet = KINDS.flatMap((kind, index) =>
+    (found[index]?.results ?? []).map((row): QuietRun => ({ kind, id: rowSchema.parse(row).id })),
+  );
   const done = Promise.allSettled(chores.map((chore) => chore()));
   const calls = await Promise.allSettled(quiet.map(callOn));
   for (const chore of await done) {

@@ -12,7 +12,7 @@ import {
 } from "./definition-schema.ts";
 
 const DEFAULT_STEP_SECONDS = 300;
-/** A sub-pipeline ends by its own time; this bounds one that has none. */
+/** A run of another resource ends by its own time; this bounds one that has none. */
 const MAX_CHILD_MS = 30 * 86_400_000;
 
 export interface CompileOptions {
@@ -80,12 +80,18 @@ function gateOf({ approval, wait }: StepDefinition): GatePlan | null {
 
 function timeoutOf(step: StepDefinition, options: CompileOptions): number {
   if (step.timeout_seconds) return toMs(step.timeout_seconds);
-  if (kindOf(step) === "pipeline") return options.default_timeout_ms ?? MAX_CHILD_MS;
+  if (isRun(step)) return options.default_timeout_ms ?? MAX_CHILD_MS;
   return toMs(DEFAULT_STEP_SECONDS);
 }
 
 function isAttached(step: StepDefinition): boolean {
-  return kindOf(step) !== "pipeline" && taskTypeOf(step) === "local";
+  return !isRun(step) && taskTypeOf(step) === "local";
+}
+
+/** Whether the step is a run of another resource. */
+function isRun(step: StepDefinition): boolean {
+  const kind = kindOf(step);
+  return kind === "pipeline" || kind === "skill";
 }
 
 function toMs(seconds: number): number {

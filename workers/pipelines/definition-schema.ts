@@ -117,12 +117,10 @@ const kindFields = {
     .max(200)
     .nullish()
     .openapi({ description: "Id of a pipeline to run." }),
-  skill: z
-    .string()
-    .min(1)
-    .max(200)
-    .nullish()
-    .openapi({ description: "Slug of a skill to invoke." }),
+  skill: z.string().min(1).max(200).nullish().openapi({
+    description:
+      "A skill to invoke with `inputs`: its slug, or `slug@` and a version or alias. A run keeps to the version that it began with.",
+  }),
   agent: freeObject.nullish(),
 };
 
@@ -191,6 +189,7 @@ export const AVAILABLE_KINDS: ReadonlySet<StepKind> = new Set<StepKind>([
   "approval",
   "wait",
   "pipeline",
+  "skill",
 ]);
 
 /** The kinds that a step claims to be: exactly one, in a definition that was checked. */

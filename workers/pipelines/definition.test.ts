@@ -45,10 +45,10 @@ describe("a definition", () => {
   });
 
   it("knows kinds of step that are not available yet", () => {
-    const skill = { name: "s", skill: "summarise", inputs: { x: 1 } };
-    expect(issuesOf([skill])[0]).toMatchObject({ path: "tasks[0].skill" });
+    const agent = { name: "s", agent: { prompt: "Summarise" }, inputs: { x: 1 } };
+    expect(issuesOf([agent])[0]).toMatchObject({ path: "tasks[0].agent" });
     const kinds = new Set(STEP_KINDS);
-    expect(parseDefinition({ name: "p", tasks: [skill] }, { config, kinds }).issues).toEqual([]);
+    expect(parseDefinition({ name: "p", tasks: [agent] }, { config, kinds }).issues).toEqual([]);
   });
 });
 

@@ -14,7 +14,7 @@ function workOf(
   step?: number,
 ): Code {
   const { view } = runOf(definitionOf(tasks, members), parts);
-  const made = work(view, step ?? tasks.length - 1);
+  const made = work(view, step ?? tasks.length - 1, 1);
   if (made.type !== "work") throw new Error("the step runs another resource");
   return made;
 }
@@ -66,7 +66,7 @@ describe("the inputs of a step", () => {
     ];
     const items = { m: [1, 2].map((shard) => ({ matrix: { shard }, result: null })) };
     const { view } = runOf(definitionOf(tasks), { items });
-    expect(work(view, 2)).toMatchObject({ work: { inputs: 2, command: "x 2/2" } });
+    expect(work(view, 2, 1)).toMatchObject({ work: { inputs: 2, command: "x 2/2" } });
   });
 
   it("gather a group in the order of its items", () => {
@@ -118,9 +118,9 @@ describe("the inputs of a step", () => {
     ];
     const definition = definitionOf(tasks);
     const stored = runOf(definition, { results: { a: {} }, stored: new Set([0]) });
-    expect(() => work(stored.view, 1)).toThrow(new ResultNotLoaded(0));
+    expect(() => work(stored.view, 1, 1)).toThrow(new ResultNotLoaded(0));
     const loaded = runOf(definition, { results: { a: { x: 1, y: 2 } } });
-    expect(work(loaded.view, 1)).toMatchObject({ work: { inputs: [1, 2] } });
+    expect(work(loaded.view, 1, 1)).toMatchObject({ work: { inputs: [1, 2] } });
     expect(loaded.reads.get(0)).toBe(1);
   });
 });
@@ -181,7 +181,11 @@ describe("the rest of a step's work", () => {
   it("is a run of another pipeline", () => {
     const tasks = [{ name: "sub", pipeline: "other", inputs: { x: "${{ inputs.x }}" } }];
     const { view } = runOf(definitionOf(tasks), { inputs: { x: [1] } });
-    expect(work(view, 0)).toEqual({ type: "run", resource_id: "other", inputs: '{"x":[1]}' });
+    expect(work(view, 0, 1)).toEqual({
+      type: "run",
+      child: { resource_id: "other", placement: "own" },
+      inputs: '{"x":[1]}',
+    });
   });
 
   it.each([

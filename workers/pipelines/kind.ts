@@ -1,6 +1,7 @@
 /** How the run engine sees a pipeline: the plan of its definition, what its steps do, the row of a list. */
 import type { ResourceKind } from "../runs/ports.ts";
 import type { Resource, RunSummary } from "../runs/store-types.ts";
+import { child } from "./children.ts";
 import { compile } from "./compile.ts";
 import { headOf, readDocument } from "./document.ts";
 import { approvalMessage, conclude, decide, work } from "./evaluate.ts";
@@ -21,10 +22,19 @@ export const pipelineKind: ResourceKind = {
   upsertSql: UPSERT_SQL,
   deleteSql: DELETE_SQL,
   versioned: true,
+  actions: {
+    pending: ["execute", "cancel", "update", "delete", "start"],
+    queued: ["cancel", "pause", "update"],
+    running: ["cancel", "pause", "approve", "signal", "update"],
+    paused: ["resume", "cancel", "update"],
+    completed: ["execute", "update", "delete", "start", "retry"],
+    failed: ["retry", "execute", "update", "delete", "start"],
+    cancelled: ["retry", "execute", "update", "delete", "start"],
+  },
   result: "run",
   plan: (_, document) => compile(readDocument(document).definition, OPTIONS),
   work,
-  child: (view, step) => stepOf(view, step)?.pipeline ?? null,
+  child,
   decide,
   conclude,
   question: approvalMessage,
@@ -39,6 +49,11 @@ export const pipelineKind: ResourceKind = {
     const definition = stepOf(view, step);
     return definition !== undefined && codebaseOf(definition, prepare(view).definition) !== null;
   },
+  skills: (resource) => headOf(resource).skills,
+  failureAbove: ({ id }, run, error) => ({
+    code: "sub_pipeline_failed",
+    message: `Run ${run} of pipeline ${id} failed: ${error?.message ?? "no reason was recorded"}`,
+  }),
   nameOf: (resource) => headOf(resource).definition.name,
   maxRetries: () => MAX_RETRIES,
   priority: (resource) => headOf(resource).definition.priority,

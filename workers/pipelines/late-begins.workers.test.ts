@@ -80,7 +80,8 @@ async function family() {
   const first: ChildStart = {
     resource_id: child,
     project_id: (await runs.read(root)).resource.project_id,
-    parent: { resource_id: root, run: 1, step: 0, epoch: 1, depth: 1 },
+    made_of: null,
+    parent: { resource_id: root, run: 1, step: 0, epoch: 1, depth: 1, placement: "own" },
     inputs: "{}",
     triggered_by: null,
     pins: null,

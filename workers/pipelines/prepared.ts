@@ -1,6 +1,6 @@
 /** What is parsed once for a run and read by every evaluation of its steps. */
 import type { Json } from "../http/json.ts";
-import { type Pins, readPins } from "../runs/codebases.ts";
+import { type RunPins, readPins } from "../runs/pins.ts";
 import type { RunView } from "../runs/ports.ts";
 import type { RunPlan } from "../runs/types.ts";
 import type { PipelineDefinition, StepDefinition } from "./definition-schema.ts";
@@ -17,6 +17,8 @@ export interface Prepared {
   readonly indexes: ReadonlyMap<string, number>;
   readonly folded: ReadonlyMap<string, string>;
   readonly texts: ParsedTexts;
+  /** What the skills that steps invoke may need. */
+  readonly grants: readonly string[];
 }
 
 interface Entry {
@@ -42,7 +44,7 @@ export function stepOf(
 export function prepare({ plan, document }: Pick<RunView, "plan" | "document">): Prepared {
   const entry = known.get(plan);
   if (entry?.document === document) return entry.prepared;
-  const { definition, files } = readDocument(document);
+  const { definition, files, grants = [] } = readDocument(document);
   const names = definition.tasks.map(({ name }) => name);
   const prepared = {
     definition,
@@ -50,6 +52,7 @@ export function prepare({ plan, document }: Pick<RunView, "plan" | "document">):
     indexes: new Map(names.map((name, index) => [name, index])),
     folded: new Map(names.map((name) => [name.toLowerCase(), name])),
     texts: new ParsedTexts(),
+    grants,
   };
   known.set(plan, { document, prepared });
   return prepared;
@@ -59,7 +62,7 @@ export function prepare({ plan, document }: Pick<RunView, "plan" | "document">):
 export class ParsedTexts {
   readonly #kept = new Map<string, { readonly text: string; readonly value: Json }>();
   #chars = 0;
-  #pins: { readonly text: string | null; readonly pins: Pins } | null = null;
+  #pins: { readonly text: string | null; readonly pins: RunPins } | null = null;
 
   read(key: string, text: string): Json {
     const kept = this.#kept.get(key);
@@ -77,7 +80,7 @@ export class ParsedTexts {
   }
 
   /** What a run is pinned to, parsed when its text is another than the last. */
-  pins(text: string | null): Pins {
+  pins(text: string | null): RunPins {
     if (this.#pins?.text !== text) this.#pins = { text, pins: readPins(text) };
     return this.#pins.pins;
   }

@@ -4,9 +4,9 @@ import { ApiError, notFound } from "../http/errors.ts";
 import { isNotFound, RunAccess } from "../runs/access.ts";
 import { artifactPrefix } from "../runs/blobs.ts";
 import type { RunClient } from "../runs/client.ts";
-import { readPins } from "../runs/codebases.ts";
 import { graphOf, type RunGraph } from "../runs/graph.ts";
 import type { LogQuery, LogSlice } from "../runs/logs.ts";
+import { readPins } from "../runs/pins.ts";
 import type { RerunInput } from "../runs/requests.ts";
 import type {
   RerunPlan,
@@ -179,7 +179,7 @@ export class PipelineRunService {
     const { inspection, snapshot } = await this.#inspect(principal, ref);
     const outputs = await this.#access.result(snapshot.result);
     const inputs: Json = inspection.inputs === null ? null : JSON.parse(inspection.inputs);
-    const codebases = Object.values(readPins(inspection.pins));
+    const codebases = Object.values(readPins(inspection.pins).codebases);
     return { summary: inspection.summary, outputs, inputs, codebases };
   }
 

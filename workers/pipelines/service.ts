@@ -9,6 +9,7 @@ import { mayBelong, resourceId } from "../runs/address.ts";
 import { filesKey } from "../runs/blobs.ts";
 import { invalidInputs, type RunClient } from "../runs/client.ts";
 import { type CodebasePorts, keyOf, mountPathOf, refOf } from "../runs/codebases.ts";
+import type { SkillPorts } from "../runs/skills.ts";
 import type { Snapshot } from "../runs/store-types.ts";
 import {
   callerOf,
@@ -26,6 +27,7 @@ import { inputIssues, type RunInputs } from "./inputs.ts";
 import { PIPELINE_KIND } from "./kind.ts";
 import { codebaseOf, isOpen, mountPlaces } from "./mounts.ts";
 import { listPipelines, type PipelineFilter, type PipelineRow } from "./repository.ts";
+import { skillPlaces } from "./skills.ts";
 
 export interface CreatePipeline {
   /** As it was sent. */
@@ -67,6 +69,7 @@ export interface PipelineServiceDependencies {
   readonly blobs: R2Bucket;
   readonly runs: RunClient;
   readonly codebases: CodebasePorts;
+  readonly skills: SkillPorts;
 }
 
 export function createPipelineService({
@@ -75,6 +78,7 @@ export function createPipelineService({
   blobs,
   runs,
   codebases,
+  skills,
 }: PipelineServiceDependencies): PipelineService {
   const access = new RunAccess(runs, blobs, PIPELINE_KIND);
   const found = async (snapshot: Snapshot): Promise<FoundPipeline> => ({
@@ -119,11 +123,34 @@ export function createPipelineService({
     const issues = [...blocked, ...missing];
     if (issues.length > 0) throw invalid(issues);
   };
+  /** Throws `forbidden`, and `validation_failed` for what no run could invoke. Null without skills. */
+  const permitSkills = async (
+    principal: Principal,
+    projectId: string,
+    definition: PipelineDefinition,
+  ): Promise<readonly string[] | null> => {
+    const places = skillPlaces(definition);
+    if (places.length === 0) return null;
+    requireScope(principal, "skills:execute");
+    const references = [...new Set(places.map(({ reference }) => reference))];
+    const found = await skills.pin(projectId, references);
+    const issues = references.flatMap((reference, index) => {
+      const path = places.find((place) => place.reference === reference)?.place ?? "";
+      const { problem = null, ...pinning } = found[index] ?? {};
+      if (problem !== null) return [{ path, message: problem }];
+      const needs = "needs" in pinning ? pinning.needs : [];
+      return needs
+        .filter((scope) => !holdsScope(principal, scope))
+        .map((scope) => ({ path, message: notGranted(reference, scope) }));
+    });
+    if (issues.length > 0) throw invalid(issues);
+    return [...principal.scopes];
+  };
   /** The document's text; large files of steps are stored on the way. */
   const seal = async (
     resource: { readonly id: string; readonly project_id: string },
     accepted: PipelineDefinition,
-    rest: Pick<PipelineDocument, "files" | "created_by" | "triggered_by">,
+    rest: Pick<PipelineDocument, "files" | "created_by" | "triggered_by" | "grants">,
   ) => {
     const keyOf = (sha256: string) => filesKey(resource, sha256);
     const { definition, files } = await separateFiles(accepted, blobs, keyOf);
@@ -135,6 +162,7 @@ export function createPipelineService({
       const projectId = projectFor(principal, input.project_id);
       const accepted = accept(input.definition, projectId);
       await permitCodebases(principal, projectId, accepted);
+      const grants = await permitSkills(principal, projectId, accepted);
       const inputs = input.run_inputs ?? {};
       if (input.execute_wait_ms === null && input.run_inputs !== undefined) {
         throw invalid([{ path: "run_inputs", message: WITHOUT_RUN }]);
@@ -146,6 +174,7 @@ export function createPipelineService({
         files: {},
         created_by: callerOf(principal),
         triggered_by: input.triggered_by,
+        ...(grants && { grants }),
       };
       const document = await seal({ id, project_id: projectId }, accepted, rest);
       const start =
@@ -183,7 +212,12 @@ export function createPipelineService({
       }
       // Steps that are sent anew are sent with their files.
       const files = change.tasks === undefined ? before.files : {};
-      const document = await seal(resource, accepted, { ...before, files });
+      const grants =
+        change.tasks === undefined
+          ? null
+          : await permitSkills(principal, resource.project_id, accepted);
+      const rest = { ...before, files, ...(grants && { grants }) };
+      const document = await seal(resource, accepted, rest);
       const revision = match ? resource.changed_seq : null;
       try {
         return await found(await runs.edit(id, document, resource.version, revision));
@@ -200,6 +234,14 @@ export function createPipelineService({
       await runs.remove(id, match ? resource.changed_seq : null);
     },
   };
+}
+
+function holdsScope({ scopes }: Principal, scope: string): boolean {
+  return [...scopes].some((held) => held === scope);
+}
+
+function notGranted(reference: string, scope: string): string {
+  return `The skill "${reference}" needs the scope "${scope}", which this caller does not have. Use a key or user that has it, or another skill.`;
 }
 
 const WITHOUT_RUN =

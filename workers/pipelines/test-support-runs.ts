@@ -147,7 +147,7 @@ export const slotLeases = () => env.LIMITS.getByName("pipelines").holders("pipel
 
 /** Makes an object's tables those of version 2. */
 export function downgrade(sql: SqlStorage): void {
-  for (const table of ["stopped_children", "detached", "executions"])
+  for (const table of ["stopped_children", "detached", "executions", "nested"])
     sql.exec(`DROP TABLE ${table}`);
   for (const column of ["triggered_by", "pins"]) {
     sql.exec(`ALTER TABLE runs DROP COLUMN ${column}`);

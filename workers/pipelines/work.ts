@@ -8,6 +8,7 @@ import { imageProblem, templateProblem } from "../tasks/backend-members.ts";
 import { toFile } from "../tasks/files.ts";
 import { directoryProblem, languageOf } from "../tasks/rules.ts";
 import { cacheRequest } from "./cache-request.ts";
+import { childWork } from "./children.ts";
 import { asText, RunScopes, within } from "./contexts.ts";
 import { type StepDefinition, taskTypeOf } from "./definition-schema.ts";
 import { codebaseOf, resolveMount } from "./mounts.ts";
@@ -19,7 +20,7 @@ type ArtifactSource = Extract<StepWork, { type: "work" }>["artifacts_from"][numb
  * The work of a step, or of an item of a group. Throws `StepNotReady` when an expression comes to
  * nothing that can be used, and `ResultNotLoaded`.
  */
-export function work(view: RunView, index: number): StepWork {
+export function work(view: RunView, index: number, epoch: number): StepWork {
   const prepared = prepare(view);
   const planned = plannedOf(view, index);
   const step = stepOf(view, index);
@@ -28,9 +29,8 @@ export function work(view: RunView, index: number): StepWork {
     const scopes = new RunScopes(view, index);
     const scope = scopes.values(step);
     const inputs = inputsOf(view, planned, step, scope);
-    if (step.pipeline) {
-      return { type: "run", resource_id: step.pipeline, inputs: JSON.stringify(inputs ?? {}) };
-    }
+    const run = childWork(view, index, epoch, step, inputs);
+    if (run !== null) return run;
     const files = filesOf(prepared, step);
     const resolved = { ...resolveWork(step, inputs, scopes, scope), files };
     const artifacts = artifactSources(view, prepared, step);
@@ -128,7 +128,7 @@ function mountOf(
 ): MountedCodebase | null {
   const spec = codebaseOf(step, definition);
   if (spec === null) return null;
-  const pinned = texts.pins(pins)[keyOf(refOf(resolveMount(spec, inputs)))];
+  const pinned = texts.pins(pins).codebases[keyOf(refOf(resolveMount(spec, inputs)))];
   if (pinned !== undefined) return { ...pinned, path: mountPathOf(spec) };
   throw new StepNotReady(
     "codebase_not_pinned",

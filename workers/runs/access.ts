@@ -51,16 +51,8 @@ export class RunAccess {
     if (!maySee(principal, await this.#runs.projectOf(id))) throw notFound(this.#kind, id);
   }
 
-  /** A result, wherever it lies. */
-  async result(stored: StoredResult | null): Promise<Json> {
-    if (stored === null) return null;
-    if (stored.kind === "inline") return JSON.parse(stored.json);
-    const object = await this.#blobs.get(stored.key);
-    if (object) return object.json();
-    throw new ApiError(
-      "unavailable",
-      "The result is not to be had from the blob store now. Try again.",
-    );
+  result(stored: StoredResult | null): Promise<Json> {
+    return readResult(this.#blobs, stored);
   }
 
   async attempts(
@@ -108,6 +100,18 @@ export class RunAccess {
       members: { newest_run: newest },
     });
   }
+}
+
+/** A result, wherever it lies. */
+export async function readResult(blobs: R2Bucket, stored: StoredResult | null): Promise<Json> {
+  if (stored === null) return null;
+  if (stored.kind === "inline") return JSON.parse(stored.json);
+  const object = await blobs.get(stored.key);
+  if (object) return object.json();
+  throw new ApiError(
+    "unavailable",
+    "The result is not to be had from the blob store now. Try again.",
+  );
 }
 
 export function isNotFound(error: unknown): boolean {

@@ -9,7 +9,7 @@ import type {
   Fenced,
   ReportAnswer,
 } from "../executors/detached.ts";
-import { objectOf, type Placement } from "./client.ts";
+import { objectOf, type Placement } from "./address.ts";
 
 /** What of a coordinator's stub backends need. */
 export interface OwnerStub extends DispatchOwner {

@@ -4,6 +4,11 @@
  */
 import type {
   AttemptRef,
+  AttemptRequest,
+  AttemptSink,
+  Call,
+  Caller,
+  CallRequest,
   Executor,
   LogStream,
   Outcome,
@@ -62,6 +67,7 @@ export interface AttemptHost {
   cached(ticket: Ticket, request: CacheRequest): Promise<CachedOutcome | null>;
   keepCached(ticket: Ticket, request: CacheRequest, outcome: Outcome): Promise<void>;
   executor(work: Work): Executor | null;
+  caller(call: Call): Caller;
   begin(ticket: Ticket): boolean;
   output(ticket: Ticket, entries: readonly LogEntry[]): void;
   artifact(ticket: Ticket, path: string, body: Uint8Array): Promise<void>;
@@ -196,14 +202,10 @@ export class Attempts {
     try {
       const prepared = this.#host.work(ticket);
       const stepWork = prepared instanceof Promise ? await prepared : prepared;
-      if (stepWork.type !== "work") throw new Error("a run is no work of this object");
+      if (stepWork.type === "run") throw new Error("a run is no work of this object");
       const { cache } = stepWork;
       const known = cache && (await this.#host.cached(ticket, cache));
       if (known) return known;
-      const mounted = this.#host.mounted(live, stepWork);
-      const work = mounted instanceof Promise ? await mounted : mounted;
-      const executor = this.#host.executor(work);
-      if (!executor) return unavailable(work.task_type);
       const ref: AttemptRef = {
         resource_id: live.resource.id,
         run: live.run,
@@ -211,31 +213,48 @@ export class Attempts {
         attempt: ticket.attempt,
         epoch: ticket.epoch,
       };
-      const request = {
+      const attempt = {
         ref,
         project_id: live.resource.project_id,
-        work,
         deadline_at: live.state.steps[step]?.deadline_at ?? Date.now(),
         timeout_ms: planOf(live.plan, live.state, step).timeout_ms,
       };
-      const outcome = await executor.run(
-        request,
-        {
-          log: (stream, text) => buffer.add(stream, text),
-          artifact: async (path, body) => {
-            // Storing many files in a row would keep everybody else waiting, too.
-            await this.#breather.take();
-            return this.#host.artifact(ticket, path, body);
-          },
+      const sink: AttemptSink = {
+        log: (stream, text) => buffer.add(stream, text),
+        artifact: async (path, body) => {
+          // Storing many files in a row would keep everybody else waiting, too.
+          await this.#breather.take();
+          return this.#host.artifact(ticket, path, body);
         },
-        signal,
-      );
+      };
+      const outcome =
+        stepWork.type === "call"
+          ? await this.#call({ ...attempt, call: stepWork.call }, sink, signal)
+          : await this.#execute(live, stepWork, attempt, sink, signal);
       if (cache) await this.#host.keepCached(ticket, cache, outcome);
       return outcome;
     } catch (error) {
       if (error instanceof StepNotReady) return failed(error.code, error.message);
       return failed("executor_error", `The executor broke: ${describe(error)} Retry the task.`);
     }
+  }
+
+  #call(request: CallRequest, sink: AttemptSink, signal: AbortSignal): Promise<Outcome> {
+    return this.#host.caller(request.call).run(request, sink, signal);
+  }
+
+  async #execute(
+    live: LiveRun,
+    step: CodeWork,
+    attempt: Omit<AttemptRequest, "work">,
+    sink: AttemptSink,
+    signal: AbortSignal,
+  ): Promise<Outcome> {
+    const mounted = this.#host.mounted(live, step);
+    const work = mounted instanceof Promise ? await mounted : mounted;
+    const executor = this.#host.executor(work);
+    if (!executor) return unavailable(work.task_type);
+    return executor.run({ ...attempt, work }, sink, signal);
   }
 
   /** Waits for the quarantine, runs the suspect in it, and leaves it once it has behaved a while. */

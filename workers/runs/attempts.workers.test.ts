@@ -67,11 +67,12 @@ function slots() {
       }),
   };
   const host: AttemptHost = {
-    work: ({ live }) => taskKind.work({ ...live, result: () => null, resultBytes: () => 0 }, 0),
+    work: ({ live }) => taskKind.work({ ...live, result: () => null, resultBytes: () => 0 }, 0, 1),
     mounted: (_, { work }) => work,
     cached: async () => null,
     keepCached: async () => undefined,
     executor: () => executor,
+    caller: () => ({ run: async () => DONE }),
     begin: () => true,
     output: () => undefined,
     artifact: async () => undefined,

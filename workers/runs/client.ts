@@ -1,7 +1,7 @@
 /** How services reach the coordinator of a resource: by id, with refusals turned into API errors. */
 
 import { ApiError, type Issue, notFound } from "../http/errors.ts";
-import { objectName, ownObjectName } from "./address.ts";
+import { objectOf, type Placement } from "./address.ts";
 import type { RunCoordinatorBase } from "./coordinator.ts";
 import type { Explanation } from "./explain.ts";
 import type { FeedMessage } from "./feed.ts";
@@ -65,13 +65,6 @@ export interface RunClient {
   events(id: string, run: number, after: number): Promise<EventPage>;
   /** Events of a run after `after`, those to come included, until the run ends. */
   follow(id: string, run: number, after: number, signal: AbortSignal): AsyncGenerator<EventRow>;
-}
-
-/** Whether resources share the objects of their project or have one each. */
-export type Placement = "shared" | "own";
-
-export function objectOf(id: string, placement: Placement): string {
-  return placement === "own" ? ownObjectName(id) : objectName(id);
 }
 
 /** Wakes the object of a resource, which takes up what it finds unfinished. */
@@ -289,10 +282,10 @@ function refusal(kind: string, id: string, refused: object): ApiError {
       );
     case "inputs":
       return invalidInputs(refused.issues, "inputs");
-    case "codebases":
+    case "references":
       return new ApiError(
         "validation_failed",
-        `What the ${kind} mounts is not to be had; correct what is listed.`,
+        `What the ${kind} names is not to be had; correct what is listed.`,
         { issues: refused.issues },
       );
     case "unknown_step": {

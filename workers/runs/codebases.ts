@@ -130,10 +130,3 @@ export function keyOf({ codebase, snapshot, folder }: CodebaseRef): string {
 export function treeOf({ path, files, bytes }: MountedCodebase, key: string): MountedTree {
   return { path, key, files, bytes };
 }
-
-/** What a run is pinned to, by `keyOf` of the references. */
-export type Pins = Readonly<Record<string, PinnedCodebase>>;
-
-export function readPins(text: string | null): Pins {
-  return text === null ? {} : JSON.parse(text);
-}

@@ -4,7 +4,7 @@ import type { Engine, NewRun } from "./engine.ts";
 import { allowedActions, stateOf } from "./explain.ts";
 import type { Feed } from "./feed.ts";
 import { isTerminal } from "./machine.ts";
-import { type Pinned, pinCodebases } from "./pinning.ts";
+import { type Pinned, pin } from "./pinning.ts";
 import type { Projector } from "./projector.ts";
 import type { Queries } from "./queries.ts";
 import type {
@@ -31,7 +31,11 @@ type Answer = Promise<Snapshot | Refusal>;
 
 const NOT_FOUND: Refusal = { refused: "not_found" };
 const BUSY: Refusal = { refused: "busy" };
+/** Stands for the request of what code of an attempt begins. */
+const NESTED = "nested";
 const UNPINNED: Pinned = { pins: null, issues: [] };
+
+export type NewResourceInput = Omit<CreateInput, "start">;
 
 interface PlannedRetry {
   readonly resource: Resource;
@@ -61,6 +65,10 @@ export class Commands {
     let resource = this.#queries.find(input.id);
     if (!resource?.run && pinned.issues.length > 0) return refusedBy(pinned);
     if (start && !resource?.run && this.#engine.runs.isFull) return BUSY;
+    if (!resource && input.is_nested && this.#store.exists() && this.#isStopped(input.id)) {
+      const detail = "What invoked it has ended, so that it is not begun.";
+      return { refused: "illegal", detail, state: "cancelled", allowed: [] };
+    }
     if (!resource) {
       resource = this.#engine.commit((now) => this.#insert(input, pinned.pins, now));
     } else if (start && resource.run === 0) {
@@ -187,6 +195,16 @@ export class Commands {
     return this.#outcome(id, CANCEL_WAIT_MS, live?.run ?? run ?? resource.run);
   }
 
+  /** Cancels what is live of a resource; what is not there yet will not be created. */
+  async cancelNested(id: string): Promise<void> {
+    if (this.#queries.find(id)) await this.cancel(id, null, true, null);
+    else this.#engine.commit((now) => this.#store.stopped.add(id, NESTED, now));
+  }
+
+  #isStopped(id: string): boolean {
+    return this.#store.stopped.has(id, NESTED);
+  }
+
   async pause(id: string, run: number | null, mode: "boundary" | "now"): Answer {
     return this.#control(id, run, (live) => {
       this.#engine.tell(live, { type: "pause", mode });
@@ -310,8 +328,8 @@ export class Commands {
   }
 
   /**
-   * What a run that begins now is pinned to. One that is not there yet is `created`; a request that
-   * has begun its run already pins nothing. `inherited` is what the run above is pinned to.
+   * What a run that begins now is pinned to. A resource that is not there yet is `created`; a request
+   * that has begun its run already pins nothing. `inherited` is what the run above is pinned to.
    */
   async pinned(
     id: string,
@@ -319,16 +337,20 @@ export class Commands {
     {
       created = null,
       inherited = null,
-    }: { readonly created?: CreateInput | null; readonly inherited?: string | null } = {},
+    }: { readonly created?: NewResourceInput | null; readonly inherited?: string | null } = {},
   ): Promise<Pinned> {
     for (;;) {
       const found = this.#queries.find(id);
       if (found && this.#runOf(id, request_id) !== null) return UNPINNED;
       const resource = found ?? (created && newResource(created, Date.now()));
       if (!resource) return UNPINNED;
-      const named = this.#engine.kind(resource).codebases(resource, inputs);
+      const kind = this.#engine.kind(resource);
+      const named = {
+        codebases: kind.codebases(resource, inputs),
+        skills: kind.skills(resource),
+      };
       const { project_id, version } = resource;
-      const pinned = pinCodebases(this.#engine.codebases, project_id, named, inherited);
+      const pinned = pin(this.#engine, project_id, named, inherited);
       if (!(pinned instanceof Promise)) return pinned;
       const answer = await pinned;
       // Another definition came between: it may mount others.
@@ -338,10 +360,15 @@ export class Commands {
 
   #insert(input: CreateInput, pins: string | null, now: number): Resource {
     const resource = newResource(input, now);
-    this.#engine.addResource(resource);
-    this.#engine.append(resource, 0, { at: now, type: "resource.created", data: {} });
+    this.add(resource, now);
     if (input.start) this.#engine.beginRun(resource, { ...toRun(input.start), pins }, now);
     return resource;
+  }
+
+  /** Stores a new resource; to be called inside a commit. */
+  add(resource: Resource, now: number): void {
+    this.#engine.addResource(resource);
+    this.#engine.append(resource, 0, { at: now, type: "resource.created", data: {} });
   }
 
   #begin(resource: Resource, run: NewRun): void {
@@ -358,19 +385,22 @@ export class Commands {
   }
 
   #illegal(resource: Resource, detail: string): Refusal {
-    const { versioned } = this.#engine.kind(resource);
+    const { versioned, actions } = this.#engine.kind(resource);
     const state = stateOf(this.#queries.newest(resource));
-    const allowed = allowedActions(state, this.#queries.mayRetry(resource), versioned);
+    const allowed = allowedActions(actions, state, this.#queries.mayRetry(resource));
     const shown = versioned && state === "pending" ? "draft" : state;
     return { refused: "illegal", detail, state: shown, allowed };
   }
 }
 
 function refusedBy({ issues }: Pinned): Refusal {
-  return { refused: "codebases", issues };
+  return { refused: "references", issues };
 }
 
-function newResource({ id, kind, project_id, document }: CreateInput, now: number): Resource {
+export function newResource(
+  { id, kind, project_id, document }: NewResourceInput,
+  now: number,
+): Resource {
   return {
     ...{ id, kind, project_id, document },
     ...{ version: 1, run: 0, retry_count: 0 },

@@ -5,14 +5,16 @@
 import { DurableObject } from "cloudflare:workers";
 import { loadConfig } from "../config.ts";
 import type { DetachedRef, DetachedType, Fenced, ReportAnswer } from "../executors/detached.ts";
+import { ownObjectName } from "./address.ts";
 import { Archive } from "./archive.ts";
 import type { OwnerStub } from "./attempt-owner.ts";
 import { Chores } from "./chores.ts";
-import { Commands } from "./commands.ts";
+import { Commands, newResource } from "./commands.ts";
 import { Engine } from "./engine.ts";
 import type { Explanation } from "./explain.ts";
 import { Feed } from "./feed.ts";
 import type { LogQuery, LogSlice } from "./logs.ts";
+import type { AttemptName } from "./nested.ts";
 import type { EnginePorts } from "./ports.ts";
 import { Projector } from "./projector.ts";
 import { Queries } from "./queries.ts";
@@ -31,6 +33,7 @@ import { RunStore } from "./store.ts";
 import type {
   ParentRef,
   RerunPlan,
+  Resource,
   RunInspection,
   RunSummary,
   Snapshot,
@@ -90,11 +93,13 @@ export abstract class RunCoordinatorBase extends DurableObject<Env> implements O
     return (await this.#queries.snapshot(id, run)) ?? { refused: "not_found" };
   }
 
-  /** The project that a resource belongs to. */
-  owner(id: string): { readonly project_id: string } | Refusal {
+  /** The project that a resource belongs to, and its kind. */
+  owner(id: string): Pick<Resource, "project_id" | "kind"> | Refusal {
     this.#open();
     const resource = this.#queries.find(id);
-    return resource ? { project_id: resource.project_id } : { refused: "not_found" };
+    if (!resource) return { refused: "not_found" };
+    const { project_id, kind } = resource;
+    return { project_id, kind };
   }
 
   /** Starts run n+1 and waits for its end. */
@@ -228,8 +233,11 @@ export abstract class RunCoordinatorBase extends DurableObject<Env> implements O
     this.#open();
     const { resource_id: id, project_id, parent, inputs, triggered_by = null } = start;
     const request = { request_id: requestOf(parent), inputs };
-    const pinned = await this.#commands.pinned(id, request, { inherited: start.pins ?? null });
-    const resource = this.#queries.find(id);
+    const created = start.made_of ? { id, project_id, ...start.made_of } : null;
+    const inherited = start.pins ?? null;
+    const pinned = await this.#commands.pinned(id, request, { created, inherited });
+    const resource = this.#queries.find(id) ?? (created && newResource(created, Date.now()));
+    const isNew = resource?.changed_seq === 0;
     if (!resource || resource.project_id !== project_id) {
       return refusal(
         parent,
@@ -238,14 +246,15 @@ export abstract class RunCoordinatorBase extends DurableObject<Env> implements O
       );
     }
     const request_id = requestOf(parent);
-    const known = this.#store.runs.ofRequest(id, request_id);
+    const isEmpty = !this.#store.exists();
+    const known = isEmpty ? null : this.#store.runs.ofRequest(id, request_id);
     if (known === null) {
-      if (this.#store.stopped.has(id, request_id)) return stopped(parent);
+      if (!isEmpty && this.#store.stopped.has(id, request_id)) return stopped(parent);
       if (this.#engine.runs.isFull) {
         return refusal(
           parent,
           "busy",
-          "The sub-pipeline has too many runs under way. Retry later.",
+          "The object that would run the step has too much under way. Retry later.",
         );
       }
       const { issues } = this.#engine.kind(resource).admit(resource, inputs);
@@ -254,16 +263,17 @@ export abstract class RunCoordinatorBase extends DurableObject<Env> implements O
         return refusal(
           parent,
           "inputs_invalid",
-          `The sub-pipeline's inputs are not what its definition says: ${list}. Correct the step's inputs.`,
+          `The inputs are not what the definition of the run below says: ${list}. Correct the step's inputs.`,
         );
       }
       if (pinned.issues.length > 0) {
         const list = pinned.issues.map(({ path, message }) => `${path}: ${message}`).join("; ");
-        return refusal(parent, "codebase_unavailable", `The sub-pipeline cannot begin. ${list}`);
+        return refusal(parent, "reference_unavailable", `The run below cannot begin. ${list}`);
       }
       const { pins } = pinned;
       this.#engine.slots.lend(id, resource.run + 1, () =>
-        this.#engine.commit((now) =>
+        this.#engine.commit((now) => {
+          if (isNew) this.#commands.add(resource, now);
           this.#engine.beginRun(
             resource,
             {
@@ -277,8 +287,8 @@ export abstract class RunCoordinatorBase extends DurableObject<Env> implements O
               parent,
             },
             now,
-          ),
-        ),
+          );
+        }),
       );
     } else {
       const live = this.#engine.runs.find(id, known)?.live;
@@ -295,10 +305,11 @@ export abstract class RunCoordinatorBase extends DurableObject<Env> implements O
   async cancelChild(id: string, parent: ParentRef): Promise<ChildReport> {
     this.#open();
     const resource = this.#queries.find(id);
-    if (!resource) return stopped(parent);
     const request_id = requestOf(parent);
-    const run = this.#store.runs.ofRequest(id, request_id);
-    if (run === null) {
+    const run = resource && this.#store.runs.ofRequest(id, request_id);
+    // In an object of its own nothing is made for a step: what is not there will not be.
+    if (!resource && this.ctx.id.name === ownObjectName(id)) return stopped(parent);
+    if (!resource || run === null) {
       this.#engine.commit((now) => this.#store.stopped.add(id, request_id, now));
       return stopped(parent);
     }
@@ -319,6 +330,24 @@ export abstract class RunCoordinatorBase extends DurableObject<Env> implements O
     this.#open();
     const { children, slots } = this.#engine;
     return children.goesOn(parent, (live) => slots.position(live));
+  }
+
+  /** Code of an attempt is about to invoke a skill: false when it may not any more. */
+  async nest(attempt: AttemptName, child: { id: string; slug: string }): Promise<boolean> {
+    this.#open();
+    return this.#engine.nested.add(attempt, child);
+  }
+
+  /** Cancels an invocation that another waited for; one that is not begun yet never will be. */
+  async cancelNested(id: string): Promise<void> {
+    this.#open();
+    await this.#commands.cancelNested(id);
+  }
+
+  /** What code of an attempt invoked has ended. */
+  async nestedEnded(child: string): Promise<void> {
+    this.#open();
+    if (this.#store.exists()) this.#engine.nested.forget(child);
   }
 
   /** A backend asks for the work of a dispatch; the first that does has it. A `Claim` as JSON text. */
@@ -409,7 +438,8 @@ export abstract class RunCoordinatorBase extends DurableObject<Env> implements O
     const areTold = await this.#engine.children.reportAll();
     const isProjected = await this.#projector.settle();
     const areHeard = await this.#engine.executions.tellAll();
-    return isProjected && areTold && areHeard && (await this.#chores.run());
+    const areStopped = await this.#engine.nested.stopOrphans();
+    return isProjected && areTold && areHeard && areStopped && (await this.#chores.run());
   }
 
   /** Takes up unfinished runs once in the life of this instance, before anything else is done. */

@@ -26,9 +26,10 @@ export class Dispatcher {
       // What was made out once is not made out again.
       if (await this.#detached.repeat(live, step, epoch)) return;
       const kind = this.#host.kind(live.resource);
-      const work = await ask(this.#host.results, live, (view) => kind.work(view, step));
+      const work = await ask(this.#host.results, live, (view) => kind.work(view, step, epoch));
       if (work.type === "run") await this.#children.begin(live, step, epoch, work);
-      else await this.#detached.begin(live, step, epoch, work);
+      else if (work.type === "work") await this.#detached.begin(live, step, epoch, work);
+      else throw new Error("a call is no work of a backend");
     } catch (error) {
       this.#fail(live, step, epoch, error);
     }
@@ -38,7 +39,7 @@ export class Dispatcher {
   async stop(live: LiveRun, step: number, epoch: number, cause: StopCause): Promise<void> {
     try {
       const kind = this.#host.kind(live.resource);
-      const child = kind.child(viewOf(live, this.#host.results), step);
+      const child = kind.child(viewOf(live, this.#host.results), step, epoch);
       if (child === null) await this.#detached.stop(live, step, epoch, cause);
       else await this.#children.stop(live, step, epoch, child);
     } catch (error) {

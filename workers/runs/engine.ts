@@ -4,6 +4,7 @@
  * resets the object, which then starts again from what is stored.
  */
 import type { Carrier } from "../executors/detached.ts";
+import { objectOf } from "./address.ts";
 import { Attempts, type Ticket } from "./attempts.ts";
 import type { CodebasePorts } from "./codebases.ts";
 import { DetachedAttempts } from "./detached-attempts.ts";
@@ -15,6 +16,7 @@ import type { Feed } from "./feed.ts";
 import { LateUsage } from "./late-usage.ts";
 import { LiveRuns } from "./live-runs.ts";
 import { createRun, isTerminal, nextDeadline, reduce } from "./machine.ts";
+import { Nested } from "./nested.ts";
 import { type Planned, Plans } from "./plans.ts";
 import type { AttemptCounter, EnginePorts, ResourceKind } from "./ports.ts";
 import type { Change } from "./projector.ts";
@@ -26,6 +28,7 @@ import { RunAnswers } from "./run-answers.ts";
 import { RunAttempts } from "./run-attempts.ts";
 import { RunChildren } from "./run-children.ts";
 import type { RunHost } from "./run-host.ts";
+import type { SkillPorts } from "./skills.ts";
 import { Slots } from "./slots.ts";
 import { planOf } from "./state.ts";
 import type { RunStore } from "./store.ts";
@@ -63,7 +66,9 @@ export class Engine implements RunHost {
   readonly detached: DetachedAttempts;
   readonly runs = new LiveRuns();
   readonly codebases: CodebasePorts;
+  readonly skills: SkillPorts;
   readonly executions: Executions;
+  readonly nested: Nested;
   readonly #context: DurableObjectState;
   readonly #store: RunStore;
   readonly #feed: Feed;
@@ -103,12 +108,21 @@ export class Engine implements RunHost {
     const executors = ports.executors(env, context);
     this.executions = new Executions(this, store, this.codebases);
     const { codebases, executions } = this;
-    const host = new RunAttempts(this, env, { executors, codebases, executions }, store);
+    const callers = ports.callers(env);
+    this.nested = new Nested(this, store.nested, async (id) => {
+      await env.RUN_COORDINATOR.getByName(objectOf(id, "shared")).cancelNested(id);
+    });
+    const { nested } = this;
+    const attempts = { executors, callers, codebases, executions, nested };
+    const host = new RunAttempts(this, env, attempts, store);
     this.attempts = new Attempts(host, suspectsQuarantine(env.LIMITS));
-    this.children = new RunChildren(this, env, store);
+    const detached = ports.detached(env);
+    this.skills = ports.skills(env);
+    const { placement } = detached;
+    this.children = new RunChildren(this, env, store, { skills: this.skills, placement });
     const planOf = (of: Resource, version: number) => this.planned(of, version).plan;
     const late = new LateUsage(this, store, planOf);
-    this.detached = new DetachedAttempts(this, host, store.detached, ports.detached(env), late);
+    this.detached = new DetachedAttempts(this, host, store.detached, detached, late);
     this.#dispatcher = new Dispatcher(this, this.children, this.detached);
     this.slots = new Slots(env.LIMITS, ports.slots(env), {
       slotGranted: (live) => this.tell(live, { type: "slot_granted" }),

@@ -1,8 +1,11 @@
 /** What the engine takes from above: the kinds of resource it runs, and the executors. */
 import type { AttemptBackend, DetachedRef, DetachedType, Dispatch } from "../executors/detached.ts";
-import type { Executor, Json, TaskType, Work } from "../executors/port.ts";
+import type { Call, Caller, Executor, Json, TaskType, Work } from "../executors/port.ts";
 import type { Issue } from "../http/errors.ts";
+import type { Placement } from "./address.ts";
 import type { CodebasePorts, MountedCodebase, NamedCodebase } from "./codebases.ts";
+import type { Actions } from "./explain.ts";
+import type { InvocationOrder, NamedSkill, SkillPorts } from "./skills.ts";
 import type { Resource, RunSummary } from "./store-types.ts";
 import type { RunPlan, RunState, StepError, Verdict } from "./types.ts";
 
@@ -41,7 +44,7 @@ export class ResultNotLoaded extends Error {
   }
 }
 
-/** What an attempt has to do: code for an executor, or a run of another resource. */
+/** What an attempt has to do: code for an executor, a call, or a run of another resource. */
 export type StepWork =
   | {
       readonly type: "work";
@@ -58,10 +61,17 @@ export type StepWork =
       readonly codebase?: MountedCodebase | null;
     }
   | {
+      readonly type: "call";
+      readonly call: Call;
+      readonly cache: CacheRequest | null;
+    }
+  | {
       readonly type: "run";
-      readonly resource_id: string;
+      readonly child: ChildAddress;
       /** JSON text of the run's inputs. */
       readonly inputs: string;
+      /** What is invoked, when the child is an invocation that is made for the step. */
+      readonly invocation?: InvocationOrder | null;
     };
 
 export type CodeWork = Extract<StepWork, { type: "work" }>;
@@ -114,13 +124,18 @@ export interface Admission {
   readonly concurrent: boolean;
 }
 
+export interface ChildAddress {
+  readonly resource_id: string;
+  readonly placement: Placement;
+}
+
 /** One kind of resource that has runs. The engine never looks inside a document itself. */
 export interface ResourceKind {
   plan(resource: Resource, document: string): RunPlan;
   /** Throws `StepNotReady`, and `ResultNotLoaded`. */
-  work(view: RunView, step: number): StepWork;
-  /** Id of the resource whose run a step is; null for a step that is code. */
-  child(view: RunView, step: number): string | null;
+  work(view: RunView, step: number, epoch: number): StepWork;
+  /** Whose run the dispatch of a step is; null for a step that is code, or a call. */
+  child(view: RunView, step: number, epoch: number): ChildAddress | null;
   /** Whether a step with a condition, a matrix or a duration to be found out runs. */
   decide(view: RunView, step: number): Decision;
   /** The run's outputs, when its plan says that it concludes. */
@@ -129,10 +144,15 @@ export interface ResourceKind {
   question(view: RunView, step: number): string | null;
   /** What the resource is called. */
   nameOf(resource: Resource): string;
+  /** What the run above is told of one that failed. */
+  failureAbove(resource: Resource, run: number, error: StepError | null): StepError;
   /** Whether a step mounts a codebase. */
   mounts(view: Pick<RunView, "resource" | "document" | "plan" | "state">, step: number): boolean;
   /** The codebases that a run with these inputs, JSON text, has to be pinned to when it begins. */
   codebases(resource: Resource, inputs: string | null): readonly NamedCodebase[];
+  /** The skills that its steps invoke, and a run has to be pinned to when it begins. */
+  skills(resource: Resource): readonly NamedSkill[];
+  readonly actions: Actions;
   /** Old documents are kept for the runs that were begun with them. */
   readonly versioned: boolean;
   /** Whether what a run comes to is its own outputs, or the result of its only step. */
@@ -159,7 +179,7 @@ export interface DetachedPorts {
   /** Why an executor cannot be used here at all; null when it can. */
   problem(type: DetachedType): string | null;
   /** How the coordinator of a kind of resource is found. */
-  placement(kind: string): Dispatch["placement"];
+  placement(kind: string): Placement;
   /** Hands a dispatch to the queue. */
   send(dispatch: Dispatch): Promise<void>;
   /** Names what work shares with other steps of its run, and its backend keeps for them; null for nothing. */
@@ -184,8 +204,10 @@ export interface EnginePorts {
   /** How many slotted runs may be under way at once in the deployment. */
   slots(env: Env): number;
   executors(env: Env, context: DurableObjectState): Partial<Record<TaskType, Executor>>;
+  callers(env: Env): Readonly<Record<Call["via"], Caller>>;
   detached(env: Env): DetachedPorts;
   codebases(env: Env): CodebasePorts;
+  skills(env: Env): SkillPorts;
   /** Of one object of the engine. */
   counter(env: Env): AttemptCounter;
 }

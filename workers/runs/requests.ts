@@ -10,6 +10,8 @@ export interface CreateInput {
   readonly document: string;
   /** Starts the first run in the same commit and waits for its end; null only creates. */
   readonly start: StartInput | null;
+  /** It is begun by code of an attempt, which may have ended: then it is not begun. */
+  readonly is_nested?: boolean;
 }
 
 export interface StartInput {
@@ -64,8 +66,8 @@ export type Refusal =
       readonly allowed: readonly string[];
     }
   | { readonly refused: "inputs"; readonly issues: readonly Issue[] }
-  /** Codebases that cannot be mounted; paths are those of the definition. */
-  | { readonly refused: "codebases"; readonly issues: readonly Issue[] }
+  /** What the definition names and is not to be had; paths are those of the definition. */
+  | { readonly refused: "references"; readonly issues: readonly Issue[] }
   | { readonly refused: "version"; readonly current: number }
   | { readonly refused: "unknown_step"; readonly step: string; readonly known: readonly string[] };
 

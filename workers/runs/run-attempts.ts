@@ -1,7 +1,7 @@
 /** What attempts in the coordinator's own process need of it: their work, and somebody to report to. */
 import pMap from "p-map";
 import type { Usage } from "../executors/detached.ts";
-import type { Executor, Outcome, TaskType, Work } from "../executors/port.ts";
+import type { Call, Caller, Executor, Outcome, TaskType, Work } from "../executors/port.ts";
 import { logWarning } from "../http/log.ts";
 import { contentDigest } from "../security/hash.ts";
 import type { AttemptHost, CachedOutcome, LogEntry, Ticket } from "./attempts.ts";
@@ -9,6 +9,7 @@ import { artifactDigest, artifactMetadata, artifactPrefix } from "./blobs.ts";
 import { type CodebasePorts, type MountedCodebase, treeOf } from "./codebases.ts";
 import { EndBatch } from "./end-batch.ts";
 import type { Examined, Executions } from "./executions.ts";
+import type { Nested } from "./nested.ts";
 import { type CacheRequest, type CodeWork, StepNotReady, type StepWork } from "./ports.ts";
 import { ask } from "./questions.ts";
 import { storedRecord } from "./record.ts";
@@ -37,8 +38,10 @@ interface StoredArtifact {
 
 export interface AttemptPorts {
   readonly executors: Partial<Record<TaskType, Executor>>;
+  readonly callers: Readonly<Record<Call["via"], Caller>>;
   readonly codebases: CodebasePorts;
   readonly executions: Executions;
+  readonly nested: Nested;
 }
 
 interface Kept {
@@ -69,9 +72,9 @@ export class RunAttempts implements AttemptHost {
     );
   }
 
-  work({ live, step }: Ticket): StepWork | Promise<StepWork> {
+  work({ live, step, epoch }: Ticket): StepWork | Promise<StepWork> {
     const kind = this.#host.kind(live.resource);
-    const answer = ask(this.#host.results, live, (view) => kind.work(view, step));
+    const answer = ask(this.#host.results, live, (view) => kind.work(view, step, epoch));
     const whole = (work: StepWork) => (work.type === "work" ? this.withFiles(live, work) : work);
     return answer instanceof Promise ? answer.then(whole) : whole(answer);
   }
@@ -130,6 +133,10 @@ export class RunAttempts implements AttemptHost {
 
   executor(work: Work): Executor | null {
     return this.#ports.executors[work.task_type] ?? null;
+  }
+
+  caller(call: Call): Caller {
+    return this.#ports.callers[call.via];
   }
 
   begin(ticket: Ticket): boolean {
@@ -212,6 +219,7 @@ export class RunAttempts implements AttemptHost {
       this.#host.drive(live, { type: "attempt_finished", step, epoch, result, usage }, now);
       if (examined) this.#ports.executions.note(examined.report);
     });
+    this.#ports.nested.attemptEnded();
     if (isDropped) await this.#host.results.discard(stored);
   }
 

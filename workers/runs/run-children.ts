@@ -1,11 +1,12 @@
 /** Steps that are runs of other resources, and runs that are steps of others: both ends of the wire. */
 import { logWarning } from "../http/log.ts";
-import { ownObjectName } from "./address.ts";
+import { objectOf, type Placement } from "./address.ts";
 import { isReset, patiently } from "./patiently.ts";
-import type { StepWork } from "./ports.ts";
+import type { ChildAddress, StepWork } from "./ports.ts";
 import { isResting } from "./rest.ts";
 import { fitsInline, inlineResult } from "./results.ts";
 import type { RunHost } from "./run-host.ts";
+import type { SkillPorts } from "./skills.ts";
 import { hasEnded, isInFlight, isTerminal } from "./state.ts";
 import type { RunStore } from "./store.ts";
 import type { LiveRun, ParentRef, Resource } from "./store-types.ts";
@@ -17,6 +18,12 @@ const REPORTS_PER_ALARM = 20;
 
 type RunWork = Extract<StepWork, { type: "run" }>;
 
+export interface ChildPorts {
+  readonly skills: SkillPorts;
+  /** How objects of resources of a kind are found. */
+  placement(kind: string): Placement;
+}
+
 /** Place of a run in the queue for a slot; null when it is not known. */
 type Position = (live: LiveRun) => number | null;
 
@@ -24,6 +31,7 @@ export class RunChildren {
   readonly #host: RunHost;
   readonly #store: RunStore;
   readonly #sub: SubRuns;
+  readonly #ports: ChildPorts;
   /** Children that are being begun, by the request that does. */
   readonly #begun = new Map<string, { isStopped: boolean }>();
   /** Runs that are steps of others and have said that they rest. */
@@ -31,27 +39,36 @@ export class RunChildren {
   /** The newest of what each says to the run above it, while that is on its way. */
   readonly #onTheWay = new Map<LiveRun, Promise<void>>();
 
-  constructor(host: RunHost, env: Env, store: RunStore) {
+  constructor(host: RunHost, env: Env, store: RunStore, ports: ChildPorts) {
     this.#host = host;
     this.#store = store;
-    this.#sub = new SubRuns((id) => env.RUN_COORDINATOR.getByName(ownObjectName(id)), env.BLOBS);
+    this.#ports = ports;
+    const object = (id: string, placement: Placement) =>
+      env.RUN_COORDINATOR.getByName(objectOf(id, placement));
+    this.#sub = new SubRuns(object, env.BLOBS);
   }
 
   /** Begins the run that a step is, or asks after it. */
   async begin(live: LiveRun, step: number, epoch: number, work: RunWork): Promise<void> {
-    const parent = parentRef(live, step, epoch);
+    const parent = this.#parentRef(live, step, epoch);
     const begun = { isStopped: false };
     const isWanted = () =>
       this.#isOpen(live, step, epoch) && live.state.steps[step]?.stopping === null;
     this.#begun.set(requestOf(parent), begun);
-    const { resource_id, inputs } = work;
+    const { child, inputs, invocation = null } = work;
     try {
       const { project_id } = live.resource;
       const { triggered_by, pins } = live;
-      const start = { resource_id, project_id, parent, inputs, triggered_by, pins };
-      const report = await patiently(async () => (isWanted() ? this.#sub.begin(start) : null));
+      const origin = { invoked_by: triggered_by, parent };
+      const made_of =
+        invocation && (await this.#ports.skills.invocation(project_id, invocation, origin, inputs));
+      const { resource_id, placement } = child;
+      const start = { resource_id, project_id, made_of, parent, inputs, triggered_by, pins };
+      const report = await patiently(async () =>
+        isWanted() ? this.#sub.begin(start, placement) : null,
+      );
       // Repeated, since the stop that overtook the begin may not have come through.
-      if (begun.isStopped) await this.stop(live, step, epoch, resource_id);
+      if (begun.isStopped) await this.stop(live, step, epoch, child);
       else if (report) await this.reported(report);
     } catch (error) {
       if (isReset(error)) {
@@ -61,19 +78,19 @@ export class RunChildren {
       }
       const message = error instanceof Error ? error.message : String(error);
       const code = error instanceof Error ? String(Reflect.get(error, "code") ?? "") : "";
-      await this.reported(refusal(parent, code || "sub_pipeline_failed", message));
+      await this.reported(refusal(parent, code || "not_begun", message));
     } finally {
       this.#begun.delete(requestOf(parent));
     }
   }
 
   /** Cancels the run that a step is; what it comes to is reported by it. */
-  async stop(live: LiveRun, step: number, epoch: number, childId: string): Promise<void> {
-    const parent = parentRef(live, step, epoch);
+  async stop(live: LiveRun, step: number, epoch: number, child: ChildAddress): Promise<void> {
+    const parent = this.#parentRef(live, step, epoch);
     const begun = this.#begun.get(requestOf(parent));
     if (begun) begun.isStopped = true;
     try {
-      await this.reported(await patiently(() => this.#sub.cancel(childId, parent)));
+      await this.reported(await patiently(() => this.#sub.cancel(child, parent)));
     } catch (error) {
       // Not confirmed in time, the stop is reported as unconfirmed.
       logWarning("sub_run_not_stopped", error, { resource_id: live.resource.id });
@@ -160,8 +177,7 @@ export class RunChildren {
                 status,
                 reason: "error",
                 exit_code: null,
-                code: "sub_pipeline_failed",
-                message: `Run ${run} of pipeline ${resource.id} failed: ${error?.message ?? "no reason was recorded"}`,
+                ...this.#host.kind(resource).failureAbove(resource, run, error),
               }
             : null;
     return { parent: found.parent, result, outputs: null };
@@ -215,15 +231,16 @@ export class RunChildren {
     }
   }
 
+  #parentRef(live: LiveRun, step: number, epoch: number): ParentRef {
+    const depth = (live.parent?.depth ?? 0) + 1;
+    const placement = this.#ports.placement(live.resource.kind);
+    return { resource_id: live.resource.id, run: live.run, step, epoch, depth, placement };
+  }
+
   #isOpen(live: LiveRun, step: number, epoch: number): boolean {
     const state = live.state.steps[step];
     return state !== undefined && isInFlight(state) && state.epoch === epoch;
   }
-}
-
-function parentRef(live: LiveRun, step: number, epoch: number): ParentRef {
-  const depth = (live.parent?.depth ?? 0) + 1;
-  return { resource_id: live.resource.id, run: live.run, step, epoch, depth };
 }
 
 export { type ChildReport, type ChildStart, requestOf };

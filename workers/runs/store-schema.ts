@@ -1,5 +1,5 @@
 /** The coordinator's own SQLite tables, and how those of earlier versions become them. */
-export const SCHEMA_VERSION = 8;
+export const SCHEMA_VERSION = 9;
 
 export const SCHEMA = `
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -47,6 +47,10 @@ CREATE TABLE stopped_children (
   PRIMARY KEY (resource_id, request_id)
 ) WITHOUT ROWID;
 CREATE INDEX stopped_children_at ON stopped_children (at);
+CREATE TABLE nested (
+  child TEXT PRIMARY KEY, resource_id TEXT NOT NULL, run INTEGER NOT NULL, step INTEGER NOT NULL,
+  epoch INTEGER NOT NULL
+) WITHOUT ROWID;
 CREATE TABLE executions (
   key TEXT PRIMARY KEY, at INTEGER NOT NULL, report TEXT NOT NULL
 ) WITHOUT ROWID;
@@ -109,6 +113,12 @@ ALTER TABLE detached ADD COLUMN runner_id TEXT;
 ALTER TABLE runs ADD COLUMN pins TEXT;
 CREATE TABLE executions (
   key TEXT PRIMARY KEY, at INTEGER NOT NULL, report TEXT NOT NULL
+) WITHOUT ROWID;
+`,
+  `
+CREATE TABLE nested (
+  child TEXT PRIMARY KEY, resource_id TEXT NOT NULL, run INTEGER NOT NULL, step INTEGER NOT NULL,
+  epoch INTEGER NOT NULL
 ) WITHOUT ROWID;
 `,
 ];

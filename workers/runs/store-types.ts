@@ -1,5 +1,6 @@
 /** What the coordinator keeps of a resource and of its runs. Times are ms since 1970. */
 import type { Waiting } from "../executors/detached.ts";
+import type { Placement } from "./address.ts";
 import type {
   CacheOrigin,
   RunPlan,
@@ -11,7 +12,7 @@ import type {
   StoredResult,
 } from "./types.ts";
 
-/** A thing that has runs: a task or a pipeline. `document` is its definition, the kind's own. */
+/** A thing that has runs: a task, a pipeline, or an invocation of a skill. `document` is its definition, the kind's own. */
 export interface Resource {
   readonly id: string;
   readonly kind: string;
@@ -42,6 +43,8 @@ export interface ParentRef {
   readonly epoch: number;
   /** How many runs are above this one. */
   readonly depth: number;
+  /** How the object above is found; by itself unless said. */
+  readonly placement?: Placement;
 }
 
 /** What is stored of a run, its steps and results apart. */
@@ -62,7 +65,7 @@ export interface RunHead {
   readonly inputs: string | null;
   /** JSON text in place of the inputs of one step, by its index; null for none. */
   readonly step_inputs: { readonly step: number; readonly json: string } | null;
-  /** JSON text of the codebases that the run is pinned to; null for none. */
+  /** JSON text of what the run is pinned to; null for nothing. */
   readonly pins: string | null;
   readonly parent: ParentRef | null;
   readonly state: RunState;
@@ -131,7 +134,7 @@ export interface RunInspection {
   readonly document: string;
   /** JSON text of the run's inputs; null for none. */
   readonly inputs: string | null;
-  /** JSON text of the codebases that it is pinned to; null for none. */
+  /** JSON text of what it is pinned to; null for nothing. */
   readonly pins: string | null;
   readonly plan: RunPlan;
   /** `summary`'s run; its items stand behind the steps of the plan. */

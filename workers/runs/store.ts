@@ -5,6 +5,7 @@
 import { DetachedTable } from "./detached-table.ts";
 import { EventLog } from "./event-log.ts";
 import { ExecutionTable } from "./execution-table.ts";
+import { NestedTable } from "./nested-table.ts";
 import { RunTable } from "./run-table.ts";
 import { StoppedChildren } from "./stopped-children.ts";
 import { type ResourceRow, toResource } from "./store-rows.ts";
@@ -22,6 +23,7 @@ export class RunStore {
   readonly detached: DetachedTable;
   readonly stopped: StoppedChildren;
   readonly executions: ExecutionTable;
+  readonly nested: NestedTable;
   readonly upkeep: Upkeep;
   readonly #sql: SqlStorage;
   #isReady = false;
@@ -33,6 +35,7 @@ export class RunStore {
     this.detached = new DetachedTable(sql);
     this.stopped = new StoppedChildren(sql);
     this.executions = new ExecutionTable(sql);
+    this.nested = new NestedTable(sql);
     this.upkeep = new Upkeep(sql, (row) => this.#documentOf(row));
   }
 

@@ -4,6 +4,9 @@
  * name the dispatch that they are about. A stop that comes before its begin is remembered by the
  * child's object, so that the begin finds it there whatever has become of the parent.
  */
+import type { Placement } from "./address.ts";
+import type { ChildAddress } from "./ports.ts";
+import type { NewResource } from "./skills.ts";
 import type { ParentRef } from "./store-types.ts";
 import type { AttemptResult, StoredResult } from "./types.ts";
 
@@ -13,6 +16,8 @@ export const MAX_DEPTH = 8;
 export interface ChildStart {
   readonly resource_id: string;
   readonly project_id: string;
+  /** What the resource is made of when it is not there; null for one that has to be. */
+  readonly made_of?: NewResource | null;
   readonly parent: ParentRef;
   /** JSON text. */
   readonly inputs: string;
@@ -47,46 +52,49 @@ export interface OtherObject {
 }
 
 export class SubRuns {
-  readonly #object: (resourceId: string) => OtherObject;
+  readonly #object: (resourceId: string, placement: Placement) => OtherObject;
   readonly #blobs: R2Bucket;
 
-  constructor(object: (resourceId: string) => OtherObject, blobs: R2Bucket) {
+  constructor(object: (resourceId: string, placement: Placement) => OtherObject, blobs: R2Bucket) {
     this.#object = object;
     this.#blobs = blobs;
   }
 
   /** Begins a child, or asks one that was begun how it is. */
-  async begin(start: ChildStart): Promise<ChildReport> {
+  async begin(start: ChildStart, placement: Placement): Promise<ChildReport> {
     if (start.parent.depth > MAX_DEPTH) {
       return refusal(
         start.parent,
         "too_deep",
-        `Sub-pipelines nest ${MAX_DEPTH} deep at most. Look for a pipeline that starts itself.`,
+        `Runs nest ${MAX_DEPTH} deep at most. Look for a pipeline that starts itself.`,
       );
     }
-    return this.#object(start.resource_id).beginChild(start);
+    return this.#object(start.resource_id, placement).beginChild(start);
   }
 
-  async cancel(resourceId: string, parent: ParentRef): Promise<ChildReport> {
-    return this.#object(resourceId).cancelChild(resourceId, parent);
+  async cancel({ resource_id: id, placement }: ChildAddress, parent: ParentRef) {
+    return this.#object(id, placement).cancelChild(id, parent);
   }
 
   /** Asks the parent for leave to go on: 0 gives it, else the place in its queue, from 1. */
   async goesOn(parent: ParentRef): Promise<number> {
-    return this.#object(parent.resource_id).childGoesOn(parent);
+    return this.#above(parent).childGoesOn(parent);
   }
 
   /** Tells the parent; rejects when that did not come through. */
   async tell(report: Omit<ChildReport, "outputs">, outputs: StoredResult | null): Promise<void> {
     const text = outputs === null ? null : await this.#text(outputs);
-    const { resource_id } = report.parent;
-    await this.#object(resource_id).childReported({ ...report, outputs: text });
+    await this.#above(report.parent).childReported({ ...report, outputs: text });
+  }
+
+  #above({ resource_id, placement = "own" }: ParentRef): OtherObject {
+    return this.#object(resource_id, placement);
   }
 
   async #text(outputs: StoredResult): Promise<string> {
     if (outputs.kind === "inline") return outputs.json;
     const object = await this.#blobs.get(outputs.key);
-    if (!object) throw new Error("the blob store has lost the outputs of a sub-pipeline");
+    if (!object) throw new Error("the blob store has lost the outputs of a run below another");
     return object.text();
   }
 }

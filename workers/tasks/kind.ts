@@ -17,6 +17,15 @@ export const taskKind: ResourceKind = {
   upsertSql: UPSERT_SQL,
   deleteSql: DELETE_SQL,
   versioned: false,
+  actions: {
+    pending: ["execute", "cancel", "update", "delete"],
+    queued: ["cancel"],
+    running: ["cancel"],
+    paused: ["resume", "cancel"],
+    completed: ["execute", "update", "delete"],
+    failed: ["retry", "execute", "update", "delete"],
+    cancelled: ["retry", "execute", "update", "delete"],
+  },
   result: "step",
 
   plan(resource: Resource): RunPlan {
@@ -48,6 +57,8 @@ export const taskKind: ResourceKind = {
   decide: () => ({ verdict: { do: "run" }, items: [] }),
   question: () => null,
   conclude: () => ({ result: null, error: null }),
+  /** No run has a task below it. */
+  failureAbove: (_, __, error) => error ?? { code: "internal", message: "It failed." },
 
   work({ resource }: RunView): StepWork {
     const { spec, files, codebase } = readDocument(resource);
@@ -84,6 +95,7 @@ export const taskKind: ResourceKind = {
 
   /** A task is pinned when it is created. */
   codebases: () => [],
+  skills: () => [],
   mounts: ({ resource }) => readDocument(resource).codebase !== null,
   nameOf: (resource) => readDocument(resource).spec.name,
 

@@ -83,6 +83,12 @@ export function compileScript(script: string, language: Language): ChildCode {
   return code;
 }
 
+/** What one attempt may do that others in the same isolate may not. */
+export interface ChildProps {
+  /** Invokes skills; null when the code may invoke none. */
+  readonly skills: Fetcher | null;
+}
+
 export class Children {
   readonly #deps: ChildrenDeps;
   /** When the last child of an identity was given up; part of the next one's id. */
@@ -93,13 +99,13 @@ export class Children {
   }
 
   /** The child's entrypoint; its isolate starts with the first request, unless it is warm. */
-  get(code: ChildCode, scope: ChildScope, egress: Fetcher | null): Fetcher {
+  get(code: ChildCode, scope: ChildScope, egress: Fetcher | null, props: ChildProps): Fetcher {
     const { loader } = this.#deps;
     const worker =
       scope.isolation === "fresh"
         ? loader.load(this.#definition(code, egress))
         : loader.get(this.#id(code, scope), () => this.#definition(code, egress));
-    return worker.getEntrypoint();
+    return worker.getEntrypoint(undefined, { props });
   }
 
   /** Gives a warm child up, so that the next attempt gets a new isolate. */

@@ -13,18 +13,21 @@ import {
 } from "../file-set.ts";
 import { AttemptFailed, exitFailure, failed, failureOf, stopped } from "../outcome.ts";
 import type {
+  AttemptRef,
   AttemptRequest,
   AttemptSink,
   Executor,
   MountedTree,
   Outcome,
   SecretResolver,
+  SkillGrant,
   Work,
 } from "../port.ts";
 import { Artifacts } from "./artifact-parts.ts";
 import { childFailure } from "./child-failure.ts";
 import {
   type ChildCode,
+  type ChildProps,
   Children,
   type ChildrenDeps,
   type ChildScope,
@@ -45,6 +48,15 @@ import { ProtocolError, readFrames, readHeader, type TakeFrame } from "./read-fr
 export interface LocalExecutorDeps extends ChildrenDeps {
   readonly secrets: SecretResolver;
   readonly blobs: FileSetStore;
+  /** What an attempt's code invokes skills through. */
+  readonly skills: (props: SkillGatewayProps) => Fetcher;
+}
+
+/** The attempt that invokes, and what it may. */
+export interface SkillGatewayProps {
+  readonly project_id: string;
+  readonly ref: AttemptRef;
+  readonly grant: SkillGrant;
 }
 
 interface Prepared {
@@ -55,9 +67,11 @@ interface Prepared {
   readonly body: string;
   /** The archive that is sent with it. */
   readonly archive: ReadableStream<Uint8Array> | null;
+  readonly props: ChildProps;
 }
 
 const CHILD_URL = "http://child/";
+const NO_PROPS: ChildProps = { skills: null };
 
 /** The code of a task; throws AttemptFailed when `local` cannot run it. */
 function compile({ command, script, language }: Work): { code: ChildCode; shell: string | null } {
@@ -199,12 +213,24 @@ class LocalExecutor implements Executor {
       network: scope.allow.length > 0,
     };
     const archive = tree === null ? null : await openSmallTree(tree, this.#deps.blobs);
-    return { code, scope, egress, archive, body: JSON.stringify(asked) };
+    return {
+      code,
+      scope,
+      egress,
+      archive,
+      body: JSON.stringify(asked),
+      props: this.#props(request),
+    };
+  }
+
+  #props({ work: { skills = null }, project_id, ref }: AttemptRequest): ChildProps {
+    if (skills === null || skills.allow.length === 0) return NO_PROPS;
+    return { skills: this.#deps.skills({ project_id, ref, grant: skills }) };
   }
 
   /** Rejects with the reason of an abort, which `run` turns into the outcome. */
   async #attempt(prepared: Prepared, output: AttemptOutput, signal: AbortSignal): Promise<Outcome> {
-    const { code, scope, egress, body, archive } = prepared;
+    const { code, scope, egress, body, archive, props } = prepared;
     const artifacts = new Artifacts((path, bytes) => output.artifact(path, bytes));
     const last: { frame: LastFrame | null } = { frame: null };
     const take: TakeFrame = (frame) => {
@@ -221,7 +247,7 @@ class LocalExecutor implements Executor {
       }
     };
     try {
-      const child = this.#children.get(code, scope, egress);
+      const child = this.#children.get(code, scope, egress, props);
       const request = archive === null ? carrying(body) : carryingTree(body, archive);
       const response = await child.fetch(CHILD_URL, { ...request, signal });
       // Without a network nothing that the code may still do has an effect.

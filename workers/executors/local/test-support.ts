@@ -13,6 +13,7 @@ export function makeLocalExecutor(
     loader: env.LOADER,
     cpuMs: 30_000,
     egress: () => env.RECORDER,
+    skills: () => env.RECORDER,
     ...deps,
     ...changes,
   });

@@ -13,6 +13,7 @@ import { registerHooks } from "node:module";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { inspect } from "node:util";
+import { refuseSkill } from "../../../../workers/executors/local/child/no-skills.ts";
 import type { TaskContext } from "../../../../workers/executors/local/child/task-context.ts";
 import type { LastFrame } from "../../../../workers/executors/local/frames.ts";
 import { MAX_RESULT_BYTES } from "../../../../workers/executors/port.ts";
@@ -129,11 +130,15 @@ async function load(): Promise<Main> {
   );
 }
 
+const NO_GATEWAY =
+  "only code of the local executor may. Give the skill that one, or put both into a pipeline.";
+
 function context(): TaskContext {
   const { resource_id, run, step, attempt, epoch } = request.ref;
   return {
     env: Object.fromEntries(request.variables.map((name) => [name, node.env[name] ?? ""])),
     files: diskFiles(request.root, request.directory),
+    skills: { invoke: (slug) => refuseSkill(slug, NO_GATEWAY) },
     log: (...values) => console.log(...values),
     attempt,
     run,

@@ -9,7 +9,7 @@ import { DeviceFs } from "./devices.ts";
 import { liveOutput } from "./live-shell.ts";
 import { HeldTooLong, Pace } from "./pace.ts";
 import type { Run } from "./run.ts";
-import { type Asked, serve } from "./serve.ts";
+import { type Asked, type ChildProps, serve } from "./serve.ts";
 import { ShellFiles, WORKSPACE } from "./shell-files.ts";
 
 const HOME = "/home/task";
@@ -140,6 +140,6 @@ async function interpret(bash: Bash, script: string, run: Run): Promise<number |
 }
 
 export default {
-  fetch: (request: Request, _: unknown, context: ExecutionContext) =>
+  fetch: (request: Request, _: unknown, context: ExecutionContext<ChildProps>) =>
     serve(request, context, execute),
 };

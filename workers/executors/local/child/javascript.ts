@@ -3,7 +3,7 @@ import { type Json, MAX_RESULT_BYTES } from "../../port.ts";
 import type { ChildRequest, LastFrame } from "../frames.ts";
 import { sendArtifacts } from "./artifacts.ts";
 import { describe, installGlobals, ProcessExit, type Run } from "./run.ts";
-import { type Asked, serve } from "./serve.ts";
+import { type Asked, type ChildProps, serve } from "./serve.ts";
 import { taskContext } from "./task-context.ts";
 
 const { stringify } = JSON;
@@ -101,7 +101,7 @@ function call(main: Main, request: ChildRequest, context: object, run: Run): Pro
   return line;
 }
 
-async function execute({ request, tree }: Asked, run: Run): Promise<void> {
+async function execute({ request, tree, skills }: Asked, run: Run): Promise<void> {
   const loaded = await load(run);
   if ("refusal" in loaded) return run.channel.endWith(loaded.refusal);
   if (!isMain(loaded.main)) {
@@ -112,13 +112,13 @@ async function execute({ request, tree }: Asked, run: Run): Promise<void> {
       ),
     );
   }
-  const { context, files } = taskContext(request, tree, run.environment);
+  const { context, files } = taskContext(request, tree, run.environment, skills);
   const line = await call(loaded.main, request, context, run);
   const notSent = await sendArtifacts(request.artifacts, files, run.channel);
   run.channel.endWith(notSent === null ? line : refused(notSent.code, notSent.message));
 }
 
 export default {
-  fetch: (request: Request, _: unknown, context: ExecutionContext) =>
+  fetch: (request: Request, _: unknown, context: ExecutionContext<ChildProps>) =>
     serve(request, context, execute),
 };

@@ -5,11 +5,18 @@ import { type ChildRequest, REQUEST_HEADER, TREE_HEADER } from "../frames.ts";
 import { Channel } from "./channel.ts";
 import { endWithCaller } from "./lifetime.ts";
 import { type Run, within } from "./run.ts";
+import type { SkillGateway } from "./task-context.ts";
 
-/** What the parent asks, with the tree that came with it. */
+/** What the parent asks, with the tree that came with it, and what it gives besides. */
 export interface Asked {
   readonly request: ChildRequest;
   readonly tree: readonly TreeEntry[];
+  readonly skills: SkillGateway | null;
+}
+
+/** What the parent gives one attempt, and no other in the same isolate. */
+export interface ChildProps {
+  readonly skills: SkillGateway | null;
 }
 
 /** Executes a request inside its run and ends the channel. */
@@ -36,7 +43,7 @@ const gunzip = gunzipSync;
 const headersOf = Reflect.getOwnPropertyDescriptor(Request.prototype, "headers")?.get;
 
 /** By what was captured while the harness started: code that ran before may have replaced the rest. */
-async function read(request: Request): Promise<Asked> {
+async function read(request: Request): Promise<Omit<Asked, "skills">> {
   const headers = headersOf === undefined ? request.headers : apply(headersOf, request, []);
   const header = apply(get, headers, [REQUEST_HEADER]);
   if (header !== null) return { request: parse(header), tree: [] };
@@ -59,11 +66,12 @@ function entriesOf(archive: Uint8Array): TreeEntry[] {
 
 export async function serve(
   request: Request,
-  context: ExecutionContext,
+  context: ExecutionContext<ChildProps>,
   execute: Execute,
 ): Promise<Response> {
   endWithCaller(request, context);
-  const asked = await read(request);
+  const { skills } = context.props;
+  const asked = { ...(await read(request)), skills };
   const { network, environment } = asked.request;
   const run: Run = {
     channel: new Channel(network),

@@ -1,6 +1,7 @@
 /** The second argument of a JavaScript task: `export default (input, ctx) => output`. */
 import type { TreeEntry } from "../../tree-archive.ts";
 import type { ChildRequest } from "../frames.ts";
+import { refuseSkill } from "./no-skills.ts";
 import { TaskFiles } from "./task-files.ts";
 
 export interface TaskContext {
@@ -20,6 +21,13 @@ export interface TaskContext {
     /** Returns whether the file was there. */
     remove(path: string): boolean;
   };
+  /**
+   * `invoke(slug, inputs)` invokes a skill that the running one names in `permissions.skills`, and
+   * resolves to its outputs. It rejects with an error whose `code` says why it failed.
+   */
+  readonly skills: {
+    invoke(slug: string, inputs?: object): Promise<unknown>;
+  };
   /** Writes a line to stdout, like `console.log`. */
   log(...values: unknown[]): void;
   /** The retry policy's try, from 1. */
@@ -33,11 +41,19 @@ export interface TaskContext {
   readonly idempotencyKey: string;
 }
 
+/** What the parent gives an attempt whose code may invoke skills. */
+export interface SkillGateway {
+  invoke(slug: string, inputs: object): Promise<unknown>;
+}
+
+const NO_GATEWAY = "only code of a skill may, and those alone that it names in permissions.skills.";
+
 /** Builds the context and the files behind it, which outlive the call for the artifacts. */
 export function taskContext(
   request: ChildRequest,
   tree: readonly TreeEntry[],
   environment: Readonly<Record<string, string>>,
+  gateway: SkillGateway | null,
 ): { context: TaskContext; files: TaskFiles } {
   const files = new TaskFiles(request, tree);
   const { resource_id, run, step, attempt, epoch } = request.ref;
@@ -50,6 +66,10 @@ export function taskContext(
       exists: (path) => files.exists(path),
       write: (path, data) => files.write(path, data),
       remove: (path) => files.remove(path),
+    },
+    skills: {
+      invoke: (slug, inputs = {}) =>
+        gateway === null ? refuseSkill(slug, NO_GATEWAY) : gateway.invoke(`${slug}`, inputs),
     },
     log: (...values) => console.log(...values),
     attempt,

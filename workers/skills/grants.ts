@@ -1,0 +1,47 @@
+/** What a skill needs of whoever invokes it, beside the right to invoke skills at all. */
+import type { Scope } from "../security/principal.ts";
+import type { SkillContent } from "./content.ts";
+
+/** The scopes that skills can need; a caller's own are handed down to what its skill invokes. */
+export const GRANTS = [
+  "skills:network",
+  "skills:secrets",
+  "skills:remote",
+  "agents:execute",
+  "pipelines:execute",
+] as const satisfies readonly Scope[];
+export type Grant = (typeof GRANTS)[number];
+
+/** Grants among scopes. */
+export function grantsAmong(scopes: Iterable<string>): Grant[] {
+  const held = new Set(scopes);
+  return GRANTS.filter((grant) => held.has(grant));
+}
+
+/** Grants that an invocation needs, in the order of `GRANTS`. */
+export function grantsNeeded({
+  implementation,
+  permissions,
+}: Pick<SkillContent, "implementation" | "permissions">): Grant[] {
+  const needs: Record<Grant, boolean> = {
+    "skills:network": permissions.network.length > 0 || implementation?.type === "http",
+    "skills:secrets": permissions.secrets.length > 0,
+    "skills:remote": implementation !== null && isRemote(implementation),
+    "agents:execute": implementation?.type === "prompt",
+    "pipelines:execute": implementation?.type === "pipeline",
+  };
+  return GRANTS.filter((grant) => needs[grant]);
+}
+
+/** What each lets a skill do, in a sentence that begins with the skill. */
+export const GRANT_PURPOSES: Readonly<Record<Grant, string>> = {
+  "skills:network": "reaches network hosts",
+  "skills:secrets": "uses secrets",
+  "skills:remote": "runs outside of the Worker",
+  "agents:execute": "asks a model",
+  "pipelines:execute": "runs a pipeline",
+};
+
+function isRemote(implementation: NonNullable<SkillContent["implementation"]>): boolean {
+  return "executor" in implementation && implementation.executor !== "local";
+}
