@@ -111,17 +111,28 @@ function implementationIssues(
 ): Issue[] {
   switch (implementation.type) {
     case "prompt":
-      return textIssues(implementation.template, "implementation.template", content);
+      return [
+        ...textIssues(implementation.template, "implementation.template", content),
+        ...textIssues(content.system_prompt ?? "", "system_prompt", content),
+      ];
     case "http":
       return httpIssues(implementation, content, context.config);
     case "pipeline":
-      return pipelineIssues(implementation.pipeline_id, context);
+      return [...cacheIssues(content), ...pipelineIssues(implementation.pipeline_id, context)];
     default:
       return [
         ...codeIssues(implementation, content, context),
         ...environmentIssues(implementation, content),
       ];
   }
+}
+
+/** A run of a pipeline is no result that is kept: its steps may have caches of their own. */
+function cacheIssues({ cache }: Pick<SkillContent, "cache">): Issue[] {
+  if (cache === null) return [];
+  const message =
+    "The outputs of a pipeline are not kept. Give its steps a cache, and leave this out.";
+  return [{ path: "cache", message }];
 }
 
 function pipelineIssues(pipelineId: string, { project_id }: CheckContext): Issue[] {
