@@ -58,7 +58,7 @@ export default function summarise({ run, steps, top = DEFAULT_TOP }: Inputs) {
     slowest,
     failures,
   };
-  return { ...summary, markdown: markdownOf(nameOf(run), run.run ?? null, summary) };
+  return { ...summary, markdown: markdownOf(titleOf(run), summary) };
 }
 
 interface Summary {
@@ -72,7 +72,7 @@ interface Summary {
   readonly failures: readonly { readonly step: string; readonly message: string }[];
 }
 
-function markdownOf(name: string, run: number | null, summary: Summary): string {
+function markdownOf(title: string, summary: Summary): string {
   const { state, duration_ms, states, retried, reused, cache_hits } = summary;
   const took = duration_ms === null ? "" : ` after ${inTime(duration_ms)}`;
   const counts = Object.entries(states).map(([each, count]) => `${count} ${each}`);
@@ -82,7 +82,7 @@ function markdownOf(name: string, run: number | null, summary: Summary): string 
     ...(cache_hits > 0 ? [`${cache_hits} from the cache`] : []),
   ];
   return [
-    `## ${name}${run === null ? "" : `, run ${run}`}: ${state}${took}`,
+    `## ${title}: ${state}${took}`,
     `${[...counts, ...notes].join("; ")}.`,
     ...section(
       "Failures, the first one first",
@@ -97,6 +97,12 @@ function markdownOf(name: string, run: number | null, summary: Summary): string 
 
 function section(title: string, lines: readonly string[]): string[] {
   return lines.length === 0 ? [] : [`### ${title}`, lines.join("\n")];
+}
+
+/** The run of a pipeline has a number and no name, a task has a name. */
+function titleOf({ name, run }: Inputs["run"]): string {
+  const number = run == null ? "" : ` ${run}`;
+  return name == null ? `Run${number}` : `${name}${number && `, run${number}`}`;
 }
 
 const nameOf = ({ name }: Step) => name ?? "run";
