@@ -20,6 +20,15 @@ export const invocationKind: ResourceKind = {
   upsertSql: UPSERT_SQL,
   deleteSql: DELETE_SQL,
   versioned: false,
+  actions: {
+    pending: ["cancel"],
+    queued: ["cancel"],
+    running: ["cancel", "approve"],
+    paused: ["cancel"],
+    completed: [],
+    failed: ["retry"],
+    cancelled: ["retry"],
+  },
   result: "run",
 
   plan(resource: Resource): RunPlan {
