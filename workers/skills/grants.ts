@@ -7,6 +7,7 @@ export const GRANTS = [
   "skills:network",
   "skills:secrets",
   "skills:remote",
+  "codebases:read",
   "agents:execute",
   "pipelines:execute",
 ] as const satisfies readonly Scope[];
@@ -22,11 +23,13 @@ export function grantsAmong(scopes: Iterable<string>): Grant[] {
 export function grantsNeeded({
   implementation,
   permissions,
-}: Pick<SkillContent, "implementation" | "permissions">): Grant[] {
+  codebase,
+}: Pick<SkillContent, "implementation" | "permissions" | "codebase">): Grant[] {
   const needs: Record<Grant, boolean> = {
     "skills:network": permissions.network.length > 0 || implementation?.type === "http",
     "skills:secrets": permissions.secrets.length > 0,
     "skills:remote": implementation !== null && isRemote(implementation),
+    "codebases:read": codebase !== null,
     "agents:execute": implementation?.type === "prompt",
     "pipelines:execute": implementation?.type === "pipeline",
   };
@@ -38,6 +41,7 @@ export const GRANT_PURPOSES: Readonly<Record<Grant, string>> = {
   "skills:network": "reaches network hosts",
   "skills:secrets": "uses secrets",
   "skills:remote": "runs outside of the Worker",
+  "codebases:read": "mounts a codebase",
   "agents:execute": "asks a model",
   "pipelines:execute": "runs a pipeline",
 };

@@ -83,7 +83,12 @@ export class SkillService {
     const { name, category, tags, enabled, cost_estimate, extra_data, ...content } = rest;
     const project_id = projectFor(principal, project);
     const slug = given ?? slugOf(name);
-    const checked = { config: this.#deps.config, project_id, slug: slug ?? "" };
+    const checked = {
+      config: this.#deps.config,
+      project_id,
+      slug: slug ?? "",
+      files: pathsOf(files),
+    };
     const sealed = withoutEmpty(content);
     const issues = [...slugIssues(slug), ...contentIssues(sealed, checked)];
     if (slug === null || issues.length > 0) throw invalidSkill(issues);
@@ -165,7 +170,10 @@ export class SkillService {
       const issues = [
         ...slugChangeIssues(slug, row.slug),
         ...changed.issues,
-        ...contentIssues(changed.content, { config, ...row }),
+        ...contentIssues(changed.content, {
+          ...{ config, ...row },
+          files: files === undefined ? newest.files.entries : pathsOf(files),
+        }),
       ];
       if (issues.length > 0) throw invalidSkill(issues);
       const said = defined({ name, category, tags, enabled, cost_estimate, extra_data });
@@ -345,3 +353,5 @@ function noReference(reference: string): ApiError {
 function overtaken(): ApiError {
   return new ApiError("conflict", "Other changes came between. Read it again and repeat yours.");
 }
+
+const pathsOf = (files: Files) => [...files.keys()].map((path) => ({ path }));
