@@ -1,0 +1,21 @@
+/** Pages of lists that tools answer with. */
+import { z } from "zod";
+import { type Page, readPage } from "../http/page.ts";
+
+const MAX_ITEMS = 100;
+const DEFAULT_ITEMS = 50;
+
+export const pageFields = {
+  limit: z.int().min(1).max(MAX_ITEMS).default(DEFAULT_ITEMS),
+  cursor: z.string().max(500).optional().describe("`next_cursor` of the page before."),
+};
+
+export interface PageInput {
+  readonly limit: number;
+  readonly cursor?: string | undefined;
+}
+
+/** Oldest first, so that what is new follows what was there. Throws `validation_failed`. */
+export function pageOf({ limit, cursor }: PageInput, url: string): Page {
+  return readPage({ limit, cursor, order: "asc" }, url);
+}
