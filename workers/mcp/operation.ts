@@ -84,8 +84,16 @@ function invalidArguments(tool: string, error: z.ZodError): ApiError {
   return new ApiError("validation_failed", detail, { issues: toIssues(error) });
 }
 
-/** Values that are any JSON have no schema of their own. */
+/** Values that are any JSON have no schema of their own; bounds that say nothing to a model are left out. */
 function jsonSchemaOf(schema: z.ZodType, io: "input" | "output"): Record<string, unknown> {
-  const { $schema, ...members } = z.toJSONSchema(schema, { io, unrepresentable: "any" });
+  const { $schema, ...members } = z.toJSONSchema(schema, {
+    io,
+    unrepresentable: "any",
+    override({ jsonSchema }) {
+      if (jsonSchema.format === "date-time") delete jsonSchema.pattern;
+      if (jsonSchema.minimum === Number.MIN_SAFE_INTEGER) delete jsonSchema.minimum;
+      if (jsonSchema.maximum === Number.MAX_SAFE_INTEGER) delete jsonSchema.maximum;
+    },
+  });
   return members;
 }

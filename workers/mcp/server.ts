@@ -40,6 +40,8 @@ function createServer(caller: Caller, { era }: McpRequestContext): McpServer {
   serveTools(mcp, caller);
   if (principal.scopes.has(SKILL_READ_SCOPE)) {
     const source = new SkillResources(caller);
+    // The package would promise to tell of changes, which a server of one request cannot.
+    mcp.server.registerCapabilities({ resources: { listChanged: false } });
     new SkillsExtension({ source, cacheHint: LISTS }).attach(mcp);
   }
   if (era === "modern") {

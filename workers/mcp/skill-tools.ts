@@ -41,16 +41,13 @@ export function toTool(skill: OfferedSkill): Tool {
 }
 
 /** What is sure alone: for what is left out, the protocol's careful defaults hold. */
-function annotationsOf({ implementation, permissions, cache }: OfferedSkill): ToolAnnotations {
+function annotationsOf({ implementation, permissions }: OfferedSkill): ToolAnnotations {
   const { type, executor, method } = implementation;
-  const repeats = cache === null ? {} : { idempotentHint: true };
-  if (type === "prompt") return { readOnlyHint: true, openWorldHint: true, ...repeats };
-  if (type === "http") {
-    return { readOnlyHint: SAFE_METHODS.includes(method), openWorldHint: true, ...repeats };
-  }
+  if (type === "prompt") return { readOnlyHint: true, openWorldHint: true };
+  if (type === "http") return { readOnlyHint: SAFE_METHODS.includes(method), openWorldHint: true };
   const isClosed =
     executor === "local" && permissions.network.length === 0 && permissions.skills.length === 0;
-  return isClosed ? { readOnlyHint: true, openWorldHint: false, ...repeats } : repeats;
+  return isClosed ? { readOnlyHint: true, openWorldHint: false } : {};
 }
 
 /** Null when the project has no such skill. Throws what an invocation by REST is refused with. */

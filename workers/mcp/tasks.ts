@@ -15,7 +15,7 @@ import { timestamp } from "../http/schemas.ts";
 import { requireScope } from "../security/principal.ts";
 import type { Caller } from "./caller.ts";
 import { LONG_RUNS } from "./long-runs/index.ts";
-import type { LongRun, LongRunKindPort, Question } from "./long-runs/long-run.ts";
+import type { Decision, LongRun, LongRunKindPort, Question } from "./long-runs/long-run.ts";
 import { asKnown } from "./results.ts";
 import { type LongRunRef, readTaskId, writeTaskId } from "./task-id.ts";
 
@@ -23,15 +23,14 @@ export const TASKS_EXTENSION = "io.modelcontextprotocol/tasks";
 const POLL_INTERVAL_MS = 1_000;
 
 const taskParams = z.looseObject({ taskId: z.string() });
-const updateParams = taskParams.extend({ inputResponses: z.record(z.string(), z.unknown()) });
 
 /** What a client answers to an elicitation. */
-const responseSchema = z.union([
-  z.looseObject({
+const responseSchema = z.discriminatedUnion("action", [
+  z.object({
     action: z.literal("accept"),
-    content: z.looseObject({ approved: z.boolean(), comment: z.string().max(4_000).optional() }),
+    content: z.object({ approved: z.boolean(), comment: z.string().max(4_000).optional() }),
   }),
-  z.looseObject({ action: z.enum(["decline", "cancel"]) }),
+  z.object({ action: z.enum(["decline", "cancel"]) }),
 ]);
 
 const DECISION_SCHEMA = {
@@ -73,24 +72,26 @@ export function serveTasks(server: McpServer["server"], caller: Caller): void {
       return {};
     }),
   );
-  server.setRequestHandler("tasks/update", { params: updateParams }, (params, context) =>
+  server.setRequestHandler("tasks/update", { params: taskParams }, ({ taskId }, context) =>
     within(context, caller, async () => {
-      const { ref, kind } = find(params.taskId);
+      const { ref, kind } = find(taskId);
       requireScope(caller.principal, kind.scopes.decide);
       const { questions } = await kind.read(caller, ref);
-      for (const question of questions) {
-        const { data } = responseSchema.safeParse(params.inputResponses[question.key]);
-        // Who cancels has decided nothing, and is asked again.
-        if (data === undefined || data.action === "cancel") continue;
-        const decision =
-          data.action === "accept"
-            ? { approved: data.content.approved, comment: data.content.comment ?? null }
-            : { approved: false, comment: null };
-        await kind.decide(caller, ref, question.step, decision).catch(unlessOver);
+      for (const { key, step } of questions) {
+        const decision = decisionOf(context.mcpReq.inputResponses?.[key]);
+        if (decision !== null) await kind.decide(caller, ref, step, decision).catch(unlessOver);
       }
       return {};
     }),
   );
+}
+
+/** Null for an answer that decides nothing, after which the question stays open. */
+function decisionOf(response: unknown): Decision | null {
+  const { data } = responseSchema.safeParse(response);
+  if (data === undefined || data.action === "cancel") return null;
+  if (data.action === "decline") return { approved: false, comment: null };
+  return { approved: data.content.approved, comment: data.content.comment ?? null };
 }
 
 /** Refuses clients that do not follow tasks; errors become those of the protocol. */
@@ -165,7 +166,7 @@ function mayAnswer({ principal }: Caller, kind: LongRunKindPort, context: Server
 const envelopeSchema = z.looseObject({
   [CLIENT_CAPABILITIES_META_KEY]: z.looseObject({
     extensions: z.record(z.string(), z.unknown()).optional(),
-    elicitation: z.unknown(),
+    elicitation: z.unknown().optional(),
   }),
 });
 

@@ -25,7 +25,6 @@ const offerSchema = z
     inputs: json(freeObject.nullable()),
     outputs: json(freeObject.nullable()),
     permissions: json(contentFields.permissions),
-    cache: json(contentFields.cache),
     requires_approval: z.number().transform((flag) => flag !== 0),
   })
   .transform(({ type, executor, method, ...rest }) => ({
@@ -41,7 +40,7 @@ SELECT s.id, s.project_id, s.slug, s.name, s.created_at, v.description,
   v.content ->> '$.implementation.executor' AS executor,
   v.content ->> '$.implementation.method' AS method,
   v.content -> '$.inputs' AS inputs, v.content -> '$.outputs' AS outputs,
-  v.content -> '$.permissions' AS permissions, v.content -> '$.cache' AS cache,
+  v.content -> '$.permissions' AS permissions,
   v.content ->> '$.requires_approval' AS requires_approval
 FROM skills AS s
 JOIN skill_versions AS v ON v.skill_id = s.id AND v.number = coalesce(s.default_number, s.latest)

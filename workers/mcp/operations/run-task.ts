@@ -7,6 +7,7 @@ import { waitField, waitOf } from "../waiting.ts";
 import { taskAnswer, taskOutput } from "./task-output.ts";
 
 const DEFAULT_WAIT_SECONDS = 30;
+const MAX_MOUNT_CHARS = 460;
 
 const input = z.strictObject({
   name: fields.name.default("mcp").describe("What the task is called in lists."),
@@ -27,8 +28,10 @@ const input = z.strictObject({
   files: fileRecordSchema
     .default({})
     .describe("Path to content: text, or {content, encoding: utf8|base64, mode}."),
-  codebase: fields.codebase
-    .unwrap()
+  codebase: z
+    .string()
+    .min(1)
+    .max(MAX_MOUNT_CHARS)
     .optional()
     .describe("A codebase to mount read-only at `code`: a name, or name@snapshot."),
   image: fields.image.unwrap().optional().describe("Container image of a `dagger` task."),
