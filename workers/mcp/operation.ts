@@ -17,6 +17,7 @@ import { requireScope, type Scope } from "../security/principal.ts";
 import type { Caller } from "./caller.ts";
 import { valueResult } from "./results.ts";
 import type { LongRunRef } from "./task-id.ts";
+import type { Tell } from "./waiting.ts";
 
 /** What a tool call comes to: its result, or a run that goes on, for those who can follow one. */
 export type ToolOutcome =
@@ -27,6 +28,8 @@ export type ToolOutcome =
 export interface CallTerms {
   /** Whatever is not over by then is handed over to be followed; null for who cannot follow. */
   readonly hand_over_ms: number | null;
+  /** Hears of what happens meanwhile; null where nobody listens. */
+  readonly tell: Tell | null;
 }
 
 export interface Operation {

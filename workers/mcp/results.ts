@@ -6,9 +6,13 @@ import { logError } from "../http/log.ts";
 import { asApiError } from "../http/problem.ts";
 import type { Caller } from "./caller.ts";
 
-/** A value as text; an object as structure too, which is all that the protocol's older revisions take. */
+/**
+ * A value as text: JSON, but for a text itself. An object is told as structure too, which is all that
+ * the protocol's older revisions take.
+ */
 export function valueResult(value: Json | Record<string, unknown>): CallToolResult {
-  const content = [{ type: "text" as const, text: JSON.stringify(value) }];
+  const text = typeof value === "string" ? value : JSON.stringify(value);
+  const content = [{ type: "text" as const, text }];
   return isObject(value) ? { content, structuredContent: value } : { content };
 }
 

@@ -4,6 +4,7 @@ import { createMcpHandler, McpServer } from "@modelcontextprotocol/server";
 import { SkillsExtension } from "@modelcontextprotocol/server/ext/skills";
 import { logWarning } from "../http/log.ts";
 import type { Caller } from "./caller.ts";
+import { progressOf } from "./progress.ts";
 import { SKILL_READ_SCOPE, SkillResources } from "./skill-resources.ts";
 import { createTask, followsTasks, serveTasks, TASKS_EXTENSION } from "./tasks.ts";
 import { callTool, listTools } from "./tools.ts";
@@ -56,7 +57,8 @@ function serveTools({ server }: McpServer, caller: Caller): void {
   server.setRequestHandler("tools/list", ({ params }) => listTools(caller, params?.cursor));
   server.setRequestHandler("tools/call", async ({ params }, context) => {
     const hand_over_ms = followsTasks(context) ? caller.config.MCP_TASK_AFTER_SECONDS * 1000 : null;
-    const outcome = await callTool(caller, params.name, params.arguments, { hand_over_ms });
+    const terms = { hand_over_ms, tell: progressOf(context) };
+    const outcome = await callTool(caller, params.name, params.arguments, terms);
     return outcome.kind === "result" ? outcome.result : createTask(caller, outcome.run);
   });
 }

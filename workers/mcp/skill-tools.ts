@@ -6,6 +6,7 @@ import { toIssues } from "../http/issues.ts";
 import { findUnsafeJson } from "../http/json.ts";
 import { requireScope, type Scope } from "../security/principal.ts";
 import { grantsNeeded } from "../skills/grants.ts";
+import type { JsonObject } from "../skills/invocation-document.ts";
 import type { OfferedSkill } from "../skills/offers.ts";
 import { isSkillId, isSlug } from "../skills/slug.ts";
 import { freeObject } from "../tasks/fields.ts";
@@ -13,10 +14,11 @@ import type { Caller } from "./caller.ts";
 import { invocationResult } from "./long-runs/invocation.ts";
 import type { CallTerms, ToolOutcome } from "./operation.ts";
 import { errorResult } from "./results.ts";
-import { MAX_WAIT_SECONDS } from "./waiting.ts";
+import { beginAndWait, MAX_WAIT_SECONDS } from "./waiting.ts";
 
 export const SKILL_SCOPE: Scope = "skills:execute";
 const ANY_OBJECT = { type: "object" } as const;
+const HEADER_MARK = "x-mcp-header";
 const SAFE_METHODS: readonly (string | null)[] = ["GET", "HEAD"];
 const argumentsSchema = freeObject.default({});
 
@@ -33,11 +35,19 @@ export function toTool(skill: OfferedSkill): Tool {
     name: slug,
     title: name,
     description: `${description ?? name}${approval}`,
-    inputSchema: { ...inputs, ...ANY_OBJECT },
+    inputSchema: { ...withoutHeaders(inputs ?? {}), ...ANY_OBJECT },
     // What is no object has no structure that all revisions of the protocol could carry.
     ...(outputs?.type === "object" && { outputSchema: { ...outputs, ...ANY_OBJECT } }),
     annotations: annotationsOf(skill),
   };
+}
+
+/** Without the mark that has clients repeat an argument in a header: nothing here is routed by one. */
+function withoutHeaders(inputs: JsonObject): Record<string, unknown> {
+  const text = JSON.stringify(inputs, (key, value: unknown) =>
+    key === HEADER_MARK && typeof value === "string" ? undefined : value,
+  );
+  return JSON.parse(text);
 }
 
 /** What is sure alone: for what is left out, the protocol's careful defaults hold. */
@@ -55,24 +65,34 @@ export async function callSkill(
   caller: Caller,
   slug: string,
   sent: unknown,
-  { hand_over_ms }: CallTerms,
+  { hand_over_ms, tell }: CallTerms,
 ): Promise<ToolOutcome | null> {
   if (!isSlug(slug) || isSkillId(slug)) return null;
-  const { principal, project_id, services } = caller;
+  const { principal, project_id, services, once } = caller;
+  const { invocations } = services;
   requireScope(principal, SKILL_SCOPE);
   const inputs = readArguments(sent);
-  const wait_ms = hand_over_ms ?? MAX_WAIT_SECONDS * 1000;
+  const named = { skill: slug, project_id, version: { kind: "default" } } as const;
   try {
-    const found = await caller.once([slug, inputs], (seed) =>
-      services.invocations.invoke(principal, seed, {
-        ...{ skill: slug, project_id, version: { kind: "default" }, inputs, wait_ms },
-        context: { by: "mcp" },
-      }),
+    const { snapshot, outputs } = await beginAndWait(
+      {
+        begin: (wait_ms) =>
+          once([slug, inputs], (seed) =>
+            invocations.invoke(principal, seed, { ...named, inputs, context: null, wait_ms }),
+          ),
+        events: ({ snapshot: { resource } }) =>
+          invocations.events(principal, resource.id, resource.run, 0),
+        read: ({ snapshot: { resource } }) => invocations.get(principal, resource.id),
+      },
+      hand_over_ms ?? MAX_WAIT_SECONDS * 1000,
+      tell,
     );
-    const { resource, run } = found.snapshot;
-    if (run?.completed_at != null) return { kind: "result", result: invocationResult(found) };
+    const { resource, run } = snapshot;
+    if (run?.completed_at != null) {
+      return { kind: "result", result: invocationResult({ snapshot, outputs }) };
+    }
     if (hand_over_ms === null) return { kind: "result", result: stillGoing(slug, resource.id) };
-    return { kind: "going", run: { kind: "invocation", id: resource.id, run: run?.run ?? 1 } };
+    return { kind: "going", run: { kind: "invocation", id: resource.id, run: resource.run } };
   } catch (error) {
     if (await isUnknown(caller, slug, error)) return null;
     throw error;

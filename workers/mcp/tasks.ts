@@ -89,9 +89,10 @@ export function serveTasks(server: McpServer["server"], caller: Caller): void {
 /** Null for an answer that decides nothing, after which the question stays open. */
 function decisionOf(response: unknown): Decision | null {
   const { data } = responseSchema.safeParse(response);
-  if (data === undefined || data.action === "cancel") return null;
-  if (data.action === "decline") return { approved: false, comment: null };
-  return { approved: data.content.approved, comment: data.content.comment ?? null };
+  if (data?.action === "accept") {
+    return { approved: data.content.approved, comment: data.content.comment ?? null };
+  }
+  return data?.action === "decline" ? { approved: false, comment: null } : null;
 }
 
 /** Refuses clients that do not follow tasks; errors become those of the protocol. */

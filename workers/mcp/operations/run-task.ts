@@ -3,9 +3,10 @@ import { fields } from "../../tasks/fields.ts";
 import { fileRecordSchema } from "../../tasks/files.ts";
 import { createTaskSchema } from "../../tasks/schemas.ts";
 import { defineOperation } from "../operation.ts";
-import { waitField, waitOf } from "../waiting.ts";
+import { beginAndWait, waitField, waitOf } from "../waiting.ts";
 import { taskAnswer, taskOutput } from "./task-output.ts";
 
+const TOOL = "pipelzr_run_task";
 const DEFAULT_WAIT_SECONDS = 30;
 const MAX_MOUNT_CHARS = 460;
 
@@ -42,7 +43,7 @@ const input = z.strictObject({
 });
 
 export const runTask = defineOperation({
-  name: "pipelzr_run_task",
+  name: TOOL,
   title: "Run a task",
   description:
     "Runs a shell command or a script in isolation, and answers with its result, exit code and the ends of its output. What has not ended within `wait_seconds` goes on: follow it with pipelzr_get_task.",
@@ -50,15 +51,22 @@ export const runTask = defineOperation({
   annotations: { readOnlyHint: false, destructiveHint: false, openWorldHint: true },
   input,
   output: taskOutput,
-  async run({ principal, project_id, services, once }, sent, terms) {
+  async run({ principal, project_id, services: { tasks }, once }, sent, terms) {
     const { wait_seconds, ...task } = sent;
     const wait = waitOf(wait_seconds, terms);
     const { files, execute, ...spec } = createTaskSchema.parse({ ...task, execute: true });
-    const found = await once(["pipelzr_run_task", sent], (seed) =>
-      services.tasks.create(principal, seed, {
-        ...{ spec, files, project_id },
-        execute_wait_ms: wait.ms,
-      }),
+    const found = await beginAndWait(
+      {
+        begin: (execute_wait_ms) =>
+          once([TOOL, sent], (seed) =>
+            tasks.create(principal, seed, { spec, files, project_id, execute_wait_ms }),
+          ),
+        events: ({ snapshot: { resource } }) =>
+          tasks.events(principal, resource.id, resource.run, 0),
+        read: ({ snapshot: { resource } }) => tasks.get(principal, resource.id),
+      },
+      wait.ms,
+      terms.tell,
     );
     return taskAnswer(found, wait);
   },

@@ -1,15 +1,17 @@
 import { z } from "zod";
 import { idSchema } from "../../http/schemas.ts";
 import { neverRun } from "../../pipelines/run-service.ts";
+import type { FoundPipeline } from "../../pipelines/service.ts";
 import { freeObject } from "../../tasks/fields.ts";
 import { defineOperation } from "../operation.ts";
-import { waitField, waitOf } from "../waiting.ts";
+import { beginAndWait, waitField, waitOf } from "../waiting.ts";
 import { pipelineRunAnswer, pipelineRunOutput, readPipelineRun } from "./pipeline-output.ts";
 
+const TOOL = "pipelzr_start_pipeline";
 const DEFAULT_WAIT_SECONDS = 30;
 
 export const startPipeline = defineOperation({
-  name: "pipelzr_start_pipeline",
+  name: TOOL,
   title: "Start a pipeline",
   description:
     "Begins a run of a pipeline, and answers with what it came to, or how far it is after `wait_seconds`: watch it with pipelzr_get_pipeline_run.",
@@ -23,13 +25,27 @@ export const startPipeline = defineOperation({
   output: pipelineRunOutput,
   async run(caller, sent, terms) {
     const { pipeline_id: id, inputs, wait_seconds } = sent;
+    const { principal, services, once } = caller;
+    const { pipelineRuns } = services;
     const wait = waitOf(wait_seconds, terms);
-    const { snapshot } = await caller.once(["pipelzr_start_pipeline", sent], (seed) =>
-      caller.services.pipelineRuns.start(caller.principal, id, seed, {
-        ...{ trigger: "execute", inputs, wait_ms: wait.ms },
-      }),
+    const run = await beginAndWait(
+      {
+        begin: (wait_ms) =>
+          once([TOOL, sent], async (seed) => {
+            const begin = { trigger: "execute", inputs, wait_ms } as const;
+            return runOf(await pipelineRuns.start(principal, id, seed, begin));
+          }),
+        events: (run) => pipelineRuns.events(principal, { id, run }, 0),
+        read: (run) => Promise.resolve(run),
+      },
+      wait.ms,
+      terms.tell,
     );
-    if (snapshot.run === null) throw neverRun(id);
-    return pipelineRunAnswer(await readPipelineRun(caller, id, snapshot.run.run), wait);
+    return pipelineRunAnswer(await readPipelineRun(caller, id, run), wait);
   },
 });
+
+function runOf({ snapshot: { resource, run } }: FoundPipeline): number {
+  if (run === null) throw neverRun(resource.id);
+  return run.run;
+}

@@ -1,0 +1,72 @@
+/** The official conformance suite, run against the service, with what it expects made of skills. */
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { TestService } from "../../workers/test/service.ts";
+import { listScenarios, runSuite, type ScenarioResult } from "./conformance.ts";
+import { createSkills, TOOLS, URIS } from "./conformance-skills.ts";
+import { McpProxy } from "./mcp-proxy.ts";
+
+/** Of those that the installed suite knows, the ones that the service is for. */
+const REVISIONS = ["2025-11-25", "2026-07-28"];
+
+const NO_MEDIA = "Skills answer with JSON: no tool returns images, audio or embedded resources.";
+const NO_PROMPTS = "The service declares no prompts: skills are tools, and files that agents read.";
+const NO_SAMPLING =
+  "No tool asks the client's model or its user during a call: approvals are asked by the Tasks extension.";
+const NO_SUBSCRIPTIONS = "The service declares no subscriptions of resources.";
+
+/** Scenarios that fail, and why: they are about what the service does not declare, or cannot be asked for. */
+const NOT_OFFERED: Readonly<Record<string, string>> = {
+  "logging-set-level": "The service declares no logging, which is deprecated.",
+  "tools-call-with-logging": "The service declares no logging, which is deprecated.",
+  "completion-complete": "The service declares no completions: it has no prompts to complete.",
+  "tools-call-image": NO_MEDIA,
+  "tools-call-audio": NO_MEDIA,
+  "tools-call-embedded-resource": NO_MEDIA,
+  "tools-call-mixed-content": NO_MEDIA,
+  "tools-call-sampling": NO_SAMPLING,
+  "tools-call-elicitation": NO_SAMPLING,
+  "elicitation-sep1034-defaults": NO_SAMPLING,
+  "elicitation-sep1330-enums": NO_SAMPLING,
+  "resources-subscribe": NO_SUBSCRIPTIONS,
+  "resources-unsubscribe": NO_SUBSCRIPTIONS,
+  "prompts-list": NO_PROMPTS,
+  "prompts-get-simple": NO_PROMPTS,
+  "prompts-get-with-args": NO_PROMPTS,
+  "prompts-get-embedded-resource": NO_PROMPTS,
+  "prompts-get-with-image": NO_PROMPTS,
+};
+
+let service: TestService;
+let proxy: McpProxy;
+
+beforeAll(async () => {
+  // Quick enough for what the suite calls slow, and slow enough for what it expects at once.
+  service = await TestService.start({ variables: { MCP_TASK_AFTER_SECONDS: "0.4" } });
+  await createSkills(service);
+  proxy = await McpProxy.start({ target: service.url, key: service.key, tools: TOOLS, uris: URIS });
+});
+afterAll(async () => {
+  await proxy?.stop();
+  await service?.stop();
+});
+
+describe("the conformance suite", () => {
+  it.for(REVISIONS)("passes for %s but for what is not offered", async (revision, { skip }) => {
+    const known = [...(await listScenarios()).values()].flat();
+    skip(!known.includes(revision), "The installed suite does not know this revision.");
+    const results = await runSuite(proxy.url, revision);
+    console.log(`${revision}:\n${results.map(line).join("\n")}`);
+    const failed = results.filter(({ failed }) => failed > 0).map(({ scenario }) => scenario);
+    const expected = results
+      .map(({ scenario }) => scenario)
+      .filter((scenario) => Object.hasOwn(NOT_OFFERED, scenario));
+    expect(failed.sort(), service.output).toEqual(expected.sort());
+  });
+});
+
+function line({ scenario, passed, failed }: ScenarioResult): string {
+  const checks = `${passed} passed, ${failed} failed`;
+  return failed === 0
+    ? `  ✓ ${scenario}: ${checks}`
+    : `  – ${scenario}: ${checks}. ${NOT_OFFERED[scenario] ?? "Unexpected."}`;
+}
