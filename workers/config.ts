@@ -143,7 +143,7 @@ const variables = z.object({
   MCP_TASK_AFTER_SECONDS: z.coerce
     .number("It must be a number of seconds, 0 or above.")
     .nonnegative("It must be a number of seconds, 0 or above.")
-    .max(60, "It must be 60 or below, as long as a call waits at all.")
+    .max(50, "It must be 50 or below, as long as a call waits at all.")
     .default(5),
   /** Finished runs stay in their object this long before their events move to the blob store. */
   RUN_RETENTION_SECONDS: positive(86_400),

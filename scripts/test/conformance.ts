@@ -8,8 +8,10 @@ import { rootPath } from "../lib/paths.ts";
 const CLI = rootPath("node_modules/@modelcontextprotocol/conformance/dist/index.js");
 /** `- name [revisions it is for]` */
 const LISTED = /^ {2}- ([\w-]+) \[([^\]]*)\]$/gm;
-/** `✓ name: 3 passed, 0 failed` */
+/** `✓ name: 3 passed, 0 failed`, of a suite. */
 const SUMMED_UP = /^[✓✗] ([\w-]+): (\d+) passed, (\d+) failed/gm;
+/** `Passed: 3/4, 1 failed, 0 warnings`, of one scenario. */
+const COUNTED = /^Passed: (\d+)\/\d+, (\d+) failed/m;
 
 export interface ScenarioResult {
   readonly scenario: string;
@@ -42,6 +44,21 @@ export async function runSuite(url: string, revision: string): Promise<ScenarioR
   }));
   if (results.length === 0) throw new Error(`The suite did not run:\n${output}`);
   return results;
+}
+
+/** Runs one scenario, such as of an extension, which belongs to no revision. */
+export async function runScenario(
+  url: string,
+  scenario: string,
+  revision: string,
+): Promise<ScenarioResult> {
+  const output = await run([
+    ...["server", "--url", url, "--scenario", scenario],
+    ...["--spec-version", revision, "--force"],
+  ]);
+  const counted = COUNTED.exec(output);
+  if (counted === null) throw new Error(`The scenario ${scenario} did not run:\n${output}`);
+  return { scenario, passed: Number(counted[1]), failed: Number(counted[2]) };
 }
 
 /** It writes its findings into the folder that it is run in. */
