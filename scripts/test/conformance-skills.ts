@@ -34,7 +34,7 @@ const SCHEMA_2020_12 = {
 const PIXEL =
   "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==";
 
-/** By the names that the suite has for them. */
+/** Tools, by the names that the suite has for them. */
 const SKILLS: Readonly<Record<string, object>> = {
   test_simple_text: {
     implementation: typescript(
@@ -75,11 +75,28 @@ const SKILLS: Readonly<Record<string, object>> = {
   },
 };
 
+/** Prompts are the instructions of skills. */
+const PROMPTS: Readonly<Record<string, object>> = {
+  test_simple_prompt: { instructions: "This is a simple prompt for testing." },
+  test_prompt_with_arguments: {
+    instructions: "Say what the arguments are.",
+    inputs: {
+      type: "object",
+      properties: {
+        arg1: { type: "string", description: "First test argument" },
+        arg2: { type: "string", description: "Second test argument" },
+      },
+      required: ["arg1", "arg2"],
+    },
+  },
+};
+
+const ALL = { ...SKILLS, ...PROMPTS };
 const slugOf = (name: string) => name.replaceAll("_", "-");
 const FILES = `skill://${slugOf("test_simple_text")}`;
 
-export const TOOLS: Readonly<Record<string, string>> = Object.fromEntries(
-  Object.keys(SKILLS).map((name) => [name, slugOf(name)]),
+export const NAMES: Readonly<Record<string, string>> = Object.fromEntries(
+  Object.keys(ALL).map((name) => [name, slugOf(name)]),
 );
 export const URIS: Readonly<Record<string, string>> = {
   "test://static-text": `${FILES}/static.txt`,
@@ -90,7 +107,7 @@ export const URIS: Readonly<Record<string, string>> = {
 const createdSchema = z.object({ slug: z.string() });
 
 export async function createSkills(service: TestService): Promise<void> {
-  for (const [name, skill] of Object.entries(SKILLS)) {
+  for (const [name, skill] of Object.entries(ALL)) {
     const json = { name, slug: slugOf(name), category: "validation", description: name, ...skill };
     const reply = await service.fetch("/api/v1/skills", { json });
     createdSchema.parse(await reply.json());

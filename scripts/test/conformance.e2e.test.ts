@@ -2,15 +2,14 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { TestService } from "../../workers/test/service.ts";
 import { listScenarios, runScenario, runSuite, type ScenarioResult } from "./conformance.ts";
-import { createSkills, TOOLS, URIS } from "./conformance-skills.ts";
+import { createSkills, NAMES, URIS } from "./conformance-skills.ts";
 import { McpProxy } from "./mcp-proxy.ts";
 
 /** Of those that the installed suite knows, the ones that the service is for. */
 const EXTENDED_REVISION = "2026-07-28";
 const REVISIONS = ["2025-11-25", EXTENDED_REVISION];
 
-const NO_MEDIA = "Skills answer with JSON: no tool returns images, audio or embedded resources.";
-const NO_PROMPTS = "The service declares no prompts: skills are tools, and files that agents read.";
+const NO_MEDIA = "Skills are JSON and text: nothing has images, audio or embedded resources.";
 const NO_SAMPLING =
   "No tool asks the client's model or its user during a call: approvals are asked by the Tasks extension.";
 const NO_SUBSCRIPTIONS = "The service declares no subscriptions of resources.";
@@ -19,7 +18,8 @@ const NO_SUBSCRIPTIONS = "The service declares no subscriptions of resources.";
 const NOT_OFFERED: Readonly<Record<string, string>> = {
   "logging-set-level": "The service declares no logging, which is deprecated.",
   "tools-call-with-logging": "The service declares no logging, which is deprecated.",
-  "completion-complete": "The service declares no completions: it has no prompts to complete.",
+  "completion-complete":
+    "The service declares no completions: what an argument may be, its schema says.",
   "tools-call-image": NO_MEDIA,
   "tools-call-audio": NO_MEDIA,
   "tools-call-embedded-resource": NO_MEDIA,
@@ -30,12 +30,8 @@ const NOT_OFFERED: Readonly<Record<string, string>> = {
   "elicitation-sep1330-enums": NO_SAMPLING,
   "resources-subscribe": NO_SUBSCRIPTIONS,
   "resources-unsubscribe": NO_SUBSCRIPTIONS,
-  "prompts-list": NO_PROMPTS,
-  "prompts-get-simple": NO_PROMPTS,
-  "prompts-get-with-args": NO_PROMPTS,
-  "prompts-get-embedded-resource": NO_PROMPTS,
-  "prompts-get-with-image": NO_PROMPTS,
-  caching: `Its check of prompts/list alone fails. ${NO_PROMPTS}`,
+  "prompts-get-embedded-resource": NO_MEDIA,
+  "prompts-get-with-image": NO_MEDIA,
   "server-stateless": `Its checks of three diagnostic tools, for sampling, elicitation and logging, fail. ${NO_SAMPLING}`,
   "http-custom-header-server-validation":
     "No tool asks for arguments in headers: the schemas of skills are listed without the mark for it.",
@@ -65,7 +61,7 @@ beforeAll(async () => {
   // Quick enough for what the suite calls slow, and slow enough for what it expects at once.
   service = await TestService.start({ variables: { MCP_TASK_AFTER_SECONDS: "0.4" } });
   await createSkills(service);
-  proxy = await McpProxy.start({ target: service.url, key: service.key, tools: TOOLS, uris: URIS });
+  proxy = await McpProxy.start({ target: service.url, key: service.key, names: NAMES, uris: URIS });
 });
 afterAll(async () => {
   await proxy?.stop();

@@ -14,17 +14,17 @@ import {
 } from "node:http";
 import { z } from "zod";
 
+/** Texts that stand for others. */
+type Names = Readonly<Record<string, string>>;
+
 export interface ProxyOptions {
   readonly target: string;
   readonly key: string;
-  /** Names of tools as the suite has them, and the slugs of the skills that they are. */
-  readonly tools: Readonly<Record<string, string>>;
+  /** Names of tools and prompts as the suite has them, and the slugs of the skills that they are. */
+  readonly names: Names;
   /** URIs as the suite has them, and those of the files that they are. */
-  readonly uris: Readonly<Record<string, string>>;
+  readonly uris: Names;
 }
-
-/** Texts that stand for others. */
-type Names = Readonly<Record<string, string>>;
 
 const messageSchema = z.object({ method: z.string() });
 
@@ -59,15 +59,14 @@ export class McpProxy {
 async function relay(
   incoming: IncomingMessage,
   outgoing: ServerResponse,
-  { target, key, tools, uris }: ProxyOptions,
+  options: ProxyOptions,
 ): Promise<void> {
   const sent = await read(incoming);
-  const method = methodOf(sent);
-  const names = method === "resources/read" ? uris : method?.startsWith("tools/") ? tools : {};
+  const names = namesIn(sent, options);
   const body = rename(sent, names);
-  const call = request(new URL(incoming.url ?? "/", target), {
+  const call = request(new URL(incoming.url ?? "/", options.target), {
     method: incoming.method ?? "GET",
-    headers: headersOf(incoming.headers, names, key, Buffer.byteLength(body)),
+    headers: headersOf(incoming.headers, names, options.key, Buffer.byteLength(body)),
   });
   outgoing.once("close", () => call.destroy());
   call.end(body);
@@ -81,11 +80,18 @@ async function relay(
   outgoing.end();
 }
 
-function methodOf(body: string): string | undefined {
+/** What stands for something else in a message, and in the answer to it. */
+function namesIn(body: string, { names, uris }: ProxyOptions): Names {
+  const method = methodOf(body);
+  if (method === "resources/read") return uris;
+  return /^(?:tools|prompts)\//.test(method) ? names : {};
+}
+
+function methodOf(body: string): string {
   try {
-    return messageSchema.safeParse(JSON.parse(body)).data?.method;
+    return messageSchema.parse(JSON.parse(body)).method;
   } catch {
-    return undefined;
+    return "";
   }
 }
 

@@ -5,6 +5,7 @@ import { SkillsExtension } from "@modelcontextprotocol/server/ext/skills";
 import { logWarning } from "../http/log.ts";
 import type { Caller } from "./caller.ts";
 import { progressOf } from "./progress.ts";
+import { servePrompts } from "./prompts.ts";
 import { SKILL_READ_SCOPE, SkillResources } from "./skill-resources.ts";
 import { createTask, followsTasks, serveTasks, TASKS_EXTENSION } from "./tasks.ts";
 import { callTool, listTools } from "./tools.ts";
@@ -33,13 +34,14 @@ function createServer(caller: Caller, { era }: McpRequestContext): McpServer {
     {
       instructions: INSTRUCTIONS,
       cacheHints: {
-        ...{ "tools/list": LISTS, "resources/list": LISTS, "resources/templates/list": LISTS },
-        "server/discover": LISTS,
+        ...{ "server/discover": LISTS, "tools/list": LISTS, "prompts/list": LISTS },
+        ...{ "resources/list": LISTS, "resources/templates/list": LISTS },
       },
     },
   );
   serveTools(mcp, caller);
   if (principal.scopes.has(SKILL_READ_SCOPE)) {
+    servePrompts(mcp, caller);
     const source = new SkillResources(caller);
     // The package would promise to tell of changes, which a server of one request cannot.
     mcp.server.registerCapabilities({ resources: { listChanged: false } });

@@ -8,7 +8,7 @@ import type { BundleFile } from "../skills/bundle.ts";
 import { SKILL_FILE } from "../skills/files.ts";
 import { isSkillId, isSlug } from "../skills/slug.ts";
 import type { Caller } from "./caller.ts";
-import { type PageInput, pageOf } from "./paging.ts";
+import { cursorPage, type PageInput } from "./paging.ts";
 
 export const SKILL_READ_SCOPE: Scope = "skills:read";
 const SCHEME = "skill://";
@@ -72,7 +72,7 @@ export class SkillResources implements SkillSource {
   async #page(input: PageInput) {
     const { principal, project_id, services, url } = this.#caller;
     const filter = { project_id, category: null, enabled: true, tags: [], words: [] };
-    const page = pageOf(input, url);
+    const page = cursorPage(this.#caller, input);
     return (await services.skills.list(principal, filter, page, url)).body;
   }
 

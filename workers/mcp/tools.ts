@@ -5,8 +5,8 @@ import { toPage } from "../http/page.ts";
 import type { Caller } from "./caller.ts";
 import type { CallTerms, ToolOutcome } from "./operation.ts";
 import { OPERATIONS } from "./operations/index.ts";
-import { pageOf } from "./paging.ts";
-import { asKnown, refusalResult } from "./results.ts";
+import { cursorPage } from "./paging.ts";
+import { refusalResult } from "./results.ts";
 import { callSkill, mayInvoke, SKILL_SCOPE, toTool } from "./skill-tools.ts";
 
 /** Skills that are looked at for one page; those that the caller may not invoke are left out of it. */
@@ -31,7 +31,7 @@ async function listSkillTools(
   cursor: string | undefined,
 ): Promise<ListToolsResult> {
   const { services, project_id, url } = caller;
-  const page = readCursor(caller, cursor);
+  const page = cursorPage(caller, { limit: SKILLS_PER_PAGE, cursor });
   const rows = await services.skills.offers(project_id, page);
   const { items, next_cursor } = toPage(
     rows,
@@ -44,15 +44,6 @@ async function listSkillTools(
     tools: items.filter((skill) => mayInvoke(caller, skill)).map(toTool),
     ...(next_cursor !== null && { nextCursor: next_cursor }),
   };
-}
-
-function readCursor(caller: Caller, cursor: string | undefined) {
-  try {
-    return pageOf({ limit: SKILLS_PER_PAGE, cursor }, caller.url);
-  } catch (error) {
-    const { detail } = asKnown(error, caller);
-    throw new ProtocolError(ProtocolErrorCode.InvalidParams, detail);
-  }
 }
 
 /** Refusals are results that are errors, for the model to correct; throws for an unknown tool alone. */

@@ -20,7 +20,7 @@ import type { SkillContent } from "./content.ts";
 import { versionDigest } from "./digest.ts";
 import { ambiguousSkill, invalidSkill, noSkill, noVersion, taken, versionTaken } from "./errors.ts";
 import { filesDigest } from "./files.ts";
-import type { OfferedSkill } from "./offers.ts";
+import type { OfferedSkill, SkillGuide } from "./offers.ts";
 import { formatVersionName, parseReference, type VersionName } from "./reference.ts";
 import { toSummary } from "./render.ts";
 import type { Edit, SkillFilter, SkillRepository, SkillRow } from "./repository.ts";
@@ -127,6 +127,11 @@ export class SkillService {
   /** Up to one more than a page of those of a project that can be invoked now, as tools tell of them. */
   offers(projectId: string, page: Page): Promise<OfferedSkill[]> {
     return this.#deps.repository.listOffers(projectId, page);
+  }
+
+  /** As `offers`, of those that have instructions for agents. */
+  guides(projectId: string, page: Page): Promise<SkillGuide[]> {
+    return this.#deps.repository.listGuides(projectId, page);
   }
 
   /**
