@@ -20,6 +20,7 @@ import type { SkillContent } from "./content.ts";
 import { versionDigest } from "./digest.ts";
 import { ambiguousSkill, invalidSkill, noSkill, noVersion, taken, versionTaken } from "./errors.ts";
 import { filesDigest } from "./files.ts";
+import type { OfferedSkill, SkillGuide } from "./offers.ts";
 import { formatVersionName, parseReference, type VersionName } from "./reference.ts";
 import { toSummary } from "./render.ts";
 import type { Edit, SkillFilter, SkillRepository, SkillRow } from "./repository.ts";
@@ -128,6 +129,16 @@ export class SkillService {
     const projects = visibleProjects(principal, project_id);
     const rows = await this.#deps.repository.list({ ...filter, projects }, page);
     return toPage(rows, page, url, (row) => row, toSummary);
+  }
+
+  /** Up to one more than a page of those of a project that can be invoked now, as tools tell of them. */
+  offers(projectId: string, page: Page): Promise<OfferedSkill[]> {
+    return this.#deps.repository.listOffers(projectId, page);
+  }
+
+  /** As `offers`, of those that have instructions for agents. */
+  guides(projectId: string, page: Page): Promise<SkillGuide[]> {
+    return this.#deps.repository.listGuides(projectId, page);
   }
 
   /**
