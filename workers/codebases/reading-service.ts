@@ -2,8 +2,8 @@
 import { ApiError } from "../http/errors.ts";
 import type { Principal } from "../security/principal.ts";
 import { badCursor } from "./bad-cursor.ts";
-import type { FilePageRequest, FoundFile } from "./index/browser.ts";
-import type { SearchAnswer, SearchRequest } from "./index/search-types.ts";
+import type { FilePageRequest, FoundFile } from "./index/reading/browser.ts";
+import type { SearchAnswer, SearchRequest } from "./index/search/search-types.ts";
 import type { IndexEvent, Snapshot } from "./index/types.ts";
 import type { Index } from "./ingest.ts";
 import { invalidQuery } from "./invalid-query.ts";

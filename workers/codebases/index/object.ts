@@ -9,33 +9,29 @@ import type { ParsedFile } from "../languages/parsed-file.ts";
 import type { LanguageId } from "../languages/registry.ts";
 import type { StructureAnswer } from "../languages/structure.ts";
 import type { StructureRequest } from "../languages/structure-protocol.ts";
-import { BlobStore } from "./blobs.ts";
+import { type Completion, Intake, type SameSource } from "./intake/intake.ts";
+import type { IndexJob } from "./intake/jobs.ts";
+import { PushProgress } from "./intake/push-progress.ts";
+import { Upkeep } from "./intake/upkeep.ts";
+import { type MountArchive, type Mountable, Mounts } from "./mounting/mounts.ts";
+import { Touched } from "./mounting/touched.ts";
 import {
   Browser,
   type FilePageRequest,
   type FilesAnswer,
   type FoundFile,
   type TreeFound,
-} from "./browser.ts";
-import type { DiffAnswer, DiffRequest } from "./diff-query.ts";
-import { EventLog } from "./events.ts";
-import type { ImportsAnswer, ImportsRequest } from "./imports-query.ts";
-import { type Completion, Intake, type SameSource } from "./intake.ts";
-import type { IndexJob } from "./jobs.ts";
-import type { MapAnswer, MapRequest } from "./map-query.ts";
-import { type MountArchive, type Mountable, Mounts } from "./mounts.ts";
-import { type ProjectLanguage, ProjectLanguages } from "./project-languages.ts";
-import { PushProgress } from "./push-progress.ts";
-import type { ReferencesAnswer, ReferencesRequest } from "./references-query.ts";
-import { openTables } from "./schema.ts";
-import { Searcher } from "./search.ts";
-import type { SearchAnswer, SearchRequest } from "./search-types.ts";
-import { type SnapshotRow, SnapshotStore } from "./snapshots.ts";
-import { StructureMemory } from "./structure.ts";
-import { SymbolStore } from "./symbols.ts";
-import type { OutlineAnswer, SymbolsAnswer, SymbolsRequest } from "./symbols-query.ts";
-import { Touched } from "./touched.ts";
-import { TreeStore } from "./trees.ts";
+} from "./reading/browser.ts";
+import { Searcher } from "./search/search.ts";
+import type { SearchAnswer, SearchRequest } from "./search/search-types.ts";
+import { StructureMemory } from "./search/structure.ts";
+import { BlobStore } from "./storage/blobs.ts";
+import { EventLog } from "./storage/events.ts";
+import { type ProjectLanguage, ProjectLanguages } from "./storage/project-languages.ts";
+import { openTables } from "./storage/schema.ts";
+import { type SnapshotRow, SnapshotStore } from "./storage/snapshots.ts";
+import { SymbolStore } from "./storage/symbols.ts";
+import { TreeStore } from "./storage/trees.ts";
 import type {
   Contradiction,
   IndexEvent,
@@ -48,8 +44,16 @@ import type {
   TakenBlob,
   TakenFile,
 } from "./types.ts";
-import { Understanding } from "./understanding.ts";
-import { Upkeep } from "./upkeep.ts";
+import type { DiffAnswer, DiffRequest } from "./understanding/diff-query.ts";
+import type { ImportsAnswer, ImportsRequest } from "./understanding/imports-query.ts";
+import type { MapAnswer, MapRequest } from "./understanding/map-query.ts";
+import type { ReferencesAnswer, ReferencesRequest } from "./understanding/references-query.ts";
+import type {
+  OutlineAnswer,
+  SymbolsAnswer,
+  SymbolsRequest,
+} from "./understanding/symbols-query.ts";
+import { Understanding } from "./understanding/understanding.ts";
 
 export interface IndexPorts {
   readonly send: (env: Env, jobs: readonly IndexJob[]) => Promise<void>;
