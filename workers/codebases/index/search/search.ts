@@ -11,7 +11,7 @@ import { type FactLeaf, leavesOf, type Query, type ResultType } from "../../quer
 import { type Cursor, digest, readCursor, writeCursor } from "../reading/cursor.ts";
 import { type OpenSnapshot, pendingFiles } from "../reading/pages.ts";
 import { FOREIGN, pinnedSnapshot, type ReadySnapshot } from "../reading/pinned.ts";
-import { has, isSearched, type ListedFile, type Listing } from "../storage/listing.ts";
+import { isSearched, type ListedFile, type Listing } from "../storage/listing.ts";
 import type { ProjectLanguages } from "../storage/project-languages.ts";
 import type { SnapshotRow } from "../storage/snapshots.ts";
 import type { FileRanks, Graphs } from "../understanding/graphs.ts";
@@ -175,7 +175,9 @@ export class Searcher {
     while (cursor.w < order.length && items.length < limit && time - now < deadline_ms) {
       const until = await structure.ready(cursor.w, order);
       const window = windows.at(cursor.w, until, order);
-      const taken = window.results.slice(cursor.o, cursor.o + limit - items.length);
+      const taken = window.results
+        .slice(cursor.o, cursor.o + limit - items.length)
+        .map((result) => result());
       items.push(...taken);
       const o = cursor.o + taken.length;
       const d = digest(
@@ -302,16 +304,14 @@ function receiptOf(
   listing: Listing,
   { plan, order, pending, next, last }: Searched,
 ): Receipt {
-  const count = (holds: (file: Listing["files"][number]) => boolean) =>
-    listing.files.filter(holds).length;
   const asksSymbols = [...leavesOf(plan.query)].some(({ leaf }) =>
     ["symbol", "ref", "calls", "calledby", "implements", "imports", "near"].includes(leaf.kind),
   );
   const skipped: SkippedFiles = {
-    binary: count((file) => has(file, "binary")),
-    too_large: count((file) => has(file, "too_large")),
-    symlink: count((file) => has(file, "symlink")),
-    submodule: count((file) => has(file, "submodule")),
+    binary: listing.count("binary"),
+    too_large: listing.count("too_large"),
+    symlink: listing.count("symlink"),
+    submodule: listing.count("submodule"),
     too_costly: last.c,
     no_grammar: plan.facts.some(({ kind }) => kind === "ast")
       ? [...order].filter((index) => isUnstructured(listing.files[index])).length

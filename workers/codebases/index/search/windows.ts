@@ -1,5 +1,5 @@
 /** Verifies and ranks candidates, a window of them at a time. */
-import { findSecrets, mask } from "../../intake/secrets.ts";
+import { mask } from "../../intake/secrets.ts";
 import type { Check } from "../../query/checks.ts";
 import type { QueryPlan } from "../../query/plan.ts";
 import type { DiffLeaf, FactLeaf } from "../../query/query.ts";
@@ -15,14 +15,15 @@ import {
   queryTraits,
   traitsOf,
 } from "../storage/listing.ts";
-import type { SymbolStore } from "../storage/symbols.ts";
+import type { DefinedName, SymbolStore } from "../storage/symbols.ts";
 import type { FileRanks } from "../understanding/graphs.ts";
 import type { FactsOf, Mask } from "./candidates.ts";
+import { RuledOut } from "./ruled-out.ts";
 import type { FileResult, MatchDocument, SearchRequest } from "./search-types.ts";
 import type { StructureSearch } from "./structure.ts";
 
-/** A window ends after so many characters, steps of expressions, or files that match. */
-const WINDOW_CHARS = 4 * 1024 * 1024;
+/** A window ends after so many bytes, steps of expressions, or files that match. */
+const WINDOW_BYTES = 4 * 1024 * 1024;
 const WINDOW_STEPS = 60_000_000;
 const WINDOW_MATCHES = 40;
 /** More steps than this in one file could hold the object for seconds: the file is skipped, and said so. */
@@ -31,7 +32,8 @@ const MAX_FILE_STEPS = 1_500_000_000;
 export interface Window {
   /** The first candidate after it. */
   readonly end: number;
-  readonly results: readonly FileResult[];
+  /** The best first, each made when it is asked for. */
+  readonly results: readonly (() => FileResult)[];
   readonly searched: number;
   readonly bytes: number;
   readonly too_costly: number;
@@ -52,11 +54,21 @@ export interface WindowDeps {
   readonly request: Pick<SearchRequest, "codebase" | "max_matches" | "context_lines" | "explain">;
 }
 
+/** A candidate with what is read of it. */
+interface Candidate {
+  readonly index: number;
+  readonly file: ListedFile;
+  /** Empty for what is not read. */
+  readonly text: string;
+  readonly positions: TextPositions;
+}
+
 const NO_SYMBOLS: readonly FileSymbol[] = [];
 
 export class Windows {
   readonly #deps: WindowDeps;
   readonly #checks: readonly Check[];
+  readonly #ruledOut: RuledOut;
   readonly #steps: number;
   readonly #terms: ReadonlySet<string>;
   readonly #readsText: boolean;
@@ -66,6 +78,7 @@ export class Windows {
   constructor(deps: WindowDeps) {
     this.#deps = deps;
     this.#checks = [...leafChecks(deps.plan.check)];
+    this.#ruledOut = new RuledOut(deps.plan.check, deps.blobs);
     this.#readsText =
       deps.structure.isAsked ||
       this.#checks.some(({ kind }) => kind === "text" || kind === "symbol");
@@ -87,13 +100,12 @@ export class Windows {
   /** The window that begins at a candidate, and ends before `until` at the latest. */
   at(start: number, until: number, order: Uint32Array): Window {
     const { listing } = this.#deps;
-    const found: { file: ListedFile; verdict: Verdict; text: string; score: Score }[] = [];
-    let chars = 0;
+    const found: { candidate: Candidate; verdict: Verdict; score: Score }[] = [];
     let bytes = 0;
     let costly = 0;
     let at = start;
     for (; at < until; at += 1) {
-      if (chars >= WINDOW_CHARS || chars * this.#steps >= WINDOW_STEPS) break;
+      if (bytes >= WINDOW_BYTES || bytes * this.#steps >= WINDOW_STEPS) break;
       if (found.length >= WINDOW_MATCHES) break;
       const index = order[at] ?? 0;
       const file = listing.files[index];
@@ -103,25 +115,27 @@ export class Windows {
         costly += 1;
         continue;
       }
-      const text = this.#textOf(file);
-      chars += text.length;
-      bytes += this.#readsText && isSearched(file) ? (file.blob?.size ?? 0) : 0;
-      const known = this.#asksSymbols ? this.#symbolsOf(file, text) : NO_SYMBOLS;
-      const verdict = this.#verify(index, file, text, known);
+      bytes += this.#isRead(file) ? (file.blob?.size ?? 0) : 0;
+      const candidate = this.#candidate(index, file);
+      if (candidate === null) continue;
+      const known = this.#asksSymbols ? this.#symbolsOf(candidate) : NO_SYMBOLS;
+      const verdict = this.#verify(candidate, known);
       if (!verdict.matched) continue;
-      const symbols = this.#asksSymbols ? known : this.#symbolsOf(file, text);
-      found.push({ file, verdict, text, score: this.#score(index, file, text, verdict, symbols) });
+      const symbols = this.#asksSymbols ? known : this.#symbolsAt(candidate, verdict);
+      found.push({ candidate, verdict, score: this.#score(candidate, verdict, symbols) });
     }
     const ranked = found.sort((left, right) =>
       compareRanked(
-        { score: left.score.score, path: left.file.path },
-        { score: right.score.score, path: right.file.path },
+        { score: left.score.score, path: left.candidate.file.path },
+        { score: right.score.score, path: right.candidate.file.path },
       ),
     );
     return {
       end: at,
-      results: ranked.map(({ file, verdict, text, score }) =>
-        this.#render(file, verdict, text, score),
+      results: ranked.map(
+        ({ candidate, verdict, score }) =>
+          () =>
+            this.#render(candidate, verdict, score),
       ),
       searched: at - start - costly,
       bytes,
@@ -129,30 +143,50 @@ export class Windows {
     };
   }
 
-  #textOf(file: ListedFile): string {
-    if (!this.#readsText || file.blob === null || !isSearched(file)) return "";
-    return this.#deps.blobs.text(file.blob) ?? "";
+  #isRead(file: ListedFile): boolean {
+    return this.#readsText && file.blob !== null && isSearched(file);
+  }
+
+  /** Null when its content rules it out. */
+  #candidate(index: number, file: ListedFile): Candidate | null {
+    const { blob } = file;
+    if (blob === null || !this.#isRead(file)) {
+      return { index, file, text: "", positions: new TextPositions("") };
+    }
+    if (this.#ruledOut.has(file.path, blob)) return null;
+    const text = this.#deps.blobs.text(blob) ?? "";
+    // UTF-8 takes a byte a character for ASCII alone.
+    const isAscii = blob.encoding === "utf-8" && blob.size === text.length;
+    return { index, file, text, positions: new TextPositions(text, isAscii) };
   }
 
   /** Definitions by where their names stand. */
-  #symbolsOf({ blob }: ListedFile, text: string): readonly FileSymbol[] {
-    if (blob === null || !this.#readsText) return [];
-    const { symbols } = this.#deps.symbols.definitions(blob.id);
-    const positions = new TextPositions(text);
-    return symbols.map(({ name, kind, line, column, exported }) => {
-      const start = positions.startOfLine(line) + column - 1;
-      return { name, kind, exported, start, end: start + name.length };
-    });
+  #symbolsOf({ file, positions }: Candidate): readonly FileSymbol[] {
+    if (file.blob === null || !this.#readsText) return NO_SYMBOLS;
+    return this.#deps.symbols
+      .definedNames(file.blob.id)
+      .map((defined) => placeSymbol(defined, positions));
   }
 
-  #verify(index: number, file: ListedFile, text: string, symbols: readonly FileSymbol[]): Verdict {
+  /** Those on the lines of matches: no other says anything of them. */
+  #symbolsAt({ file, positions }: Candidate, { matches }: Verdict): readonly FileSymbol[] {
+    if (file.blob === null || !this.#readsText || !this.#deps.usesSymbols) return NO_SYMBOLS;
+    const lines = new Set(matches.filter(({ kind }) => kind !== "path").map(({ line }) => line));
+    if (lines.size === 0) return NO_SYMBOLS;
+    return this.#deps.symbols
+      .definedNames(file.blob.id)
+      .filter(({ line }) => lines.has(line))
+      .map((defined) => placeSymbol(defined, positions));
+  }
+
+  #verify({ index, file, text, positions }: Candidate, symbols: readonly FileSymbol[]): Verdict {
     const { plan, facts, request, structure } = this.#deps;
     const places = (leaf: FactLeaf | DiffLeaf) =>
       structure.places(leaf, file).map(([start, end]) => ({ start, end }));
     const verdict = verifyFile(
       plan,
       {
-        ...{ path: file.path, language: file.language, text, symbols },
+        ...{ path: file.path, language: file.language, text, positions, symbols },
         traits: queryTraits(file),
         repository: request.codebase,
       },
@@ -170,9 +204,7 @@ export class Windows {
   }
 
   #score(
-    index: number,
-    file: ListedFile,
-    text: string,
+    { index, file, text }: Candidate,
     { matches }: Verdict,
     symbols: readonly FileSymbol[],
   ): Score {
@@ -203,9 +235,10 @@ export class Windows {
     return { total: terms.length, matched: terms.filter(holds).length };
   }
 
-  #render(file: ListedFile, verdict: Verdict, text: string, score: Score): FileResult {
-    const shown = has(file, "secret") ? mask(text, findSecrets(text)) : text;
-    const positions = new TextPositions(shown);
+  #render({ file, text, positions }: Candidate, verdict: Verdict, score: Score): FileResult {
+    // What is covered has as many characters and lines as before.
+    const isShownWhole = !has(file, "secret") || file.blob === null || text === "";
+    const shown = isShownWhole ? text : mask(text, this.#deps.blobs.secrets(file.blob));
     const { explain, context_lines } = this.#deps.request;
     return {
       path: file.path,
@@ -219,6 +252,14 @@ export class Windows {
       truncated: verdict.truncated,
     };
   }
+}
+
+function placeSymbol(
+  { name, kind, exported, line, column }: DefinedName,
+  positions: TextPositions,
+): FileSymbol {
+  const start = positions.startOfLine(line) + column - 1;
+  return { name, kind, exported, start, end: start + name.length };
 }
 
 /** Leaves that stand for something that is to be there, not for something that is not. */

@@ -1,10 +1,12 @@
 /** Blobs and their contents, with the trigrams that narrow a search of them. */
 import { z } from "zod";
+import { findSecrets, type SecretSpan } from "../../intake/secrets.ts";
 import type { TextEncodingName } from "../../intake/text-content.ts";
 import type { Candidates } from "../../query/candidates.ts";
 import { expressionOf, holds } from "../../query/formula.ts";
 import { utf8Bytes } from "../../query/text-position.ts";
 import type { TakenBlob } from "../types.ts";
+import { FrequentCache } from "./frequent-cache.ts";
 import { Parts } from "./parts.ts";
 import { PARTS } from "./schema.ts";
 
@@ -15,8 +17,12 @@ import { PARTS } from "./schema.ts";
 const CHUNK_BYTES = 1_900_000;
 const CHUNK_CHARS = 600_000;
 const OVERLAP_CHARS = 256;
-/** Characters of texts that are kept for the next file with the same content, and the next search. */
-const RECENT_CHARS = 8_000_000;
+/** Characters of texts that are kept for the next file with the same content, and the next page. */
+const RECENT_CHARS = 2_000_000;
+/** Contents that are kept inflated for the next search: to inflate them is most of what it takes. */
+const WARM_BYTES = 24 * 1024 * 1024;
+/** Places of secrets that are kept, since to find them takes a look at all of a text. */
+const WARM_SECRETS = 50_000;
 /** Of one statement's parameter. */
 const IDS_PER_QUERY = 5_000;
 
@@ -71,6 +77,8 @@ const idRow = z.object({ id: z.number() });
 export class BlobStore {
   readonly #sql: SqlStorage;
   readonly #contents: Parts;
+  readonly #warm = new FrequentCache<Uint8Array>(WARM_BYTES);
+  readonly #secrets = new FrequentCache<readonly SecretSpan[]>(WARM_SECRETS);
   readonly #recent = new Map<number, string>();
   #recentChars = 0;
 
@@ -186,11 +194,39 @@ export class BlobStore {
     if (encoding === null) return null;
     const known = this.#recent.get(id);
     if (known !== undefined) return known;
-    const content = this.#contents.get(id, size);
+    const content = this.#inflated({ id, size });
     if (content === null) return null;
     const text = decoderOf(encoding).decode(content);
     this.#remember(id, text);
     return text;
+  }
+
+  /** Whether the text contains ASCII characters as they are; found without decoding it where it can be. */
+  includes(blob: Pick<Blob, "id" | "encoding" | "size">, ascii: string): boolean {
+    const { id, encoding } = blob;
+    const known = encoding === "utf-8" ? this.#recent.get(id) : this.text(blob);
+    if (known != null) return known.includes(ascii);
+    const content = encoding === null ? null : this.#inflated(blob);
+    if (content === null) return false;
+    // In UTF-8 a byte of ASCII is that character, whatever stands around it.
+    return Buffer.from(content.buffer, content.byteOffset, content.byteLength).includes(ascii);
+  }
+
+  /** Where its text has what looks like a secret. */
+  secrets(blob: Pick<Blob, "id" | "encoding" | "size">): readonly SecretSpan[] {
+    const known = this.#secrets.get(blob.id);
+    if (known !== undefined) return known;
+    const spans = findSecrets(this.text(blob) ?? "");
+    this.#secrets.offer(blob.id, spans, spans.length + 1);
+    return spans;
+  }
+
+  #inflated({ id, size }: Pick<Blob, "id" | "size">): Uint8Array | null {
+    const known = this.#warm.get(id);
+    if (known !== undefined) return known;
+    const content = this.#contents.get(id, size);
+    if (content !== null) this.#warm.offer(id, content, content.byteLength);
+    return content;
   }
 
   #remember(id: number, text: string): void {
@@ -233,6 +269,8 @@ export class BlobStore {
   remove({ id, chunks }: Pick<Blob, "id" | "chunks">): void {
     this.#recentChars -= this.#recent.get(id)?.length ?? 0;
     this.#recent.delete(id);
+    this.#warm.delete(id);
+    this.#secrets.delete(id);
     for (let chunk = 0; chunk < chunks; chunk += 1) {
       this.#sql.exec("DELETE FROM tri WHERE rowid = ?", id * PARTS + chunk);
     }

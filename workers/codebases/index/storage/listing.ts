@@ -26,7 +26,8 @@ export const TRAITS = [
 ] as const;
 export type Trait = (typeof TRAITS)[number];
 
-const bitOf = (trait: Trait) => 1 << TRAITS.indexOf(trait);
+const BITS: ReadonlyMap<Trait, number> = new Map(TRAITS.map((trait, at) => [trait, 1 << at]));
+const bitOf = (trait: Trait) => BITS.get(trait) ?? 0;
 
 /** A path with what its trees say of it. */
 export interface ListedFile {
@@ -138,6 +139,7 @@ export class Listing {
   readonly files: readonly ListedFile[];
   /** Blobs in several rows of the text index. */
   readonly chunked = new Set<number>();
+  readonly #counts = new Map<Trait, number>();
   readonly #byPath = new Map<string, number>();
   readonly #byBlob = new Map<number, number[]>();
 
@@ -160,6 +162,16 @@ export class Listing {
 
   indexOf(path: string): number | null {
     return this.#byPath.get(path) ?? null;
+  }
+
+  /** How many files have a trait. */
+  count(trait: Trait): number {
+    let count = this.#counts.get(trait);
+    if (count === undefined) {
+      count = this.files.filter((file) => has(file, trait)).length;
+      this.#counts.set(trait, count);
+    }
+    return count;
   }
 
   /** Indexes of the files with this content. */

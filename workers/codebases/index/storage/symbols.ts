@@ -1,6 +1,7 @@
 /** What parsers say of blobs: symbols, references and imports, and the words that find symbols. */
 import { z } from "zod";
 import type { CodeImport, CodeSymbol, ParsedFile } from "../../languages/parsed-file.ts";
+import { FrequentCache } from "./frequent-cache.ts";
 import { NameIndex } from "./names.ts";
 import {
   NO_REFERENCES,
@@ -23,8 +24,13 @@ export interface Definitions {
 /** Written by this object alone, of what a parser's answer was checked for. */
 const definitionsSchema = z.custom<Definitions>((value) => typeof value === "object");
 
+/** Where names are defined, which is all that searches ask of symbols, and little of what is known. */
+export type DefinedName = Pick<CodeSymbol, "name" | "kind" | "exported" | "line" | "column">;
+
 /** Definitions are kept in memory as long as they have so many symbols together. */
-const RECENT_SYMBOLS = 40_000;
+const RECENT_SYMBOLS = 20_000;
+/** Names that are kept for the next search. */
+const WARM_NAMES = 150_000;
 const NOTHING: Definitions = { symbols: [], imports: [] };
 
 const waitingRow = z.object({
@@ -64,6 +70,7 @@ export class SymbolStore {
   /** Definitions read last, since searches come back to the same files. */
   readonly #recent = new Map<number, Definitions>();
   #recentSymbols = 0;
+  readonly #warm = new FrequentCache<readonly DefinedName[]>(WARM_NAMES);
 
   constructor(sql: SqlStorage) {
     this.#sql = sql;
@@ -234,6 +241,19 @@ export class SymbolStore {
     return text === null ? NOTHING : definitionsSchema.parse(JSON.parse(text));
   }
 
+  /** The names of its definitions, in their order. */
+  definedNames(blob: number): readonly DefinedName[] {
+    const known = this.#warm.get(blob);
+    if (known !== undefined) return known;
+    const names = this.definitionsOnce(blob).symbols.map(
+      ({ name, kind, exported, line, column }): DefinedName => ({
+        ...{ name, kind, exported, line, column },
+      }),
+    );
+    this.#warm.offer(blob, names, names.length + 1);
+    return names;
+  }
+
   references(blob: number): PackedReferences {
     const packed = this.#references.get(blob);
     return packed === null ? NO_REFERENCES : unpackReferences(packed);
@@ -287,6 +307,7 @@ export class SymbolStore {
   #forget(blob: number): void {
     this.#recentSymbols -= (this.#recent.get(blob)?.symbols.length ?? -1) + 1;
     this.#recent.delete(blob);
+    this.#warm.delete(blob);
     const known = this.state(blob);
     if (known === null) return;
     for (let index = 0; index <= Math.min(known.symbols, WORDS - 1); index += 1) {
