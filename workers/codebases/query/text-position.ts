@@ -106,11 +106,13 @@ function isLowSurrogate(text: string, at: number): boolean {
   return unit >= 0xdc00 && unit <= 0xdfff;
 }
 
-/** Bytes of a range in UTF-8; a surrogate counts two, which is half of what a pair takes. */
+/** Bytes of a range in UTF-8; half of a pair of surrogates counts two, which is half of what the pair takes. */
 export function utf8Bytes(text: string, from = 0, to = text.length): number {
+  const range = text.slice(from, to);
+  if (range.isWellFormed()) return Buffer.byteLength(range);
   let bytes = 0;
-  for (let at = from; at < to; at += 1) {
-    const unit = text.charCodeAt(at);
+  for (let at = 0; at < range.length; at += 1) {
+    const unit = range.charCodeAt(at);
     if (unit < 0x80) bytes += 1;
     else if (unit < 0x800 || (unit >= 0xd800 && unit <= 0xdfff)) bytes += 2;
     else bytes += 3;

@@ -1,14 +1,12 @@
 /** Tells which files cannot match, by texts that every match has. Each content is looked at once. */
-import { isAscii } from "../../query/ascii.ts";
 import type { Check } from "../../query/checks.ts";
+import type { Matcher } from "../../query/regex.ts";
 import type { Blob, BlobStore } from "../storage/blobs.ts";
 
 type TextCheck = Check & { readonly kind: "text" };
 
 interface Necessary {
   readonly check: TextCheck;
-  /** What it looks for, where bytes tell whether that is there. */
-  readonly ascii: string | null;
   /** Whether a content has it, by the id of its blob. */
   readonly known: Map<number, boolean>;
 }
@@ -20,7 +18,7 @@ export class RuledOut {
   constructor(check: Check, blobs: BlobStore) {
     this.#blobs = blobs;
     this.#necessary = [...necessaryTexts(check)].map((text) => ({
-      ...{ check: text, ascii: asciiOf(text), known: new Map<number, boolean>() },
+      ...{ check: text, known: new Map<number, boolean>() },
     }));
   }
 
@@ -33,24 +31,25 @@ export class RuledOut {
     );
   }
 
-  #isIn(blob: Blob, { check, ascii, known }: Necessary): boolean {
+  #isIn(blob: Blob, { check: { matcher }, known }: Necessary): boolean {
     let isThere = known.get(blob.id);
     if (isThere === undefined) {
-      isThere =
-        ascii === null
-          ? check.matcher.test(this.#blobs.text(blob) ?? "")
-          : this.#blobs.includes(blob, ascii);
+      isThere = this.#mayMatch(blob, matcher);
       known.set(blob.id, isThere);
     }
     return isThere;
+  }
+
+  /** To decode what does not match would take longer than all else. */
+  #mayMatch(blob: Blob, matcher: Matcher): boolean {
+    const content = this.#blobs.utf8(blob);
+    if (content?.isAscii === true) return matcher.test(content.bytes);
+    if (content !== null && matcher.testBytes !== null) return matcher.testBytes(content.bytes);
+    return matcher.test(this.#blobs.text(blob) ?? "");
   }
 }
 
 function* necessaryTexts(check: Check): Generator<TextCheck> {
   if (check.kind === "text") yield check;
   else if (check.kind === "and") for (const each of check.operands) yield* necessaryTexts(each);
-}
-
-function asciiOf({ matcher: { pattern, caseSensitive } }: TextCheck): string | null {
-  return pattern.kind === "literal" && caseSensitive && isAscii(pattern.text) ? pattern.text : null;
 }

@@ -1,4 +1,5 @@
 /** Blobs and their contents, with the trigrams that narrow a search of them. */
+import { isAscii } from "node:buffer";
 import { z } from "zod";
 import { findSecrets, type SecretSpan } from "../../intake/secrets.ts";
 import type { TextEncodingName } from "../../intake/text-content.ts";
@@ -68,6 +69,15 @@ function decoderOf(encoding: TextEncodingName): TextDecoder {
   return decoder;
 }
 
+/**
+ * A content in the form that is searched fastest, and takes no more memory than its bytes: a string
+ * with a code unit for each of them, which is the text itself where all are ASCII.
+ */
+export interface Content {
+  readonly bytes: string;
+  readonly isAscii: boolean;
+}
+
 /** What candidates are found by. */
 export type Match = Pick<Candidates & { kind: "match" }, "expression" | "formula" | "trigrams">;
 
@@ -77,7 +87,7 @@ const idRow = z.object({ id: z.number() });
 export class BlobStore {
   readonly #sql: SqlStorage;
   readonly #contents: Parts;
-  readonly #warm = new FrequentCache<Uint8Array>(WARM_BYTES);
+  readonly #warm = new FrequentCache<Content>(WARM_BYTES);
   readonly #secrets = new FrequentCache<readonly SecretSpan[]>(WARM_SECRETS);
   readonly #recent = new Map<number, string>();
   #recentChars = 0;
@@ -190,26 +200,33 @@ export class BlobStore {
   }
 
   /** Null for what is binary or not held. */
-  text({ id, encoding, size }: Pick<Blob, "id" | "encoding" | "size">): string | null {
+  text(blob: Pick<Blob, "id" | "encoding" | "size">): string | null {
+    const { id, encoding } = blob;
     if (encoding === null) return null;
     const known = this.#recent.get(id);
     if (known !== undefined) return known;
-    const content = this.#inflated({ id, size });
+    const content = this.#inflated(blob);
     if (content === null) return null;
-    const text = decoderOf(encoding).decode(content);
+    if (encoding === "utf-8" && content.isAscii) return content.bytes;
+    const text = decoderOf(encoding).decode(Buffer.from(content.bytes, "latin1"));
     this.#remember(id, text);
     return text;
   }
 
-  /** Whether the text contains ASCII characters as they are; found without decoding it where it can be. */
-  includes(blob: Pick<Blob, "id" | "encoding" | "size">, ascii: string): boolean {
-    const { id, encoding } = blob;
-    const known = encoding === "utf-8" ? this.#recent.get(id) : this.text(blob);
-    if (known != null) return known.includes(ascii);
-    const content = encoding === null ? null : this.#inflated(blob);
-    if (content === null) return false;
-    // In UTF-8 a byte of ASCII is that character, whatever stands around it.
-    return Buffer.from(content.buffer, content.byteOffset, content.byteLength).includes(ascii);
+  /** The content of a text in UTF-8; null for any other. */
+  utf8(blob: Pick<Blob, "id" | "encoding" | "size">): Content | null {
+    return blob.encoding === "utf-8" ? this.#inflated(blob) : null;
+  }
+
+  #inflated({ id, size }: Pick<Blob, "id" | "size">): Content | null {
+    const known = this.#warm.get(id);
+    if (known !== undefined) return known;
+    const inflated = this.#contents.get(id, size);
+    if (inflated === null) return null;
+    const buffer = Buffer.from(inflated.buffer, inflated.byteOffset, inflated.byteLength);
+    const content = { bytes: buffer.toString("latin1"), isAscii: isAscii(buffer) };
+    this.#warm.offer(id, content, content.bytes.length);
+    return content;
   }
 
   /** Where its text has what looks like a secret. */
@@ -219,14 +236,6 @@ export class BlobStore {
     const spans = findSecrets(this.text(blob) ?? "");
     this.#secrets.offer(blob.id, spans, spans.length + 1);
     return spans;
-  }
-
-  #inflated({ id, size }: Pick<Blob, "id" | "size">): Uint8Array | null {
-    const known = this.#warm.get(id);
-    if (known !== undefined) return known;
-    const content = this.#contents.get(id, size);
-    if (content !== null) this.#warm.offer(id, content, content.byteLength);
-    return content;
   }
 
   #remember(id: number, text: string): void {
