@@ -59,8 +59,10 @@ export class ReadingService {
   }
 
   async search(principal: Principal, id: string, query: SearchQuery): Promise<Found> {
-    const { index, row } = await this.#codebases.open(principal, id);
+    const { index, row } = await this.#codebases.openKnown(principal, id, Date.now());
     const answer = await index.search({ ...query, codebase: row.name, one_of_many: false });
+    // Before a fault is told of a codebase that is there no more.
+    if (answer.status !== "found") await this.#codebases.open(principal, id);
     switch (answer.status) {
       case "found":
         return answer;

@@ -79,7 +79,9 @@ function exactMask(source: ExactIndex, { listing, codebase, facts }: CandidateDe
 
 export function maskOf(listing: Listing, holds: (file: Listing["files"][number]) => boolean): Mask {
   const mask = new Uint8Array(listing.files.length);
-  for (const [index, file] of listing.files.entries()) if (holds(file)) mask[index] = 1;
+  listing.files.forEach((file, index) => {
+    if (holds(file)) mask[index] = 1;
+  });
   return mask;
 }
 

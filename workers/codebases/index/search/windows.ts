@@ -320,8 +320,9 @@ const REPEATING = ["test", "vendored", "generated", "minified", "doc"] as const;
 /** Candidates in the order that they are read: likely definitions first, what repeats others and what is large last. */
 export function orderOf(candidates: Mask, first: Mask | null, listing: Listing): Uint32Array {
   const tiers: number[][] = [[], [], [], []];
-  for (const [index, file] of listing.files.entries()) {
-    if (candidates[index] !== 1) continue;
+  for (let index = 0; index < listing.files.length; index += 1) {
+    const file = listing.files[index];
+    if (candidates[index] !== 1 || file === undefined) continue;
     const repeats = REPEATING.some((trait) => has(file, trait));
     const isFirst = first?.[index] === 1 && !repeats;
     const isLarge = (file.blob?.size ?? 0) > LARGE_BYTES;
