@@ -1,6 +1,6 @@
 import { z } from "zod";
 import type { CodebaseAnswer } from "../../codebases/cross-search.ts";
-import type { FileResult } from "../../codebases/index/search-types.ts";
+import type { FileResult } from "../../codebases/index/search/search-types.ts";
 import { MAX_QUERY_CHARS } from "../../codebases/query/parse.ts";
 import { SYNTAXES } from "../../codebases/query/query.ts";
 import { compareRanked } from "../../codebases/query/rank.ts";
