@@ -28,10 +28,12 @@ const optional = z
   .string()
   .optional()
   .transform((value) => (value === undefined || value.trim() === "" ? null : value.trim()));
-const optionalUrl = optional.refine(
-  (value) => value === null || /^https?:$/.test(URL.parse(value)?.protocol ?? ""),
-  "It must be an http:// or https:// URL.",
-);
+/** Errors show these, so that no key may be in one. */
+const optionalUrl = optional.refine((value) => {
+  if (value === null) return true;
+  const url = URL.parse(value);
+  return url !== null && /^https?:$/.test(url.protocol) && url.username + url.password === "";
+}, "It must be an http:// or https:// URL, without a user or password.");
 
 const rate = z.number("It must be a number of USD, 0 or above.").nonnegative();
 /** USD per million tokens. What is read from or written to a cache costs as `input` unless it is given. */

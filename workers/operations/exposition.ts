@@ -35,6 +35,7 @@ export interface Measurements {
   readonly task_counts: readonly TaskCount[];
   readonly task_durations: readonly TaskDuration[];
   readonly pipeline_counts: readonly StateCount[];
+  readonly invocation_counts: readonly StateCount[];
   readonly executors: ExecutorFigures;
 }
 
@@ -68,6 +69,11 @@ export function toPrometheus(measured: Measurements): string {
   family("pipelzr_pipelines", "gauge", "Pipelines by the state of their newest run, likewise.");
   for (const { state, total } of measured.pipeline_counts) {
     lines.push(sample("pipelzr_pipelines", { state }, total));
+  }
+  const invocations = "pipelzr_skill_invocations";
+  family(invocations, "gauge", "Ended invocations of the skills that there are, likewise.");
+  for (const { state, total } of measured.invocation_counts) {
+    lines.push(sample(invocations, { state }, total));
   }
   const taken = "pipelzr_task_duration_seconds";
   family(taken, "histogram", "How long ended tasks took.");
@@ -141,6 +147,7 @@ export function toOriginalJson(measured: Measurements) {
     endpoints,
     tasks: byState(measured.task_counts),
     pipelines: byState(measured.pipeline_counts),
+    invocations: byState(measured.invocation_counts),
     ...executorsJson(measured.executors),
   };
 }

@@ -52,6 +52,7 @@ describe("the exposition", () => {
       { task_type: "e2b", state: "completed", total: 1 },
     ],
     pipeline_counts: [{ state: "running", total: 2 }],
+    invocation_counts: [{ state: "failed", total: 6 }],
     task_durations: [
       { task_type: "local", state: "completed", le_ms: 10, total: 3, sum_ms: 12 },
       { task_type: "local", state: "completed", le_ms: -1, total: 1, sum_ms: 4_000_000 },
@@ -79,6 +80,7 @@ describe("the exposition", () => {
     expect(lines).toContain(`${duration}_count{${labels}} 3`);
     expect(lines).toContain('pipelzr_tasks{task_type="local",state="completed"} 4');
     expect(lines).toContain('pipelzr_pipelines{state="running"} 2');
+    expect(lines).toContain('pipelzr_skill_invocations{state="failed"} 6');
     const task = 'task_type="local",state="completed"';
     expect(lines).toContain(`pipelzr_task_duration_seconds_bucket{${task},le="3600"} 3`);
     expect(lines).toContain(`pipelzr_task_duration_seconds_bucket{${task},le="+Inf"} 4`);
@@ -102,6 +104,7 @@ describe("the exposition", () => {
       total_errors: 1,
       tasks: { completed: 5 },
       pipelines: { running: 2 },
+      invocations: { failed: 6 },
       runners_connected: { dagger: 3 },
       dispatches_queued: { dagger: 5 },
       dead_letters: { open: 3 },

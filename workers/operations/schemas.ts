@@ -75,6 +75,9 @@ export const metricsSchema = z
     ),
     tasks: z.record(z.string(), z.number()),
     pipelines: z.record(z.string(), z.number()),
+    invocations: z.record(z.string(), z.number()).openapi({
+      description: "By state: those that have ended, of the skills that there are.",
+    }),
     runners_connected: z.record(z.string(), z.number()).openapi({
       description: "By executor: runners that are connected and can run it now.",
     }),

@@ -385,9 +385,9 @@ export class Commands {
   }
 
   #illegal(resource: Resource, detail: string): Refusal {
-    const { versioned } = this.#engine.kind(resource);
+    const { versioned, actions } = this.#engine.kind(resource);
     const state = stateOf(this.#queries.newest(resource));
-    const allowed = allowedActions(state, this.#queries.mayRetry(resource), versioned);
+    const allowed = allowedActions(actions, state, this.#queries.mayRetry(resource));
     const shown = versioned && state === "pending" ? "draft" : state;
     return { refused: "illegal", detail, state: shown, allowed };
   }

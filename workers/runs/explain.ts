@@ -19,52 +19,31 @@ export interface Explanation {
   readonly allowed: readonly string[];
 }
 
-const ACTIONS: Readonly<Record<ResourceState, readonly string[]>> = {
-  pending: ["execute", "cancel", "update", "delete"],
-  queued: ["cancel"],
-  running: ["cancel"],
-  paused: ["resume", "cancel"],
-  completed: ["execute", "update", "delete"],
-  failed: ["retry", "execute", "update", "delete"],
-  cancelled: ["retry", "execute", "update", "delete"],
-};
-
-/** What a resource with versions and many steps allows beyond that. */
-const MORE_ACTIONS: Readonly<Record<ResourceState, readonly string[]>> = {
-  pending: ["start"],
-  queued: ["pause", "update"],
-  running: ["pause", "approve", "signal", "update"],
-  paused: ["update"],
-  completed: ["start", "retry"],
-  failed: ["start"],
-  cancelled: ["start"],
-};
+/** What may be asked for in each state, for one kind of resource. */
+export type Actions = Readonly<Record<ResourceState, readonly string[]>>;
 
 export function stateOf(newest: StoredRun | null): ResourceState {
   return newest?.state.status ?? "pending";
 }
 
-/**
- * What may be asked for in a state. `mayRetry` says whether retries are left, `isVersioned` whether
- * the resource can be changed at any time, and its runs be paused.
- */
+/** What may be asked for in a state; `mayRetry` says whether retries are left. */
 export function allowedActions(
+  actions: Actions,
   state: ResourceState,
   mayRetry: boolean,
-  isVersioned = false,
 ): readonly string[] {
-  const actions = isVersioned ? [...ACTIONS[state], ...MORE_ACTIONS[state]] : ACTIONS[state];
-  return actions.filter((action) => action !== "retry" || mayRetry);
+  return actions[state].filter((action) => action !== "retry" || mayRetry);
 }
 
 export function explain(
   newest: StoredRun | null,
+  actions: Actions,
   mayRetry: boolean,
   queued: Waiting | null,
   now: number,
 ): Explanation {
   const state = stateOf(newest);
-  const allowed = allowedActions(state, mayRetry);
+  const allowed = allowedActions(actions, state, mayRetry);
   const step = newest?.state.steps[0];
   if (!newest || !step) {
     const reason = "It has not been started. POST its /execute.";

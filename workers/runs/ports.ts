@@ -4,6 +4,7 @@ import type { Call, Caller, Executor, Json, TaskType, Work } from "../executors/
 import type { Issue } from "../http/errors.ts";
 import type { Placement } from "./address.ts";
 import type { CodebasePorts, MountedCodebase, NamedCodebase } from "./codebases.ts";
+import type { Actions } from "./explain.ts";
 import type { InvocationOrder, NamedSkill, SkillPorts } from "./skills.ts";
 import type { Resource, RunSummary } from "./store-types.ts";
 import type { RunPlan, RunState, StepError, Verdict } from "./types.ts";
@@ -151,6 +152,7 @@ export interface ResourceKind {
   codebases(resource: Resource, inputs: string | null): readonly NamedCodebase[];
   /** The skills that its steps invoke, and a run has to be pinned to when it begins. */
   skills(resource: Resource): readonly NamedSkill[];
+  readonly actions: Actions;
   /** Old documents are kept for the runs that were begun with them. */
   readonly versioned: boolean;
   /** Whether what a run comes to is its own outputs, or the result of its only step. */

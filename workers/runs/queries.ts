@@ -117,7 +117,8 @@ export class Queries {
     const queued = live ? await this.#queued(live, 0) : null;
     const resource = this.find(id);
     if (!resource) return NOT_FOUND;
-    return explain(this.newest(resource), this.mayRetry(resource), queued, Date.now());
+    const { actions } = this.#engine.kind(resource);
+    return explain(this.newest(resource), actions, this.mayRetry(resource), queued, Date.now());
   }
 
   /** What a dispatch that has not started waits for; null for any other step. */

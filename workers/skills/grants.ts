@@ -8,6 +8,7 @@ export const GRANTS = [
   "skills:network",
   "skills:secrets",
   "skills:remote",
+  "codebases:read",
   "agents:execute",
   "pipelines:execute",
 ] as const satisfies readonly Scope[];
@@ -27,14 +28,17 @@ export interface Needing {
     readonly executor?: TaskType | null;
   } | null;
   readonly permissions: Pick<Permissions, "network" | "secrets">;
+  /** What it mounts; null for nothing. */
+  readonly codebase: unknown;
 }
 
 /** Grants that an invocation needs, in the order of `GRANTS`. */
-export function grantsNeeded({ implementation, permissions }: Needing): Grant[] {
+export function grantsNeeded({ implementation, permissions, codebase }: Needing): Grant[] {
   const needs: Record<Grant, boolean> = {
     "skills:network": permissions.network.length > 0 || implementation?.type === "http",
     "skills:secrets": permissions.secrets.length > 0,
     "skills:remote": (implementation?.executor ?? "local") !== "local",
+    "codebases:read": codebase !== null,
     "agents:execute": implementation?.type === "prompt",
     "pipelines:execute": implementation?.type === "pipeline",
   };
@@ -46,6 +50,7 @@ export const GRANT_PURPOSES: Readonly<Record<Grant, string>> = {
   "skills:network": "reaches network hosts",
   "skills:secrets": "uses secrets",
   "skills:remote": "runs outside of the Worker",
+  "codebases:read": "mounts a codebase",
   "agents:execute": "asks a model",
   "pipelines:execute": "runs a pipeline",
 };

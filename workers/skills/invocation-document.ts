@@ -46,6 +46,14 @@ export interface InvocationDocument {
   readonly grants: readonly string[];
 }
 
+/** What documents do not have that were written before there was such a thing. */
+const LATER_MEMBERS: Pick<SkillContent, "codebase"> = { codebase: null };
+type Stored = Omit<InvocationDocument, "skill"> & {
+  readonly skill: Omit<RunnableSkill, "content"> & {
+    readonly content: Omit<RunnableSkill["content"], "codebase"> & Partial<typeof LATER_MEMBERS>;
+  };
+};
+
 const parsed = new WeakMap<
   Resource,
   { readonly text: string; readonly document: InvocationDocument }
@@ -66,7 +74,10 @@ export function writeDocument(document: Omit<InvocationDocument, "format">): str
 export function readDocument(resource: Resource): InvocationDocument {
   const known = parsed.get(resource);
   if (known?.text === resource.document) return known.document;
-  const document: InvocationDocument = JSON.parse(resource.document);
+  const stored: Stored = JSON.parse(resource.document);
+  const { skill } = stored;
+  const content = { ...LATER_MEMBERS, ...skill.content };
+  const document = { ...stored, skill: { ...skill, content } };
   parsed.set(resource, { text: resource.document, document });
   return document;
 }

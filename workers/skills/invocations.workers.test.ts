@@ -107,6 +107,8 @@ describe("an invocation", () => {
     const events = await call(`/api/v1/invocations/${failed.id}/events`);
     expect(events.text).toContain("event: run.failed");
     const retried = await call(`/api/v1/invocations/${failed.id}/retry`, { method: "POST" });
+    const done = await call(`/api/v1/invocations/${failed.id}/retry`, { method: "POST" });
+    expect(done.body).toMatchObject({ code: "illegal_transition", allowed: [] });
     expect(retried.body).toMatchObject({
       id: failed.id,
       run: 2,

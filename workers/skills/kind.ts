@@ -7,6 +7,7 @@ import { retryPolicy } from "../tasks/retry-policy.ts";
 import { type InvocationDocument, readDocument } from "./invocation-document.ts";
 import { DELETE_SQL, UPSERT_SQL } from "./invocation-repository.ts";
 import { toSummary } from "./invocation-view.ts";
+import { namedCodebases } from "./mount.ts";
 import { work } from "./work.ts";
 
 export const INVOCATION_KIND = "invocation";
@@ -19,6 +20,15 @@ export const invocationKind: ResourceKind = {
   upsertSql: UPSERT_SQL,
   deleteSql: DELETE_SQL,
   versioned: false,
+  actions: {
+    pending: ["cancel"],
+    queued: ["cancel"],
+    running: ["cancel", "approve"],
+    paused: ["cancel"],
+    completed: [],
+    failed: ["retry"],
+    cancelled: ["retry"],
+  },
   result: "run",
 
   plan(resource: Resource): RunPlan {
@@ -50,9 +60,9 @@ export const invocationKind: ResourceKind = {
     return `Run the skill "${skill.slug}", version ${skill.version}, for ${invoked_by}?`;
   },
 
-  codebases: () => [],
+  codebases: (resource) => namedCodebases(readDocument(resource)),
   skills: () => [],
-  mounts: () => false,
+  mounts: ({ resource }) => readDocument(resource).skill.content.codebase !== null,
   nameOf: (resource) => readDocument(resource).skill.slug,
 
   failureAbove(resource, _, error) {

@@ -1,5 +1,5 @@
 /** Carries out the prompts of skills: one answer of a model, as text or as JSON. */
-import { complete } from "../agents/models/complete.ts";
+import { type Completion, complete } from "../agents/models/complete.ts";
 import { userText } from "../agents/models/messages.ts";
 import { ModelError, type ModelPort, type ModelUsage } from "../agents/models/port.ts";
 import type { ResolvedModel } from "../agents/models/registry.ts";
@@ -60,7 +60,8 @@ class ModelCaller implements Caller {
     );
     for (const warning of answer.warnings) output.log("stderr", `${warning}\n`);
     if (answer.usage) output.log("stderr", `${this.#bill(name, answer.usage)}\n`);
-    const result: Json = answer.output === undefined ? { text: answer.text } : answer.output;
+    const result: Json =
+      answer.output === undefined ? { text: writtenBy(name, answer) } : answer.output;
     return { status: "completed", exit_code: null, result };
   }
 
@@ -69,6 +70,21 @@ class ModelCaller implements Caller {
     const cost = usd === null ? "price not known" : `${usd.toFixed(6)} USD`;
     return `${name}: ${usage.input_tokens ?? "?"} tokens in, ${usage.output_tokens ?? "?"} out, ${cost}`;
   }
+}
+
+/** The text of an answer that came to its end; throws `ModelError` for any other. */
+function writtenBy(model: string, { text, finish_reason }: Completion): string {
+  if (finish_reason === "refusal" || finish_reason === "content_filter") {
+    throw new ModelError(
+      "model_refused",
+      `The model ${model} refused to answer; change what it is asked, or use another model.`,
+    );
+  }
+  if (finish_reason !== "length") return text;
+  throw new ModelError(
+    "model_output_invalid",
+    "The model's answer was cut at the most tokens that it may write; raise max_output_tokens, or ask for less.",
+  );
 }
 
 /** Not tried again by itself but by the skill's retry policy, whose `error` it is. */

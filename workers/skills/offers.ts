@@ -31,6 +31,7 @@ const offerSchema = guideSchema
     method: z.string().nullable(),
     outputs: json(freeObject.nullable()),
     permissions: json(contentFields.permissions),
+    codebase: json(contentFields.codebase),
     requires_approval: z.number().transform((flag) => flag !== 0),
   })
   .transform(({ type, executor, method, ...rest }) => ({
@@ -46,6 +47,7 @@ const OFFER_COLUMNS = `${GUIDE_COLUMNS}, v.implementation_type AS type,
   v.content ->> '$.implementation.executor' AS executor,
   v.content ->> '$.implementation.method' AS method,
   v.content -> '$.outputs' AS outputs, v.content -> '$.permissions' AS permissions,
+  coalesce(v.content -> '$.codebase', 'null') AS codebase,
   v.content ->> '$.requires_approval' AS requires_approval`;
 const ENABLED = `
 FROM skills AS s

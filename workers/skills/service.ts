@@ -84,7 +84,12 @@ export class SkillService {
     const { name, category, tags, enabled, cost_estimate, extra_data, ...content } = rest;
     const project_id = projectFor(principal, project);
     const slug = given ?? slugOf(name);
-    const checked = { config: this.#deps.config, project_id, slug: slug ?? "" };
+    const checked = {
+      config: this.#deps.config,
+      project_id,
+      slug: slug ?? "",
+      files: pathsOf(files),
+    };
     const sealed = withoutEmpty(content);
     const issues = [...slugIssues(slug), ...contentIssues(sealed, checked)];
     if (slug === null || issues.length > 0) throw invalidSkill(issues);
@@ -99,8 +104,10 @@ export class SkillService {
     };
     const search = searchText(skill, sealed.description);
     const written = await this.#deps.repository.insert(skill, first, search);
-    if (written === "slug_taken") throw taken("slug", slug);
-    if (written === "name_taken") throw taken("name", name);
+    if (written === "slug_taken" || written === "name_taken") {
+      if (first.files.set.kind === "stored") await deleteSkillBlobs(this.#deps.blobs, skill);
+      throw written === "slug_taken" ? taken("slug", slug) : taken("name", name);
+    }
     return this.find(principal, { skill: seed, project_id });
   }
 
@@ -138,7 +145,7 @@ export class SkillService {
    * The version that a reference means, such as `slug`, `slug@3` or `slug@stable`, of a skill of the
    * project. Throws `not_found`, and `validation_failed` for what is no reference.
    */
-  resolve(projectId: string, reference: string): Promise<ResolvedSkill> {
+  async resolve(projectId: string, reference: string): Promise<ResolvedSkill> {
     const parsed = parseReference(reference);
     if (parsed === null) throw noReference(reference);
     return this.#resolve([projectId], parsed.skill, parsed.version);
@@ -174,7 +181,10 @@ export class SkillService {
       const issues = [
         ...slugChangeIssues(slug, row.slug),
         ...changed.issues,
-        ...contentIssues(changed.content, { config, ...row }),
+        ...contentIssues(changed.content, {
+          ...{ config, ...row },
+          files: files === undefined ? newest.files.entries : pathsOf(files),
+        }),
       ];
       if (issues.length > 0) throw invalidSkill(issues);
       const said = defined({ name, category, tags, enabled, cost_estimate, extra_data });
@@ -354,3 +364,5 @@ function noReference(reference: string): ApiError {
 function overtaken(): ApiError {
   return new ApiError("conflict", "Other changes came between. Read it again and repeat yours.");
 }
+
+const pathsOf = (files: Files) => [...files.keys()].map((path) => ({ path }));

@@ -17,6 +17,15 @@ export const taskKind: ResourceKind = {
   upsertSql: UPSERT_SQL,
   deleteSql: DELETE_SQL,
   versioned: false,
+  actions: {
+    pending: ["execute", "cancel", "update", "delete"],
+    queued: ["cancel"],
+    running: ["cancel"],
+    paused: ["resume", "cancel"],
+    completed: ["execute", "update", "delete"],
+    failed: ["retry", "execute", "update", "delete"],
+    cancelled: ["retry", "execute", "update", "delete"],
+  },
   result: "step",
 
   plan(resource: Resource): RunPlan {

@@ -346,9 +346,11 @@ describe("another project", () => {
   }
 
   test("every route with an id hides what another project owns, as if it did not exist", async () => {
+    const read = await fixture(alpha);
     for (const operation of secured.filter((one) => hasId(one) && isOfClients(one))) {
       const about = nameOf(operation);
-      const owned = await fixture(alpha);
+      // What only reads leaves things as the next one needs them.
+      const owned = operation.method === "GET" ? read : await fixture(alpha);
       const ids = idsOf(operation, (name) => {
         const id = owned[name];
         if (id === undefined) throw new Error(`${about}: the fixture has no "${name}".`);

@@ -88,6 +88,38 @@ test("a codebase stands in the workspace, and a failure points to its lines", as
   }
 });
 
+test("a skill of Python has its inputs, its secret and its files, and gives outputs", async () => {
+  await client.call("/api/v1/secrets", { json: { name: "PY_TOKEN", value: "py-secret-value" } });
+  const script = [
+    "import json, os",
+    'data = json.load(open("data.json"))',
+    'inputs = json.load(open(os.environ["PIPELZR_INPUT"]))',
+    'print("token is", os.environ["PY_TOKEN"])',
+    'out = {"sum": sum(data) + inputs["n"]}',
+    'open(os.environ["PIPELZR_OUTPUT"], "w").write(json.dumps(out))',
+  ].join("\n");
+  const made = await client.call("/api/v1/skills", {
+    json: {
+      name: "Python sum",
+      category: "execution",
+      implementation: { type: "python", script, executor: "subprocess" },
+      permissions: { executors: ["subprocess"], secrets: ["PY_TOKEN"] },
+      files: { "data.json": "[1, 2, 3]" },
+      outputs: { type: "object", properties: { sum: { type: "integer" } } },
+    },
+  });
+  expect(made.status, made.text).toBe(201);
+  const done = await client.call("/api/v1/skills/python-sum/invoke", {
+    json: { inputs: { n: 4 } },
+    headers: { prefer: "wait=60" },
+  });
+  expect(done.json, runner.output).toMatchObject({
+    state: "completed",
+    outputs: { sum: 10 },
+    stdout: "token is ***\n",
+  });
+});
+
 test("a cancel is confirmed when the process is dead", async () => {
   const { id } = await begin("echo up; sleep 300");
   await printed(id, "up");

@@ -158,5 +158,8 @@ it("refuses variables that are not usable", () => {
     { path: "MODEL_PRICES", message: expect.stringContaining("JSON of prices") },
   ]);
   expect(problems({ MODEL_PRICES: '{"openai/x": {"input": -1, "output": 0}}' })).toHaveLength(1);
+  expect(problems({ ANTHROPIC_BASE_URL: "https://me:secret@proxy.test" })).toEqual([
+    { path: "ANTHROPIC_BASE_URL", message: expect.stringContaining("without a user") },
+  ]);
   expect(problems({ MODEL_PRICES: "", OPENAI_BASE_URL: " " })).toEqual([]);
 });
