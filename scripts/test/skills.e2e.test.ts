@@ -1,5 +1,6 @@
 /** Each skill of `examples/skills`, installed as `npm run seed` does, does what it says. */
 import { gzipSync } from "node:zlib";
+import { Client as McpClient, StreamableHTTPClientTransport } from "@modelcontextprotocol/client";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { z } from "zod";
 import { type FakeModels, startFakeModels } from "../../containers/fakes/models/server.ts";
@@ -25,6 +26,17 @@ const FOLDERS = await skillFolders();
 const testedSchema = z.object({
   passed: z.boolean(),
   items: z.array(z.object({ name: z.string(), verdict: z.string() })),
+});
+
+const exampledSchema = z.object({
+  examples: z
+    .array(
+      z.object({
+        inputs: z.record(z.string(), z.unknown()),
+        outputs: z.unknown().optional(),
+      }),
+    )
+    .min(1),
 });
 
 let models: FakeModels;
@@ -84,6 +96,33 @@ test.each(FOLDERS)("%s comes back from its export as it is", async (slug) => {
     headers: { "content-type": "application/octet-stream" },
   });
   expect(imported.json, imported.text).toMatchObject({ outcome: "unchanged" });
+});
+
+describe("over MCP", () => {
+  const agent = new McpClient({ name: "test", version: "1" });
+
+  beforeAll(async () => {
+    const headers = { authorization: `Bearer ${service.key}` };
+    await agent.connect(
+      new StreamableHTTPClientTransport(new URL("/mcp", service.url), { requestInit: { headers } }),
+    );
+  });
+  afterAll(() => agent.close());
+
+  test("all are listed as tools", async () => {
+    const { tools } = await agent.listTools();
+    expect(tools.map(({ name }) => name)).toEqual(expect.arrayContaining(FOLDERS));
+  });
+
+  test.each(FOLDERS)("%s is called with its examples", async (slug) => {
+    const reply = await client.call(`${SKILLS}/${slug}`);
+    for (const { inputs, outputs } of exampledSchema.parse(reply.json).examples) {
+      // The client holds what comes against the schema of the outputs.
+      const result = await agent.callTool({ name: slug, arguments: inputs });
+      expect(result.isError ?? false, JSON.stringify(result)).toBe(false);
+      if (outputs !== undefined) expect(result.structuredContent).toEqual(outputs);
+    }
+  });
 });
 
 describe("over a codebase", () => {
