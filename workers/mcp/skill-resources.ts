@@ -6,16 +6,18 @@ import { ApiError } from "../http/errors.ts";
 import type { Scope } from "../security/principal.ts";
 import type { BundleFile } from "../skills/bundle.ts";
 import { SKILL_FILE } from "../skills/files.ts";
+import { toSummary } from "../skills/render.ts";
+import type { SkillSummary } from "../skills/schemas.ts";
 import { isSkillId, isSlug } from "../skills/slug.ts";
 import type { Caller } from "./caller.ts";
 import { cursorPage, type PageInput } from "./paging.ts";
 
 export const SKILL_READ_SCOPE: Scope = "skills:read";
 const SCHEME = "skill://";
-/** The files of each are read. */
+/** The files of each are read once. */
 const SKILLS_PER_PAGE = 20;
 const MAX_LISTED = 100;
-/** Entries by the digest of what they describe, which never changes. */
+/** Entries by what they describe, so that lists read no files again. */
 const MAX_ENTRIES = 500;
 const entries = new Map<string, Skill>();
 
@@ -43,7 +45,9 @@ export class SkillResources implements SkillSource {
 
   async list({ cursor }: { cursor?: string }) {
     const { items, next_cursor } = await this.#page({ limit: SKILLS_PER_PAGE, cursor });
-    const found = await Promise.all(items.map(({ slug }) => this.#entry(slug)));
+    const found = await Promise.all(
+      items.map(async (skill) => entries.get(keyOf(skill)) ?? this.#entry(skill.slug)),
+    );
     const skills = found.filter((entry) => entry !== undefined);
     return { skills, ...(next_cursor !== null && { nextCursor: next_cursor }) };
   }
@@ -79,7 +83,8 @@ export class SkillResources implements SkillSource {
   async #entry(slug: string): Promise<Skill | undefined> {
     const bundle = await this.#bundle(slug);
     if (bundle === undefined) return undefined;
-    const { key, files } = bundle;
+    const { skill, files } = bundle;
+    const key = keyOf(toSummary(skill));
     const known = entries.get(key);
     if (known !== undefined) return known;
     const contents = Object.fromEntries(files.map(({ path, content }) => [path, content]));
@@ -100,10 +105,13 @@ export class SkillResources implements SkillSource {
         throw error;
       });
     if (bundle === undefined || !bundle.skill.enabled) return undefined;
-    // A name or a tag is no part of a version, and is written in its files all the same.
-    const key = `${bundle.skill.id}:${bundle.skill.revision}:${bundle.version.number}`;
-    return { key, files: bundle.files };
+    return bundle;
   }
+}
+
+/** A name or a tag is no part of a version, and is written in its files all the same. */
+function keyOf({ id, digest, updated_at }: SkillSummary): string {
+  return `${id}:${digest}:${updated_at}`;
 }
 
 /** Null for what names no file of a skill. */
