@@ -126,7 +126,9 @@ class SkillBench {
     for (;;) {
       const response = await this.#api.call("GET", `/skills/${SLUG}`);
       const counts = countsSchema.parse(await response.json());
-      if (counts.invocation_count >= this.#completed || performance.now() > until) return counts;
+      // One is counted when it is seen first, and as a success when its end is.
+      const ended = counts.success_count + counts.failure_count;
+      if (ended >= this.#completed || performance.now() > until) return counts;
       await delay(POLL_MS);
     }
   }
