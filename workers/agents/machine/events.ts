@@ -112,3 +112,23 @@ export type SessionEvent =
   /** The process is new: what it had in memory is gone. */
   | { readonly type: "recovered" }
   | { readonly type: "timer" };
+
+const COMMANDS: Readonly<Record<Command["type"], true>> = {
+  initialize: true,
+  message: true,
+  compact: true,
+  pause: true,
+  resume: true,
+  cancel_turn: true,
+  approve: true,
+  deny: true,
+  answer: true,
+  budget_changed: true,
+  configured: true,
+  hold: true,
+  terminate: true,
+};
+
+export function isCommand(event: SessionEvent): event is Command {
+  return Object.hasOwn(COMMANDS, event.type);
+}

@@ -10,7 +10,7 @@ import { callFinished } from "./calls.ts";
 import { Change } from "./change.ts";
 import { slotGranted, slotLost } from "./clock.ts";
 import type { Transition } from "./effects.ts";
-import type { Command, Report, SessionEvent } from "./events.ts";
+import { type Command, isCommand, type Report, type SessionEvent } from "./events.ts";
 import { fail, initialize, prepared, terminate } from "./lifecycle.ts";
 import { pause, resume } from "./pause.ts";
 import { recovered } from "./recovery.ts";
@@ -30,26 +30,6 @@ export function reduce(state: SessionState, event: SessionEvent, now: number): T
   apply(change, event);
   settle(change);
   return { state: change.state, effects: change.effects };
-}
-
-const COMMANDS: Readonly<Record<Command["type"], true>> = {
-  initialize: true,
-  message: true,
-  compact: true,
-  pause: true,
-  resume: true,
-  cancel_turn: true,
-  approve: true,
-  deny: true,
-  answer: true,
-  budget_changed: true,
-  configured: true,
-  hold: true,
-  terminate: true,
-};
-
-function isCommand(event: SessionEvent): event is Command {
-  return Object.hasOwn(COMMANDS, event.type);
 }
 
 function apply(change: Change, event: SessionEvent): void {

@@ -36,9 +36,9 @@ function turnDied(change: Change, turn: TurnState): void {
   const { work } = turn;
   if (work.status === "quoting") dropQuote(change, turn, work.epoch);
   const calls = callsOf(turn).filter(({ status }) => status === "running");
-  const hadOwn = calls.some(({ recovery }) => recovery !== "attach");
-  if (work.status !== "running" && calls.length === 0) return;
-  const isLast = (work.status === "running" || hadOwn) && hasFailedTooOften(change);
+  const dead = calls.filter(({ recovery }) => recovery !== "attach");
+  for (const call of dead) call.status = "interrupted";
+  const isLast = (work.status === "running" || dead.length > 0) && hasFailedTooOften(change);
   if (work.status === "running") {
     const { number, step } = turn;
     const retry_at = isLast ? null : change.now;
