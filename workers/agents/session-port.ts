@@ -4,7 +4,7 @@
  */
 import type { Json } from "../http/json.ts";
 import type { MessagePolicy } from "./machine/events.ts";
-import type { BudgetName, PauseMode, SessionError, StopReason } from "./machine/types.ts";
+import type { Block, PauseMode, SessionError, StopReason } from "./machine/types.ts";
 import type { AgentSpec, BudgetSpec } from "./spec.ts";
 
 export const AGENT_STATES = [
@@ -67,7 +67,7 @@ export interface SessionSnapshot {
   readonly iteration_count: number;
   readonly queued_messages: number;
   readonly usage: SessionUsage;
-  readonly blocked_by: readonly BudgetName[];
+  readonly blocked_by: readonly Block[];
   readonly created_at: number;
   readonly updated_at: number;
   readonly started_at: number | null;
@@ -119,6 +119,14 @@ export type SessionCommand =
   | { readonly type: "compact" }
   | { readonly type: "budget"; readonly budget: BudgetSpec }
   | { readonly type: "model"; readonly model: string }
+  /** Adds to the counters what was used elsewhere; the same id again adds nothing. */
+  | {
+      readonly type: "charge";
+      readonly id: string;
+      readonly input_tokens: number;
+      readonly output_tokens: number;
+      readonly usd: number;
+    }
   | {
       readonly type: "decide";
       readonly call: string;
@@ -161,6 +169,8 @@ export interface SessionObject {
   events(after: number, limit: number): Promise<readonly SessionEventRow[] | SessionRefusal>;
   approvals(): Promise<readonly PendingApproval[] | SessionRefusal>;
   ledger(after: number, limit: number): Promise<readonly LedgerRow[] | SessionRefusal>;
+  /** Forgets a session that is terminated, its row in D1 too; `illegal` for any other. */
+  remove(): Promise<{ readonly removed: true } | SessionRefusal>;
 }
 
 export interface SessionMessage {
