@@ -29,15 +29,9 @@ export type BudgetSpec = z.output<typeof budgetSchema>;
 export const agentSpecSchema = z.strictObject({
   name: fields.name,
   description: fields.description.default(null),
-  model: z
-    .string()
-    .min(1)
-    .max(200)
-    .nullable()
-    .default(null)
-    .openapi({
-      description: "The deployment's default unless said; GET /api/v1/models lists some.",
-    }),
+  model: z.string().min(1).max(200).nullable().default(null).openapi({
+    description: "The deployment's default unless said; GET /api/v1/models lists some.",
+  }),
   system_prompt: z
     .string()
     .max(256 * 1024)

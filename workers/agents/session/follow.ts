@@ -1,0 +1,25 @@
+/** Follows a session: its events from a seq on, those to come included, deltas among them. */
+import { follow } from "../../runs/follow.ts";
+import type { SessionEventRow, SessionObject } from "../session-port.ts";
+
+const PAGE = 500;
+
+/** Ends with the session's own end. `watch` opens a watcher's socket. */
+export function followSession(
+  session: Pick<SessionObject, "events">,
+  watch: () => Promise<Response>,
+  after: number,
+  signal: AbortSignal,
+): AsyncGenerator<SessionEventRow> {
+  return follow<SessionEventRow>({
+    open: watch,
+    async page(cursor) {
+      const events = await session.events(cursor, PAGE);
+      return "refused" in events ? { events: [], ended: true } : { events, ended: false };
+    },
+    isWanted: () => true,
+    isLast: ({ type }) => type === "session.terminated",
+    after,
+    signal,
+  });
+}
