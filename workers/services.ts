@@ -3,6 +3,7 @@
 import { createSessionClient } from "./agents/client.ts";
 import { ModelRegistry } from "./agents/models/registry.ts";
 import { modelRoutes } from "./agents/models/routes.ts";
+import { sessionsIn } from "./agents/reach.ts";
 import { agentRoutes } from "./agents/routes.ts";
 import { AgentService } from "./agents/service.ts";
 import { SessionTools } from "./agents/tools/host.ts";
@@ -136,7 +137,7 @@ function agentsOf(env: Env, config: Config): AgentService {
   const workspaces = new WorkspaceStore(env.BLOBS);
   return new AgentService({
     database: env.DB,
-    sessions: createSessionClient((id) => env.AGENT_SESSION.getByName(id)),
+    sessions: createSessionClient(sessionsIn(env.AGENT_SESSION)),
     limits: {
       max_iterations: config.AGENT_MAX_ITERATIONS,
       timeout_seconds: config.AGENT_TIMEOUT_SECONDS,

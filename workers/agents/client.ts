@@ -1,7 +1,6 @@
 /** How services reach the object of a session: by id, with refusals turned into API errors. */
 import { ApiError, notFound } from "../http/errors.ts";
-import { wasReset } from "../runs/client.ts";
-import { follow } from "../runs/follow.ts";
+import { AGENT_KIND } from "./session/row.ts";
 import type {
   Caller,
   CreateSession,
@@ -17,13 +16,14 @@ import type {
   SessionSnapshot,
 } from "./session-port.ts";
 
-export const AGENT_KIND = "agent";
-
-const EVENTS_PER_PAGE = 500;
-
-/** The object of a session as others see it. `fetch` opens the socket of a watcher. */
-export interface SessionStub extends SessionObject {
-  fetch(address: string, init: { headers: Record<string, string> }): Promise<Response>;
+export interface SessionReach {
+  readonly session: (id: string) => SessionObject;
+  /** Events after a seq, those to come included, until the session is terminated. */
+  readonly events: (
+    id: string,
+    after: number,
+    signal: AbortSignal,
+  ) => AsyncGenerator<SessionEventRow>;
 }
 
 export interface SessionClient {
@@ -40,62 +40,33 @@ export interface SessionClient {
   follow(id: string, after: number, signal: AbortSignal): AsyncGenerator<SessionEventRow>;
 }
 
-export function createSessionClient(objectOf: (id: string) => SessionStub): SessionClient {
-  /** Calls the object once more when a reset of it cut the call off: all that is asked may be repeated. */
-  const call = async <T extends object>(
-    id: string,
-    operation: (stub: SessionStub) => Promise<T>,
-  ): Promise<Exclude<T, SessionRefusal>> => {
-    const attempt = () => operation(objectOf(id));
-    const answer = await attempt().catch((error: unknown) => {
-      if (wasReset(error)) return attempt();
-      throw error;
-    });
-    const accepted = (given: T): given is Exclude<T, SessionRefusal> => !isRefusal(given);
-    if (accepted(answer)) return answer;
-    throw refusal(id, answer);
-  };
-  const read = (id: string) => call(id, async (stub) => stub.read());
-  /** A session that was deleted has told all there is, as has one that is terminated. */
-  const page = async (id: string, after: number) => {
-    try {
-      const events = await call(id, async (stub) => stub.events(after, EVENTS_PER_PAGE));
-      if (events.length > 0) return { events, ended: false };
-      return { events, ended: (await read(id)).state === "terminated" };
-    } catch (error) {
-      if (error instanceof ApiError && error.code === "not_found")
-        return { events: [], ended: true };
-      throw error;
-    }
-  };
+export function createSessionClient({ session, events }: SessionReach): SessionClient {
   return {
-    create: (input) => call(input.id, async (stub) => stub.create(input)),
-    read,
-    send: (id, message) => call(id, async (stub) => stub.send(message)),
-    command: (id, command, caller) => call(id, async (stub) => stub.command(command, caller)),
-    messages: (id, after, limit) => call(id, async (stub) => stub.messages(after, limit)),
-    approvals: (id) => call(id, async (stub) => stub.approvals()),
-    ledger: (id, after, limit) => call(id, async (stub) => stub.ledger(after, limit)),
+    create: (input) => session(input.id).create(input),
+    read: async (id) => accepted(id, await session(id).read()),
+    send: async (id, message) => accepted(id, await session(id).send(message)),
+    command: async (id, command, caller) =>
+      accepted(id, await session(id).command(command, caller)),
+    messages: async (id, after, limit) => accepted(id, await session(id).messages(after, limit)),
+    approvals: async (id) => accepted(id, await session(id).approvals()),
+    ledger: async (id, after, limit) => accepted(id, await session(id).ledger(after, limit)),
     remove: async (id) => {
-      await call(id, async (stub) => stub.remove());
+      accepted(id, await session(id).remove());
     },
-    follow: (id, after, signal) =>
-      follow<SessionEventRow>({
-        open: () => objectOf(id).fetch("https://session/", { headers: { Upgrade: "websocket" } }),
-        page: (cursor) => page(id, cursor),
-        isWanted: () => true,
-        isLast: ({ type }) => type === "session.terminated",
-        ...{ after, signal },
-      }),
+    follow: events,
   };
+}
+
+function accepted<T extends object>(id: string, answer: T | SessionRefusal): T {
+  if (isRefusal(answer)) throw refusal(id, answer);
+  return answer;
 }
 
 function isRefusal(answer: object): answer is SessionRefusal {
   return "refused" in answer;
 }
 
-function refusal(id: string, refused: object): ApiError {
-  if (!isRefusal(refused)) return notFound(AGENT_KIND, id);
+function refusal(id: string, refused: SessionRefusal): ApiError {
   switch (refused.refused) {
     case "not_found":
       return notFound(AGENT_KIND, id);

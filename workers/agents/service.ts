@@ -11,8 +11,9 @@ import {
   projectFor,
   visibleProjects,
 } from "../security/principal.ts";
-import { AGENT_KIND, type SessionClient } from "./client.ts";
+import type { SessionClient } from "./client.ts";
 import { type AgentFilter, type AgentRow, listAgents } from "./repository.ts";
+import { AGENT_KIND } from "./session/row.ts";
 import type {
   Caller,
   CreateSession,

@@ -36,7 +36,10 @@ export interface CreateSession {
   readonly caller: Caller;
   /** Limits of the deployment, for what the spec leaves open. */
   readonly defaults: { readonly max_iterations: number; readonly timeout_seconds: number };
-  /** The session whose tool made it; null for a caller of the API. */
+  /**
+   * The session whose tool made it, and how many sessions are above that one; null for a caller of
+   * the API.
+   */
   readonly parent: { readonly id: string; readonly call: string; readonly depth: number } | null;
 }
 
@@ -164,7 +167,10 @@ export interface SessionObject {
   read(): Promise<SessionSnapshot | SessionRefusal>;
   send(message: SendMessage): Promise<SentMessage | SessionRefusal>;
   command(command: SessionCommand, caller: Caller): Promise<SessionSnapshot | SessionRefusal>;
-  /** Messages after `after` (a seq), oldest first. */
+  /**
+   * Messages after `after` (a seq), oldest first. One that waited comes again when its turn takes it,
+   * under a new seq.
+   */
   messages(after: number, limit: number): Promise<readonly SessionMessage[] | SessionRefusal>;
   events(after: number, limit: number): Promise<readonly SessionEventRow[] | SessionRefusal>;
   approvals(): Promise<readonly PendingApproval[] | SessionRefusal>;

@@ -16,6 +16,7 @@ import type {
   SignalInput,
   StartInput,
 } from "./requests.ts";
+import { wasReset } from "./resets.ts";
 import type {
   EventRow,
   RerunPlan,
@@ -129,12 +130,6 @@ export function createRunClient(
         signal,
       }),
   };
-}
-
-/** The object was reset under the call: what it had committed counts, and it can be asked again. */
-export function wasReset(error: unknown): boolean {
-  if (!(error instanceof Error)) return false;
-  return ["durableObjectReset", "retryable"].some((flag) => Reflect.get(error, flag) === true);
 }
 
 /** A resource that was deleted has told all there is. */
