@@ -20,8 +20,7 @@ import {
 
 beforeEach(resetTools);
 
-const until = <T>(isSo: () => T | Promise<T>) =>
-  vi.waitFor(isSo, { timeout: 10_000, interval: 5 });
+const until = <T>(isSo: () => T | Promise<T>) => vi.waitFor(isSo, { timeout: 10_000, interval: 5 });
 const eventsOf = async ({ id }: TestSession) => accepted(await objectOf(id).events(0, 1_000));
 const typesOf = async (session: TestSession) => (await eventsOf(session)).map(({ type }) => type);
 const messagesOf = async ({ id }: TestSession) => accepted(await objectOf(id).messages(0, 1_000));

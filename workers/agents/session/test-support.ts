@@ -22,7 +22,13 @@ import { sessionAt } from "./request.ts";
 
 export const CALLER: Caller = { by: "key:test", grants: [] };
 const PROJECT = "session-tests";
-export const SLOTS = 200;
+const SLOTS = 200;
+let slots = SLOTS;
+
+/** Slots that there are for the objects that begin from now on. */
+export function limitSlots(count: number): void {
+  slots = count;
+}
 
 /** Commits until the object dies; null for never. */
 let commitsLeft: number | null = null;
@@ -62,6 +68,7 @@ export function resetTools(): void {
   bodies.clear();
   toolRuns.length = 0;
   commitsLeft = null;
+  slots = SLOTS;
 }
 
 const host: ToolHost = {
@@ -113,7 +120,7 @@ export class ScriptedSession extends AgentSessionBase {
     super(diesAsTold(context), environment, {
       models: () => modelsAt({}, {}),
       tools: () => host,
-      slots: () => SLOTS,
+      slots: () => slots,
     });
   }
 }
