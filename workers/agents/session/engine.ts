@@ -131,6 +131,8 @@ export class SessionEngine {
         this.store.create();
         const decided = body(now);
         this.#write();
+        // With what it is for: no crash comes between the two.
+        this.arm();
         return decided;
       });
     } catch (error) {
@@ -145,7 +147,6 @@ export class SessionEngine {
     this.#events = [];
     this.#after = [];
     this.#committed({ events, is_change });
-    this.arm();
     for (const action of after) action();
     if (isDriven) for (const wake of [...this.#waiters]) wake();
     return value;

@@ -73,6 +73,13 @@ export class LedgerTable {
     );
   }
 
+  turnOf(epoch: number): number | null {
+    const [row] = this.#sql
+      .exec<{ turn: number }>("SELECT turn FROM ledger WHERE epoch = ?", epoch)
+      .toArray();
+    return row?.turn ?? null;
+  }
+
   isPriced(epoch: number): boolean {
     const [row] = this.#sql
       .exec<{ is_priced: number }>("SELECT is_priced FROM ledger WHERE epoch = ?", epoch)

@@ -81,9 +81,14 @@ export class Recorder {
 
   #append(event: MachineEvent, more: Readonly<Record<string, Json>>, now: number): number {
     const { type, ...rest } = event;
-    const turn = "turn" in event ? event.turn : (this.#engine.state.turn?.number ?? null);
     const data: Json = { ...plain(rest), ...more };
-    return this.#engine.append({ type, turn, data }, now);
+    return this.#engine.append({ type, turn: this.#turnOf(event), data }, now);
+  }
+
+  #turnOf(event: MachineEvent): number | null {
+    if ("turn" in event) return event.turn;
+    if (event.type === "usage.settled") return this.#store.ledger.turnOf(event.epoch);
+    return this.#engine.state.turn?.number ?? null;
   }
 
   #turnEnded({ turn, stop_reason, error }: Of<"turn.ended">, now: number): void {

@@ -5,7 +5,7 @@ import type { ModelMessage } from "../models/messages.ts";
 import { OPERATOR } from "../models/names.ts";
 import type { ModelRequest, ModelUsage } from "../models/port.ts";
 import type { ToolHost } from "../tool-port.ts";
-import { compactionOf, keptTokens } from "./compaction.ts";
+import { compactionOf, KEPT_SHARE } from "./compaction.ts";
 import { messagesOf, type Unit, unitsOf } from "./conversation.ts";
 import type { Setup } from "./documents.ts";
 import type { SessionEngine } from "./engine.ts";
@@ -44,10 +44,11 @@ export class Requests {
     const units = unitsOf(store.messages.told(), turn?.number ?? null);
     if (kind === "compaction") return this.#compaction(setup, units, 0);
     const reply = this.#step(setup, "reply", messagesOf(units), 0);
-    const limit = this.#limit(setup.model);
-    const isLong = reply.input.likely >= limit * this.#engine.head.spec.compact_at;
-    if (!mayCompact || !isLong) return reply;
-    const compaction = this.#compaction(setup, units, keptTokens(limit));
+    const threshold = this.#limit(setup.model) * this.#engine.head.spec.compact_at;
+    const { likely } = reply.input;
+    if (!mayCompact || likely < threshold) return reply;
+    const keepChars = (reply.bytes * KEPT_SHARE * threshold) / likely;
+    const compaction = this.#compaction(setup, units, keepChars);
     return compaction.request === null ? reply : compaction;
   }
 
@@ -62,8 +63,8 @@ export class Requests {
     };
   }
 
-  #compaction(setup: Setup, units: readonly Unit[], keepTokens: number): PlannedStep {
-    const compaction = compactionOf(units, keepTokens);
+  #compaction(setup: Setup, units: readonly Unit[], keepChars: number): PlannedStep {
+    const compaction = compactionOf(units, keepChars);
     if (compaction !== null) {
       return this.#step(setup, "compaction", compaction.messages, compaction.up_to);
     }

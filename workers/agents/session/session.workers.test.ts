@@ -20,6 +20,7 @@ import {
 
 beforeEach(resetTools);
 
+const until = <T>(isSo: () => T | Promise<T>) => vi.waitFor(isSo, { timeout: 10_000, interval: 5 });
 const eventsOf = async ({ id }: TestSession) => accepted(await objectOf(id).events(0, 1_000));
 const typesOf = async (session: TestSession) => (await eventsOf(session)).map(({ type }) => type);
 const messagesOf = async ({ id }: TestSession) => accepted(await objectOf(id).messages(0, 1_000));
@@ -69,7 +70,7 @@ describe("a message", () => {
       "step.finished",
       "turn.ended",
     ]);
-    await vi.waitFor(async () => {
+    await until(async () => {
       const row = await env.DB.prepare(
         "SELECT state, waiting_for, revision FROM agents WHERE id = ?",
       )
@@ -108,7 +109,7 @@ describe("a message", () => {
     );
     const session = await ready();
     const first = session.send("First.");
-    await vi.waitFor(async () => expect(await typesOf(session)).toContain("message.delta"));
+    await until(async () => expect(await typesOf(session)).toContain("message.delta"));
     const second = await session.send("Second.", { wait_ms: 0 });
     expect(second).toMatchObject({ turn: null, reply: null, session: { queued_messages: 1 } });
     await session.command({ type: "cancel_turn", turn: 1 });
@@ -136,7 +137,7 @@ describe("a message", () => {
     );
     const session = await ready();
     const first = session.send("First.");
-    await vi.waitFor(async () => expect(await typesOf(session)).toContain("message.delta"));
+    await until(async () => expect(await typesOf(session)).toContain("message.delta"));
     const second = await session.send("Second.", { policy: "rollback" });
     expect(second).toMatchObject({ turn: 2, reply: { text: "Two." } });
     expect(await first).toMatchObject({ reply: { stop_reason: "rolled_back" } });
@@ -187,7 +188,7 @@ describe("tools", () => {
       reply: null,
       session: { state: "waiting", waiting_for: "approval" },
     });
-    await vi.waitFor(async () => expect(await alarmOf(session.id)).toBeNull());
+    await until(async () => expect(await alarmOf(session.id)).toBeNull());
     await evictDurableObject(stubOf(session.id));
     const [first, second] = await approvalsOf(session);
     expect(first).toMatchObject({
@@ -240,15 +241,15 @@ describe("a pause", () => {
     );
     const session = await ready();
     const sent = session.send("Write.");
-    await vi.waitFor(async () => expect(await typesOf(session)).toContain("message.delta"));
+    await until(async () => expect(await typesOf(session)).toContain("message.delta"));
     const began = Date.now();
     await session.command({ type: "pause", mode: "now" });
     await session.until({ state: "paused" });
     expect(Date.now() - began).toBeLessThan(1_000);
-    await vi.waitFor(async () => expect(await seen()).toMatchObject([{ state: "aborted" }]));
+    await until(async () => expect(await seen()).toMatchObject([{ state: "aborted" }]));
     expect(await sent).toMatchObject({ reply: null, session: { state: "paused" } });
     expect(await messagesOf(session)).toMatchObject([{}, { role: "assistant", state: "cut" }]);
-    await vi.waitFor(async () => expect(await alarmOf(session.id)).toBeNull());
+    await until(async () => expect(await alarmOf(session.id)).toBeNull());
     await evictDurableObject(stubOf(session.id));
     await session.command({ type: "resume" });
     await session.until({ waiting_for: "message", turns: 1 });
@@ -265,7 +266,7 @@ describe("a pause", () => {
     await script(calling(["act", {}]), words("Done."));
     const session = await ready();
     const sent = session.send("Act.");
-    await vi.waitFor(() => expect(toolRuns).toHaveLength(1));
+    await until(() => expect(toolRuns).toHaveLength(1));
     expect(await session.command({ type: "pause", mode: "boundary" })).toMatchObject({
       pausing: true,
     });
@@ -318,14 +319,14 @@ describe("the end", () => {
     await script(calling(["act", {}]));
     const session = await ready();
     const sent = session.send("Act.");
-    await vi.waitFor(() => expect(toolRuns).toHaveLength(1));
+    await until(() => expect(toolRuns).toHaveLength(1));
     await session.send("Later.", { wait_ms: 0 });
     expect(await session.command({ type: "terminate" })).toMatchObject({ state: "terminated" });
     await stopped.promise;
     expect(await sent).toMatchObject({ reply: { stop_reason: "terminated" } });
     expect(await session.trySend("Hi.")).toMatchObject({ refused: "illegal", allowed: [] });
     await session.command({ type: "terminate" });
-    await vi.waitFor(async () => expect(await alarmOf(session.id)).toBeNull());
+    await until(async () => expect(await alarmOf(session.id)).toBeNull());
     const { held } = await env.LIMITS.getByName("agents").holders("agents");
     expect(held.map(({ holder }) => holder)).not.toContain(session.id);
     expect(await messagesOf(session)).not.toHaveLength(0);

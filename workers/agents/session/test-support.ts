@@ -22,7 +22,16 @@ import { sessionAt } from "./request.ts";
 
 export const CALLER: Caller = { by: "key:test", grants: [] };
 const PROJECT = "session-tests";
-export const SLOTS = 200;
+const SLOTS = 200;
+let slots = SLOTS;
+
+/** Slots that there are for the objects that begin from now on. */
+export function limitSlots(count: number): void {
+  slots = count;
+}
+
+/** Commits until the object dies; null for never. */
+let commitsLeft: number | null = null;
 
 /** Every run of a tool, by the name of its call. */
 export const toolRuns: ToolCall[] = [];
@@ -58,6 +67,8 @@ export function scriptTool(name: string, body: Body): void {
 export function resetTools(): void {
   bodies.clear();
   toolRuns.length = 0;
+  commitsLeft = null;
+  slots = SLOTS;
 }
 
 const host: ToolHost = {
@@ -80,12 +91,36 @@ const host: ToolHost = {
   },
 };
 
+/** Has the object that commits die right after its `commits`th commit from now; true when one was to die still. */
+export function dieAfter(commits: number | null): boolean {
+  const wasToDie = commitsLeft !== null;
+  commitsLeft = commits;
+  return wasToDie;
+}
+
+/** Dies as a process would, between what is stored and what follows from it. */
+function diesAsTold(context: DurableObjectState): DurableObjectState {
+  const { storage } = context;
+  const transactionSync = storage.transactionSync.bind(storage);
+  const dying = <T>(body: () => T): T => {
+    const value = transactionSync(body);
+    if (commitsLeft === null) return value;
+    commitsLeft -= 1;
+    if (commitsLeft > 0) return value;
+    commitsLeft = null;
+    context.abort("crash");
+    throw new Error("crash");
+  };
+  Object.defineProperty(storage, "transactionSync", { value: dying });
+  return context;
+}
+
 export class ScriptedSession extends AgentSessionBase {
   constructor(context: DurableObjectState, environment: Env) {
-    super(context, environment, {
+    super(diesAsTold(context), environment, {
       models: () => modelsAt({}, {}),
       tools: () => host,
-      slots: () => SLOTS,
+      slots: () => slots,
     });
   }
 }
