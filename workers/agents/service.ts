@@ -208,6 +208,8 @@ export class AgentService {
     // Before the session, so that a deletion that is cut off can be repeated.
     await this.#deps.eraseWorkspace({ id, project_id });
     await this.#deps.sessions.remove(id);
+    // What a tool was still writing when it was stopped.
+    await this.#deps.eraseWorkspace({ id, project_id });
   }
 
   async #initialize(principal: Principal, id: string, wait_ms: number): Promise<SessionSnapshot> {
