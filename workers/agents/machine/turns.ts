@@ -78,7 +78,6 @@ export function advanceTurn(change: Change): void {
   const { turn, settings } = change.state;
   if (turn?.work.status !== "calls") return;
   if (!turn.work.calls.every(({ status }) => status === "answered")) return;
-  turn.attempt = 0;
   turn.work = { status: "due" };
   if (turn.step >= settings.max_steps) endTurn(change, "max_steps");
   else turn.step += 1;
