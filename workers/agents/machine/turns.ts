@@ -19,9 +19,8 @@ export function message(
     answerCall(change, turn, question, "answered", id);
     return;
   }
-  const is_urgent = stops && turn !== null;
-  if (is_urgent) endTurn(change, policy === "interrupt" ? "interrupted" : "rolled_back");
-  enqueue(change, { kind: "message", id, is_urgent });
+  if (stops) endTurn(change, policy === "interrupt" ? "interrupted" : "rolled_back");
+  enqueue(change, { kind: "message", id, is_urgent: stops });
 }
 
 export function compact(change: Change, id: string): void {
