@@ -26,7 +26,7 @@ export function exceededBy(state: SessionState, quote: StepUsage): BudgetName[] 
   });
 }
 
-/** The limits that are used up for the next step, or for the next call. */
+/** The limits that are used up for the next step, or for the next call; what is under way ends. */
 export function usedUp(state: SessionState, by: "step" | "call", now: number): BudgetName[] {
   const { limits, spent } = state.budget;
   const used = { ...spent, active_ms: activeMs(state, now) };

@@ -49,6 +49,7 @@ type StepRef = {
   readonly turn: number;
   readonly step: number;
   readonly epoch: number;
+  readonly kind: StepKind;
 };
 
 export type MachineEvent =
@@ -67,14 +68,9 @@ export type MachineEvent =
       readonly stop_reason: StopReason;
       readonly error: SessionError | null;
     }
-  | ({
-      readonly type: "step.started";
-      readonly attempt: number;
-      readonly kind: StepKind;
-    } & StepRef)
+  | ({ readonly type: "step.started"; readonly attempt: number } & StepRef)
   | ({
       readonly type: "step.finished";
-      readonly kind: StepKind;
       readonly finish_reason: FinishReason;
       readonly calls: number;
     } & StepRef)
@@ -84,7 +80,7 @@ export type MachineEvent =
       readonly error: SessionError;
       readonly retry_at: number | null;
     } & StepRef)
-  /** What it has written stays, unless its turn is rolled back. */
+  /** What a reply has written so far stays, unless its turn is rolled back. */
   | ({ readonly type: "step.stopped"; readonly reason: StopReason | "paused" } & StepRef)
   /** Nothing is to be held for a quote that nobody waits for any more. */
   | { readonly type: "quote.dropped"; readonly epoch: number }

@@ -100,6 +100,8 @@ const anyAct: fc.Arbitrary<Act> = fc.oneof(
       { type: "compact" },
       { type: "charged" },
       { type: "hold" },
+      { type: "hold" },
+      { type: "hold" },
       { type: "initialize" },
       { type: "slot_lost" },
       { type: "faulted" },

@@ -49,6 +49,17 @@ export function judgeSlot(books: Books, state: SessionState): void {
   must(isWanted && !(books.isBlocked && !isBusy), "a slot is asked for nothing");
 }
 
+/** Time counts while something is under way, or a slot is kept for the next try. */
+export function judgeClock(books: Books, state: SessionState): void {
+  const hasSlot = state.slot === "held" || !state.settings.is_slotted;
+  const isCounting = isUnderWay(books, state) || (isBackingOff(state) && hasSlot);
+  const is = state.clock.since !== null;
+  must(
+    is === (state.phase === "ready" && isCounting),
+    `time counts ${is}, under way ${isCounting}`,
+  );
+}
+
 /** Written from the log: what callers must see. */
 export function judgeWire(books: Books, state: SessionState): void {
   const wire = wireState(state);

@@ -8,8 +8,9 @@ import type { Effect, MachineEvent, Transition } from "./effects.ts";
 import { isCommand, type SessionEvent } from "./events.ts";
 import { type Books, newBooks, note, noteEmitted } from "./machine-witness-books.ts";
 import { CommitLog } from "./machine-witness-log.ts";
-import { judgeRest, judgeSlot, judgeWire } from "./machine-witness-waits.ts";
+import { judgeClock, judgeRest, judgeSlot, judgeWire } from "./machine-witness-waits.ts";
 import { allowedActions, refusal } from "./refusal.ts";
+import { activeMs } from "./state.ts";
 import type { SessionState } from "./types.ts";
 
 export class Witness {
@@ -39,12 +40,17 @@ export class Witness {
     const books = this.#draft;
     this.#report(old, event, effects);
     note(books, event);
-    for (const effect of effects) this.#effect(old, event, transition, effect);
+    for (const effect of effects) this.#effect(old, event, transition, effect, now);
     this.#balance(state);
+    if (event.type === "slot_granted" && old.slot === "none") {
+      must(effects[0]?.type === "release_slot", "a slot that nobody waits for is kept");
+    }
+    if (event.type === "hold") this.#affords(state, null);
     must(state.epoch >= old.epoch, "epochs go back");
     if (old.phase === "terminated") must(state.phase === "terminated", "a session rises again");
     judgeRest(books, state, now);
     judgeSlot(books, state);
+    judgeClock(books, state);
     judgeWire(books, state);
   }
 
@@ -108,7 +114,13 @@ export class Witness {
     }
   }
 
-  #effect(old: SessionState, event: SessionEvent, { state }: Transition, effect: Effect): void {
+  #effect(
+    old: SessionState,
+    event: SessionEvent,
+    { state }: Transition,
+    effect: Effect,
+    now: number,
+  ): void {
     const books = this.#draft;
     if (old.phase === "terminated") {
       const isQuiet = ["emit", "release_slot", "dispose"].includes(effect.type);
@@ -117,6 +129,9 @@ export class Witness {
     switch (effect.type) {
       case "emit":
         noteEmitted(books, effect.event);
+        if (effect.event.type === "tool.finished" && effect.event.outcome === "expired") {
+          must(state.pause === null, "an approval expires in a pause");
+        }
         break;
       case "abort":
         must(effect.epoch in books.outstanding, `nothing runs under ${effect.epoch} to abort`);
@@ -133,7 +148,7 @@ export class Witness {
         }
         if (effect.type === "run_step") this.#affords(state, effect.epoch);
         else must(effect.epoch > old.epoch, `epoch ${effect.epoch} was given before`);
-        this.#mayStart(state, effect);
+        this.#mayStart(state, effect, now);
         books.outstanding[effect.epoch] =
           effect.type === "run_call"
             ? (books.calls[`${effect.turn}/${effect.step}/${effect.call}`]?.recovery ?? "rerun")
@@ -143,7 +158,7 @@ export class Witness {
     }
   }
 
-  #mayStart(state: SessionState, effect: Effect): void {
+  #mayStart(state: SessionState, effect: Effect, now: number): void {
     const { type } = effect;
     must(!state.settings.is_slotted || state.slot === "held", `a ${type} without a slot`);
     const phase = type === "prepare" ? "initializing" : "ready";
@@ -151,15 +166,20 @@ export class Witness {
     must(type === "prepare" || state.pause === null, `a ${type} in a pause`);
     const isOld = "turn" in effect && effect.turn !== state.turn?.number;
     must(!isOld, `a ${type} of a turn that is not live`);
+    const { active_ms, sandbox_ms } = state.budget.limits;
+    const isTimely = active_ms === null || activeMs(state, now) < active_ms;
+    must(type === "prepare" || isTimely, `a ${type} past the active time`);
+    const isFree = sandbox_ms === null || this.#draft.spent.sandbox_ms < sandbox_ms;
+    must(type === "prepare" || isFree, `a ${type} past the time in sandboxes`);
     if (type !== "run_call") return;
     const calls = Object.entries(this.#draft.outstanding).filter(([, what]) => !STEPS.has(what));
     must(calls.length < state.settings.max_parallel_tools, "too many calls run");
   }
 
-  /** What the step can use at most is there when it starts. */
-  #affords({ budget }: SessionState, epoch: number): void {
+  /** What the step, or a sub-agent, can use at most is there when it starts. */
+  #affords({ budget }: SessionState, epoch: number | null): void {
     const { spent, quotes, holds, pool } = this.#draft;
-    const quote = quotes[epoch];
+    const quote = epoch === null ? { usd_nanos: 0, tokens: 0 } : quotes[epoch];
     must(quote !== undefined, `step ${epoch} starts without a quote`);
     for (const name of ["usd_nanos", "tokens"] as const) {
       const limit = budget.limits[name];
@@ -171,6 +191,7 @@ export class Witness {
       must(amount === null ? used < limit : used <= limit, `${used} of ${limit} ${name} set aside`);
     }
     const { steps } = budget.limits;
+    if (epoch === null) return;
     must(steps === null || spent.steps <= steps, `step ${spent.steps} of ${steps}`);
   }
 

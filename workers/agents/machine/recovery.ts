@@ -48,6 +48,7 @@ function turnDied(change: Change, turn: TurnState): void {
       turn: number,
       step,
       epoch: work.epoch,
+      kind: work.kind,
       error: DIED,
       retry_at,
     });

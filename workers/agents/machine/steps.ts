@@ -114,7 +114,7 @@ export function stepFailed(
   const current = running(change, epoch);
   settleStep(change, epoch, usage);
   if (current === null) return false;
-  const [turn] = current;
+  const [turn, kind] = current;
   const { state } = change;
   state.failures += 1;
   turn.work = { status: "due" };
@@ -123,7 +123,7 @@ export function stepFailed(
   const delay = Math.max(retry_after_ms ?? 0, retryDelayMs(RETRY, state.failures, spread));
   const retry_at = isLast ? null : change.now + delay;
   const { number, step } = turn;
-  change.emit({ type: "step.failed", turn: number, step, epoch, error, retry_at });
+  change.emit({ type: "step.failed", turn: number, step, epoch, kind, error, retry_at });
   if (retry_at === null) endTurn(change, "error", error);
   else turn.work = { status: "backoff", retry_at };
   return true;

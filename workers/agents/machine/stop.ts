@@ -10,9 +10,9 @@ export function stopStep(change: Change, turn: TurnState, reason: StopReason | "
   if (work.status === "quoting") dropQuote(change, turn, work.epoch);
   if (work.status !== "running") return;
   turn.work = { status: "due" };
-  const { epoch } = work;
+  const { epoch, kind } = work;
   change.effects.push({ type: "abort", epoch });
-  change.emit({ type: "step.stopped", turn: turn.number, step: turn.step, epoch, reason });
+  change.emit({ type: "step.stopped", turn: turn.number, step: turn.step, epoch, kind, reason });
 }
 
 export function dropQuote(change: Change, turn: TurnState, epoch: number): void {

@@ -19,9 +19,8 @@ export function message(
     answerCall(change, turn, question, "answered", id);
     return;
   }
-  const is_urgent = stops && turn !== null;
-  if (is_urgent) endTurn(change, policy === "interrupt" ? "interrupted" : "rolled_back");
-  enqueue(change, { kind: "message", id, is_urgent });
+  if (stops) endTurn(change, policy === "interrupt" ? "interrupted" : "rolled_back");
+  enqueue(change, { kind: "message", id, is_urgent: stops });
 }
 
 export function compact(change: Change, id: string): void {
@@ -78,7 +77,6 @@ export function advanceTurn(change: Change): void {
   const { turn, settings } = change.state;
   if (turn?.work.status !== "calls") return;
   if (!turn.work.calls.every(({ status }) => status === "answered")) return;
-  turn.attempt = 0;
   turn.work = { status: "due" };
   if (turn.step >= settings.max_steps) endTurn(change, "max_steps");
   else turn.step += 1;

@@ -66,7 +66,7 @@ export interface TurnInput {
   readonly kind: "message" | "compaction";
   /** Of the message, or of the request. */
   readonly id: string;
-  /** It stopped a turn, and goes before those that only wait. */
+  /** It goes before those that only wait: it stops a live turn. */
   readonly is_urgent: boolean;
 }
 
