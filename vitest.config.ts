@@ -44,9 +44,13 @@ export default defineConfig({
       {
         plugins: [
           cloudflareTest(async () => ({
-            ...(worker.main !== undefined && { main: worker.main }),
+            main: "./workers/test/main.ts",
+            additionalExports: { ScriptedSession: "DurableObject" },
             miniflare: {
               ...worker.options,
+              durableObjects: Object.assign({}, worker.options.durableObjects, {
+                SCRIPTED_SESSION: { className: "ScriptedSession", useSQLite: true },
+              }),
               bindings: {
                 ENVIRONMENT: "local",
                 DAGGER_ENABLED: "true",

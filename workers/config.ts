@@ -137,6 +137,12 @@ const variables = z.object({
   OUTBOUND_DOH_URL: z.string().default("https://cloudflare-dns.com/dns-query"),
   /** CPU time one local attempt may use; the platform enforces it when deployed. */
   LOCAL_CPU_MS: positive(30_000),
+  /** Sessions that are initialized or in a turn, over the whole deployment. */
+  MAX_CONCURRENT_AGENTS: positive(10),
+  /** Steps of one turn of a session that sets none. */
+  AGENT_MAX_ITERATIONS: positive(100),
+  /** Working time of one turn of a session that sets none. */
+  AGENT_TIMEOUT_SECONDS: positive(300),
   /** Runs of pipelines that have something in flight, over the whole deployment. */
   MAX_CONCURRENT_PIPELINES: positive(5),
   /** The time of a run whose definition sets none. */

@@ -1,4 +1,6 @@
 /** The Worker's exports. No logic. */
+import { callOnSession } from "./agent-session.ts";
+import { AGENT_KIND } from "./agents/session/row.ts";
 import { createApp } from "./app.ts";
 import { observe } from "./operations/recorder.ts";
 import { sweep } from "./operations/sweeper.ts";
@@ -8,6 +10,7 @@ import { placementOf } from "./run-coordinator.ts";
 import { callOnRun } from "./runs/client.ts";
 import { buildServices, choresOf, featureRouters } from "./services.ts";
 
+export { AgentSession } from "./agent-session.ts";
 export { CodebaseIndex } from "./codebase-index.ts";
 export { Limits } from "./operations/limits.ts";
 export { Metrics } from "./operations/metrics.ts";
@@ -25,7 +28,10 @@ export default {
   async scheduled(controller, env) {
     await sweep(
       env.DB,
-      ({ id, kind }) => callOnRun(env.RUN_COORDINATOR, id, placementOf(kind)),
+      ({ id, kind }) =>
+        kind === AGENT_KIND
+          ? callOnSession(env, id)
+          : callOnRun(env.RUN_COORDINATOR, id, placementOf(kind)),
       controller.scheduledTime,
       [
         () => killStraySandboxes(env, controller.scheduledTime),

@@ -2,6 +2,7 @@
 
 import { z } from "zod";
 import { ModelRegistry } from "./agents/models/registry.ts";
+import { AGENT_KIND, AGENT_ROWS } from "./agents/session/row.ts";
 import { backendNamed } from "./backends.ts";
 import { codebasePorts } from "./codebase-index.ts";
 import { loadConfig } from "./config.ts";
@@ -94,7 +95,7 @@ export async function kindOf(
 
 export class ProjectionRelay extends ProjectionRelayBase {
   constructor(context: DurableObjectState, env: Env) {
-    super(context, env, ports.kinds);
+    super(context, env, { ...ports.kinds, [AGENT_KIND]: AGENT_ROWS });
   }
 }
 

@@ -13,18 +13,19 @@ import { logWarning } from "../http/log.ts";
 export const QUIET_MS = 60_000;
 const RUNS_PER_SWEEP = 200;
 
-const quietSql = (table: "tasks" | "pipelines" | "skill_invocations") =>
+const quietSql = (table: "tasks" | "pipelines" | "skill_invocations" | "agents") =>
   `SELECT id FROM ${table} WHERE wake_at <= ? ORDER BY random() LIMIT ${RUNS_PER_SWEEP}`;
 export const QUIET_RUNS_SQL = {
   task: quietSql("tasks"),
   pipeline: quietSql("pipelines"),
   invocation: quietSql("skill_invocations"),
+  agent: quietSql("agents"),
 } as const;
-const KINDS = ["task", "pipeline", "invocation"] as const;
+const KINDS = ["task", "pipeline", "invocation", "agent"] as const;
 
 const rowSchema = z.object({ id: z.string() });
 
-/** A resource of the kind that keeps its runs in an object. */
+/** A resource whose truth is in an object: its runs, or the session that it is. */
 export interface QuietRun {
   readonly kind: (typeof KINDS)[number];
   readonly id: string;

@@ -4,7 +4,7 @@ import { ApiError, type Issue, notFound } from "../http/errors.ts";
 import { objectOf, type Placement } from "./address.ts";
 import type { RunCoordinatorBase } from "./coordinator.ts";
 import type { Explanation } from "./explain.ts";
-import type { FeedMessage } from "./feed.ts";
+import { follow } from "./follow.ts";
 import type { LogQuery, LogSlice } from "./logs.ts";
 import type {
   ApprovalInput,
@@ -16,6 +16,7 @@ import type {
   SignalInput,
   StartInput,
 } from "./requests.ts";
+import { wasReset } from "./resets.ts";
 import type {
   EventRow,
   RerunPlan,
@@ -25,12 +26,6 @@ import type {
   StepDetail,
 } from "./store-types.ts";
 import type { AttemptView } from "./views.ts";
-
-/** Pushed events that wait for a slow reader; past it they are dropped and read by pages later. */
-const MAX_QUEUED_CHARS = 1024 * 1024;
-
-/** Pause before a watcher's lost socket is opened again. */
-const REOPEN_MS = 250;
 
 type Namespace = DurableObjectNamespace<RunCoordinatorBase>;
 type Stub = DurableObjectStub<RunCoordinatorBase>;
@@ -126,18 +121,15 @@ export function createRunClient(
     why: (id) => call(id, true, async (stub) => stub.why(id)),
     events: page,
     follow: (id, run, after, signal) =>
-      follow(
-        () => openInbox(namespace.getByName(objectOf(id, placement)), id, signal),
-        (cursor) => page(id, run, cursor).catch(endIfGone),
-        { run, after, signal },
-      ),
+      follow({
+        open: () => openFeed(namespace.getByName(objectOf(id, placement)), id),
+        page: (cursor) => page(id, run, cursor).catch(endIfGone),
+        isWanted: (event) => event.run === run,
+        isLast: (event) => event.run === run && RUN_ENDS.has(event.type),
+        after,
+        signal,
+      }),
   };
-}
-
-/** The object was reset under the call: what it had committed counts, and it can be asked again. */
-function wasReset(error: unknown): boolean {
-  if (!(error instanceof Error)) return false;
-  return ["durableObjectReset", "retryable"].some((flag) => Reflect.get(error, flag) === true);
 }
 
 /** A resource that was deleted has told all there is. */
@@ -146,109 +138,10 @@ function endIfGone(error: unknown): EventPage {
   throw error;
 }
 
-interface FollowInput {
-  readonly run: number;
-  readonly after: number;
-  readonly signal: AbortSignal;
-}
-
-/** Replays by pages, then goes on with what is pushed; a gap or a lost socket leads back to pages. */
-async function* follow(
-  open: () => Promise<Inbox | null>,
-  page: (cursor: number) => Promise<EventPage>,
-  input: FollowInput,
-): AsyncGenerator<EventRow> {
-  let cursor = input.after;
-  let inbox = await open();
-  /** Yields what is new; returns true at the end of the run, also for who claims to know it. */
-  function* take(events: readonly EventRow[]): Generator<EventRow, boolean> {
-    for (const event of events) {
-      const isOurs = event.run === input.run;
-      if (event.seq > cursor) {
-        cursor = event.seq;
-        if (isOurs) yield event;
-      }
-      if (isOurs && RUN_ENDS.has(event.type)) return true;
-    }
-    return false;
-  }
-  try {
-    while (inbox !== null && !input.signal.aborted) {
-      const { events, ended } = await page(cursor);
-      if (yield* take(events)) return;
-      if (events.length > 0) continue;
-      if (ended) return;
-      for (let pushed = await inbox.next(); pushed; pushed = await inbox.next()) {
-        const [first] = pushed;
-        if (!first || first.seq > cursor + 1) break;
-        if (yield* take(pushed)) return;
-      }
-      if (!inbox.closed() || input.signal.aborted) continue;
-      await scheduler.wait(REOPEN_MS);
-      inbox = await open();
-    }
-  } finally {
-    inbox?.close();
-  }
-}
-
-interface Inbox {
-  /** The next pushed events; null once the socket is closed or the reader is gone. */
-  next(): Promise<readonly EventRow[] | null>;
-  closed(): boolean;
-  close(): void;
-}
-
-/** Null when the resource is gone, so that nothing will follow. */
-async function openInbox(stub: Stub, id: string, signal: AbortSignal): Promise<Inbox | null> {
-  const response = await stub.fetch(`https://coordinator/?id=${encodeURIComponent(id)}`, {
+function openFeed(stub: Stub, id: string): Promise<Response> {
+  return stub.fetch(`https://coordinator/?id=${encodeURIComponent(id)}`, {
     headers: { Upgrade: "websocket" },
   });
-  if (response.status === 404) return null;
-  const socket = response.webSocket;
-  if (!socket)
-    throw new ApiError("unavailable", "The event stream could not be opened. Try again.");
-  let messages: (readonly EventRow[])[] = [];
-  let queuedChars = 0;
-  let closed = signal.aborted;
-  let wake: (() => void) | null = null;
-  const end = () => {
-    closed = true;
-    wake?.();
-  };
-  socket.addEventListener("message", (message) => {
-    const text = String(message.data);
-    queuedChars += text.length;
-    if (queuedChars > MAX_QUEUED_CHARS) {
-      // A slow reader is sent back to pages by an empty message, in place of what it has missed.
-      messages = [[]];
-    } else {
-      const { events }: FeedMessage = JSON.parse(text);
-      messages.push(events);
-    }
-    wake?.();
-  });
-  socket.addEventListener("close", end);
-  socket.addEventListener("error", end);
-  signal.addEventListener("abort", end, { once: true });
-  socket.accept();
-  return {
-    async next() {
-      while (messages.length === 0 && !closed) {
-        await new Promise<void>((resolve) => {
-          wake = resolve;
-        });
-      }
-      const next = messages.shift() ?? null;
-      if (messages.length === 0) queuedChars = 0;
-      return next;
-    },
-    closed: () => closed && messages.length === 0,
-    close() {
-      closed = true;
-      socket.close(1000);
-    },
-  };
 }
 
 function isRefusal(answer: object): answer is Refusal {

@@ -21,7 +21,7 @@ import { inlineResult } from "./results.ts";
 import type { StoredRun } from "./run-table.ts";
 import { indexOf, nameOf, openApprovals } from "./state.ts";
 import type { RunStore } from "./store.ts";
-import type { LiveRun, RerunPlan, Resource, Snapshot, Trigger } from "./store-types.ts";
+import type { EventRow, LiveRun, RerunPlan, Resource, Snapshot, Trigger } from "./store-types.ts";
 import { bareSnapshot } from "./views.ts";
 
 /** `cancel` answers when the code has stopped, or after this long. */
@@ -49,9 +49,15 @@ export class Commands {
   readonly #engine: Engine;
   readonly #queries: Queries;
   readonly #projector: Projector;
-  readonly #feed: Feed;
+  readonly #feed: Feed<EventRow>;
 
-  constructor(store: RunStore, engine: Engine, queries: Queries, projector: Projector, feed: Feed) {
+  constructor(
+    store: RunStore,
+    engine: Engine,
+    queries: Queries,
+    projector: Projector,
+    feed: Feed<EventRow>,
+  ) {
     this.#store = store;
     this.#engine = engine;
     this.#queries = queries;

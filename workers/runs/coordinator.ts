@@ -31,6 +31,7 @@ import type {
 import { wakeAt } from "./rest.ts";
 import { RunStore } from "./store.ts";
 import type {
+  EventRow,
   ParentRef,
   RerunPlan,
   Resource,
@@ -48,7 +49,7 @@ const CHORE_RETRY_MS = 1_500;
 export abstract class RunCoordinatorBase extends DurableObject<Env> implements OwnerStub {
   readonly #store: RunStore;
   readonly #engine: Engine;
-  readonly #feed: Feed;
+  readonly #feed: Feed<EventRow>;
   readonly #projector: Projector;
   readonly #chores: Chores;
   readonly #commands: Commands;

@@ -32,7 +32,7 @@ import type { SkillPorts } from "./skills.ts";
 import { Slots } from "./slots.ts";
 import { planOf } from "./state.ts";
 import type { RunStore } from "./store.ts";
-import type { LiveRun, ParentRef, Resource, RunHead, Trigger } from "./store-types.ts";
+import type { EventRow, LiveRun, ParentRef, Resource, RunHead, Trigger } from "./store-types.ts";
 import type { Effect, MachineEvent, RunEvent, StoredResult } from "./types.ts";
 import { UnitOfWork } from "./unit-of-work.ts";
 
@@ -71,7 +71,7 @@ export class Engine implements RunHost {
   readonly nested: Nested;
   readonly #context: DurableObjectState;
   readonly #store: RunStore;
-  readonly #feed: Feed;
+  readonly #feed: Feed<EventRow>;
   readonly #kinds: EnginePorts["kinds"];
   readonly #counter: AttemptCounter;
   readonly #plans: Plans;
@@ -91,7 +91,7 @@ export class Engine implements RunHost {
     env: Env,
     ports: EnginePorts,
     store: RunStore,
-    feed: Feed,
+    feed: Feed<EventRow>,
     committed: (changes: readonly Change[]) => void,
   ) {
     this.#context = context;

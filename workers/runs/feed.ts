@@ -3,14 +3,12 @@
  * no object awake; events are pushed as they are committed, in the order of their seq. A receiver
  * that sees a gap reads the missing rows by `events()`.
  */
-import type { EventRow } from "./store-types.ts";
-
 /** The message that a watcher receives: events of one commit. */
-export interface FeedMessage {
-  readonly events: readonly EventRow[];
+export interface FeedMessage<Event> {
+  readonly events: readonly Event[];
 }
 
-export class Feed {
+export class Feed<Event> {
   readonly #context: DurableObjectState;
   /** Upper bound of the sockets that are open, so that an unwatched commit asks nobody. */
   #sockets: number;
@@ -41,11 +39,11 @@ export class Feed {
     }
   }
 
-  push(resourceId: string, events: readonly EventRow[]): void {
-    if (this.#sockets === 0) return;
+  push(resourceId: string, events: readonly Event[]): void {
+    if (this.#sockets === 0 || events.length === 0) return;
     const sockets = this.#context.getWebSockets(resourceId);
     if (sockets.length === 0) return;
-    const message = JSON.stringify({ events } satisfies FeedMessage);
+    const message = JSON.stringify({ events } satisfies FeedMessage<Event>);
     for (const socket of sockets) {
       try {
         socket.send(message);

@@ -487,7 +487,7 @@ const RESULTS = {
 } as const satisfies Record<string, AttemptResult>;
 
 /** Numbers in [0, 1), the same ones for the same seed. */
-function generator(seed: number): () => number {
+export function generator(seed: number): () => number {
   let state = seed >>> 0;
   return () => {
     state = (state + 0x6d2b79f5) >>> 0;

@@ -4,7 +4,6 @@
  * coordinator counts a row as projected when its call has returned.
  */
 import { DurableObject } from "cloudflare:workers";
-import type { EnginePorts } from "./ports.ts";
 
 const MIN_INTERVAL_MS = 80;
 /** The interval follows the last batch's latency, so that a slow D1 gets fewer, larger batches. */
@@ -20,6 +19,11 @@ export interface ProjectionBatch {
   readonly messages: readonly string[];
 }
 
+/** By kind of row, the statements that take JSON arrays of rows, and of ids. */
+export type ProjectedKinds = Readonly<
+  Record<string, { readonly upsertSql: string; readonly deleteSql: string }>
+>;
+
 interface Pending {
   readonly batch: ProjectionBatch;
   readonly resolve: () => void;
@@ -32,12 +36,12 @@ SELECT value ->> 'id', value ->> 'topic', value ->> 'project_id', value ->> 'res
 ON CONFLICT (id) DO NOTHING`;
 
 export abstract class ProjectionRelayBase extends DurableObject<Env> {
-  readonly #kinds: EnginePorts["kinds"];
+  readonly #kinds: ProjectedKinds;
   #pending: Pending[] = [];
   #timer: ReturnType<typeof setTimeout> | null = null;
   #intervalMs = MIN_INTERVAL_MS;
 
-  constructor(context: DurableObjectState, env: Env, kinds: EnginePorts["kinds"]) {
+  constructor(context: DurableObjectState, env: Env, kinds: ProjectedKinds) {
     super(context, env);
     this.#kinds = kinds;
   }

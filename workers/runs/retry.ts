@@ -9,11 +9,14 @@ export function fraction(seed: number, step: number, attempt: number): number {
   return ((hash ^ (hash >>> 15)) >>> 0) / 2 ** 32;
 }
 
+/** The members of a policy that say how long to wait. */
+export type Backoff = Pick<RetryPolicy, "backoff" | "initial_ms" | "max_ms" | "jitter">;
+
 /** Past this power every delay is at its `max_ms`, and 0 times the factor is still 0. */
 const MAX_POWER = 52;
 
 /** The delay in ms after `attempt` (from 1) failed; `spread` in [0, 1) places it within its jitter. */
-export function retryDelayMs(policy: RetryPolicy, attempt: number, spread: number): number {
+export function retryDelayMs(policy: Backoff, attempt: number, spread: number): number {
   const factor =
     policy.backoff === "fixed"
       ? 1

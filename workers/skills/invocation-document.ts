@@ -23,10 +23,13 @@ export type RunnableSkill = Omit<PinnedSkill, "content" | "project_id"> & {
 
 export type JsonObject = z.output<typeof freeObject>;
 
+export const PARENT_KINDS = ["invocation", "pipeline", "agent"] as const;
+
 /** What an invocation was made for; null for a caller of the API. */
 export type InvocationParent = {
-  readonly kind: "invocation" | "pipeline";
+  readonly kind: (typeof PARENT_KINDS)[number];
   readonly id: string;
+  /** Of an agent, the number of the turn. */
   readonly run: number;
 } | null;
 

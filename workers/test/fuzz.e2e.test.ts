@@ -44,12 +44,17 @@ const PATIENT = new Set([
   "cancelPipeline",
   "streamRunEvents",
   "readRunLogs",
+  "createAgent",
+  "initializeAgent",
+  "sendAgentMessage",
+  "streamAgentEvents",
 ]);
 type Parameter = keyof typeof COLLECTIONS;
 /** How a collection's ids are named in paths. */
 const COLLECTIONS = {
   task_id: "tasks",
   pipeline_id: "pipelines",
+  agent_id: "agents",
   key_id: "keys",
   secret_id: "secrets",
   runner_id: "runners",
@@ -87,6 +92,7 @@ const restarts: string[] = [];
 const accepted: Record<Parameter, Set<string>> = {
   task_id: new Set(),
   pipeline_id: new Set(),
+  agent_id: new Set(),
   key_id: new Set(),
   secret_id: new Set(),
   runner_id: new Set(),

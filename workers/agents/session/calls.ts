@@ -1,0 +1,156 @@
+/** Calls of tools: each runs under its epoch, is bounded in what it may answer, and ends once. */
+import type { Json } from "../../http/json.ts";
+import type { CallOutcome, CallRef } from "../machine/call-types.ts";
+import type { Effect, MachineEvent } from "../machine/effects.ts";
+import type { SessionState } from "../machine/types.ts";
+import { modelMessageSchema, textOf } from "../models/messages.ts";
+import type { ToolContext, ToolHost, ToolResult } from "../tool-port.ts";
+import type { SessionEngine } from "./engine.ts";
+
+type RunCall = Extract<Effect, { type: "run_call" }>;
+
+/** What a model is given of a result; what is longer is cut. */
+export const MAX_RESULT_CHARS = 64 * 1024;
+
+interface Answer {
+  readonly output: Json;
+  readonly is_error: boolean;
+}
+
+const WORDS: Readonly<Record<Exclude<CallOutcome, "succeeded" | "failed" | "answered">, string>> = {
+  denied: "The call was denied, and did not run.",
+  expired: "Nobody approved the call in time, and it did not run.",
+  invalid: "The call is not valid, and did not run.",
+  cancelled: "The call was cancelled before it ran.",
+  interrupted:
+    "The call was stopped while it ran. What it did is not known: look before you repeat it.",
+};
+
+export class Calls {
+  readonly #engine: SessionEngine;
+  readonly #tools: ToolHost;
+  readonly #running = new Map<number, AbortController>();
+  /** What the running commit knows of calls beside the machine. */
+  #result: Answer | null = null;
+  #edit: { readonly input: Json; readonly digest: string } | null = null;
+  #reasons = new Map<string, string>();
+
+  constructor(engine: SessionEngine, tools: ToolHost) {
+    this.#engine = engine;
+    this.#tools = tools;
+  }
+
+  /** Runs a call; to be called once its start is stored. */
+  async run(effect: RunCall): Promise<void> {
+    const { epoch } = effect;
+    const stored = this.#engine.store.calls.get(effect);
+    const { setup } = this.#engine;
+    if (stored === null || setup === null || this.#running.has(epoch)) return;
+    const controller = new AbortController();
+    this.#running.set(epoch, controller);
+    const { name, input } = stored;
+    const call = { key: this.#keyOf(effect), turn: effect.turn, name, input };
+    const context = this.#context();
+    const result = await this.#tools
+      .run(context, setup.tools, call, controller.signal)
+      .catch((error: unknown): ToolResult => {
+        console.error(JSON.stringify({ event: "tool_threw", tool: name, message: String(error) }));
+        return { output: `The tool "${name}" failed inside the service.`, is_error: true };
+      });
+    this.#running.delete(epoch);
+    this.#ended(epoch, result);
+  }
+
+  /** Nobody waits for the call any more; true when it ran here. */
+  stop(epoch: number): boolean {
+    const controller = this.#running.get(epoch);
+    if (controller === undefined) return false;
+    this.#engine.afterCommit(() => controller.abort());
+    return true;
+  }
+
+  /** Of what the next commit decides: the input that a call is approved with. */
+  editing<T>(input: Json, digest: string, body: () => T): T {
+    this.#edit = { input, digest };
+    try {
+      return body();
+    } finally {
+      this.#edit = null;
+    }
+  }
+
+  approved({ is_edited, ...ref }: Extract<MachineEvent, { type: "tool.approved" }>): void {
+    if (!is_edited || this.#edit === null) return;
+    this.#engine.store.calls.edited(ref, this.#edit.input, this.#edit.digest);
+  }
+
+  denied({ call, reason }: Extract<MachineEvent, { type: "tool.denied" }>): void {
+    if (reason !== null) this.#reasons.set(call, reason);
+  }
+
+  /** What the model is told of a call that has ended. */
+  answerOf(event: Extract<MachineEvent, { type: "tool.finished" }>): Answer {
+    const { outcome, message, call } = event;
+    if (outcome === "answered") return { output: this.#textOf(message), is_error: false };
+    if (outcome === "succeeded" || outcome === "failed") {
+      return this.#result ?? { output: null, is_error: outcome === "failed" };
+    }
+    const reason = this.#reasons.get(call);
+    this.#reasons.delete(call);
+    const why = outcome === "invalid" ? this.#engine.store.calls.get(event)?.problem : reason;
+    const output = why ? `${WORDS[outcome]} ${why}` : WORDS[outcome];
+    return { output, is_error: true };
+  }
+
+  #ended(epoch: number, result: ToolResult): void {
+    const { is_error, usd_nanos = 0, sandbox_ms = 0 } = result;
+    this.#result = { output: bounded(result.output), is_error };
+    this.#engine.commit((now) => {
+      if (usd_nanos > 0 || sandbox_ms > 0) {
+        this.#engine.drive({ type: "charged", usd_nanos, tokens: 0, sandbox_ms }, now);
+      }
+      this.#engine.drive({ type: "call_finished", epoch, is_error }, now);
+    });
+    this.#result = null;
+  }
+
+  #keyOf({ turn, step, call }: CallRef): string {
+    return `${this.#engine.head.id}/${turn}/${step}/${call}`;
+  }
+
+  /** A call may do what the sender of the message may that its turn began with. */
+  #context(): ToolContext {
+    const { head, state, store } = this.#engine;
+    const caller = senderOf(state, (id) => store.messages.callerOf(id)) ?? head.caller;
+    return toolContext(head, caller);
+  }
+
+  #textOf(message: string | null): string {
+    const stored = message === null ? null : this.#engine.store.messages.get(message);
+    if (stored === null) return "";
+    return textOf(modelMessageSchema.parse({ role: "user", content: stored.content }));
+  }
+}
+
+function senderOf<T>({ turn }: SessionState, callerOf: (id: string) => T | null): T | null {
+  return turn?.input.kind === "message" ? callerOf(turn.input.id) : null;
+}
+
+export function toolContext(
+  { id, project_id, parent }: SessionEngine["head"],
+  caller: ToolContext["caller"],
+): ToolContext {
+  return {
+    session_id: id,
+    project_id,
+    caller,
+    depth: parent === null ? 0 : parent.depth + 1,
+  };
+}
+
+function bounded(output: Json): Json {
+  const text = typeof output === "string" ? output : JSON.stringify(output);
+  if (text.length <= MAX_RESULT_CHARS) return output;
+  const kept = text.slice(0, MAX_RESULT_CHARS).toWellFormed();
+  return `${kept}\n[Cut: the result has ${text.length} characters, and these are the first ${MAX_RESULT_CHARS}. Ask for less of it.]`;
+}

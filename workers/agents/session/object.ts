@@ -1,0 +1,42 @@
+/**
+ * The Durable Object of one agent session: single writer and truth of it. This file is its RPC
+ * surface and its alarm.
+ */
+import { DurableObject } from "cloudflare:workers";
+import type { SessionPorts } from "./ports.ts";
+import { answer, type SessionRequest } from "./request.ts";
+import { Session } from "./session.ts";
+
+export abstract class AgentSessionBase extends DurableObject<Env> {
+  readonly #session: Session;
+
+  constructor(context: DurableObjectState, env: Env, ports: SessionPorts) {
+    super(context, env);
+    this.#session = new Session(context, env, ports);
+  }
+
+  /** A `SessionRequest`, and its answer, as JSON text: values of tools are of any shape. */
+  async ask(text: string): Promise<string> {
+    const request: SessionRequest = JSON.parse(text);
+    return JSON.stringify(await answer(this.#session, request));
+  }
+
+  /** Takes up what is unfinished here, of turns and of what lists show. */
+  async wake(): Promise<void> {
+    await this.#session.wake();
+  }
+
+  /** WebSocket of a watcher. */
+  override async fetch(_request: Request): Promise<Response> {
+    return this.#session.watch();
+  }
+
+  override webSocketClose(socket: WebSocket, code: number): void {
+    socket.close(code === 1005 || code === 1006 ? 1000 : code);
+    this.#session.unwatched();
+  }
+
+  override async alarm(): Promise<void> {
+    await this.#session.alarm();
+  }
+}

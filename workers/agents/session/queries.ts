@@ -1,0 +1,54 @@
+/** What is read of a session. */
+import { callsOf } from "../machine/state.ts";
+import type {
+  LedgerRow,
+  PendingApproval,
+  SessionEventRow,
+  SessionMessage,
+} from "../session-port.ts";
+import type { SessionEngine } from "./engine.ts";
+
+export class Queries {
+  readonly #engine: SessionEngine;
+
+  constructor(engine: SessionEngine) {
+    this.#engine = engine;
+  }
+
+  /** A message that waited comes again when its turn takes it, under a new seq. */
+  messages(after: number, limit: number): readonly SessionMessage[] {
+    return this.#engine.store.messages.read(after, limit).map(({ step: _, ...message }) => message);
+  }
+
+  events(after: number, limit: number): readonly SessionEventRow[] {
+    return this.#engine.store.log.read(after, limit);
+  }
+
+  ledger(after: number, limit: number): readonly LedgerRow[] {
+    return this.#engine.store.ledger.read(after, limit);
+  }
+
+  approvals(): readonly PendingApproval[] {
+    const { turn } = this.#engine.state;
+    if (turn === null) return [];
+    return callsOf(turn)
+      .filter(({ status }) => status === "approval")
+      .flatMap(({ id, expires_at, digest }) => {
+        const ref = { turn: turn.number, step: turn.step, call: id };
+        const stored = this.#engine.store.calls.get(ref);
+        if (stored === null) return [];
+        const { name, input, requested_at, is_rerun } = stored;
+        return [
+          {
+            ...ref,
+            tool: name,
+            input,
+            digest,
+            is_rerun,
+            requested_at: requested_at ?? 0,
+            expires_at,
+          },
+        ];
+      });
+  }
+}

@@ -1,0 +1,211 @@
+/**
+ * One session, put together of what decides, stores and answers. It has to be opened once before
+ * anything else is asked of it.
+ */
+import { Feed } from "../../runs/feed.ts";
+import type { Effect } from "../machine/effects.ts";
+import type { SessionEvent } from "../machine/events.ts";
+import { wireState } from "../machine/wire.ts";
+import type {
+  Caller,
+  CreateSession,
+  LedgerRow,
+  PendingApproval,
+  SendMessage,
+  SentMessage,
+  SessionCommand,
+  SessionEventRow,
+  SessionMessage,
+  SessionObject,
+  SessionRefusal,
+  SessionSnapshot,
+} from "../session-port.ts";
+import type { ToolDefinition } from "../tool-port.ts";
+import { Calls } from "./calls.ts";
+import { Commands } from "./commands.ts";
+import { SessionEngine } from "./engine.ts";
+import type { SessionPorts } from "./ports.ts";
+import { Preparation } from "./preparation.ts";
+import { Projector } from "./projector.ts";
+import { Queries } from "./queries.ts";
+import { Recorder } from "./recorder.ts";
+import { Requests } from "./requests.ts";
+import { SessionSlot } from "./slots.ts";
+import { snapshotOf } from "./snapshot.ts";
+import { Steps } from "./steps.ts";
+import { SessionStore } from "./store.ts";
+
+const NOT_FOUND: SessionRefusal = { refused: "not_found" };
+/** One object has one session, whose watchers all want the same. */
+const WATCHERS = "session";
+
+export class Session implements SessionObject {
+  readonly #engine: SessionEngine;
+  readonly #feed: Feed<SessionEventRow>;
+  readonly #projector: Projector;
+  readonly #steps: Steps;
+  readonly #calls: Calls;
+  readonly #preparation: Preparation;
+  readonly #slot: SessionSlot;
+  readonly #commands: Commands;
+  readonly #queries: Queries;
+  #isOpen = false;
+
+  constructor(context: DurableObjectState, env: Env, ports: SessionPorts) {
+    const models = ports.models(env);
+    const tools = ports.tools(env, context);
+    const engine = new SessionEngine(
+      context,
+      new SessionStore(context.storage.sql),
+      (committed) => {
+        this.#feed.push(WATCHERS, committed.events);
+        if (committed.is_change) this.#projector.schedule();
+      },
+    );
+    const definitions = (): readonly ToolDefinition[] =>
+      engine.setup === null ? [] : tools.definitions(engine.setup.tools);
+    this.#engine = engine;
+    this.#feed = new Feed(context);
+    this.#projector = new Projector(engine, env);
+    this.#steps = new Steps(engine, models, new Requests(engine, models, tools), definitions, () =>
+      context.storage.sync(),
+    );
+    this.#calls = new Calls(engine, tools);
+    this.#preparation = new Preparation(engine, models, tools);
+    this.#slot = new SessionSlot(engine, env.LIMITS, ports.slots(env));
+    this.#commands = new Commands(engine, models, this.#calls, definitions);
+    this.#queries = new Queries(engine);
+    const recorder = new Recorder(engine, this.#steps, this.#calls);
+    engine.use({
+      record: (event, now) => recorder.record(event, now),
+      perform: (effect) => this.#perform(effect),
+    });
+    engine.choreAt = () => this.#projector.dueAt();
+  }
+
+  async create(input: CreateSession): Promise<SessionSnapshot> {
+    this.#open();
+    return this.#commands.create(input);
+  }
+
+  async read(): Promise<SessionSnapshot | SessionRefusal> {
+    return this.#open() ? snapshotOf(this.#engine) : NOT_FOUND;
+  }
+
+  async send(message: SendMessage): Promise<SentMessage | SessionRefusal> {
+    return this.#open() ? this.#commands.send(message) : NOT_FOUND;
+  }
+
+  async command(
+    command: SessionCommand,
+    caller: Caller,
+  ): Promise<SessionSnapshot | SessionRefusal> {
+    return this.#open() ? this.#commands.command(command, caller) : NOT_FOUND;
+  }
+
+  async messages(
+    after: number,
+    limit: number,
+  ): Promise<readonly SessionMessage[] | SessionRefusal> {
+    return this.#open() ? this.#queries.messages(after, limit) : NOT_FOUND;
+  }
+
+  /** Events after `after`, oldest first; an empty page is the end of what there is. */
+  async events(after: number, limit: number): Promise<readonly SessionEventRow[] | SessionRefusal> {
+    return this.#open() ? this.#queries.events(after, limit) : NOT_FOUND;
+  }
+
+  async approvals(): Promise<readonly PendingApproval[] | SessionRefusal> {
+    return this.#open() ? this.#queries.approvals() : NOT_FOUND;
+  }
+
+  async ledger(after: number, limit: number): Promise<readonly LedgerRow[] | SessionRefusal> {
+    return this.#open() ? this.#queries.ledger(after, limit) : NOT_FOUND;
+  }
+
+  async remove(): Promise<{ readonly removed: true } | SessionRefusal> {
+    if (!this.#open()) return NOT_FOUND;
+    const { state } = this.#engine;
+    if (state.phase !== "terminated") {
+      const detail = "Only a session that is terminated can be forgotten.";
+      return { refused: "illegal", state: wireState(state).state, allowed: ["terminate"], detail };
+    }
+    await this.#projector.remove();
+    await this.#engine.forget();
+    this.#feed.dismiss(WATCHERS);
+    return { removed: true };
+  }
+
+  /** Takes up what is unfinished here, of turns and of what lists show. */
+  async wake(): Promise<void> {
+    if (!this.#open()) return;
+    this.#projector.schedule();
+    this.#engine.arm();
+  }
+
+  /** A watcher: each message that it receives is `{ events }` of one commit. */
+  watch(): Response {
+    if (!this.#open()) return new Response("no such session", { status: 404 });
+    return this.#feed.accept(WATCHERS);
+  }
+
+  unwatched(): void {
+    this.#feed.release();
+  }
+
+  async alarm(): Promise<void> {
+    if (!this.#open()) return;
+    this.#engine.alarmFired();
+    if (!this.#engine.isAtRest || this.#engine.state.turn !== null) {
+      this.#engine.tell({ type: "timer" });
+    }
+    this.#projector.schedule();
+    this.#engine.arm();
+    await this.#slot.renew();
+  }
+
+  /** Takes up the session once in the life of this instance, before anything else; false when there is none. */
+  #open(): boolean {
+    if (this.#isOpen) return this.#engine.isLoaded;
+    this.#isOpen = true;
+    if (!this.#engine.load()) return false;
+    this.#engine.recover();
+    this.#projector.schedule();
+    return true;
+  }
+
+  #perform(effect: Exclude<Effect, { type: "emit" }>): SessionEvent | null {
+    const engine = this.#engine;
+    switch (effect.type) {
+      case "prepare":
+        engine.afterCommit(() => void this.#preparation.run(effect.epoch));
+        return null;
+      case "quote_step":
+        return this.#steps.quote(effect);
+      case "run_step":
+        this.#steps.begin(effect);
+        return null;
+      case "run_call":
+        engine.afterCommit(() => void this.#calls.run(effect));
+        return null;
+      case "abort":
+        return this.#abort(effect.epoch);
+      case "acquire_slot":
+        engine.afterCommit(() => void this.#slot.acquire());
+        return null;
+      case "release_slot":
+        engine.afterCommit(() => this.#slot.release());
+        return null;
+      case "dispose":
+        // What runs was stopped one by one, and the slot goes back by an effect of its own.
+        return { type: "disposed" };
+    }
+  }
+
+  /** Stops what runs under the epoch; of a step what it has used is counted at once. */
+  #abort(epoch: number): SessionEvent | null {
+    if (this.#calls.stop(epoch)) return null;
+    const isStep = this.#engine.state.budget.holds.some((hold) => hold.epoch === epoch);
+    return isStep ? { type: "step_aborted", epoch, usage: this.#steps.stop(epoch) } : null;
+  }
+}

@@ -1,0 +1,6 @@
+/** What the `workers` lane runs: the service, and beside it what only tests have. */
+import service from "../index.ts";
+
+export { ScriptedSession } from "../agents/session/test-support.ts";
+export * from "../index.ts";
+export default service;
