@@ -45,7 +45,12 @@ export default defineConfig({
         plugins: [
           cloudflareTest(async () => ({
             main: "./workers/test/main.ts",
-            additionalExports: { ScriptedSession: "DurableObject" },
+            // The plugin does not follow `export *`.
+            additionalExports: {
+              ScriptedSession: "DurableObject",
+              Egress: "WorkerEntrypoint",
+              SkillGateway: "WorkerEntrypoint",
+            },
             miniflare: {
               ...worker.options,
               durableObjects: Object.assign({}, worker.options.durableObjects, {

@@ -212,7 +212,9 @@ export class Commands {
     const { turns, messages } = this.#engine.store;
     const turn = turns.get(number);
     if (turn === null || turn.stop_reason === null) return null;
-    return { text: storedText(messages.lastOf(number)), stop_reason: turn.stop_reason };
+    // Of a step that a pause stopped, what was written before it and what after.
+    const text = messages.lastOf(number).map(storedText).join("");
+    return { text, stop_reason: turn.stop_reason };
   }
 }
 

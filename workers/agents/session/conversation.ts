@@ -1,4 +1,5 @@
-/** What a model is told: the stored conversation, as one that every provider takes. */
+/** The stored conversation, as the items that what a model is told is made of. */
+import { type ConversationItem, compactionPoint, modelMessages } from "../machine/conversation.ts";
 import {
   type AssistantMessage,
   type ModelMessage,
@@ -10,84 +11,88 @@ import {
 } from "../models/messages.ts";
 import type { StoredMessage } from "./message-table.ts";
 
-/** What stands or falls together: a message, and with calls also their results. */
-export interface Unit {
+const ASK =
+  "Summarise our conversation so far, for somebody who goes on with it and has not read it. Keep what was asked and decided, what was done and with which results, names, paths, ids and figures that are still needed, and what is open. Write the summary alone.";
+
+export interface Compaction {
+  /** What the model is asked with. */
   readonly messages: readonly ModelMessage[];
-  /** Of its newest row; 0 of a summary, which stands in front of rows that are older. */
-  readonly seq: number;
+  /** Seq of the newest message that the summary stands for. */
+  readonly through: number;
 }
 
-/**
- * The conversation, oldest first, the summary of what was before it in front. `liveTurn` is under
- * way: what a step of it has left half written is written again.
- */
-export function unitsOf(rows: readonly StoredMessage[], liveTurn: number | null): Unit[] {
-  const summaries = rows.filter(({ role }) => role === "summary");
-  const rest = rows.filter(({ role }) => role !== "summary");
-  const units: { messages: ModelMessage[]; seq: number }[] = [];
-  for (const row of [...summaries, ...rest]) {
-    const message = messageOf(row, liveTurn);
-    if (message === null) continue;
-    const last = units.at(-1);
-    if (message.role !== "tool" || last === undefined) {
-      units.push({ messages: [message], seq: row.role === "summary" ? 0 : row.seq });
-      continue;
-    }
-    const before = last.messages.at(-1);
-    if (before?.role === "tool") {
-      const content = [...before.content, ...message.content];
-      last.messages[last.messages.length - 1] = { role: "tool", content };
-    } else last.messages.push(message);
-    last.seq = row.seq;
-  }
-  return units;
+/** Of rows that are told to the model, oldest first. */
+export function itemsOf(rows: readonly StoredMessage[]): ConversationItem[] {
+  return rows.flatMap((row) => itemOf(row) ?? []);
 }
 
-export function messagesOf(units: readonly Unit[]): ModelMessage[] {
-  return units.flatMap(({ messages }) => messages);
-}
-
-/** Null for what is not told. */
-function messageOf(row: StoredMessage, liveTurn: number | null): ModelMessage | null {
+function itemOf(row: StoredMessage): ConversationItem | null {
+  const { seq, turn, step } = row;
+  if (turn === null) return null;
+  const role = row.role === "summary" ? "assistant" : row.role;
+  const message = modelMessageSchema.parse({ role, content: row.content });
   if (row.role === "summary") {
-    return userText(`What was said before, summarised:\n\n${textIn(row)}`);
+    // Only what it does not stand for is among the rows.
+    return { type: "summary", seq, turn, through: 0, text: textOf(message) };
   }
-  if (row.role === "assistant" && row.state === "cut") {
-    const text = row.turn === liveTurn ? "" : textIn(row);
-    return text === "" ? null : { role: "assistant", content: [{ type: "text", text }] };
+  if (message.role === "user") {
+    return { type: "message", seq, turn, content: withAttachments(message.content, row) };
   }
-  const message = modelMessageSchema.parse({ role: row.role, content: row.content });
-  if (message.role === "user") return withAttachments(message.content, row.attachments);
-  return message.content.length === 0 ? null : message;
+  if (step === null) return null;
+  if (message.role === "assistant") {
+    return { type: "step", seq, turn, step, message, is_partial: row.state === "cut" };
+  }
+  const [result] = message.content;
+  if (result === undefined) return null;
+  const { id: call, output, is_error } = result;
+  return { type: "answer", seq, turn, step, call, output, is_error };
 }
 
 function withAttachments(
   content: readonly TextPart[],
-  attachments: readonly string[],
-): ModelMessage {
-  if (attachments.length === 0) return { role: "user", content };
-  const text = `Attached artifacts: ${attachments.join(", ")}`;
-  return { role: "user", content: [...content, { type: "text", text }] };
+  { attachments }: StoredMessage,
+): readonly TextPart[] {
+  if (attachments.length === 0) return content;
+  return [...content, { type: "text", text: `Attached artifacts: ${attachments.join(", ")}` }];
 }
 
-function textIn({ content }: StoredMessage): string {
-  return textOf(modelMessageSchema.parse({ role: "assistant", content }));
+/**
+ * What is asked to make a summary of all but the newest messages, of which `keepChars` may stay, as
+ * JSON; null when there is nothing to summarise.
+ */
+export function compactionOf(
+  items: readonly ConversationItem[],
+  keepChars: number,
+): Compaction | null {
+  let chars = 0;
+  const longest = items.findLast((item) => {
+    chars += JSON.stringify(item).length;
+    return chars > keepChars;
+  });
+  if (longest === undefined) return null;
+  // What is to be answered next is told as it was said.
+  const last = items.at(-1);
+  const asked = last?.type === "message" ? last.seq : Number.POSITIVE_INFINITY;
+  const through = compactionPoint(items, Math.min(asked, longest.seq + 1));
+  if (through === null) return null;
+  const told = items.filter(({ type, seq }) => type === "summary" || seq <= through);
+  const messages = modelMessages(told);
+  return messages.length === 0 ? null : { messages: [...messages, userText(ASK)], through };
 }
 
 /** The text of a stored message of the model. */
-export function storedText(message: StoredMessage | null): string {
-  return message === null ? "" : textIn(message);
+export function storedText({ content }: StoredMessage): string {
+  return textOf(modelMessageSchema.parse({ role: "assistant", content }));
 }
 
 /** Calls that come twice under one id are told apart, since each is answered under it. */
 export function withUniqueCalls(message: AssistantMessage): AssistantMessage {
+  const calls = toolCallsOf(message);
   const ids = new Set<string>();
-  if (new Set(toolCallsOf(message).map(({ id }) => id)).size === toolCallsOf(message).length) {
-    return message;
-  }
+  if (new Set(calls.map(({ id }) => id)).size === calls.length) return message;
   const content = message.content.map((part) => {
     if (part.type !== "tool_call") return part;
-    let id = part.id;
+    let { id } = part;
     for (let copy = 2; ids.has(id); copy += 1) id = `${part.id}_${copy}`;
     ids.add(id);
     return { ...part, id };

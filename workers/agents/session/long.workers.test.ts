@@ -72,6 +72,31 @@ describe("a conversation", () => {
     ]);
   });
 
+  it("whose summary is rolled back is told as it was", async () => {
+    const held = { ...words("Two", "and", "more"), fault: { kind: "hold", after_events: 4 } };
+    const again = [words("A summary again."), words("Three.")];
+    await script({ ...words("One."), usage }, words("A summary."), held, ...again);
+    const session = await ready({ compact_at: 0.1 });
+    await session.send(LONG);
+    await session.send("Short.", { wait_ms: 0 });
+    await expect.poll(async () => (await seen()).length).toBe(3);
+    expect(await session.send("Again.", { policy: "rollback" })).toMatchObject({
+      reply: { text: "Three." },
+    });
+    const asked = (await seen())[3];
+    expect(JSON.stringify(asked?.body.messages)).toContain("lorem");
+    expect(await statesOf(session.id)).toEqual([
+      "user compacted",
+      "assistant taken",
+      "user rolled_back",
+      "summary rolled_back",
+      "assistant rolled_back",
+      "user taken",
+      "summary taken",
+      "assistant taken",
+    ]);
+  });
+
   it("that has nothing to summarise asks no model", async () => {
     await script();
     const session = await ready();

@@ -10,6 +10,8 @@ export interface StoredMessage extends SessionMessage {
 
 export interface NewMessage extends Omit<StoredMessage, "attachments"> {
   readonly attachments?: readonly string[];
+  /** Of a summary, the seq up to which it stands for all that was told. */
+  readonly through?: number;
   /** Who sent it, and what tells the request from another with the same id; of a user's message. */
   readonly sent?: { readonly caller: Caller; readonly fingerprint: string };
 }
@@ -50,8 +52,8 @@ export class MessageTable {
   insert(message: NewMessage): void {
     const { head, parts } = this.#texts.keep(placeOf(message.id), JSON.stringify(message.content));
     this.#sql.exec(
-      `INSERT INTO messages (${COLUMNS}, caller, fingerprint)
-       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+      `INSERT INTO messages (${COLUMNS}, caller, fingerprint, through)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
       message.seq,
       message.id,
       message.at,
@@ -64,6 +66,7 @@ export class MessageTable {
       JSON.stringify(message.attachments ?? []),
       message.sent ? JSON.stringify(message.sent.caller) : null,
       message.sent?.fingerprint ?? null,
+      message.through ?? null,
     );
   }
 
@@ -91,21 +94,15 @@ export class MessageTable {
     this.#sql.exec("UPDATE messages SET state = 'rolled_back' WHERE turn = ?", turn);
   }
 
-  /** A new summary tells what was told up to here, and what the one before it told. */
-  compact(upTo: number): void {
-    this.#sql.exec(
-      `UPDATE messages SET state = 'compacted'
-       WHERE state IN ('taken', 'cut') AND answers IS NULL AND (seq <= ? OR role = 'summary')`,
-      upTo,
-    );
-  }
-
-  /** What is told to the model, oldest first. */
+  /** What is told to the model, oldest first: the newest summary, and what it does not stand for. */
   told(): StoredMessage[] {
+    const through = this.#through();
     return [
       ...this.#rows(
         `SELECT ${COLUMNS} FROM messages INDEXED BY messages_told
-         WHERE state IN ('taken', 'cut') AND answers IS NULL ORDER BY seq`,
+         WHERE state IN ('taken', 'cut') AND answers IS NULL AND seq > ?1
+           AND (through IS NULL OR through = ?1) ORDER BY seq`,
+        through,
       ),
     ];
   }
@@ -114,9 +111,12 @@ export class MessageTable {
   read(after: number, limit: number): StoredMessage[] {
     const found: StoredMessage[] = [];
     let chars = 0;
+    const through = this.#through();
     const sql = `SELECT ${COLUMNS} FROM messages WHERE seq > ? ORDER BY seq LIMIT ?`;
     for (const message of this.#rows(sql, after, limit)) {
-      found.push(message);
+      const isTold = message.state === "taken" || message.state === "cut";
+      const isCovered = isTold && message.seq <= through;
+      found.push(isCovered ? { ...message, state: "compacted" } : message);
       chars += JSON.stringify(message.content).length;
       if (chars >= MAX_PAGE_CHARS) break;
     }
@@ -128,14 +128,15 @@ export class MessageTable {
     return message ?? null;
   }
 
-  /** The last that the model wrote in a turn; null when it wrote nothing. */
-  lastOf(turn: number): StoredMessage | null {
-    const [message] = this.#rows(
-      `SELECT ${COLUMNS} FROM messages WHERE turn = ? AND role = 'assistant'
-       ORDER BY seq DESC LIMIT 1`,
-      turn,
-    );
-    return message ?? null;
+  /** What the model wrote in the newest step of a turn in which it wrote, oldest first. */
+  lastOf(turn: number): StoredMessage[] {
+    return [
+      ...this.#rows(
+        `SELECT ${COLUMNS} FROM messages WHERE turn = ?1 AND role = 'assistant' AND step =
+         (SELECT max(step) FROM messages WHERE turn = ?1 AND role = 'assistant') ORDER BY seq`,
+        turn,
+      ),
+    ];
   }
 
   request(id: string): KnownRequest | null {
@@ -153,6 +154,16 @@ export class MessageTable {
       .exec<{ caller: string | null }>("SELECT caller FROM messages WHERE id = ?", id)
       .toArray();
     return row?.caller ? JSON.parse(row.caller) : null;
+  }
+
+  /** Seq up to which a summary stands for what was told; 0 without one. */
+  #through(): number {
+    const row = this.#sql
+      .exec<{ through: number | null }>(
+        `SELECT max(through) AS through FROM messages WHERE through IS NOT NULL AND state = 'taken'`,
+      )
+      .one();
+    return row.through ?? 0;
   }
 
   *#rows(sql: string, ...values: readonly SqlStorageValue[]): Generator<StoredMessage> {

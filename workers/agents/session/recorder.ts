@@ -116,14 +116,23 @@ export class Recorder {
     this.#store.log.dropDeltas(epoch);
     if (message.content.length === 0) return;
     const isSummary = kind === "compaction";
-    if (isSummary) this.#store.messages.compact(plan.up_to);
     const role = isSummary ? "summary" : "assistant";
     const content: Json = message.content.map(plain);
     const seq = this.#engine.append(
       { type: "message.completed", turn, data: { message: id, role, step, content } },
       now,
     );
-    this.#store.messages.insert({ seq, id, at: now, turn, step, role, state: "taken", content });
+    this.#store.messages.insert({
+      seq,
+      id,
+      at: now,
+      turn,
+      step,
+      role,
+      state: "taken",
+      content,
+      ...(isSummary && { through: plan.through }),
+    });
     for (const [place, { spec, input, problem }] of calls.entries()) {
       const { id: call, name, digest } = spec;
       this.#store.calls.insert({ turn, step, call, name, input, digest, problem }, place);

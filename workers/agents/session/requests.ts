@@ -1,17 +1,20 @@
 /** What a step is sent, and the most that it can use. */
-import type { StepKind, StepUsage, TurnState } from "../machine/types.ts";
+import { type ConversationItem, modelMessages } from "../machine/conversation.ts";
+import type { StepKind, StepUsage } from "../machine/types.ts";
 import { contextTokens } from "../models/contexts.ts";
 import type { ModelMessage } from "../models/messages.ts";
 import { OPERATOR } from "../models/names.ts";
 import type { ModelRequest, ModelUsage } from "../models/port.ts";
 import type { ToolHost } from "../tool-port.ts";
-import { compactionOf, KEPT_SHARE } from "./compaction.ts";
-import { messagesOf, type Unit, unitsOf } from "./conversation.ts";
+import { compactionOf, itemsOf } from "./conversation.ts";
 import type { Setup } from "./documents.ts";
 import type { SessionEngine } from "./engine.ts";
 import { type Estimate, estimateInput, largestUsages, requestBytes } from "./estimate.ts";
 import { NANOS } from "./ledger-table.ts";
 import type { SessionModels } from "./ports.ts";
+
+/** Of the length at which a conversation is summarised, how much stays as it was said. */
+const KEPT_SHARE = 0.25;
 
 /** A step as it would be begun now. */
 export interface PlannedStep {
@@ -22,7 +25,7 @@ export interface PlannedStep {
   readonly bytes: number;
   readonly input: Estimate;
   /** Seq of the newest message that a summary stands for. */
-  readonly up_to: number;
+  readonly through: number;
   readonly quote: StepUsage;
 }
 
@@ -38,17 +41,17 @@ export class Requests {
   }
 
   /** `mayCompact` lets a reply that would be too long be a summary first. */
-  plan(kind: StepKind, turn: TurnState | null, mayCompact: boolean): PlannedStep {
+  plan(kind: StepKind, mayCompact: boolean): PlannedStep {
     const { setup, store } = this.#engine;
     if (setup === null) throw new Error("a step is planned before the session is prepared");
-    const units = unitsOf(store.messages.told(), turn?.number ?? null);
-    if (kind === "compaction") return this.#compaction(setup, units, 0);
-    const reply = this.#step(setup, "reply", messagesOf(units), 0);
+    const items = itemsOf(store.messages.told());
+    if (kind === "compaction") return this.#compaction(setup, items, 0);
+    const reply = this.#step(setup, "reply", modelMessages(items), 0);
     const threshold = this.#limit(setup.model) * this.#engine.head.spec.compact_at;
     const { likely } = reply.input;
     if (!mayCompact || likely < threshold) return reply;
     const keepChars = (reply.bytes * KEPT_SHARE * threshold) / likely;
-    const compaction = this.#compaction(setup, units, keepChars);
+    const compaction = this.#compaction(setup, items, keepChars);
     return compaction.request === null ? reply : compaction;
   }
 
@@ -63,10 +66,10 @@ export class Requests {
     };
   }
 
-  #compaction(setup: Setup, units: readonly Unit[], keepChars: number): PlannedStep {
-    const compaction = compactionOf(units, keepChars);
+  #compaction(setup: Setup, items: readonly ConversationItem[], keepChars: number): PlannedStep {
+    const compaction = compactionOf(items, keepChars);
     if (compaction !== null) {
-      return this.#step(setup, "compaction", compaction.messages, compaction.up_to);
+      return this.#step(setup, "compaction", compaction.messages, compaction.through);
     }
     return {
       kind: "compaction",
@@ -74,7 +77,7 @@ export class Requests {
       request: null,
       bytes: 0,
       input: { likely: 0, most: 0 },
-      up_to: 0,
+      through: 0,
       quote: { usd_nanos: 0, tokens: 0 },
     };
   }
@@ -83,7 +86,7 @@ export class Requests {
     { model, instructions, tools }: Setup,
     kind: StepKind,
     messages: readonly ModelMessage[],
-    up_to: number,
+    through: number,
   ): PlannedStep {
     const { spec } = this.#engine.head;
     const request: ModelRequest = {
@@ -102,7 +105,7 @@ export class Requests {
     };
     const bytes = requestBytes(request);
     const input = estimateInput(model, bytes, this.#engine.progress.calibration);
-    return { kind, model, request, bytes, input, up_to, quote: this.#quote(model, input.most) };
+    return { kind, model, request, bytes, input, through, quote: this.#quote(model, input.most) };
   }
 
   #quote(model: string, input: number): StepUsage {

@@ -21,10 +21,11 @@ CREATE INDEX events_deltas ON events (epoch) WHERE type = 'message.delta';
 CREATE TABLE messages (
   seq INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, at INTEGER NOT NULL, turn INTEGER, step INTEGER,
   role TEXT NOT NULL, state TEXT NOT NULL, content TEXT NOT NULL, parts INTEGER NOT NULL,
-  attachments TEXT NOT NULL, answers TEXT, caller TEXT, fingerprint TEXT
+  attachments TEXT NOT NULL, answers TEXT, caller TEXT, fingerprint TEXT, through INTEGER
 );
 CREATE INDEX messages_told ON messages (seq)
   WHERE state IN ('taken', 'cut') AND answers IS NULL;
+CREATE INDEX messages_summaries ON messages (through) WHERE through IS NOT NULL;
 CREATE INDEX messages_by_turn ON messages (turn, step);
 CREATE TABLE turns (
   number INTEGER PRIMARY KEY, input_kind TEXT NOT NULL, input_id TEXT NOT NULL,

@@ -253,8 +253,14 @@ describe("a pause", () => {
     await evictDurableObject(stubOf(session.id));
     await session.command({ type: "resume" });
     await session.until({ waiting_for: "message", turns: 1 });
-    expect((await seen()).at(-1)?.body.messages).toHaveLength(1);
-    expect((await messagesOf(session)).at(-1)).toMatchObject({ content: [{ text: "All of it." }] });
+    expect((await seen()).at(-1)?.body.messages).toMatchObject([
+      { content: "Write." },
+      { role: "assistant" },
+      { role: "user", content: expect.stringContaining("Go on") },
+    ]);
+    const [, cut, rest] = await messagesOf(session);
+    expect([cut?.state, rest?.state]).toEqual(["cut", "taken"]);
+    expect(rest).toMatchObject({ content: [{ text: "All of it." }] });
   });
 
   it("at the next boundary lets a tool end, and does not run it again", async () => {

@@ -88,7 +88,7 @@ export class Steps {
   }
 
   quote({ epoch, kind, may_compact }: QuoteStep): SessionEvent {
-    const plan = this.#requests.plan(kind, this.#engine.state.turn, may_compact);
+    const plan = this.#requests.plan(kind, may_compact);
     this.#planned = { epoch, plan };
     return {
       type: "step_quoted",

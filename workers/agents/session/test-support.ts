@@ -5,6 +5,9 @@ import { expect, vi } from "vitest";
 import type { Json } from "../../http/json.ts";
 import { newSeed } from "../../http/seed.ts";
 import { resourceId } from "../../runs/address.ts";
+// Before any object that a test has die: who waits for an import of that one would wait for ever.
+import "../models/anthropic.ts";
+import "../models/openai-compatible.ts";
 import { modelsAt, OPENAI } from "../models/test-support.ts";
 import type {
   Caller,
