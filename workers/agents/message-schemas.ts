@@ -22,7 +22,7 @@ export const sendMessageSchema = z
   })
   .openapi("SendAgentMessage");
 
-const replySchema = z
+export const replySchema = z
   .object({ text: z.string(), stop_reason: z.enum(STOP_REASONS) })
   .openapi("AgentReply");
 

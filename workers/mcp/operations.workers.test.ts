@@ -196,3 +196,27 @@ describe("skills", () => {
     expect(seen.structuredContent).toMatchObject({ slug, state: "completed", outputs: 7 });
   });
 });
+
+describe("pipelzr_message_agent", () => {
+  it("sends a message, and answers with the reply", async () => {
+    const made = await call("/api/v1/agents", { body: { name: "helper", initialize: true } });
+    expect(made.status, made.text).toBe(201);
+    const said = await callTool("pipelzr_message_agent", {
+      agent_id: made.body.id,
+      content: "/help",
+    });
+    expect(said.isError, textOf(said)).toBeUndefined();
+    expect(said.structuredContent).toMatchObject({
+      turn: 1,
+      reply: { stop_reason: "end_turn", text: expect.stringContaining("/skills") },
+      ...{ state: "waiting", waiting_for: "message" },
+    });
+  });
+
+  it("is an error for an agent that takes no messages", async () => {
+    const made = await call("/api/v1/agents", { body: { name: "gone" } });
+    await call(`/api/v1/agents/${made.body.id}/terminate`, { method: "POST" });
+    const said = await callTool("pipelzr_message_agent", { agent_id: made.body.id, content: "hi" });
+    expect([said.isError, textOf(said)]).toEqual([true, expect.stringContaining("terminated")]);
+  });
+});

@@ -6,6 +6,7 @@ import { getPipelineRun } from "./get-pipeline-run.ts";
 import { getTask } from "./get-task.ts";
 import { listCodebases } from "./list-codebases.ts";
 import { listSkills } from "./list-skills.ts";
+import { messageAgent } from "./message-agent.ts";
 import { readCodeFile } from "./read-code-file.ts";
 import { runTask } from "./run-task.ts";
 import { searchCode } from "./search-code.ts";
@@ -22,4 +23,5 @@ export const OPERATIONS: readonly Operation[] = [
   listCodebases,
   listSkills,
   getInvocation,
+  messageAgent,
 ];
