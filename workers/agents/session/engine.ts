@@ -111,6 +111,13 @@ export class SessionEngine {
     for (const name of ["head", "state", "progress"] as const) this.#dirty.add(name);
   }
 
+  /** Takes a whole session in, whose rows are written; to be called inside a commit. */
+  adopt(head: Head, state: SessionState, progress: Progress, setup: Setup | null): void {
+    this.#live = { head, state, progress, setup };
+    this.#seq = this.store.log.lastSeq();
+    for (const name of ["head", "state", "progress", "setup"] as const) this.#dirty.add(name);
+  }
+
   /** Runs `body` as one transaction, then performs what it decided. */
   commit<T>(body: (now: number) => T): T {
     const now = Date.now();

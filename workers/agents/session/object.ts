@@ -3,6 +3,7 @@
  * surface and its alarm.
  */
 import { DurableObject } from "cloudflare:workers";
+import { giveBundle, takeBundle } from "./bundle-http.ts";
 import type { SessionPorts } from "./ports.ts";
 import { answer, type SessionRequest } from "./request.ts";
 import { Session } from "./session.ts";
@@ -26,9 +27,15 @@ export abstract class AgentSessionBase extends DurableObject<Env> {
     await this.#session.wake();
   }
 
-  /** WebSocket of a watcher. */
-  override async fetch(_request: Request): Promise<Response> {
-    return this.#session.watch();
+  /**
+   * `GET /` is the WebSocket of a watcher, `GET /bundle` the session as a bundle, and `POST /bundle`
+   * makes it of one, whose first line says who takes it in (`ImportTarget`).
+   */
+  override async fetch(request: Request): Promise<Response> {
+    if (new URL(request.url).pathname !== "/bundle") return this.#session.watch();
+    return request.method === "POST"
+      ? takeBundle(this.#session, request)
+      : giveBundle(this.#session);
   }
 
   override webSocketClose(socket: WebSocket, code: number): void {

@@ -20,6 +20,7 @@ import type {
   SessionSnapshot,
 } from "../session-port.ts";
 import type { ToolDefinition } from "../tool-port.ts";
+import type { ImportTarget } from "./bundle-schema.ts";
 import { Calls } from "./calls.ts";
 import { Commands } from "./commands.ts";
 import { SessionEngine } from "./engine.ts";
@@ -33,6 +34,7 @@ import { SessionSlot } from "./slots.ts";
 import { snapshotOf } from "./snapshot.ts";
 import { Steps } from "./steps.ts";
 import { SessionStore } from "./store.ts";
+import { Transfer } from "./transfer.ts";
 
 const NOT_FOUND: SessionRefusal = { refused: "not_found" };
 /** One object has one session, whose watchers all want the same. */
@@ -48,6 +50,7 @@ export class Session implements SessionObject {
   readonly #slot: SessionSlot;
   readonly #commands: Commands;
   readonly #queries: Queries;
+  readonly #transfer: Transfer;
   #isOpen = false;
 
   constructor(context: DurableObjectState, env: Env, ports: SessionPorts) {
@@ -74,6 +77,7 @@ export class Session implements SessionObject {
     this.#slot = new SessionSlot(engine, env.LIMITS, ports.slots(env));
     this.#commands = new Commands(engine, models, this.#calls, definitions);
     this.#queries = new Queries(engine);
+    this.#transfer = new Transfer(engine, context.storage, tools);
     const recorder = new Recorder(engine, this.#steps, this.#calls);
     engine.use({
       record: (event, now) => recorder.record(event, now),
@@ -127,6 +131,17 @@ export class Session implements SessionObject {
     if (!this.#open()) return;
     this.#projector.schedule();
     this.#engine.arm();
+  }
+
+  /** All of it, as lines of JSON. */
+  exportBundle(): { readonly lines: Iterable<string> } | SessionRefusal {
+    return this.#open() ? this.#transfer.write() : NOT_FOUND;
+  }
+
+  /** Makes this session of a bundle, unless it is there already. */
+  async importBundle(target: ImportTarget, lines: readonly string[]): Promise<SessionSnapshot> {
+    this.#open();
+    return this.#transfer.read(target, lines);
   }
 
   /** A watcher: each message that it receives is `{ events }` of one commit. */

@@ -81,7 +81,9 @@ const host: ToolHost = {
     );
     return {
       setup: names,
-      skills: skills.map((slug) => ({ slug, version: "1.0.0", digest: `digest of ${slug}` })),
+      skills: skills
+        .map((named) => named.replace("@1.0.0", ""))
+        .map((slug) => ({ slug, version: "1.0.0", digest: `digest of ${slug}` })),
     };
   },
   definitions(setup) {
