@@ -8,8 +8,8 @@ const MAX_BUNDLE_BYTES = 64 * 1024 * 1024;
 const TYPE = "application/x-ndjson";
 
 /** 409 and 404 have a `SessionRefusal` as JSON. */
-export function giveBundle(session: Session): Response {
-  const bundle = session.exportBundle();
+export function giveBundle(session: Session, fork: number | null): Response {
+  const bundle = session.exportBundle(fork);
   if ("refused" in bundle) {
     return Response.json(bundle, { status: bundle.refused === "not_found" ? 404 : 409 });
   }

@@ -44,10 +44,11 @@ export const stateSchema = z.strictObject({
   settings: z.strictObject({
     max_steps: count.min(1),
     turn_timeout_ms: z.number().positive().nullable(),
-    max_parallel_tools: count.min(1),
+    max_parallel_tools: count.min(1).max(10),
     approval_timeout_ms: z.number().positive().nullable(),
     max_failures: count.min(1),
-    is_slotted: z.boolean(),
+    /** A sub-agent that is taken in is one no more. */
+    is_slotted: z.boolean().transform(() => true),
   }),
   epoch: count,
   preparing: z.null(),
@@ -94,35 +95,40 @@ export const stateSchema = z.strictObject({
   seed: count,
 });
 
-export const headerSchema = z.strictObject({
-  format: z.literal(BUNDLE_FORMAT),
-  spec: agentSpecSchema,
-  defaults: z.strictObject({ max_iterations: count, timeout_seconds: z.number().positive() }),
-  created_at: count,
-  state: stateSchema,
-  progress: z.looseObject({
-    changed_seq: count,
-    updated_at: count,
-    started_at: nullableCount,
-    last_active_at: nullableCount,
-    terminated_at: nullableCount,
-    error_count: count,
-    input_tokens: count,
-    output_tokens: count,
-    cached_input_tokens: count,
-    is_partly_unknown: z.boolean(),
-    calibration: z.strictObject({ model: text, input_tokens: count, bytes: count }).nullable(),
-    too_long: z.strictObject({ model: text, tokens: count }).nullable(),
-  }),
-  /** What it was initialized with; its tools are prepared anew. */
-  setup: z
-    .strictObject({
-      model: text,
-      skills: z.array(z.strictObject({ slug: text, version: text, digest: text })),
-      instructions: text.nullable(),
-    })
-    .nullable(),
-});
+export const headerSchema = z
+  .strictObject({
+    format: z.literal(BUNDLE_FORMAT),
+    spec: agentSpecSchema,
+    defaults: z.strictObject({ max_iterations: count, timeout_seconds: z.number().positive() }),
+    created_at: count,
+    state: stateSchema,
+    progress: z.looseObject({
+      changed_seq: count,
+      updated_at: count,
+      started_at: nullableCount,
+      last_active_at: nullableCount,
+      terminated_at: nullableCount,
+      error_count: count,
+      input_tokens: count,
+      output_tokens: count,
+      cached_input_tokens: count,
+      is_partly_unknown: z.boolean(),
+      calibration: z.strictObject({ model: text, input_tokens: count, bytes: count }).nullable(),
+      too_long: z.strictObject({ model: text, tokens: count }).nullable(),
+    }),
+    /** What it was initialized with; its tools are prepared anew. */
+    setup: z
+      .strictObject({
+        model: text,
+        skills: z.array(z.strictObject({ slug: text, version: text, digest: text })),
+        instructions: text.nullable(),
+      })
+      .nullable(),
+  })
+  .refine(({ state, setup }) => state.phase !== "ready" || setup !== null, {
+    path: ["setup"],
+    message: "A session that is ready has one.",
+  });
 export type BundleHeader = z.output<typeof headerSchema>;
 
 const json = z.string().refine((written) => parseJson(written) !== undefined, "It is no JSON.");

@@ -39,15 +39,34 @@ const TABLES: readonly Table[] = [
 
 const columnsOf = ({ name }: Table) => Object.keys(ROWS[name].shape);
 
-/** The lines of a session; to be read in one go, while nothing of it changes. */
-export function* bundleLines(sql: SqlStorage, header: BundleHeader): Generator<string> {
+/** What of each table a fork has that goes on from the message of a seq, `?1`. */
+const OF_FORK: Partial<Record<Table["name"], string>> = {
+  messages: "WHERE seq <= ?1 AND state <> 'queued'",
+  turns: "WHERE number <= (SELECT max(turn) FROM messages WHERE seq <= ?1)",
+  calls: "WHERE turn <= (SELECT max(turn) FROM messages WHERE seq <= ?1)",
+};
+
+/**
+ * The lines of a session; to be read in one go, while nothing of it changes. With `through`, a seq,
+ * the conversation up to there alone.
+ */
+export function* bundleLines(
+  sql: SqlStorage,
+  header: BundleHeader,
+  through: number | null,
+): Generator<string> {
   const texts = new LongTexts(sql);
   yield canonicalJson(header);
   for (const table of TABLES) {
     const { name, order, long } = table;
     const columns = columnsOf(table);
     const selected = long === null ? columns : [...columns, "parts"];
-    const cursor = sql.exec<Row>(`SELECT ${selected.join(", ")} FROM ${name} ORDER BY ${order}`);
+    const where = through === null ? "" : OF_FORK[name];
+    if (where === undefined) continue;
+    const cursor = sql.exec<Row>(
+      `SELECT ${selected.join(", ")} FROM ${name} ${where} ORDER BY ${order}`,
+      ...(through === null ? [] : [through]),
+    );
     for (const { parts, ...row } of cursor) {
       if (long !== null && typeof parts === "number") {
         const head = String(row[long.column]);

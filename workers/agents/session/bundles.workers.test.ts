@@ -1,11 +1,14 @@
 /** Sessions taken out and in: nothing is lost, nothing is trusted. */
+import { evictDurableObject } from "cloudflare:test";
 import { beforeEach, describe, expect, it } from "vitest";
 import { newSeed } from "../../http/seed.ts";
 import { resourceId } from "../../runs/address.ts";
-import { script } from "../models/test-support.ts";
+import { script, seen } from "../models/test-support.ts";
 import {
+  accepted,
   CALLER,
   calling,
+  objectOf,
   ready,
   resetTools,
   sessionOf,
@@ -21,12 +24,13 @@ async function exported(id: string): Promise<string> {
   return new TextDecoder().decode(await response.arrayBuffer());
 }
 
-function taken(id: string, bundle: string): Promise<Response> {
+async function taken(id: string, bundle: string) {
   const target = JSON.stringify({ id, project_id: "other", caller: CALLER });
-  return stubOf(id).fetch("https://session/bundle", {
+  const response = await stubOf(id).fetch("https://session/bundle", {
     method: "POST",
     body: `${target}\n${bundle}`,
   });
+  return { status: response.status, body: await response.json() };
 }
 
 describe("a bundle", () => {
@@ -55,6 +59,29 @@ describe("a bundle", () => {
     expect(await session.read()).toMatchObject({ waiting_for: "approval" });
   });
 
+  it("of a fork goes on from its message, and does not know the rest", async () => {
+    await script(words("One."), calling(["look", { n: 1 }]), words("Two."), words("Three."));
+    const session = await ready();
+    await session.send("First.");
+    await session.send("Second.");
+    const messages = accepted(await objectOf(session.id).messages(0, 10));
+    const asked = messages.find(({ content }) => JSON.stringify(content).includes("tool_call"));
+    const fork = await stubOf(session.id).fetch(`https://session/bundle?fork=${asked?.seq}`);
+    const id = resourceId(newSeed(), "other");
+    const bundle = new TextDecoder().decode(await fork.arrayBuffer());
+    expect((await taken(id, bundle)).status).toBe(201);
+    const copy = sessionOf(id);
+    expect(await copy.read()).toMatchObject({ waiting_for: "message", usage: { input_tokens: 0 } });
+    await evictDurableObject(stubOf(id));
+    expect(await copy.send("Third.")).toMatchObject({ turn: 3, reply: { text: "Three." } });
+    const told = JSON.stringify((await seen()).at(-1)?.body.messages);
+    expect(told).toContain("Second.");
+    expect(told).toContain("interrupted");
+    expect(told).not.toContain("Two.");
+    const seqs = accepted(await objectOf(id).messages(0, 10)).map(({ seq }) => seq);
+    expect(seqs).toEqual([...seqs].sort((a, b) => a - b));
+  });
+
   it("is not given of a session at work, or of none", async () => {
     await script({ ...words("One", "two"), fault: { kind: "hold", after_events: 2 } });
     const session = await ready();
@@ -80,7 +107,7 @@ describe("a bundle", () => {
       const id = resourceId(newSeed(), "other");
       const answer = await taken(id, text);
       expect(answer.status).toBe(422);
-      expect(await answer.json()).toMatchObject({ issues: [{ path: `line ${line}` }] });
+      expect(answer.body).toMatchObject({ issues: [{ path: `line ${line}` }] });
       expect((await stubOf(id).fetch("https://session/bundle")).status).toBe(404);
     }
   });

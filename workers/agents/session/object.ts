@@ -28,14 +28,16 @@ export abstract class AgentSessionBase extends DurableObject<Env> {
   }
 
   /**
-   * `GET /` is the WebSocket of a watcher, `GET /bundle` the session as a bundle, and `POST /bundle`
-   * makes it of one, whose first line says who takes it in (`ImportTarget`).
+   * `GET /` is the WebSocket of a watcher. `GET /bundle` is the session as a bundle; with `?fork=`, the
+   * seq of a message, a session that goes on from there. `POST /bundle` makes this one of a bundle,
+   * before which a line says who takes it in (`ImportTarget`).
    */
   override async fetch(request: Request): Promise<Response> {
-    if (new URL(request.url).pathname !== "/bundle") return this.#session.watch();
-    return request.method === "POST"
-      ? takeBundle(this.#session, request)
-      : giveBundle(this.#session);
+    const { pathname, searchParams } = new URL(request.url);
+    if (pathname !== "/bundle") return this.#session.watch();
+    if (request.method === "POST") return takeBundle(this.#session, request);
+    const fork = searchParams.get("fork");
+    return giveBundle(this.#session, fork === null ? null : Number(fork));
   }
 
   override webSocketClose(socket: WebSocket, code: number): void {

@@ -34,7 +34,7 @@ import { SessionSlot } from "./slots.ts";
 import { snapshotOf } from "./snapshot.ts";
 import { Steps } from "./steps.ts";
 import { SessionStore } from "./store.ts";
-import { Transfer } from "./transfer.ts";
+import { Transfer, type Written } from "./transfer.ts";
 
 const NOT_FOUND: SessionRefusal = { refused: "not_found" };
 /** One object has one session, whose watchers all want the same. */
@@ -133,9 +133,10 @@ export class Session implements SessionObject {
     this.#engine.arm();
   }
 
-  /** All of it, as lines of JSON. */
-  exportBundle(): { readonly lines: Iterable<string> } | SessionRefusal {
-    return this.#open() ? this.#transfer.write() : NOT_FOUND;
+  /** All of it; or a fork of it, that goes on from the message of a seq. */
+  exportBundle(fork: number | null): Written | SessionRefusal {
+    if (!this.#open()) return NOT_FOUND;
+    return fork === null ? this.#transfer.write() : this.#transfer.fork(fork);
   }
 
   /** Makes this session of a bundle, unless it is there already. */

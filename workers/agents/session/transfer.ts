@@ -1,6 +1,6 @@
 /** Takes sessions out and in, whole. */
 import { ApiError } from "../../http/errors.ts";
-import { isAtRest } from "../machine/machine.ts";
+import { createSession, isAtRest } from "../machine/machine.ts";
 import { wireState } from "../machine/wire.ts";
 import type { SessionRefusal, SessionSnapshot } from "../session-port.ts";
 import type { ToolHost } from "../tool-port.ts";
@@ -17,6 +17,10 @@ import { newProgress, type Setup } from "./documents.ts";
 import type { SessionEngine } from "./engine.ts";
 import { snapshotOf } from "./snapshot.ts";
 
+export interface Written {
+  readonly lines: Iterable<string>;
+}
+
 export class Transfer {
   readonly #engine: SessionEngine;
   readonly #storage: DurableObjectStorage;
@@ -28,9 +32,9 @@ export class Transfer {
     this.#tools = tools;
   }
 
-  /** The bundle as text, a line a piece; of a session at work it would be of no moment. */
-  write(): { readonly lines: Iterable<string> } | SessionRefusal {
-    const { head, state, progress, setup } = this.#engine;
+  /** The session as a bundle, a line a piece; of one at work it would be of no moment. */
+  write(): Written | SessionRefusal {
+    const { state, progress } = this.#engine;
     const kept = stateSchema.safeParse(state);
     if (!isAtRest(state) || !kept.success) {
       return {
@@ -40,16 +44,27 @@ export class Transfer {
         detail: "A session at work cannot be exported. Pause it, or wait for the end of its turn.",
       };
     }
-    const header: BundleHeader = {
-      format: BUNDLE_FORMAT,
-      spec: head.spec,
-      defaults: head.defaults,
-      created_at: head.created_at,
-      state: kept.data,
-      progress: { ...progress },
-      setup: setup === null ? null : shown(setup),
-    };
-    return { lines: bundleLines(this.#storage.sql, header) };
+    const header = this.#header(kept.data, { ...progress });
+    return { lines: bundleLines(this.#storage.sql, header, null) };
+  }
+
+  /**
+   * A new session that knows what was said up to a message, as a bundle. It has spent nothing, and
+   * waits for a message; what was called and not answered by then counts as interrupted.
+   */
+  fork(through: number): Written | SessionRefusal {
+    const { state, progress, setup } = this.#engine;
+    const { settings, budget, seed } = state;
+    const fresh = createSession({ settings, limits: budget.limits, seed });
+    const forked = stateSchema.parse({
+      ...fresh,
+      phase: setup === null ? "created" : "ready",
+      turns: state.turns,
+      epoch: state.epoch,
+    });
+    const changed_seq = Math.min(through, progress.changed_seq);
+    const header = this.#header(forked, { ...newProgress(Date.now()), changed_seq });
+    return { lines: bundleLines(this.#storage.sql, header, through) };
   }
 
   /**
@@ -85,6 +100,19 @@ export class Transfer {
     });
     if (failure !== null) throw invalidBundle(2, `Its rows do not fit together: ${failure}`);
     return snapshotOf(this.#engine);
+  }
+
+  #header(state: BundleHeader["state"], progress: BundleHeader["progress"]): BundleHeader {
+    const { head, setup } = this.#engine;
+    return {
+      format: BUNDLE_FORMAT,
+      spec: head.spec,
+      defaults: head.defaults,
+      created_at: head.created_at,
+      state,
+      progress,
+      setup: setup === null ? null : shown(setup),
+    };
   }
 
   async #prepare(
