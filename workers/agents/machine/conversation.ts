@@ -114,11 +114,9 @@ function liveItems(items: readonly ConversationItem[]): readonly ConversationIte
 type Answer = Extract<ConversationItem, { type: "answer" }>;
 
 function answersOf(items: readonly ConversationItem[]): ReadonlyMap<string, Answer> {
-  const answers = new Map<string, Answer>();
-  for (const item of items) {
-    if (item.type === "answer" && !answers.has(keyOf(item))) answers.set(keyOf(item), item);
-  }
-  return answers;
+  return new Map(
+    items.flatMap((item) => (item.type === "answer" ? [[keyOf(item), item] as const] : [])),
+  );
 }
 
 const keyOf = ({ turn, step, call }: CallRef) => `${turn}/${step}/${call}`;
