@@ -9,12 +9,9 @@ import {
   text,
   uniqueIndex,
 } from "drizzle-orm/sqlite-core";
+import { wakeAt } from "./columns.ts";
 
-/**
- * When the object of a resource is to be awake for its live runs: of one at rest its deadline, of
- * others the row's `updated_at`. Null when only a call changes them, or all have ended.
- */
-const wakeAt = () => integer("wake_at");
+export * from "./agents.ts";
 
 /**
  * A projection: the task's coordinator object is the truth, and upserts apply only a higher
@@ -453,39 +450,6 @@ export const skillFigures = sqliteTable("skill_figures", {
 export const skillOrphans = sqliteTable("skill_orphans", {
   invocation_id: text("invocation_id").primaryKey(),
 });
-
-/** A projection like `tasks`: an agent session as its object last told of it. */
-export const agents = sqliteTable(
-  "agents",
-  {
-    id: text("id").primaryKey(),
-    project_id: text("project_id").notNull(),
-    name: text("name").notNull(),
-    /** Null while it is not known what the deployment's default comes to. */
-    model: text("model"),
-    state: text("state").notNull(),
-    waiting_for: text("waiting_for"),
-    session_id: text("session_id"),
-    /** The session whose tool made it. */
-    parent_id: text("parent_id"),
-    created_at: integer("created_at").notNull(),
-    updated_at: integer("updated_at").notNull(),
-    wake_at: wakeAt(),
-    revision: integer("revision").notNull(),
-    document: text("document").notNull(),
-  },
-  (table) => [
-    index("agents_by_project").on(table.project_id, table.created_at, table.id),
-    index("agents_by_age").on(table.created_at, table.id),
-    index("agents_by_wake").on(table.wake_at).where(sql`wake_at IS NOT NULL`),
-    index("agents_by_session")
-      .on(table.session_id, table.created_at, table.id)
-      .where(sql`session_id IS NOT NULL`),
-    index("agents_by_parent")
-      .on(table.parent_id, table.created_at, table.id)
-      .where(sql`parent_id IS NOT NULL`),
-  ],
-);
 
 /**
  * One row an Idempotency-Key. `resource_id` is chosen before work starts, so that a request taken

@@ -92,6 +92,7 @@ export const stateSchema = z.strictObject({
   }),
   failures: count,
   is_disposed: z.boolean(),
+  stopping: z.array(z.never()),
   seed: count,
 });
 

@@ -190,6 +190,9 @@ export class Session implements SessionObject {
       case "run_call":
         engine.afterCommit(() => void this.#calls.run(effect));
         return null;
+      case "stop_call":
+        engine.afterCommit(() => this.#calls.stopElsewhere(effect));
+        return null;
       case "abort":
         return this.#abort(effect.epoch);
       case "acquire_slot":

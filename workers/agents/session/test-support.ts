@@ -60,6 +60,7 @@ const DEFINITIONS: readonly ToolDefinition[] = [
     input_schema: { type: "object", properties: { n: { type: "integer" } }, required: ["n"] },
   }),
   tool("ask_user", { kind: "input" }),
+  tool("remote", { recovery: "attach" }),
 ];
 
 /** What a tool does from now on; else it answers with its input. */
