@@ -61,7 +61,10 @@ export interface ToolHost {
   ): Promise<{ readonly setup: ToolSetup; readonly skills: readonly PinnedTool[] }>;
   /** The tools that there are under a setup, in a fixed order. */
   definitions(setup: ToolSetup): readonly ToolDefinition[];
-  /** Never throws for what the tool itself comes to: that is a result with `is_error`. */
+  /**
+   * Never throws for what the tool itself comes to: that is a result with `is_error`. When the signal
+   * is given, and also when it was given before, what an `attach` call has elsewhere is stopped.
+   */
   run(
     context: ToolContext,
     setup: ToolSetup,

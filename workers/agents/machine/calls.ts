@@ -4,6 +4,7 @@ import type { CallSpec, CallState } from "./call-types.ts";
 import { type Change, refOf } from "./change.ts";
 import type { Report } from "./events.ts";
 import { callsOf } from "./state.ts";
+import { hasStopped } from "./stop.ts";
 import type { TurnState } from "./types.ts";
 
 /** Records the calls that a step has ended with. */
@@ -61,6 +62,7 @@ export function callFinished(
   { epoch, is_error }: Extract<Report, { type: "call_finished" }>,
 ): boolean {
   const { state } = change;
+  hasStopped(change, epoch);
   const call = callsOf(state.turn).find(
     (each) => each.epoch === epoch && (each.status === "running" || each.status === "interrupted"),
   );

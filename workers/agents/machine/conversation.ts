@@ -81,7 +81,7 @@ export function modelMessages(items: readonly ConversationItem[]): readonly Mode
     if (item.type !== "step") return [];
     return item.is_partial
       ? partialMessages(item, told[index + 1])
-      : stepMessages(item, (call) => answers.get(keyOf({ ...item, call: call.id })));
+      : stepMessages(item, (call) => answers.get(keyOf(item, call.id)));
   });
   if (summary !== undefined) return [summaryMessage(summary.text), ...messages];
   return messages.slice(firstOfUser(messages));
@@ -100,7 +100,7 @@ export function compactionPoint(items: readonly ConversationItem[], from: number
     (item) =>
       item.type === "step" &&
       !item.is_partial &&
-      toolCallsOf(item.message).some(({ id }) => !answers.has(keyOf({ ...item, call: id }))),
+      toolCallsOf(item.message).some(({ id }) => !answers.has(keyOf(item, id))),
   );
   return (open < 0 ? old : old.slice(0, open)).at(-1)?.seq ?? null;
 }
@@ -114,14 +114,14 @@ function liveItems(items: readonly ConversationItem[]): readonly ConversationIte
 type Answer = Extract<ConversationItem, { type: "answer" }>;
 
 function answersOf(items: readonly ConversationItem[]): ReadonlyMap<string, Answer> {
-  const answers = new Map<string, Answer>();
-  for (const item of items) {
-    if (item.type === "answer" && !answers.has(keyOf(item))) answers.set(keyOf(item), item);
-  }
-  return answers;
+  return new Map(
+    items.flatMap((item) =>
+      item.type === "answer" ? [[keyOf(item, item.call), item] as const] : [],
+    ),
+  );
 }
 
-const keyOf = ({ turn, step, call }: CallRef) => `${turn}/${step}/${call}`;
+const keyOf = ({ turn, step }: Omit<CallRef, "call">, call: string) => `${turn}/${step}/${call}`;
 
 function stepMessages(
   { message }: StepItem,

@@ -36,12 +36,14 @@ export type Effect =
     }
   /** Asks for `call_finished`. Of an `attach` call it comes again under the same epoch after a crash. */
   | ({ readonly type: "run_call"; readonly epoch: number } & CallRef)
-  /** Stops what runs under the epoch; of a step it asks for `step_aborted`. */
+  /** Stops what the process runs under the epoch; of a step it asks for `step_aborted`. */
   | { readonly type: "abort"; readonly epoch: number }
+  /** Stops a call that lives elsewhere, or keeps it from beginning; comes again until `call_aborted`. */
+  | ({ readonly type: "stop_call"; readonly epoch: number } & CallRef)
   /** Asks for `slot_granted`; repeated after a crash. */
   | { readonly type: "acquire_slot" }
   | { readonly type: "release_slot" }
-  /** Frees all that the session has, and asks for `disposed`; repeated after a crash. */
+  /** Frees all that the session has, and asks for `disposed`; comes again until that is said. */
   | { readonly type: "dispose" }
   | { readonly type: "emit"; readonly event: MachineEvent };
 

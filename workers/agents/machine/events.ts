@@ -82,7 +82,9 @@ export type Report =
     }
   /** The answer to the `abort` of a step: what it has used. */
   | { readonly type: "step_aborted"; readonly epoch: number; readonly usage: StepUsage }
-  | { readonly type: "call_finished"; readonly epoch: number; readonly is_error: boolean };
+  | { readonly type: "call_finished"; readonly epoch: number; readonly is_error: boolean }
+  /** The answer to `stop_call`: nothing of it runs any more. */
+  | { readonly type: "call_aborted"; readonly epoch: number };
 
 export type SessionEvent =
   | Command

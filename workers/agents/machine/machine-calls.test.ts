@@ -194,6 +194,22 @@ describe("the death of the process", () => {
     expect(session.statuses()).toEqual({ a: "running" });
   });
 
+  it("does not lose the stop of what lives elsewhere", () => {
+    const session = Driver.ready()
+      .message("m1")
+      .step(call("a", { recovery: "attach" }));
+    const epoch = session.callEpoch("a");
+    session.apply({ type: "cancel_turn", turn: 1 });
+    const stop = { type: "stop_call", turn: 1, step: 1, call: "a", epoch };
+    expect(session.effects).toContainEqual(stop);
+    expect(session.wire.waiting_for).toBe("message");
+    expect(isAtRest(session.state)).toBe(false);
+    expect(session.apply({ type: "recovered" }).effects).toEqual([stop]);
+    expect(session.apply({ type: "timer" }, 3_000).effects).toEqual([stop]);
+    session.apply({ type: "call_aborted", epoch });
+    expect(isAtRest(session.state)).toBe(true);
+  });
+
   it("has the preparation done again, and gives up when that goes on", () => {
     const session = new Driver({ settings: { max_failures: 2 } }).apply({ type: "initialize" });
     expect(session.apply({ type: "recovered" }).acts()).toEqual(["prepare"]);

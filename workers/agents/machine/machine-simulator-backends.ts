@@ -65,6 +65,9 @@ export class Backends {
       case "abort":
         this.#abort(shell, effect.epoch);
         break;
+      case "stop_call":
+        this.#stop(shell, effect.epoch);
+        break;
       case "acquire_slot":
         this.#slot(shell);
         break;
@@ -167,5 +170,16 @@ export class Backends {
     for (let copies = this.#dice.copies(); copies > 0; copies -= 1) {
       this.#time.later(this.#dice.between(0, 1_000), told);
     }
+  }
+
+  /** A stop may get lost; what has not begun never does after it. */
+  #stop(shell: Shell, epoch: number): void {
+    this.#time.later(this.#dice.between(0, 2_000), () => {
+      if (this.#dice.fault("late")) return;
+      const job = this.#jobs.get(epoch) ?? { life: null, isStep: false, isOver: true };
+      job.isOver = true;
+      this.#jobs.set(epoch, job);
+      shell.handle({ type: "call_aborted", epoch });
+    });
   }
 }

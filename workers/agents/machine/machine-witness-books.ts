@@ -9,6 +9,8 @@ import type { Hold, SessionState, StepUsage } from "./types.ts";
 export interface Books {
   /** By epoch: the effect that nothing has come of yet, or, of a call, its recovery. */
   outstanding: Record<number, string>;
+  /** Epochs of calls elsewhere that were told to stop. */
+  stopping: number[];
   /** Epochs of calls that a pause has stopped. */
   interrupted: number[];
   quotes: Record<number, StepUsage>;
@@ -32,6 +34,7 @@ export interface Books {
 export function newBooks({ phase, budget }: SessionState): Books {
   return {
     outstanding: {},
+    stopping: [],
     interrupted: [],
     quotes: {},
     holds: {},

@@ -18,9 +18,9 @@ function isBackingOff({ turn, pause }: SessionState): boolean {
 /** What rests has no alarm but for approvals that expire; what does not has one. */
 export function judgeRest(books: Books, state: SessionState, now: number): void {
   const isTerminated = books.phase === "terminated";
-  const isBusy = isTerminated
-    ? !state.is_disposed
-    : isUnderWay(books, state) || isBackingOff(state) || state.slot === "asked";
+  const isAtWork = isUnderWay(books, state) || isBackingOff(state) || state.slot === "asked";
+  const isStopping = books.stopping.length > 0;
+  const isBusy = isStopping || (isTerminated ? !state.is_disposed : isAtWork);
   must(isAtRest(state) === !isBusy, `at rest ${isAtRest(state)}, busy ${isBusy}`);
   const next = nextDeadline(state, now);
   if (isBusy) {

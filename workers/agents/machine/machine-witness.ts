@@ -45,6 +45,9 @@ export class Witness {
     if (event.type === "slot_granted" && old.slot === "none") {
       must(effects[0]?.type === "release_slot", "a slot that nobody waits for is kept");
     }
+    const told = effects.filter(({ type }) => type === "stop_call").length;
+    const isRepeat = event.type === "recovered" || event.type === "timer";
+    must(!isRepeat || told === books.stopping.length, "what has not stopped is not told again");
     if (event.type === "hold") this.#affords(state, null);
     must(state.epoch >= old.epoch, "epochs go back");
     if (old.phase === "terminated") must(state.phase === "terminated", "a session rises again");
@@ -94,6 +97,12 @@ export class Witness {
     if (!("epoch" in event) || event.type === "step_aborted") return;
     const { epoch } = event;
     const books = this.#draft;
+    const wasStopping = books.stopping.includes(epoch);
+    books.stopping = books.stopping.filter((each) => each !== epoch);
+    if (event.type === "call_aborted") {
+      must(effects.length === 0 || !wasStopping, "the end of a stopped call starts something");
+      return;
+    }
     const isRefused = effects.some(
       (each) => each.type === "emit" && each.event.type === "report.refused",
     );
@@ -123,7 +132,7 @@ export class Witness {
   ): void {
     const books = this.#draft;
     if (old.phase === "terminated") {
-      const isQuiet = ["emit", "release_slot", "dispose"].includes(effect.type);
+      const isQuiet = ["emit", "release_slot", "dispose", "stop_call"].includes(effect.type);
       must(isQuiet, `a ${effect.type} after the end`);
     }
     switch (effect.type) {
@@ -135,7 +144,11 @@ export class Witness {
         break;
       case "abort":
         must(effect.epoch in books.outstanding, `nothing runs under ${effect.epoch} to abort`);
+        must(books.outstanding[effect.epoch] !== "attach", "what lives elsewhere is aborted");
         delete books.outstanding[effect.epoch];
+        break;
+      case "stop_call":
+        this.#stops(event, effect.epoch);
         break;
       case "prepare":
       case "quote_step":
@@ -156,6 +169,18 @@ export class Witness {
         break;
       default:
     }
+  }
+
+  /** A call elsewhere is told once, and again while it says nothing. */
+  #stops(event: SessionEvent, epoch: number): void {
+    const books = this.#draft;
+    if (books.stopping.includes(epoch)) {
+      must(event.type === "timer" || event.type === "recovered", "a call is told twice to stop");
+      return;
+    }
+    must(books.outstanding[epoch] === "attach", `nothing runs elsewhere under ${epoch}`);
+    delete books.outstanding[epoch];
+    books.stopping.push(epoch);
   }
 
   #mayStart(state: SessionState, effect: Effect, now: number): void {

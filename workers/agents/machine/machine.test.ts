@@ -192,6 +192,15 @@ describe("a message", () => {
     expect(session.state.queue.map(({ id }) => id)).toEqual(["m2"]);
   });
 
+  it("that interrupts a question does not answer it", () => {
+    const session = Driver.ready()
+      .message("m1")
+      .step(call("a", { kind: "input" }));
+    session.message("m2", "interrupt");
+    expect(session.outcomes()).toEqual(["a cancelled"]);
+    expect(session.state.turn?.input.id).toBe("m2");
+  });
+
   it("of another turn is not what a cancel names", () => {
     const session = Driver.ready().message("m1").message("m2").step();
     expect(session.refused({ type: "cancel_turn", turn: 1 })?.code).toBe("other_turn");

@@ -18,6 +18,7 @@ import { refusal } from "./refusal.ts";
 import { settle } from "./settle.ts";
 import { turnDeadline } from "./state.ts";
 import { stepAborted, stepFailed, stepFinished, stepQuoted } from "./steps.ts";
+import { hasStopped, repeatStops } from "./stop.ts";
 import { compact, endTurn, message, timeOut } from "./turns.ts";
 import type { SessionState } from "./types.ts";
 
@@ -129,10 +130,13 @@ function report(change: Change, event: Report): boolean {
       return stepAborted(change, event);
     case "call_finished":
       return callFinished(change, event);
+    case "call_aborted":
+      return hasStopped(change, event.epoch);
   }
 }
 
 function timer(change: Change): void {
+  repeatStops(change);
   if (change.due(turnDeadline(change.state))) timeOut(change);
   expireApprovals(change);
 }

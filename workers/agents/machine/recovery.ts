@@ -5,7 +5,7 @@ import type { Change } from "./change.ts";
 import { askForSlot, restartClock } from "./clock.ts";
 import { fail } from "./lifecycle.ts";
 import { callsOf } from "./state.ts";
-import { dropQuote } from "./stop.ts";
+import { dropQuote, repeatStops } from "./stop.ts";
 import { endTurn } from "./turns.ts";
 import type { SessionError, TurnState } from "./types.ts";
 
@@ -18,10 +18,7 @@ export function recovered(change: Change): void {
   const { state } = change;
   settleLost(change);
   restartClock(change);
-  if (state.phase === "terminated") {
-    if (!state.is_disposed) change.effects.push({ type: "dispose" });
-    return;
-  }
+  repeatStops(change);
   if (state.slot !== "none") askForSlot(change);
   if (state.preparing !== null) preparationDied(change);
   if (state.turn !== null) turnDied(change, state.turn);

@@ -42,6 +42,7 @@ export function createSession({ settings, limits = NO_LIMITS, seed }: NewSession
       pool: [],
     },
     failures: 0,
+    stopping: [],
     is_disposed: false,
     seed,
   };
@@ -88,6 +89,7 @@ export function hasSlot({ slot, settings }: SessionState): boolean {
 
 /** Nothing happens until somebody asks for it, or an approval expires. */
 export function isAtRest(state: SessionState): boolean {
+  if (state.stopping.length > 0) return false;
   return state.phase === "terminated" ? state.is_disposed : !isAtWork(state);
 }
 

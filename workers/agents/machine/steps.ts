@@ -78,7 +78,6 @@ export function stepFinished(
   change.state.failures = 0;
   turn.attempt = 0;
   turn.work = { status: "due" };
-  const count = kind === "compaction" ? 0 : calls.length;
   change.emit({
     type: "step.finished",
     turn: number,
@@ -86,7 +85,7 @@ export function stepFinished(
     epoch,
     kind,
     finish_reason,
-    calls: count,
+    calls: calls.length,
   });
   if (kind === "compaction") {
     turn.compacted_step = step;

@@ -2,7 +2,7 @@
  * What an agent session is made of: its settings and its state, plain JSON. All times are ms since
  * 1970, money is in billionths of a dollar so that sums are exact.
  */
-import type { CallState } from "./call-types.ts";
+import type { CallRef, CallState } from "./call-types.ts";
 
 /** What a budget may limit. `active_ms` is time in turns, waits and pauses left out. */
 export const BUDGET_NAMES = ["usd_nanos", "tokens", "steps", "active_ms", "sandbox_ms"] as const;
@@ -156,6 +156,8 @@ export interface SessionState {
   budget: Budget;
   /** Failures in a row. */
   failures: number;
+  /** Calls that live elsewhere and have been told to stop, until they say that they have. */
+  stopping: (CallRef & { readonly epoch: number })[];
   /** What a terminated session had is freed. */
   is_disposed: boolean;
   /** Seeds the jitter, so that the machine stays a function of its input. */

@@ -2,12 +2,12 @@
 import type { Json } from "../../http/json.ts";
 import type { CallOutcome, CallRef } from "../machine/call-types.ts";
 import type { Effect, MachineEvent } from "../machine/effects.ts";
-import type { SessionState } from "../machine/types.ts";
 import { modelMessageSchema, textOf } from "../models/messages.ts";
 import type { ToolContext, ToolHost, ToolResult } from "../tool-port.ts";
 import type { SessionEngine } from "./engine.ts";
 
 type RunCall = Extract<Effect, { type: "run_call" }>;
+type StopCall = Extract<Effect, { type: "stop_call" }>;
 
 /** What a model is given of a result; what is longer is cut. */
 export const MAX_RESULT_CHARS = 64 * 1024;
@@ -40,17 +40,21 @@ export class Calls {
     this.#tools = tools;
   }
 
-  /** Runs a call; to be called once its start is stored. */
-  async run(effect: RunCall): Promise<void> {
-    const { epoch } = effect;
+  /**
+   * Runs a call, once its start is stored; or stops what of it runs elsewhere, which is to run it
+   * with a signal that has been given.
+   */
+  async run(effect: RunCall | StopCall): Promise<void> {
+    const { epoch, type } = effect;
     const stored = this.#engine.store.calls.get(effect);
     const { setup } = this.#engine;
     if (stored === null || setup === null || this.#running.has(epoch)) return;
     const controller = new AbortController();
+    if (type === "stop_call") controller.abort();
     this.#running.set(epoch, controller);
     const { name, input } = stored;
     const call = { key: this.#keyOf(effect), turn: effect.turn, name, input };
-    const context = this.#context();
+    const context = this.#context(effect.turn);
     const result = await this.#tools
       .run(context, setup.tools, call, controller.signal)
       .catch((error: unknown): ToolResult => {
@@ -67,6 +71,13 @@ export class Calls {
     if (controller === undefined) return false;
     this.#engine.afterCommit(() => controller.abort());
     return true;
+  }
+
+  /** Has a call that lives elsewhere end, wherever it was begun. */
+  stopElsewhere(effect: StopCall): void {
+    const controller = this.#running.get(effect.epoch);
+    if (controller !== undefined) controller.abort();
+    else void this.run(effect);
   }
 
   /** Of what the next commit decides: the input that a call is approved with. */
@@ -109,7 +120,9 @@ export class Calls {
       if (usd_nanos > 0 || sandbox_ms > 0) {
         this.#engine.drive({ type: "charged", usd_nanos, tokens: 0, sandbox_ms }, now);
       }
-      this.#engine.drive({ type: "call_finished", epoch, is_error }, now);
+      const isStopped = this.#engine.state.stopping.some((call) => call.epoch === epoch);
+      const type = isStopped ? "call_aborted" : "call_finished";
+      this.#engine.drive({ type, epoch, is_error }, now);
     });
     this.#result = null;
   }
@@ -119,10 +132,11 @@ export class Calls {
   }
 
   /** A call may do what the sender of the message may that its turn began with. */
-  #context(): ToolContext {
-    const { head, state, store } = this.#engine;
-    const caller = senderOf(state, (id) => store.messages.callerOf(id)) ?? head.caller;
-    return toolContext(head, caller);
+  #context(number: number): ToolContext {
+    const { head, store } = this.#engine;
+    const turn = store.turns.get(number);
+    const sender = turn?.input_kind === "message" ? store.messages.callerOf(turn.input_id) : null;
+    return toolContext(head, sender ?? head.caller);
   }
 
   #textOf(message: string | null): string {
@@ -130,10 +144,6 @@ export class Calls {
     if (stored === null) return "";
     return textOf(modelMessageSchema.parse({ role: "user", content: stored.content }));
   }
-}
-
-function senderOf<T>({ turn }: SessionState, callerOf: (id: string) => T | null): T | null {
-  return turn?.input.kind === "message" ? callerOf(turn.input.id) : null;
 }
 
 export function toolContext(

@@ -11,6 +11,7 @@ import {
   objectOf,
   ready,
   resetTools,
+  scriptTool,
   stubOf,
   type TestSession,
   toolRuns,
@@ -22,6 +23,9 @@ beforeEach(resetTools);
 const TURNS = 60;
 const WAIT = { timeout: 10_000, interval: 5 };
 const PIECES = Array.from({ length: 12 }, (_, index) => `piece ${index} `);
+
+const alarmOf = ({ id }: TestSession) =>
+  runInDurableObject(stubOf(id), (_, { storage }) => storage.getAlarm());
 
 /** Sends until it is known that the message is there. */
 async function sendThrough(session: TestSession, content: string): Promise<void> {
@@ -38,7 +42,7 @@ describe("a crash", () => {
     const session = await ready();
     let died = 0;
     for (let turn = 1; turn <= TURNS; turn += 1) {
-      dieAfter(1 + Math.floor(random.next() * 24));
+      dieAfter(1 + random.below(12));
       await sendThrough(session, `Message ${turn}.`);
       await session.until({ state: "waiting", waiting_for: "message", turns: turn });
       died += dieAfter(null) ? 0 : 1;
@@ -52,12 +56,7 @@ describe("a crash", () => {
     expect(seqs).toEqual([...new Set(seqs)].sort((a, b) => a - b));
     expect(events.filter(({ type }) => type === "message.delta")).toEqual([]);
     expect(events.filter(({ type }) => type === "turn.ended")).toHaveLength(TURNS);
-    await vi.waitFor(async () => {
-      const alarm = await runInDurableObject(stubOf(session.id), (_, { storage }) =>
-        storage.getAlarm(),
-      );
-      expect(alarm).toBeNull();
-    });
+    await vi.waitFor(async () => expect(await alarmOf(session)).toBeNull(), WAIT);
   }, 120_000);
 
   it("in mid-stream has the step written again, whole", async () => {
@@ -82,6 +81,50 @@ describe("a crash", () => {
       { attempt: 1, is_assumed: true },
       { attempt: 2, is_assumed: false },
     ]);
+  });
+
+  it("leaves what lives elsewhere as it is, and finds it again", async () => {
+    const gate = Promise.withResolvers<void>();
+    scriptTool("remote", async () => {
+      await gate.promise;
+      return { output: "there", is_error: false };
+    });
+    await script(calling(["remote", { n: 1 }]), words("Done."));
+    const session = await ready();
+    await session.send("Go.", { wait_ms: 0 });
+    await vi.waitFor(() => expect(toolRuns).toHaveLength(1), WAIT);
+    await crash(session.id);
+    await session.read();
+    await vi.waitFor(() => expect(toolRuns).toHaveLength(2), WAIT);
+    gate.resolve();
+    await session.until({ waiting_for: "message", turns: 1, stop_reason: "end_turn" });
+    expect(new Set(toolRuns.map(({ key }) => key)).size).toBe(1);
+    const messages = accepted(await objectOf(session.id).messages(0, 10));
+    expect(JSON.stringify(messages)).toContain("there");
+  });
+
+  it("in a cancel has what lives elsewhere stopped all the same", async () => {
+    let stops = 0;
+    scriptTool("remote", async (_, signal) => {
+      if (!signal.aborted) {
+        await new Promise((resolve) => signal.addEventListener("abort", resolve));
+      }
+      stops += 1;
+      // The first one to be stopped dies before it can say so.
+      if (stops === 1) await new Promise(() => undefined);
+      return { output: null, is_error: true };
+    });
+    await script(calling(["remote", { n: 1 }]));
+    const session = await ready();
+    await session.send("Go.", { wait_ms: 0 });
+    await vi.waitFor(() => expect(toolRuns).toHaveLength(1), WAIT);
+    await session.command({ type: "cancel_turn", turn: null });
+    await vi.waitFor(() => expect(stops).toBe(1), WAIT);
+    await crash(session.id);
+    await session.read();
+    await vi.waitFor(() => expect(stops).toBe(2), WAIT);
+    await vi.waitFor(async () => expect(await alarmOf(session)).toBeNull(), WAIT);
+    expect(new Set(toolRuns.map(({ key }) => key)).size).toBe(1);
   });
 
   it("of a step that always takes the process down ends its turn", async () => {

@@ -76,7 +76,7 @@ export class SessionEngine {
     ];
     if (head === null || state === null || progress === null) return false;
     this.#live = { head, state, progress, setup: documents.get("setup") };
-    this.#seq = log.lastSeq();
+    this.#seq = Math.max(log.lastSeq(), progress.changed_seq);
     return true;
   }
 
@@ -117,6 +117,14 @@ export class SessionEngine {
     const progress = newProgress(head.created_at);
     this.#live = { head, setup: null, state: createSession(machine), progress };
     for (const name of ["head", "state", "progress"] as const) this.#dirty.add(name);
+  }
+
+  /** Takes a whole session in, whose rows are written; to be called inside a commit. */
+  adopt(head: Head, state: SessionState, progress: Progress, setup: Setup | null): void {
+    this.#live = { head, state, progress, setup };
+    // A fork has messages, whose seqs are not used again, and no events.
+    this.#seq = Math.max(this.store.log.lastSeq(), progress.changed_seq);
+    for (const name of ["head", "state", "progress", "setup"] as const) this.#dirty.add(name);
   }
 
   /** Runs `body` as one transaction, then performs what it decided. */

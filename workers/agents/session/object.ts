@@ -3,6 +3,7 @@
  * surface and its alarm.
  */
 import { DurableObject } from "cloudflare:workers";
+import { giveBundle, takeBundle } from "./bundle-http.ts";
 import type { SessionPorts } from "./ports.ts";
 import { answer, type SessionRequest } from "./request.ts";
 import { Session } from "./session.ts";
@@ -26,9 +27,17 @@ export abstract class AgentSessionBase extends DurableObject<Env> {
     await this.#session.wake();
   }
 
-  /** WebSocket of a watcher. */
-  override async fetch(_request: Request): Promise<Response> {
-    return this.#session.watch();
+  /**
+   * `GET /` is the WebSocket of a watcher. `GET /bundle` is the session as a bundle; with `?fork=`, the
+   * seq of a message, a session that goes on from there. `POST /bundle` makes this one of a bundle,
+   * before which a line says who takes it in (`ImportTarget`).
+   */
+  override async fetch(request: Request): Promise<Response> {
+    const { pathname, searchParams } = new URL(request.url);
+    if (pathname !== "/bundle") return this.#session.watch();
+    if (request.method === "POST") return takeBundle(this.#session, request);
+    const fork = searchParams.get("fork");
+    return giveBundle(this.#session, fork === null ? null : Number(fork));
   }
 
   override webSocketClose(socket: WebSocket, code: number): void {

@@ -21,6 +21,7 @@ import type {
   SessionSnapshot,
 } from "../session-port.ts";
 import type { ToolDefinition } from "../tool-port.ts";
+import type { ImportTarget } from "./bundle-schema.ts";
 import { Calls } from "./calls.ts";
 import { Commands } from "./commands.ts";
 import { SessionEngine } from "./engine.ts";
@@ -34,6 +35,7 @@ import { SessionSlot } from "./slots.ts";
 import { snapshotOf } from "./snapshot.ts";
 import { Steps } from "./steps.ts";
 import { SessionStore } from "./store.ts";
+import { Transfer, type Written } from "./transfer.ts";
 
 const NOT_FOUND: SessionRefusal = { refused: "not_found" };
 /** One object has one session, whose watchers all want the same. */
@@ -49,6 +51,7 @@ export class Session implements SessionObject {
   readonly #slot: SessionSlot;
   readonly #commands: Commands;
   readonly #queries: Queries;
+  readonly #transfer: Transfer;
   #isOpen = false;
 
   constructor(context: DurableObjectState, env: Env, ports: SessionPorts) {
@@ -75,6 +78,7 @@ export class Session implements SessionObject {
     this.#slot = new SessionSlot(engine, env.LIMITS, ports.slots(env));
     this.#commands = new Commands(engine, models, this.#calls, definitions);
     this.#queries = new Queries(engine);
+    this.#transfer = new Transfer(engine, context.storage, tools);
     const recorder = new Recorder(engine, this.#steps, this.#calls);
     engine.use({
       record: (event, now) => recorder.record(event, now),
@@ -143,6 +147,18 @@ export class Session implements SessionObject {
     this.#engine.arm();
   }
 
+  /** All of it; or a fork of it, that goes on from the message of a seq. */
+  exportBundle(fork: number | null): Written | SessionRefusal {
+    if (!this.#open()) return NOT_FOUND;
+    return fork === null ? this.#transfer.write() : this.#transfer.fork(fork);
+  }
+
+  /** Makes this session of a bundle, unless it is there already. */
+  async importBundle(target: ImportTarget, lines: readonly string[]): Promise<SessionSnapshot> {
+    this.#open();
+    return this.#transfer.read(target, lines);
+  }
+
   /** A watcher: each message that it receives is `{ events }` of one commit. */
   watch(): Response {
     if (!this.#open()) return new Response("no such session", { status: 404 });
@@ -187,6 +203,9 @@ export class Session implements SessionObject {
         return null;
       case "run_call":
         engine.afterCommit(() => void this.#calls.run(effect));
+        return null;
+      case "stop_call":
+        engine.afterCommit(() => this.#calls.stopElsewhere(effect));
         return null;
       case "abort":
         return this.#abort(effect.epoch);

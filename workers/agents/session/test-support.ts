@@ -60,6 +60,7 @@ const DEFINITIONS: readonly ToolDefinition[] = [
     input_schema: { type: "object", properties: { n: { type: "integer" } }, required: ["n"] },
   }),
   tool("ask_user", { kind: "input" }),
+  tool("remote", { recovery: "attach" }),
 ];
 
 /** What a tool does from now on; else it answers with its input. */
@@ -81,7 +82,9 @@ const host: ToolHost = {
     );
     return {
       setup: names,
-      skills: skills.map((slug) => ({ slug, version: "1.0.0", digest: `digest of ${slug}` })),
+      skills: skills
+        .map((named) => named.replace("@1.0.0", ""))
+        .map((slug) => ({ slug, version: "1.0.0", digest: `digest of ${slug}` })),
     };
   },
   definitions(setup) {
