@@ -31,7 +31,7 @@ export default defineConfig({
       {
         test: {
           name: "unit",
-          include: ["workers/**/*.test.ts", "scripts/**/*.test.ts"],
+          include: ["workers/**/*.test.ts", "scripts/**/*.test.ts", "examples/**/*.test.ts"],
           exclude: ["**/*.workers.test.ts", "**/*.e2e.test.ts"],
           environment: "node",
           // Pure code keeps nothing between files, and loading it anew for each is a third of their time.
@@ -45,7 +45,12 @@ export default defineConfig({
         plugins: [
           cloudflareTest(async () => ({
             main: "./workers/test/main.ts",
-            additionalExports: { ScriptedSession: "DurableObject" },
+            // The plugin does not follow `export *`.
+            additionalExports: {
+              ScriptedSession: "DurableObject",
+              Egress: "WorkerEntrypoint",
+              SkillGateway: "WorkerEntrypoint",
+            },
             miniflare: {
               ...worker.options,
               durableObjects: Object.assign({}, worker.options.durableObjects, {

@@ -16,6 +16,8 @@ import { blobOid } from "../workers/codebases/intake/git-objects.ts";
 import { tarOf } from "../workers/codebases/intake/test-support-archives.ts";
 import { drawQueries, textOf } from "../workers/test/code-queries.ts";
 import { Random } from "../workers/test/random.ts";
+import { CodebaseClient, codebase, snapshot } from "./codebase-client.ts";
+import { type GrowthFigures, measureGrowth } from "./codebase-growth.ts";
 import { type MeasuredService, withService } from "./fixture.ts";
 import { showProgress } from "./progress.ts";
 import { quantile } from "./statistics.ts";
@@ -41,6 +43,21 @@ const UPDATES = 10;
 const SEED = 5;
 /** Expressions that hold no three letters in a row to look up. */
 const SCANS = ["\\d{4}-\\d{2}-\\d{2}", "[A-Z]{6,}", "0x[0-9a-f]{8}"];
+
+/** Code of a shape, in some 20 MB of JavaScript and TypeScript. */
+const STRUCTURE = "path:/^@opentelemetry\\//";
+const STRUCTURES = [
+  "$LIST.reduce($$$)",
+  "process.nextTick($$$)",
+  "throw new TypeError($MESSAGE)",
+  "new Map($$$)",
+  "$A?.unref()",
+  "JSON.stringify($VALUE)",
+  "Promise.race($$$)",
+  "Object.defineProperty(exports, $NAME, $$$)",
+  "clearTimeout($TIMER)",
+  "$A instanceof Error",
+];
 
 interface Tree {
   readonly root: string;
@@ -68,6 +85,10 @@ export interface CodebaseFigures {
   readonly scan: Delays;
   readonly backtracking_ms: number;
   readonly symbol: Delays;
+  /** The first of them starts the isolates of its languages. */
+  readonly structure: Delays & { readonly first_ms: number };
+  /** Null without the history. */
+  readonly growth: GrowthFigures | null;
   readonly ripgrep: Delays | null;
   readonly update: Delays;
   /** Contents that an update of one file added, at most. */
@@ -94,50 +115,6 @@ function makeTree(root: string): Tree {
   }
   return { root, files, bytes };
 }
-
-class CodebaseClient {
-  readonly #service: MeasuredService;
-  path = "";
-
-  constructor(service: MeasuredService) {
-    this.#service = service;
-  }
-
-  async call(path: string, init: RequestInit = {}): Promise<unknown> {
-    const headers = new Headers(init.headers);
-    headers.set("authorization", `Bearer ${this.#service.key}`);
-    const response = await fetch(new URL(`${this.path}${path}`, this.#service.url), {
-      ...init,
-      headers,
-    });
-    const body: unknown = await response.json();
-    if (!response.ok)
-      throw new Error(`${path} answered ${response.status}: ${JSON.stringify(body)}`);
-    return body;
-  }
-
-  post(path: string, json: unknown): Promise<unknown> {
-    const headers = { "content-type": "application/json" };
-    return this.call(path, { method: "POST", body: JSON.stringify(json), headers });
-  }
-
-  /** The time to the whole answer, in ms. */
-  async search(parameters: Record<string, string>): Promise<number> {
-    const started = performance.now();
-    await this.call(`/search?${new URLSearchParams(parameters)}`);
-    return performance.now() - started;
-  }
-}
-
-const snapshot = z.object({
-  number: z.number(),
-  state: z.string(),
-  symbols: z.object({ parsed: z.number(), of: z.number() }),
-});
-const codebase = z.object({
-  id: z.string(),
-  index: z.object({ bytes: z.number(), contents: z.number() }).nullable(),
-});
 
 function delaysOf(values: readonly number[]): Delays {
   return {
@@ -191,14 +168,16 @@ async function measure(service: MeasuredService, tree: Tree): Promise<CodebaseFi
     .filter(({ kind }) => kind === "regex")
     .slice(0, EXPRESSIONS)
     .map(textOf);
-  const times = async (label: string, queries: readonly string[]) => {
+  const timesOf = async (label: string, queries: readonly string[]) => {
     const found: number[] = [];
     for (const [at, q] of queries.entries()) {
       showProgress("Codebases:", `${label} ${at + 1}/${queries.length}`);
       found.push(await client.search({ q }));
     }
-    return delaysOf(found);
+    return found;
   };
+  const times = async (label: string, queries: readonly string[]) =>
+    delaysOf(await timesOf(label, queries));
   await times("warming up", literals.slice(0, 20));
   const literal = await times("literals", literals);
   const identifier = await times("identifiers", identifiersOf(texts));
@@ -214,6 +193,10 @@ async function measure(service: MeasuredService, tree: Tree): Promise<CodebaseFi
       .slice(0, EXPRESSIONS)
       .map((name) => `sym:${name}`),
   );
+  const [firstStructure = 0, ...structures] = await timesOf(
+    "structures",
+    STRUCTURES.map((code) => `ast:"${code}" ${STRUCTURE}`),
+  );
   const { update, contents } = await measureUpdates(client, tree);
   return {
     files: tree.files.length,
@@ -223,6 +206,8 @@ async function measure(service: MeasuredService, tree: Tree): Promise<CodebaseFi
     symbols: { seconds: symbolSeconds, megabytes_per_second: megabytes / symbolSeconds },
     size_ratio: (index?.bytes ?? 0) / tree.bytes,
     ...{ identifier, literal, regex, scan, symbol },
+    structure: { ...delaysOf(structures), first_ms: firstStructure },
+    growth: await measureGrowth(service),
     backtracking_ms: await measureBacktracking(service),
     ripgrep: measureRipgrep(
       tree,
@@ -319,6 +304,7 @@ export function codebasesTable(figures: CodebaseFigures): string {
       row("an expression", figures.regex),
       row("an expression without letters to look up", figures.scan),
       row("a definition by name", figures.symbol),
+      row("code of a shape, in 23 MB of it", figures.structure),
       ...(figures.ripgrep === null ? [] : [row("ripgrep, a piece of a line", figures.ripgrep)]),
       row("one file changed, until it is found", figures.update),
     ],
@@ -326,12 +312,18 @@ export function codebasesTable(figures: CodebaseFigures): string {
 }
 
 export function codebasesNotes(figures: CodebaseFigures): string[] {
-  const { files, megabytes, archive_megabytes, text, symbols, size_ratio } = figures;
+  const { files, megabytes, archive_megabytes, text, symbols, size_ratio, growth } = figures;
   const speed = (value: number) => `${value.toFixed(1)} MB/s`;
   return [
     `${files} files, ${megabytes.toFixed(1)} MB, sent as ${archive_megabytes.toFixed(1)} MB.`,
     `Searchable after ${text.seconds.toFixed(1)} s (${speed(text.megabytes_per_second)}), symbols ${symbols.seconds.toFixed(1)} s later (${speed(symbols.megabytes_per_second)}).`,
     `The index with all contents is ${size_ratio.toFixed(2)} times the source.`,
+    `The first search for code of a shape, which starts isolates, took ${ms(figures.structure.first_ms)}.`,
+    ...(growth === null
+      ? []
+      : [
+          `The last ${growth.commits} commits of this repository, from ${growth.first_megabytes.toFixed(1)} to ${growth.last_megabytes.toFixed(1)} MB: ${growth.contents_ratio.toFixed(2)} times as many contents as the last has, in an index ${growth.size_ratio.toFixed(2)} times as large as of that alone, in ${growth.seconds.toFixed(0)} s.`,
+        ]),
     `(a+)+$ over 28 letters: ${ms(figures.backtracking_ms)}. An update adds ${figures.update_contents} content at most.`,
   ];
 }

@@ -34,7 +34,7 @@ export interface TaskFigures {
   readonly ram_disk_comparisons: readonly Comparison[] | null;
 }
 
-function taskCall(url: string, key: string): Call {
+export function taskCall(url: string, key: string): Call {
   const fib = "const fib = (n) => (n < 2 ? n : fib(n - 1) + fib(n - 2));";
   return {
     url: `${url}/api/v1/tasks`,

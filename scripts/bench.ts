@@ -1,7 +1,7 @@
 /**
- * `npm run bench`: measures tasks, pipelines, runners and codebases, each beside its yardstick in the
- * same run, and says how they compare. `npm run bench -- tasks`, `-- pipelines`, `-- executors` or
- * `-- codebases` measures one of them;
+ * `npm run bench`: measures tasks, pipelines, runners, codebases and skills, each beside its yardstick
+ * in the same run, and says how they compare. `npm run bench -- tasks`, `-- pipelines`,
+ * `-- executors`, `-- codebases` or `-- skills` measures one of them;
  * `--runs N` repeats each measurement N times; `--only TEXT` measures the pipelines whose name
  * contains it, and records nothing.
  */
@@ -13,14 +13,17 @@ import { codebasesNotes, codebasesTable, measureCodebases } from "../bench/codeb
 import { executorsNotes, executorsTable, measureExecutors } from "../bench/executors.ts";
 import { measurePipelines } from "../bench/pipelines.ts";
 import { endProgress } from "../bench/progress.ts";
+import { isExact, measureSkills, skillsNotes, skillsTable } from "../bench/skills.ts";
 import { measureTasks, tasksTable } from "../bench/tasks.ts";
 import { growthOf, judge, memoryTable, notes, timesTable } from "../bench/verdicts.ts";
 import { rootPath } from "./lib/paths.ts";
 
 const TASK_RUNS = 5;
+const SKILL_RUNS = 5;
+const PARTS = ["tasks", "pipelines", "executors", "codebases", "skills"];
 const PIPELINE_RUNS = 10;
 const USAGE =
-  "usage: npm run bench [-- [tasks | pipelines | executors | codebases] [--runs N] [--only TEXT]]";
+  "usage: npm run bench [-- [tasks | pipelines | executors | codebases | skills] [--runs N] [--only TEXT]]";
 
 const machine = { cpu: cpus()[0]?.model.trim() ?? "unknown", cores: cpus().length };
 
@@ -74,6 +77,15 @@ async function benchCodebases(): Promise<void> {
   await record("codebases", 1, figures);
 }
 
+async function benchSkills(runs: number): Promise<void> {
+  const figures = await measureSkills(runs);
+  endProgress();
+  console.log(`A warm skill, median of ${runs} runs\n\n${skillsTable(figures)}\n`);
+  for (const note of skillsNotes(figures)) console.log(`  ${note}`);
+  await record("skills", runs, figures);
+  if (!isExact(figures)) process.exitCode = 1;
+}
+
 interface Arguments {
   readonly what: string | null;
   readonly runs: number | null;
@@ -87,7 +99,7 @@ function readArguments(): Arguments {
   });
   const [what = null, ...more] = positionals;
   const runs = values.runs === undefined ? null : Number(values.runs);
-  const known = what === null || ["tasks", "pipelines", "executors", "codebases"].includes(what);
+  const known = what === null || PARTS.includes(what);
   if (!known || more.length > 0 || (runs !== null && !(Number.isInteger(runs) && runs > 0))) {
     throw new Error(USAGE);
   }
@@ -102,6 +114,7 @@ try {
   if (isAsked("pipelines")) await benchPipelines(runs ?? PIPELINE_RUNS, only);
   if (isAsked("executors")) await benchExecutors();
   if (isAsked("codebases")) await benchCodebases();
+  if (isAsked("skills")) await benchSkills(runs ?? SKILL_RUNS);
 } catch (error) {
   endProgress();
   process.stderr.write(`pipelzr: ${error instanceof Error ? error.message : String(error)}\n`);

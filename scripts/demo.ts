@@ -1,7 +1,7 @@
 /**
  * `npm run demo`: boots the whole service on a state of its own, has it work on this repository's
- * source tree by tasks, by a pipeline and as a codebase, shows what happens, and checks what came of it. With
- * `--all-executors` a second pipeline does so in isolates, containers, sandboxes and processes.
+ * source tree by tasks, by a pipeline, as a codebase and by skills, shows what happens, and checks what
+ * came of it. With `--all-executors` a second pipeline does so in isolates, containers, sandboxes and processes.
  */
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -13,6 +13,7 @@ import { allExecutors, LOCAL_ONLY } from "./demo/executors.ts";
 import { performTasks } from "./demo/perform.ts";
 import { performRelay } from "./demo/relay.ts";
 import { performReview } from "./demo/review.ts";
+import { performSkills } from "./demo/skills.ts";
 import { readSources } from "./demo/sources.ts";
 import { freshDevVars } from "./lib/dev-vars.ts";
 import { freePort } from "./lib/probe.ts";
@@ -53,6 +54,7 @@ async function demonstrate(data: string, isOnAll: boolean): Promise<boolean> {
     let problems = await performTasks(stage);
     if (!interruption.signal.aborted) problems += await performReview(stage);
     if (!interruption.signal.aborted) problems += await performCodebase(stage);
+    if (!interruption.signal.aborted) problems += await performSkills(stage);
     if (isOnAll && !interruption.signal.aborted) problems += await performRelay(stage);
     if (interruption.signal.aborted) return false;
     if (problems > 0) console.error(output);

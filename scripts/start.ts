@@ -92,6 +92,10 @@ Create a task, execute it and see its result:
     -H 'Prefer: wait=30' -w '\\n' \\
     -d '${task}'
 
+Install skills to begin with, those of examples/skills:
+
+  npm run seed
+
 `);
 }
 

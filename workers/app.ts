@@ -12,6 +12,7 @@ import type { AppEnv, Router, Services } from "./http/context.ts";
 import { bodyLimit, crossOrigin, edge, type Observer } from "./http/edge.ts";
 import { documentOf, openApiRoutes } from "./http/openapi-document.ts";
 import { renderError } from "./http/problem.ts";
+import { mcpRoutes } from "./mcp/routes.ts";
 import { healthRoutes, operationRoutes } from "./operations/routes.ts";
 import { authenticationSettings, isConfigured, notConfigured } from "./security/settings.ts";
 import { isBundlePath } from "./skills/bundle-routes.ts";
@@ -41,6 +42,7 @@ export function createApp(options: AppOptions): Router {
     openApiRoutes(() => document()),
   );
   app.route("/", consoleRoutes);
+  app.route("/", mcpRoutes());
   for (const router of options.routers) app.route(API_BASE, router);
 
   const methods = new AllowedMethods(app);

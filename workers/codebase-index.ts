@@ -1,7 +1,7 @@
 /** Wires the indexes of codebases: how they reach parsers, and how others reach them. */
 import { GrammarRepository } from "./codebases/grammars/repository.ts";
 import { GrammarStore, toGrammar } from "./codebases/grammars/store.ts";
-import type { IndexJob } from "./codebases/index/jobs.ts";
+import type { IndexJob } from "./codebases/index/intake/jobs.ts";
 import { CodebaseIndexBase, type IndexPorts } from "./codebases/index/object.ts";
 import { searchStructure } from "./codebases/languages/structure.ts";
 import { MountService } from "./codebases/mount-service.ts";

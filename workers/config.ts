@@ -147,6 +147,12 @@ const variables = z.object({
   MAX_CONCURRENT_PIPELINES: positive(5),
   /** The time of a run whose definition sets none. */
   PIPELINE_TIMEOUT_SECONDS: positive(3_600),
+  /** A tool call over MCP that takes longer is handed over as a task, to clients that follow tasks. */
+  MCP_TASK_AFTER_SECONDS: z.coerce
+    .number("It must be a number of seconds, 0 or above.")
+    .nonnegative("It must be a number of seconds, 0 or above.")
+    .max(50, "It must be 50 or below, as long as a call waits at all.")
+    .default(5),
   /** Finished runs stay in their object this long before their events move to the blob store. */
   RUN_RETENTION_SECONDS: positive(86_400),
 });

@@ -2,7 +2,7 @@
 import { backendFor } from "./backends.ts";
 import { buryDispatch } from "./bury.ts";
 import { indexWork } from "./codebase-index.ts";
-import { jobSchema } from "./codebases/index/jobs.ts";
+import { jobSchema } from "./codebases/index/intake/jobs.ts";
 import type { Dispatch } from "./executors/detached.ts";
 import { buryDispatches, consumeDispatches, MAX_DELIVERIES } from "./executors/dispatch.ts";
 import { logWarning } from "./http/log.ts";

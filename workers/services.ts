@@ -1,6 +1,13 @@
 /** The composition root: builds every feature's service from the bindings of an environment. */
+
+import { createSessionClient } from "./agents/client.ts";
 import { ModelRegistry } from "./agents/models/registry.ts";
 import { modelRoutes } from "./agents/models/routes.ts";
+import { sessionsIn } from "./agents/reach.ts";
+import { agentRoutes } from "./agents/routes.ts";
+import { AgentService } from "./agents/service.ts";
+import { SessionTools } from "./agents/tools/host.ts";
+import { WorkspaceStore } from "./agents/workspace/store.ts";
 import { codebasePorts, sendIndexJobs } from "./codebase-index.ts";
 import { CrossSearchService } from "./codebases/cross-search.ts";
 import { GrammarRepository } from "./codebases/grammars/repository.ts";
@@ -65,6 +72,7 @@ export const featureRouters: readonly Router[] = [
   runnerProtocolRoutes(),
   deadLetterRoutes(),
   modelRoutes(),
+  agentRoutes(),
 ];
 
 /** Called once an environment; what it returns lives as long as the isolate. */
@@ -121,7 +129,30 @@ export function buildServices(env: Env, config: Config): Services {
     ),
     runnerWork: new RunnerWork(env.RUNNER_POOL, env.BLOBS),
     models: new ModelRegistry(config),
+    agents: agentsOf(env, config),
   };
+}
+
+function agentsOf(env: Env, config: Config): AgentService {
+  const workspaces = new WorkspaceStore(env.BLOBS);
+  return new AgentService({
+    database: env.DB,
+    sessions: createSessionClient(sessionsIn(env.AGENT_SESSION)),
+    limits: {
+      max_iterations: config.AGENT_MAX_ITERATIONS,
+      timeout_seconds: config.AGENT_TIMEOUT_SECONDS,
+    },
+    eraseWorkspace: (session) => workspaces.erase(session),
+  });
+}
+
+/** The tools of sessions, over the services as callers of the API have them. */
+export function sessionToolsOf(env: Env): SessionTools {
+  return new SessionTools({
+    services: buildServices(env, loadConfig(env)),
+    codebases: codebasePorts(env),
+    workspaces: new WorkspaceStore(env.BLOBS),
+  });
 }
 
 function codebasesOf(env: Env): CodebaseService {

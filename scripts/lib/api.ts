@@ -13,6 +13,17 @@ export interface Call {
   readonly headers?: Readonly<Record<string, string>>;
 }
 
+/** An answer that is no success. */
+export class CallRefused extends Error {
+  readonly status: number;
+
+  constructor(status: number, message: string) {
+    super(message);
+    this.name = "CallRefused";
+    this.status = status;
+  }
+}
+
 export class Api {
   readonly #url: string;
   readonly #key: string;
@@ -22,7 +33,7 @@ export class Api {
     this.#key = key;
   }
 
-  /** The answer to a call; throws with what it says when that is no success. */
+  /** The answer to a call. Throws `CallRefused` with what it says when that is no success. */
   async call(
     method: string,
     path: string,
@@ -41,7 +52,8 @@ export class Api {
     if (response.ok) return response;
     const hint =
       response.status === 401 ? ` Check that the key belongs to the service at ${this.#url}.` : "";
-    throw new Error(
+    throw new CallRefused(
+      response.status,
       `${method} ${path} answered ${response.status}: ${await response.text()}${hint}`,
     );
   }

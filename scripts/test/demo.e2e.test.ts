@@ -85,6 +85,8 @@ test("shows its tasks and its pipelines, and ends well", async () => {
   expect(output()).toMatch(
     /^ {2}Total: [\d,]+ lines and .* folders\.\n {2}Node counts the same\.$/m,
   );
+  expect(output()).toMatch(/^ {2}find-todos looks through .* as Node does$/m);
+  expect(output()).toMatch(/^ {2}## Run 1: completed after /m);
   const [, ...counts] =
     /^ {2}local +([\d,]+) .*\n {2}dagger +([\d,]+) .*\n {2}e2b +([\d,]+) .*\n {2}subprocess +([\d,]+) /m.exec(
       output(),

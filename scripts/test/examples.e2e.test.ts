@@ -40,6 +40,7 @@ test("every example is run here", async () => {
     "build.yaml",
     "release.yaml",
     "review.yaml",
+    "skills",
   ]);
 });
 

@@ -122,6 +122,14 @@ export type SessionCommand =
   | { readonly type: "compact" }
   | { readonly type: "budget"; readonly budget: BudgetSpec }
   | { readonly type: "model"; readonly model: string }
+  /** Adds to the counters what was used elsewhere; the same id again adds nothing. */
+  | {
+      readonly type: "charge";
+      readonly id: string;
+      readonly input_tokens: number;
+      readonly output_tokens: number;
+      readonly usd: number;
+    }
   | {
       readonly type: "decide";
       readonly call: string;
@@ -167,6 +175,8 @@ export interface SessionObject {
   events(after: number, limit: number): Promise<readonly SessionEventRow[] | SessionRefusal>;
   approvals(): Promise<readonly PendingApproval[] | SessionRefusal>;
   ledger(after: number, limit: number): Promise<readonly LedgerRow[] | SessionRefusal>;
+  /** Forgets a session that is terminated, its row in D1 too; `illegal` for any other. */
+  remove(): Promise<{ readonly removed: true } | SessionRefusal>;
 }
 
 export interface SessionMessage {

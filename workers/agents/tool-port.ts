@@ -28,6 +28,8 @@ export interface ToolContext {
 export interface ToolCall {
   /** The same for every run of the call: give it to what deduplicates. */
   readonly key: string;
+  /** Number of the turn that it is of. */
+  readonly turn: number;
   readonly name: string;
   readonly input: Json;
 }

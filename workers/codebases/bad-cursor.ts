@@ -1,6 +1,6 @@
 /** The error of a cursor that does not go on. */
 import { ApiError } from "../http/errors.ts";
-import type { CursorFault } from "./index/pinned.ts";
+import type { CursorFault } from "./index/reading/pinned.ts";
 
 /** `path` is where the cursor stands in the input; `foreign` says what it may be when it is none of the question. */
 export function badCursor(fault: CursorFault, path: string, foreign: string): ApiError {

@@ -5,7 +5,7 @@ import { endpoint } from "../http/endpoint.ts";
 import { readPage, toPage } from "../http/page.ts";
 import { eventStream, wantsEvents } from "../http/sse.ts";
 import type { CodebaseAnswer, CrossSearchService } from "./cross-search.ts";
-import type { FileResult } from "./index/search-types.ts";
+import type { FileResult } from "./index/search/search-types.ts";
 import { cutToBudget } from "./query/budget.ts";
 import { compareRanked } from "./query/rank.ts";
 import { crossSearchQuery, crossSearchSchema } from "./reading-schemas.ts";

@@ -4,7 +4,7 @@ import { ApiError } from "../http/errors.ts";
 import { logWarning } from "../http/log.ts";
 import type { Page } from "../http/page.ts";
 import { type Principal, visibleProjects } from "../security/principal.ts";
-import type { SearchAnswer, SearchRequest } from "./index/search-types.ts";
+import type { SearchAnswer, SearchRequest } from "./index/search/search-types.ts";
 import type { Index } from "./ingest.ts";
 import { invalidQuery } from "./invalid-query.ts";
 import { parseQuery } from "./query/parse.ts";

@@ -5,7 +5,7 @@ import { afterEach, describe, expect, it, vi } from "vitest";
 import { indexWork } from "../codebase-index.ts";
 import { isolate } from "../test/app.ts";
 import { codebasePrefix } from "./archives.ts";
-import { takeBlob } from "./index/taken.ts";
+import { takeBlob } from "./index/intake/taken.ts";
 import { readArchive } from "./intake/archive.ts";
 import { snapshotSchema } from "./schemas.ts";
 import { FILES, manifestOf, TestCodebase, tarballOf } from "./test-support.ts";

@@ -1,7 +1,7 @@
 /** Brings the files of an archive to an index, a piece at a time. */
 
+import { takeBlob } from "./index/intake/taken.ts";
 import type { CodebaseIndexBase } from "./index/object.ts";
-import { takeBlob } from "./index/taken.ts";
 import type { Refusal, TakenFile } from "./index/types.ts";
 import type { ArchiveFile, ArchiveSummary } from "./intake/archive.ts";
 

@@ -7,7 +7,7 @@ import type {
   Pinning,
   PinProblem,
 } from "../runs/codebases.ts";
-import { MAX_MOUNT_BYTES } from "./index/mounts.ts";
+import { MAX_MOUNT_BYTES } from "./index/mounting/mounts.ts";
 import type { Index } from "./ingest.ts";
 import type { CodebaseRepository, CodebaseRow } from "./repository.ts";
 

@@ -6,8 +6,8 @@ import { nextLink } from "../http/page.ts";
 import { rangeHeaders, readRange } from "../http/range.ts";
 import { idSchema } from "../http/schemas.ts";
 import { eventStream, wantsEvents } from "../http/sse.ts";
-import type { FoundFile } from "./index/browser.ts";
-import type { SearchAnswer } from "./index/search-types.ts";
+import type { FoundFile } from "./index/reading/browser.ts";
+import type { SearchAnswer } from "./index/search/search-types.ts";
 import { cutToBudget } from "./query/budget.ts";
 import {
   fileListSchema,

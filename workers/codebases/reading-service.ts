@@ -2,8 +2,8 @@
 import { ApiError } from "../http/errors.ts";
 import type { Principal } from "../security/principal.ts";
 import { badCursor } from "./bad-cursor.ts";
-import type { FilePageRequest, FoundFile } from "./index/browser.ts";
-import type { SearchAnswer, SearchRequest } from "./index/search-types.ts";
+import type { FilePageRequest, FoundFile } from "./index/reading/browser.ts";
+import type { SearchAnswer, SearchRequest } from "./index/search/search-types.ts";
 import type { IndexEvent, Snapshot } from "./index/types.ts";
 import type { Index } from "./ingest.ts";
 import { invalidQuery } from "./invalid-query.ts";
@@ -59,8 +59,10 @@ export class ReadingService {
   }
 
   async search(principal: Principal, id: string, query: SearchQuery): Promise<Found> {
-    const { index, row } = await this.#codebases.open(principal, id);
+    const { index, row } = await this.#codebases.openKnown(principal, id, Date.now());
     const answer = await index.search({ ...query, codebase: row.name, one_of_many: false });
+    // Before a fault is told of a codebase that is there no more.
+    if (answer.status !== "found") await this.#codebases.open(principal, id);
     switch (answer.status) {
       case "found":
         return answer;

@@ -1,6 +1,6 @@
 /** Renders answers as text for a reader with a budget, such as a model. */
 import { ApiError } from "../http/errors.ts";
-import type { FileResult, MatchDocument, SearchAnswer } from "./index/search-types.ts";
+import type { FileResult, MatchDocument, SearchAnswer } from "./index/search/search-types.ts";
 import type { RenderedResult } from "./query/budget.ts";
 
 type Found = Extract<SearchAnswer, { status: "found" }>;

@@ -1,9 +1,10 @@
 /** Renders what is known of symbols as text for a reader with a budget, such as a model. */
-import type { DiffReceipt, FileDiff } from "./index/diff-query.ts";
-import type { ImportDocument } from "./index/imports-query.ts";
-import type { ReadReceipt } from "./index/pages.ts";
-import type { ReferenceDocument, SymbolPlace } from "./index/references-query.ts";
-import type { SymbolDocument } from "./index/symbols-query.ts";
+
+import type { ReadReceipt } from "./index/reading/pages.ts";
+import type { DiffReceipt, FileDiff } from "./index/understanding/diff-query.ts";
+import type { ImportDocument } from "./index/understanding/imports-query.ts";
+import type { ReferenceDocument, SymbolPlace } from "./index/understanding/references-query.ts";
+import type { SymbolDocument } from "./index/understanding/symbols-query.ts";
 import { cutToBudget, type RenderedResult } from "./query/budget.ts";
 import type { OutlineNode } from "./understanding-schemas.ts";
 

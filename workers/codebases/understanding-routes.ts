@@ -3,8 +3,8 @@ import type { z } from "@hono/zod-openapi";
 import type { Router } from "../http/context.ts";
 import { endpoint } from "../http/endpoint.ts";
 import { nextLink } from "../http/page.ts";
-import type { PageRequest } from "./index/pages.ts";
-import type { OutlineAnswer, SymbolMode } from "./index/symbols-query.ts";
+import type { PageRequest } from "./index/reading/pages.ts";
+import type { OutlineAnswer, SymbolMode } from "./index/understanding/symbols-query.ts";
 import { codebaseParams as params } from "./schemas.ts";
 import {
   render,

@@ -2,9 +2,9 @@
 import { z } from "@hono/zod-openapi";
 import { orNull } from "../http/schemas.ts";
 import { SYMBOL_CHANGES } from "./diff/symbols.ts";
-import { FILE_CHANGES } from "./index/diff-query.ts";
-import { DIRECTIONS, IMPORT_TARGETS } from "./index/imports-query.ts";
-import { UNRESOLVED } from "./index/references-query.ts";
+import { FILE_CHANGES } from "./index/understanding/diff-query.ts";
+import { DIRECTIONS, IMPORT_TARGETS } from "./index/understanding/imports-query.ts";
+import { UNRESOLVED } from "./index/understanding/references-query.ts";
 import { MAX_QUERY_CHARS } from "./query/parse.ts";
 import { flag, globSchema, integer, maxTokens, snapshotName } from "./reading-schemas.ts";
 

@@ -2,12 +2,12 @@
 import { ApiError } from "../http/errors.ts";
 import type { Principal } from "../security/principal.ts";
 import { badCursor } from "./bad-cursor.ts";
-import type { DiffRequest } from "./index/diff-query.ts";
-import type { ImportsRequest } from "./index/imports-query.ts";
-import type { MapRequest } from "./index/map-query.ts";
-import type { BadCursor } from "./index/pinned.ts";
-import type { ReferencesRequest } from "./index/references-query.ts";
-import type { SymbolsRequest } from "./index/symbols-query.ts";
+import type { BadCursor } from "./index/reading/pinned.ts";
+import type { DiffRequest } from "./index/understanding/diff-query.ts";
+import type { ImportsRequest } from "./index/understanding/imports-query.ts";
+import type { MapRequest } from "./index/understanding/map-query.ts";
+import type { ReferencesRequest } from "./index/understanding/references-query.ts";
+import type { SymbolsRequest } from "./index/understanding/symbols-query.ts";
 import type { Index } from "./ingest.ts";
 import { noSnapshot } from "./no-snapshot.ts";
 import type { CodebaseService } from "./service.ts";

@@ -1,4 +1,4 @@
-/** Columns that several tables have. */
+/** Columns that tables share. */
 import { integer } from "drizzle-orm/sqlite-core";
 
 /**

@@ -1,6 +1,7 @@
 /** The JSON Schema that a task sets for its result: whether it is one, and what a result lacks. */
 import { dereference, type Schema, Validator } from "@cfworker/json-schema";
 import type { Json } from "./port.ts";
+import { unevaluatedProblem } from "./unevaluated.ts";
 
 const DRAFT = "2020-12";
 /** Both checks are recursive. */
@@ -84,7 +85,11 @@ const items: Check = (value, path, depth) =>
     ? `${path} must be one schema; give schemas by position in prefixItems`
     : schema(value, path, depth);
 
+/** What is no keyword of the draft, or none that the validator follows. */
+const unsupported: Check = (_, path) => `${path} is not followed here; use $ref and $defs`;
+
 const CHECKS: ReadonlyMap<string, Check> = new Map<string, Check>([
+  ...["$dynamicRef", "$recursiveRef"].map((name): [string, Check] => [name, unsupported]),
   ["type", type],
   ["enum", must("an array", Array.isArray)],
   ["required", texts],
@@ -150,8 +155,8 @@ function schemaProblem(value: Json, path: string, depth: number): string | null 
   );
 }
 
-/** What keeps a well-formed schema from being applied: its references. */
-function referenceProblem(value: Json): string | null {
+/** What keeps a well-formed schema from being applied as it is meant: its references, and where it counts what is left over. */
+function referenceProblem(value: Json, member: string): string | null {
   if (!isSchema(value)) return null;
   try {
     // The library writes into what it is given.
@@ -166,7 +171,7 @@ function referenceProblem(value: Json): string | null {
     }
     // A schema that refers to itself alone never ends, whatever the value.
     new Validator(copy, DRAFT).validate(null);
-    return null;
+    return unevaluatedProblem(copy, known, member);
   } catch (error) {
     if (error instanceof RangeError) return "its $ref lead in a circle";
     return error instanceof Error ? error.message : String(error);
@@ -180,7 +185,7 @@ function referenceProblem(value: Json): string | null {
  */
 export function outputsSchemaProblem(outputs: Json, member = "outputs"): string | null {
   if (outputs === null) return null;
-  return schemaProblem(outputs, member, 0) ?? referenceProblem(outputs);
+  return schemaProblem(outputs, member, 0) ?? referenceProblem(outputs, member);
 }
 
 /** `#/a/0/b` as people write it, under the name of the whole: `result.a[0].b`. */

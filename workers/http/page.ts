@@ -21,6 +21,15 @@ export interface Page {
   readonly created_before: number | null;
 }
 
+/** The newest, for who asks within the service. */
+export const FIRST_PAGE: Page = {
+  limit: DEFAULT_PAGE,
+  order: "desc",
+  after: null,
+  created_after: null,
+  created_before: null,
+};
+
 const moment = z.iso.datetime({ offset: true });
 
 /** The query parameters of every list, to be spread into a route's `z.strictObject`. */

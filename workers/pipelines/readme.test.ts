@@ -20,13 +20,17 @@ const config = loadConfig({
   E2B_ENABLED: "true",
   E2B_API_KEY: "e2b_key",
 });
-const sentSchema = z.looseObject({ name: z.string(), execute: z.boolean().optional() });
+const sentSchema = z.looseObject({
+  name: z.string(),
+  execute: z.boolean().optional(),
+  run_inputs: z.json().optional(),
+});
 
 test("there are some", () => expect(blocks.length).toBeGreaterThan(3));
 
 test.each(blocks.map((text) => [sentSchema.parse(parse(text))]))(
   "$name",
-  ({ execute: _, ...definition }) => {
+  ({ execute: _, run_inputs: __, ...definition }) => {
     expect(parseDefinition(definition, { config }).issues).toEqual([]);
   },
 );

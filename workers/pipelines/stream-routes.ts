@@ -2,6 +2,7 @@
 import { z } from "@hono/zod-openapi";
 import type { AppContext, Router } from "../http/context.ts";
 import { endpoint } from "../http/endpoint.ts";
+import { wantsSocket } from "../http/event-socket.ts";
 import { pageOfIndexes, sliceQuery, toSlice } from "../http/slice.ts";
 import { lastEventId } from "../http/sse.ts";
 import type { Snapshot } from "../runs/store-types.ts";
@@ -14,7 +15,6 @@ import {
   rangeHeader,
   socketOf,
   streamEvents,
-  wantsSocket,
 } from "../runs/streaming.ts";
 import { FILE_RESPONSE, pathQuery, toArtifact } from "../runs/wire.ts";
 import type { Principal } from "../security/principal.ts";

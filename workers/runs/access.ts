@@ -86,10 +86,7 @@ export class RunAccess {
 
   /** Throws `not_found` for an id that cannot be the caller's, before any object is touched. */
   #guard(principal: Principal, id: string): void {
-    const { projects } = principal;
-    const possible =
-      projects === "*" ? isResourceId(id) : [...projects].some((project) => mayBelong(id, project));
-    if (possible) return;
+    if (couldSee(principal, id)) return;
     const hint = this.#hint(id);
     throw hint === null ? notFound(this.#kind, id) : new ApiError("not_found", hint);
   }
@@ -100,6 +97,12 @@ export class RunAccess {
       members: { newest_run: newest },
     });
   }
+}
+
+/** Whether an id can be of a resource that the caller may see; no object is asked. */
+export function couldSee({ projects }: Principal, id: string): boolean {
+  if (projects === "*") return isResourceId(id);
+  return [...projects].some((project) => mayBelong(id, project));
 }
 
 /** A result, wherever it lies. */

@@ -1,7 +1,7 @@
 /** What of a run is read as a stream: events as SSE or over a WebSocket, output as text, files. */
 import { z } from "@hono/zod-openapi";
 import type { AppContext } from "../http/context.ts";
-import { logWarning } from "../http/log.ts";
+import { eventSocket } from "../http/event-socket.ts";
 import { rangeHeaders, readRange } from "../http/range.ts";
 import { timestamp } from "../http/schemas.ts";
 import { eventStream, type SseEvent } from "../http/sse.ts";
@@ -17,10 +17,6 @@ const TEXT = "text/plain; charset=utf-8";
 export interface EventSource {
   readonly run: number;
   follow(signal: AbortSignal): AsyncGenerator<EventRow>;
-}
-
-export function wantsSocket(c: AppContext): boolean {
-  return c.req.header("upgrade")?.toLowerCase() === "websocket";
 }
 
 /** Events as SSE; 204, which ends a client's reconnecting, when all has been told. */
@@ -41,36 +37,13 @@ function toWire(event: EventRow) {
   return { seq, type, at: timestamp(event.at), run, ...readData(event) };
 }
 
-/** One JSON message an event; closes with 1000 when all has been told. What the client sends is not read. */
+/** The same as messages of a WebSocket. */
 export function socketOf(c: AppContext, source: EventSource | null): Response {
-  const { 0: client, 1: server } = new WebSocketPair();
-  const gone = new AbortController();
-  const leave = () => gone.abort();
-  server.addEventListener("close", leave);
-  server.addEventListener("error", leave);
-  server.accept();
-  const requestId = c.get("requestId");
-  c.executionCtx.waitUntil(
-    pump(server, source, gone.signal).catch((error: unknown) => {
-      logWarning("event_socket_ended", error, { request_id: requestId });
-      server.close(1011, "The events cannot be read now; reconnect with ?after= the last seq.");
-    }),
-  );
-  return new Response(null, { status: 101, webSocket: client });
+  return eventSocket(c, source && ((signal) => toMessages(source, signal)));
 }
 
-async function pump(
-  socket: WebSocket,
-  source: EventSource | null,
-  signal: AbortSignal,
-): Promise<void> {
-  if (source) {
-    for await (const event of source.follow(signal)) {
-      if (signal.aborted) return;
-      socket.send(JSON.stringify(toWire(event)));
-    }
-  }
-  if (!signal.aborted) socket.close(1000, "All has been told.");
+async function* toMessages(source: EventSource, signal: AbortSignal) {
+  for await (const event of source.follow(signal)) yield toWire(event);
 }
 
 /** The query parameters of a run's output, beside `run`. */

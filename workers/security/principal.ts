@@ -34,8 +34,11 @@ export type Scope = (typeof SCOPES)[number];
 /** The project that a caller of all projects means when it names none. */
 export const DEFAULT_PROJECT = "default";
 
+const PRINCIPAL_KINDS = ["api_key", "user", "admin_key", "dev_key", "pipeline"] as const;
+
 export interface Principal {
-  readonly kind: "api_key" | "user" | "admin_key" | "dev_key";
+  /** A `pipeline` acts for who began its run. */
+  readonly kind: (typeof PRINCIPAL_KINDS)[number];
   /** Stable id: the key's id, the JWT's `sub`, or the kind itself. */
   readonly id: string;
   readonly name: string;
@@ -46,6 +49,24 @@ export interface Principal {
 /** What a caller is called where it is written down what it did. */
 export function callerOf({ kind, id }: Principal): string {
   return `${kind}:${id}`;
+}
+
+/**
+ * Who acts for a caller that is gone by now: as it was written down, in one project, and with the
+ * scopes that it left.
+ */
+export function principalOf(
+  { by, grants }: { readonly by: string; readonly grants: readonly string[] },
+  projectId: string,
+): Principal {
+  const at = by.indexOf(":");
+  const kind = PRINCIPAL_KINDS.find((known) => known === by.slice(0, at)) ?? "user";
+  const held = new Set(grants);
+  return {
+    ...{ kind, id: by.slice(at + 1), name: by },
+    scopes: new Set(SCOPES.filter((scope) => held.has(scope))),
+    projects: new Set([projectId]),
+  };
 }
 
 export function maySee(principal: Principal, projectId: string): boolean {

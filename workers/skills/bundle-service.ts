@@ -2,13 +2,13 @@
 import { loadFiles } from "../executors/file-set.ts";
 import { ApiError } from "../http/errors.ts";
 import { type Principal, projectFor } from "../security/principal.ts";
-import { type BundledSkill, type SkillToBundle, writeBundle } from "./bundle.ts";
+import { type BundledSkill, type BundleFile, type SkillToBundle, writeBundle } from "./bundle.ts";
 import { type BundleFormat, packBundle, unpackBundle } from "./bundle-archive.ts";
 import { taken } from "./errors.ts";
 import type { SkillRow } from "./repository.ts";
 import { FIRST_VERSION } from "./semver.ts";
 import type { SkillName, SkillService } from "./service.ts";
-import type { SkillVersionService } from "./version-service.ts";
+import type { FoundVersion, SkillVersionService } from "./version-service.ts";
 
 export const CONFLICT_RULES = ["version", "reject"] as const;
 /** What an import does that finds a skill of its slug: a new version of that, or nothing. */
@@ -47,6 +47,17 @@ export class BundleService {
     version: string,
     format: BundleFormat,
   ): Promise<Exported> {
+    const { skill, version: found, files } = await this.files(principal, name, version);
+    const bytes = await packBundle(skill.slug, files, format);
+    return { filename: `${skill.slug}-${found.version}.${format}`, bytes };
+  }
+
+  /** As `export`, unpacked: the files in the order of their paths. */
+  async files(
+    principal: Principal,
+    name: SkillName,
+    version: string,
+  ): Promise<FoundVersion & { readonly files: readonly BundleFile[] }> {
     const { versions, blobs } = this.#deps;
     const { skill, version: found } = await versions.get(principal, name, version);
     const files = await loadFiles({ files: found.files.set, mounts: [] }, blobs);
@@ -55,8 +66,7 @@ export class BundleService {
       ...{ version: found.version, note: found.note, content: found.content },
       files: new Map(Object.entries(files)),
     };
-    const bytes = await packBundle(skill.slug, writeBundle(written), format);
-    return { filename: `${skill.slug}-${found.version}.${format}`, bytes };
+    return { skill, version: found, files: writeBundle(written) };
   }
 
   /** `seed` becomes the id of a skill that is new. Throws `validation_failed` and `conflict`. */

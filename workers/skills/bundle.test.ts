@@ -6,7 +6,7 @@ import { ApiError } from "../http/errors.ts";
 import { type BundledSkill, type SkillToBundle, writeBundle } from "./bundle.ts";
 import { BUNDLE_FORMATS, packBundle, unpackBundle } from "./bundle-archive.ts";
 import { contentSchema } from "./content.ts";
-import { skillFilesSchema, skillPathProblem } from "./files.ts";
+import { skillFilesSchema, skillPathProblem, sorted } from "./files.ts";
 import { CATEGORIES } from "./schemas.ts";
 
 const text = (maxLength: number) =>
@@ -95,7 +95,20 @@ const files = fc
   .array(fc.tuple(path, file), { maxLength: 6 })
   .map((entries) => skillFilesSchema.safeParse(Object.fromEntries(entries)).data ?? new Map());
 
-const skill: fc.Arbitrary<SkillToBundle> = fc.record({
+const SCRIPT_FILE = "scripts/run";
+
+/** The skill with its script among its files, where it has one. */
+function withScriptFile(skill: SkillToBundle): SkillToBundle {
+  const { implementation } = skill.content;
+  if (implementation === null || !("script" in implementation)) return skill;
+  const all = new Map(skill.files).set(SCRIPT_FILE, {
+    content: implementation.script,
+    encoding: "utf8",
+  });
+  return { ...skill, files: sorted([...all]) };
+}
+
+const plainSkill: fc.Arbitrary<SkillToBundle> = fc.record({
   slug: fc.stringMatching(/^[a-z0-9]{1,10}(?:-[a-z0-9]{1,10}){0,3}$/),
   name: text(255),
   category: fc.constantFrom(...CATEGORIES),
@@ -107,6 +120,7 @@ const skill: fc.Arbitrary<SkillToBundle> = fc.record({
   content,
   files,
 });
+const skill = fc.oneof(plainSkill, plainSkill.map(withScriptFile));
 
 /** The skill as it would be written again where it was imported. */
 function imported(read: BundledSkill): SkillToBundle {
@@ -205,6 +219,27 @@ async function refusal(archive: Uint8Array): Promise<ApiError> {
   return error;
 }
 
+const sideOf = (implementation: object) =>
+  JSON.stringify({
+    ...{ format: 1, name: "PDF forms", category: "generation", version: "1.0.0" },
+    implementation: { type: "typescript", ...implementation },
+  });
+
+it("has its script in the file that pipelzr.json names, and is written so again", async () => {
+  const script = "export default () => 1;\n";
+  const given = {
+    "pdf-forms/SKILL.md": FRONT,
+    "pdf-forms/pipelzr.json": sideOf({ script_file: "scripts/run.ts" }),
+    "pdf-forms/scripts/run.ts": script,
+  };
+  const read = imported(await unpackBundle(zip(given)));
+  expect(read.content.implementation).toMatchObject({ type: "typescript", script });
+  const side = writeBundle(read).find(({ path }) => path === "pipelzr.json");
+  const { implementation } = JSON.parse(Buffer.from(side?.content ?? []).toString());
+  expect(implementation).toMatchObject({ type: "typescript", script_file: "scripts/run.ts" });
+  expect(implementation).not.toHaveProperty("script");
+});
+
 describe("a bundle is refused", () => {
   it.each<[string, Uint8Array]>([
     ["format_unknown", Buffer.from("hello")],
@@ -300,6 +335,20 @@ describe("a bundle is refused", () => {
         }),
       },
       ["pipelzr.json: category", "pipelzr.json: version", "pipelzr.json: what"],
+    ],
+    [
+      "a script in a file that there is not",
+      { "SKILL.md": FRONT, "pipelzr.json": sideOf({ script_file: "scripts/run.ts" }) },
+      ["pipelzr.json: implementation.script_file"],
+    ],
+    [
+      "a script in two places",
+      {
+        "SKILL.md": FRONT,
+        "pipelzr.json": sideOf({ script_file: "run.ts", script: "export default () => 1" }),
+        "run.ts": "export default () => 2",
+      },
+      ["pipelzr.json: implementation.script_file"],
     ],
     ["files of names that are ours", { "SKILL.md": FRONT, "skill.MD": "" }, ["skill.MD"]],
   ])("with %s", async (_, files, paths) => {

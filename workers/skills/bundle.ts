@@ -9,6 +9,7 @@ import { toIssues } from "../http/issues.ts";
 import { findUnsafeJson } from "../http/json.ts";
 import { inOurWords } from "../http/wording.ts";
 import type { Files } from "../tasks/files.ts";
+import { withScript, withScriptFile } from "./bundle-script.ts";
 import { contentSchema, type SkillContent } from "./content.ts";
 import {
   bytesOf,
@@ -95,7 +96,7 @@ type SideFile = z.output<typeof sideSchema>;
 export function writeBundle(skill: SkillToBundle): BundleFile[] {
   const own = [
     textFile(SKILL_FILE, writeSkillMd(toSkillMd(skill))),
-    textFile(SIDE_FILE, writeJson(toSideFile(skill))),
+    textFile(SIDE_FILE, writeJson(toSideJson(skill))),
   ];
   const files = [...skill.files].map(([path, file]) => ({
     path,
@@ -133,6 +134,11 @@ function toSideFile(skill: SkillToBundle): SideFile {
   };
 }
 
+function toSideJson(skill: SkillToBundle) {
+  const side = toSideFile(skill);
+  return { ...side, implementation: withScriptFile(side.implementation, skill.files) };
+}
+
 function writeJson(value: unknown): string {
   const indented = JSON.stringify(value, null, 2);
   return `${indented.length <= MAX_INDENTED_CHARS ? indented : JSON.stringify(value)}\n`;
@@ -146,7 +152,7 @@ function textFile(path: string, text: string): BundleFile {
 export function readBundle(folder: string, files: readonly BundleFile[]): BundledSkill {
   const issues: Issue[] = [];
   const skillMd = readOwn(files, SKILL_FILE, readSkillMdFile, issues);
-  const side = readOwn(files, SIDE_FILE, readSideFile, issues);
+  const side = readOwn(files, SIDE_FILE, (text) => readSideFile(text, files), issues);
   if (!files.some(({ path }) => path === SKILL_FILE)) {
     issues.push({ path: SKILL_FILE, message: `The folder "${folder}" has no ${SKILL_FILE}.` });
   }
@@ -186,7 +192,10 @@ function readSkillMdFile(text: string) {
   return { read, issues };
 }
 
-function readSideFile(text: string): { read: SideFile | null; issues: Issue[] } {
+function readSideFile(
+  text: string,
+  files: readonly BundleFile[],
+): { read: SideFile | null; issues: Issue[] } {
   const at = (path: string) => (path === "" ? SIDE_FILE : `${SIDE_FILE}: ${path}`);
   const refuse = (issues: readonly Issue[]) => ({
     read: null,
@@ -196,7 +205,12 @@ function readSideFile(text: string): { read: SideFile | null; issues: Issue[] } 
   if (value === undefined) return refuse([{ path: "", message: "It is no valid JSON." }]);
   const unsafe = findUnsafeJson(value);
   if (unsafe.length > 0) return refuse(unsafe);
-  const { data, error } = sideSchema.safeParse(value, { error: inOurWords });
+  const { side, issues } = withScript(value, (path) => {
+    const file = files.find((each) => each.path === path);
+    return file === undefined ? null : textOf(file.content);
+  });
+  if (issues.length > 0) return refuse(issues);
+  const { data, error } = sideSchema.safeParse(side, { error: inOurWords });
   return error === undefined ? { read: data, issues: [] } : refuse(toIssues(error));
 }
 

@@ -9,7 +9,7 @@ const SEED = "01a00000-0000-7000-8000-000000000000";
 
 /** What is wrong, `path: message` each. */
 function problems(content: object): string[] {
-  const context = { config, project_id: "default", slug: "mine" };
+  const context = { config, project_id: "default", slug: "mine", files: [{ path: "code/a.txt" }] };
   return contentIssues(contentSchema.parse(content), context).map(
     ({ path, message }) => `${path}: ${message}`,
   );
@@ -50,6 +50,7 @@ describe("a version", () => {
       permissions: { executors: ["e2b"], secrets: ["T"] },
       timeout_seconds: 3_600,
     },
+    { implementation: bash, codebase: { codebase: "${{ inputs.codebase }}", path: "tree" } },
     {
       implementation: bash,
       inputs: { type: "object", properties: { n: { type: "integer" } } },
@@ -101,6 +102,20 @@ describe("a version", () => {
       "could be no bundle",
       { implementation: bash, description: " ", license: "\t", metadata: { "pipelzr.name": "x" } },
       ["description", "license", 'metadata["pipelzr.name"]'],
+    ],
+    [
+      "mounts a codebase for no code",
+      { implementation: { type: "prompt", template: "x" }, codebase: "acme/shop" },
+      ["codebase"],
+    ],
+    [
+      "mounts a codebase over its files, by what it does not take",
+      {
+        implementation: bash,
+        inputs: { type: "object", properties: {}, additionalProperties: false },
+        codebase: { codebase: "${{ inputs.name }}", folder: "${{ tasks.a.result }}" },
+      },
+      ["codebase.codebase", "codebase.folder", "files.code/a.txt"],
     ],
     [
       "waits backwards",

@@ -4,7 +4,9 @@ import { outputsSchemaProblem, valueIssues } from "../executors/outputs-schema.t
 import type { Issue } from "../http/errors.ts";
 import { formatPath } from "../http/issues.ts";
 import { mayBelong } from "../runs/address.ts";
+import { mountPathOf } from "../runs/codebases.ts";
 import {
+  blockingFiles,
   codeSpecIssues,
   executorIssues,
   retryIssues,
@@ -12,7 +14,7 @@ import {
   variableProblem,
 } from "../tasks/rules.ts";
 import { httpIssues } from "./check-http.ts";
-import { secretIssues, textIssues } from "./check-texts.ts";
+import { secretIssues, textIssues, valueTextIssues } from "./check-texts.ts";
 import type { Implementation, SkillContent } from "./content.ts";
 import { OWN_METADATA } from "./files.ts";
 
@@ -23,6 +25,8 @@ export interface CheckContext {
   readonly config: Config;
   readonly project_id: string;
   readonly slug: string;
+  /** Those that go with it. */
+  readonly files: readonly { readonly path: string }[];
 }
 
 export function contentIssues(content: SkillContent, context: CheckContext): Issue[] {
@@ -31,6 +35,7 @@ export function contentIssues(content: SkillContent, context: CheckContext): Iss
     ...schemaIssues(content),
     ...exampleIssues(content),
     ...permissionIssues(content, context),
+    ...mountIssues(content, context),
     ...retryIssues(content.retry),
     ...skillMdIssues(content),
     ...sizeIssues(content),
@@ -79,6 +84,22 @@ function permissionIssues({ permissions }: SkillContent, { slug }: CheckContext)
   return [{ path: `permissions.skills[${at}]`, message: "A skill does not invoke itself." }];
 }
 
+function mountIssues(content: SkillContent, { files }: CheckContext): Issue[] {
+  const { codebase, implementation } = content;
+  if (codebase === null) return [];
+  if (implementation === null || !("executor" in implementation)) {
+    const message = "Code alone mounts a codebase. Leave it out, or give a script or a command.";
+    return [{ path: "codebase", message }];
+  }
+  const { snapshot = null, folder = null } = typeof codebase === "string" ? {} : codebase;
+  const texts =
+    typeof codebase === "string" ? codebase : { codebase: codebase.codebase, snapshot, folder };
+  return [
+    ...valueTextIssues(texts, "codebase", content),
+    ...blockingFiles(mountPathOf(codebase), files),
+  ];
+}
+
 /** What keeps a skill from being a bundle. */
 function skillMdIssues({ metadata, ...content }: SkillContent): Issue[] {
   const { description, license, compatibility, allowed_tools } = content;
@@ -111,17 +132,28 @@ function implementationIssues(
 ): Issue[] {
   switch (implementation.type) {
     case "prompt":
-      return textIssues(implementation.template, "implementation.template", content);
+      return [
+        ...textIssues(implementation.template, "implementation.template", content),
+        ...textIssues(content.system_prompt ?? "", "system_prompt", content),
+      ];
     case "http":
       return httpIssues(implementation, content, context.config);
     case "pipeline":
-      return pipelineIssues(implementation.pipeline_id, context);
+      return [...cacheIssues(content), ...pipelineIssues(implementation.pipeline_id, context)];
     default:
       return [
         ...codeIssues(implementation, content, context),
         ...environmentIssues(implementation, content),
       ];
   }
+}
+
+/** A run of a pipeline is no result that is kept: its steps may have caches of their own. */
+function cacheIssues({ cache }: Pick<SkillContent, "cache">): Issue[] {
+  if (cache === null) return [];
+  const message =
+    "The outputs of a pipeline are not kept. Give its steps a cache, and leave this out.";
+  return [{ path: "cache", message }];
 }
 
 function pipelineIssues(pipelineId: string, { project_id }: CheckContext): Issue[] {

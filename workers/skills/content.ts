@@ -4,7 +4,14 @@
  */
 import { z } from "@hono/zod-openapi";
 import { jsonSchema } from "../http/schemas.ts";
-import { fields, freeObject, networkSchema, retrySchema, variableName } from "../tasks/fields.ts";
+import {
+  fields,
+  freeObject,
+  networkSchema,
+  retrySchema,
+  skillCodebaseSchema,
+  variableName,
+} from "../tasks/fields.ts";
 import type { KeptFiles } from "../tasks/files.ts";
 import { slugSchema } from "./slug.ts";
 
@@ -179,6 +186,9 @@ export const contentFields = {
   }),
   examples: z.array(exampleSchema).max(MAX_EXAMPLES),
   permissions: permissionsSchema,
+  codebase: skillCodebaseSchema.nullable().openapi({
+    description: "What code sees, read-only, in its workspace; null for none.",
+  }),
   requires_approval: z.boolean(),
   timeout_seconds: z.number().positive().max(MAX_SKILL_SECONDS),
   retry: retrySchema.nullable(),
@@ -206,6 +216,7 @@ export const contentSchema = z.strictObject({
   instructions: contentFields.instructions.default(null),
   examples: contentFields.examples.default([]),
   permissions: contentFields.permissions.prefault({}),
+  codebase: contentFields.codebase.default(null),
   requires_approval: contentFields.requires_approval.default(false),
   timeout_seconds: contentFields.timeout_seconds.default(DEFAULT_TIMEOUT_SECONDS),
   retry: contentFields.retry.default(null),

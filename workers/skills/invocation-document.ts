@@ -23,10 +23,13 @@ export type RunnableSkill = Omit<PinnedSkill, "content" | "project_id"> & {
 
 export type JsonObject = z.output<typeof freeObject>;
 
+export const PARENT_KINDS = ["invocation", "pipeline", "agent"] as const;
+
 /** What an invocation was made for; null for a caller of the API. */
 export type InvocationParent = {
-  readonly kind: "invocation" | "pipeline";
+  readonly kind: (typeof PARENT_KINDS)[number];
   readonly id: string;
+  /** Of an agent, the number of the turn. */
   readonly run: number;
 } | null;
 
@@ -45,6 +48,14 @@ export interface InvocationDocument {
   /** Scopes that whoever invoked the outermost has for what skills need. */
   readonly grants: readonly string[];
 }
+
+/** What documents do not have that were written before there was such a thing. */
+const LATER_MEMBERS: Pick<SkillContent, "codebase"> = { codebase: null };
+type Stored = Omit<InvocationDocument, "skill"> & {
+  readonly skill: Omit<RunnableSkill, "content"> & {
+    readonly content: Omit<RunnableSkill["content"], "codebase"> & Partial<typeof LATER_MEMBERS>;
+  };
+};
 
 const parsed = new WeakMap<
   Resource,
@@ -66,7 +77,10 @@ export function writeDocument(document: Omit<InvocationDocument, "format">): str
 export function readDocument(resource: Resource): InvocationDocument {
   const known = parsed.get(resource);
   if (known?.text === resource.document) return known.document;
-  const document: InvocationDocument = JSON.parse(resource.document);
+  const stored: Stored = JSON.parse(resource.document);
+  const { skill } = stored;
+  const content = { ...LATER_MEMBERS, ...skill.content };
+  const document = { ...stored, skill: { ...skill, content } };
   parsed.set(resource, { text: resource.document, document });
   return document;
 }

@@ -12,6 +12,7 @@ import {
 import { RUN_STATUSES } from "../runs/types.ts";
 import { freeObject } from "../tasks/fields.ts";
 import { IMPLEMENTATION_TYPES } from "./content.ts";
+import { PARENT_KINDS } from "./invocation-document.ts";
 import { versionSchema } from "./invocation-version.ts";
 
 export const INVOCATION_STATES = ["pending", ...RUN_STATUSES] as const;
@@ -28,9 +29,9 @@ export const invokeSchema = z
 
 const parentSchema = z
   .object({
-    kind: z.enum(["invocation", "pipeline"]),
+    kind: z.enum(PARENT_KINDS),
     id: z.string(),
-    run: z.int(),
+    run: z.int().openapi({ description: "Of an agent, the number of the turn." }),
   })
   .openapi("InvocationParent");
 

@@ -11,7 +11,7 @@ import type { EventSource } from "../runs/streaming.ts";
 import type { AttemptView } from "../runs/views.ts";
 import { callerOf, type Principal, visibleProjects } from "../security/principal.ts";
 import { grantsAmong } from "./grants.ts";
-import { type JsonObject, writeDocument } from "./invocation-document.ts";
+import { type InvocationParent, type JsonObject, writeDocument } from "./invocation-document.ts";
 import {
   type InvocationFilter,
   type InvocationRow,
@@ -42,6 +42,8 @@ export interface Invoke extends SkillName {
   readonly version: VersionName;
   readonly inputs: JsonObject;
   readonly context: JsonObject | null;
+  /** What it is made for, which the caller acts for; none for a caller of the API. */
+  readonly parent?: InvocationParent;
   /** The longest wait for the end. */
   readonly wait_ms: number;
 }
@@ -68,12 +70,12 @@ export class InvocationService {
 
   /** Throws what `resolveFor` and `admit` do; nothing is begun then. */
   async invoke(principal: Principal, seed: string, invoke: Invoke): Promise<FoundInvocation> {
-    const { inputs, context, wait_ms, version, ...name } = invoke;
+    const { inputs, context, parent = null, wait_ms, version, ...name } = invoke;
     const skill = await this.#deps.resolveFor(principal, name, version);
     const invoked_by = callerOf(principal);
     const document = sealed(
       admit(skill, {
-        ...{ inputs, context, invoked_by, parent: null, above: [] },
+        ...{ inputs, context, invoked_by, parent, above: [] },
         grants: grantsAmong(principal.scopes),
       }),
     );

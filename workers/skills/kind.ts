@@ -7,6 +7,7 @@ import { retryPolicy } from "../tasks/retry-policy.ts";
 import { type InvocationDocument, readDocument } from "./invocation-document.ts";
 import { DELETE_SQL, UPSERT_SQL } from "./invocation-repository.ts";
 import { toSummary } from "./invocation-view.ts";
+import { namedCodebases } from "./mount.ts";
 import { work } from "./work.ts";
 
 export const INVOCATION_KIND = "invocation";
@@ -59,9 +60,9 @@ export const invocationKind: ResourceKind = {
     return `Run the skill "${skill.slug}", version ${skill.version}, for ${invoked_by}?`;
   },
 
-  codebases: () => [],
+  codebases: (resource) => namedCodebases(readDocument(resource)),
   skills: () => [],
-  mounts: () => false,
+  mounts: ({ resource }) => readDocument(resource).skill.content.codebase !== null,
   nameOf: (resource) => readDocument(resource).skill.slug,
 
   failureAbove(resource, _, error) {

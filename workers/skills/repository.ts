@@ -3,6 +3,7 @@ import { z } from "zod";
 import { FilterSql } from "../http/filters.ts";
 import type { Page } from "../http/page.ts";
 import { IMPLEMENTATION_TYPES } from "./content.ts";
+import { listGuides, listOffers, type OfferedSkill, type SkillGuide } from "./offers.ts";
 import { CATEGORIES } from "./schemas.ts";
 import { isSkillId } from "./slug.ts";
 import { insertVersion, type NewVersion } from "./version-repository.ts";
@@ -172,6 +173,14 @@ export class SkillRepository {
       .bind(...sql.parameters)
       .all();
     return z.array(rowSchema).parse(results);
+  }
+
+  listOffers(projectId: string, page: Page): Promise<OfferedSkill[]> {
+    return listOffers(this.#db, projectId, page);
+  }
+
+  listGuides(projectId: string, page: Page): Promise<SkillGuide[]> {
+    return listGuides(this.#db, projectId, page);
   }
 
   /** Null when the row is at another revision by now, or gone. */

@@ -20,6 +20,7 @@ import type { SkillContent } from "./content.ts";
 import { versionDigest } from "./digest.ts";
 import { ambiguousSkill, invalidSkill, noSkill, noVersion, taken, versionTaken } from "./errors.ts";
 import { filesDigest } from "./files.ts";
+import type { OfferedSkill, SkillGuide } from "./offers.ts";
 import { formatVersionName, parseReference, type VersionName } from "./reference.ts";
 import { toSummary } from "./render.ts";
 import type { Edit, SkillFilter, SkillRepository, SkillRow } from "./repository.ts";
@@ -83,7 +84,12 @@ export class SkillService {
     const { name, category, tags, enabled, cost_estimate, extra_data, ...content } = rest;
     const project_id = projectFor(principal, project);
     const slug = given ?? slugOf(name);
-    const checked = { config: this.#deps.config, project_id, slug: slug ?? "" };
+    const checked = {
+      config: this.#deps.config,
+      project_id,
+      slug: slug ?? "",
+      files: pathsOf(files),
+    };
     const sealed = withoutEmpty(content);
     const issues = [...slugIssues(slug), ...contentIssues(sealed, checked)];
     if (slug === null || issues.length > 0) throw invalidSkill(issues);
@@ -98,8 +104,10 @@ export class SkillService {
     };
     const search = searchText(skill, sealed.description);
     const written = await this.#deps.repository.insert(skill, first, search);
-    if (written === "slug_taken") throw taken("slug", slug);
-    if (written === "name_taken") throw taken("name", name);
+    if (written === "slug_taken" || written === "name_taken") {
+      if (first.files.set.kind === "stored") await deleteSkillBlobs(this.#deps.blobs, skill);
+      throw written === "slug_taken" ? taken("slug", slug) : taken("name", name);
+    }
     return this.find(principal, { skill: seed, project_id });
   }
 
@@ -123,11 +131,21 @@ export class SkillService {
     return toPage(rows, page, url, (row) => row, toSummary);
   }
 
+  /** Up to one more than a page of those of a project that can be invoked now, as tools tell of them. */
+  offers(projectId: string, page: Page): Promise<OfferedSkill[]> {
+    return this.#deps.repository.listOffers(projectId, page);
+  }
+
+  /** As `offers`, of those that have instructions for agents. */
+  guides(projectId: string, page: Page): Promise<SkillGuide[]> {
+    return this.#deps.repository.listGuides(projectId, page);
+  }
+
   /**
    * The version that a reference means, such as `slug`, `slug@3` or `slug@stable`, of a skill of the
    * project. Throws `not_found`, and `validation_failed` for what is no reference.
    */
-  resolve(projectId: string, reference: string): Promise<ResolvedSkill> {
+  async resolve(projectId: string, reference: string): Promise<ResolvedSkill> {
     const parsed = parseReference(reference);
     if (parsed === null) throw noReference(reference);
     return this.#resolve([projectId], parsed.skill, parsed.version);
@@ -163,7 +181,10 @@ export class SkillService {
       const issues = [
         ...slugChangeIssues(slug, row.slug),
         ...changed.issues,
-        ...contentIssues(changed.content, { config, ...row }),
+        ...contentIssues(changed.content, {
+          ...{ config, ...row },
+          files: files === undefined ? newest.files.entries : pathsOf(files),
+        }),
       ];
       if (issues.length > 0) throw invalidSkill(issues);
       const said = defined({ name, category, tags, enabled, cost_estimate, extra_data });
@@ -343,3 +364,5 @@ function noReference(reference: string): ApiError {
 function overtaken(): ApiError {
   return new ApiError("conflict", "Other changes came between. Read it again and repeat yours.");
 }
+
+const pathsOf = (files: Files) => [...files.keys()].map((path) => ({ path }));

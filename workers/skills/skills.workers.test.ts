@@ -2,6 +2,8 @@
 import { env } from "cloudflare:workers";
 import { describe, expect, it } from "vitest";
 import { z } from "zod";
+import { loadConfig } from "../config.ts";
+import { buildServices } from "../services.ts";
 import { isolate } from "../test/app.ts";
 import { skillListSchema, versionListSchema } from "./schemas.ts";
 import {
@@ -65,6 +67,13 @@ describe("a new skill", () => {
       body: { ...WORD_COUNT, name: skill.name, slug: unique("s") },
     });
     expect(named).toMatchObject({ status: 409, body: { code: "conflict", taken: "name" } });
+    const stored = async () => (await env.BLOBS.list({ prefix: "skills/default/" })).objects.length;
+    const before = await stored();
+    const files = { "large.txt": "x".repeat(100_000) };
+    const large = await call(SKILLS, {
+      body: { ...WORD_COUNT, name: skill.name, slug: unique("s"), files },
+    });
+    expect([large.status, await stored()]).toEqual([409, before]);
     const elsewhere = { ...WORD_COUNT, name: skill.name, project_id: "elsewhere" };
     expect(await call(SKILLS, { body: elsewhere })).toMatchObject({ status: 201 });
     const ambiguous = await call(`${SKILLS}/${skill.slug}`);
@@ -358,6 +367,19 @@ describe("a deleted skill", () => {
     expect((await call(`${SKILLS}/${id}`, { method: "DELETE" })).status).toBe(404);
     await createSkill(call, { slug, name });
   });
+});
+
+it("is deleted to its end by the sweeper when that was cut off", async () => {
+  const { id } = await createSkill(call, { files: { "large.txt": "x".repeat(100_000) } });
+  const now = Date.now();
+  await env.DB.prepare("UPDATE skills SET deleted_at = ?, slug = id, name = id WHERE id = ?")
+    .bind(now, id)
+    .run();
+  const { skills } = buildServices(env, loadConfig(env));
+  expect(await skills.sweep(now)).toBe(0);
+  expect(await skills.sweep(now + 120_000)).toBe(1);
+  expect(await skills.sweep(now + 120_000)).toBe(0);
+  expect((await env.BLOBS.list({ prefix: `skills/default/${id}/` })).objects).toEqual([]);
 });
 
 it("is hidden from other projects, and kept from callers without the scope", async () => {

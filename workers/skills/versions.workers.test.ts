@@ -1,6 +1,8 @@
 /** Versions of skills: named, found by every name, and counted. */
 import { env } from "cloudflare:workers";
 import { describe, expect, it } from "vitest";
+import { loadConfig } from "../config.ts";
+import { buildServices } from "../services.ts";
 import { isolate } from "../test/app.ts";
 import { parseReference } from "./reference.ts";
 import { SkillResolver } from "./resolver.ts";
@@ -154,6 +156,27 @@ describe("a reference", () => {
     expect(await resolve("no-such-skill")).toEqual([]);
     expect(await resolve(slug, ["other"])).toEqual([]);
     expect((await resolve(slug, "*"))[0]).toMatchObject({ number: 1 });
+  });
+});
+
+describe("what others ask for", () => {
+  const { skills } = buildServices(env, loadConfig(env));
+
+  it("is told what there is not", async () => {
+    const { slug } = await three();
+    expect(await skills.resolve("default", `${slug}@1.1.0`)).toMatchObject({ number: 2, slug });
+    const refused = (reference: string, project = "default") =>
+      skills.resolve(project, reference).then(
+        () => null,
+        ({ code, detail }) => ({ code, detail }),
+      );
+    expect(await refused(slug, "other")).toMatchObject({ code: "not_found" });
+    expect(await refused(`${slug}@9`)).toEqual({
+      code: "not_found",
+      detail: `The skill "${slug}" has no version "9". GET /api/v1/skills/${slug}/versions lists those it has.`,
+    });
+    expect(await refused("No Slug")).toMatchObject({ code: "validation_failed" });
+    expect(await refused(`${slug}@1.0`)).toMatchObject({ code: "validation_failed" });
   });
 });
 

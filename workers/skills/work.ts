@@ -3,19 +3,21 @@
 import { referencedSecret } from "../executors/environment.ts";
 import type { HttpCall, Json, ModelCall, Work } from "../executors/port.ts";
 import { canonicalJson } from "../http/json.ts";
+import type { MountedCodebase } from "../runs/codebases.ts";
 import { EvaluationFailed, type Scope } from "../runs/expressions.ts";
 import { type CacheRequest, type RunView, StepNotReady, type StepWork } from "../runs/ports.ts";
 import { sha256 } from "../security/hash.ts";
 import type { Implementation } from "./content.ts";
 import { inputsScope, renderJson, renderText, renderUrl } from "./expressions.ts";
 import { type InvocationDocument, readDocument } from "./invocation-document.ts";
+import { mountedCodebase } from "./mount.ts";
 
 type Code = Extract<Implementation, { executor: string }>;
 type Http = Extract<Implementation, { type: "http" }>;
 type Prompt = Extract<Implementation, { type: "prompt" }>;
 
 /** Throws `StepNotReady` when an expression comes to nothing that can be used. */
-export function work({ resource }: Pick<RunView, "resource">): StepWork {
+export function work({ resource, pins }: Pick<RunView, "resource" | "pins">): StepWork {
   const document = readDocument(resource);
   const { implementation } = document.skill.content;
   try {
@@ -28,15 +30,18 @@ export function work({ resource }: Pick<RunView, "resource">): StepWork {
         return { type: "call", call: httpCall(document, implementation), cache: cache(document) };
       case "prompt":
         return { type: "call", call: modelCall(document, implementation), cache: cache(document) };
-      default:
+      default: {
+        const codebase = mountedCodebase(document, pins);
         return {
           type: "work",
           work: codeWork(document, implementation),
-          cache: cache(document),
+          cache: cache(document, codebase),
           runs_on: implementation.runs_on,
           executors: [],
           artifacts_from: [],
+          codebase,
         };
+      }
     }
   } catch (error) {
     if (!(error instanceof EvaluationFailed)) throw error;
@@ -119,10 +124,16 @@ function modelCall({ skill, inputs }: InvocationDocument, prompt: Prompt): Model
 }
 
 /** What the outputs depend on; null for a skill whose outputs are not kept. */
-function cache({ skill, inputs }: InvocationDocument): CacheRequest | null {
+function cache(
+  { skill, inputs }: InvocationDocument,
+  codebase: MountedCodebase | null = null,
+): CacheRequest | null {
   const ttl = skill.content.cache?.ttl_seconds;
   if (ttl === undefined) return null;
-  const parts = { skill: skill.skill_id, version: skill.digest, inputs: digest(inputs) };
+  const parts = {
+    ...{ skill: skill.skill_id, version: skill.digest, inputs: digest(inputs) },
+    ...(codebase && { codebase: `${codebase.root} ${codebase.path}` }),
+  };
   return { parts, taken: null, ttl_ms: Math.ceil(ttl * 1000) };
 }
 

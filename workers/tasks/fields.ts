@@ -111,6 +111,12 @@ export const openCodebaseSchema = mountSchema(() => true).openapi("PipelineCodeb
   example: "acme/shop@${{ inputs.ref }}",
 });
 
+/** Of a skill, whose invocations have inputs. */
+export const skillCodebaseSchema = mountSchema(() => true).openapi("SkillCodebaseMount", {
+  description: `${MOUNT} Expressions may read the invocation's \`inputs\`; where the name of the codebase comes to null, nothing is mounted.`,
+  example: "${{ inputs.codebase }}",
+});
+
 /** What a task is, apart from its files: every member that a caller may set and change. Steps share most of them. */
 export const fields = {
   name: z.string().min(1).max(255).openapi({ example: "greet" }),

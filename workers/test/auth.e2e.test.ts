@@ -68,6 +68,7 @@ const PLACES: Readonly<Record<string, string>> = {
   version: "1",
   alias: "default",
   file_path: "src/a.txt",
+  call_id: "call-1",
 };
 
 /** Sends the operation's valid request with some credential, or with none. */
@@ -310,7 +311,17 @@ describe("another project", () => {
     return idSchema.parse(created.json).id;
   }
 
-  /** A task and a pipeline that have run, a codebase, a skill that was invoked, a grammar, a secret, a key and a runner of a project, by the names of their parameters. */
+  /** Terminated, so that its events come to an end. */
+  async function agentOf(key: string): Promise<string> {
+    const json = recipeOf("createAgent").body;
+    const created = await client.call("/api/v1/agents", { key, json });
+    expect(created.status, created.text).toBe(201);
+    const { id } = idSchema.parse(created.json);
+    await client.call(`/api/v1/agents/${id}/terminate`, { key, method: "POST" });
+    return id;
+  }
+
+  /** A task and a pipeline that have run, an agent, a codebase, a skill that was invoked, a grammar, a secret, a key and a runner of a project, by the names of their parameters. */
   async function fixture(key: string): Promise<Record<string, string>> {
     const create = async (path: string, json: unknown, headers = {}) => {
       const reply = await client.call(path, { key, json, headers });
@@ -335,6 +346,7 @@ describe("another project", () => {
     return {
       task_id: await create("/api/v1/tasks", task, { prefer: "wait=30" }),
       pipeline_id: await create("/api/v1/pipelines", pipeline, { prefer: "wait=30" }),
+      agent_id: await agentOf(key),
       codebase_id: await codebaseOf(key),
       skill_id,
       invocation_id: idSchema.parse(invoked.json).id,
@@ -401,6 +413,7 @@ describe("another project", () => {
       (operation) => !hasId(operation) && operation.id.startsWith("list"),
     );
     expect(lists.map(({ id }) => id).sort()).toEqual([
+      "listAgents",
       "listCodebases",
       "listDeadLetters",
       "listGrammars",

@@ -53,7 +53,7 @@ export class Calls {
     if (type === "stop_call") controller.abort();
     this.#running.set(epoch, controller);
     const { name, input } = stored;
-    const call = { key: this.#keyOf(effect), name, input };
+    const call = { key: this.#keyOf(effect), turn: effect.turn, name, input };
     const context = this.#context(effect.turn);
     const result = await this.#tools
       .run(context, setup.tools, call, controller.signal)

@@ -29,6 +29,10 @@ import type { SessionModels } from "./ports.ts";
 import { snapshotOf } from "./snapshot.ts";
 
 type Decision = Extract<SessionCommand, { type: "decide" }>;
+type Charge = Extract<SessionCommand, { type: "charge" }>;
+
+/** Requests that are remembered; one is repeated soon after it was cut off, if at all. */
+const MAX_CHARGES = 100;
 
 export class Commands {
   readonly #engine: SessionEngine;
@@ -102,6 +106,8 @@ export class Commands {
         return this.#changeModel(command.model);
       case "decide":
         return this.#decide(command, by);
+      case "charge":
+        return this.#charge(command);
       case "compact":
         return this.#do({ type: "compact", id: crypto.randomUUID() });
       default:
@@ -123,6 +129,25 @@ export class Commands {
     this.#engine.commit((now) => {
       this.#engine.changeHead({ spec: { ...this.#engine.head.spec, budget } });
       this.#engine.drive(command, now);
+    });
+    return snapshotOf(this.#engine);
+  }
+
+  #charge({ id, ...used }: Charge): SessionSnapshot | SessionRefusal {
+    const { progress, state } = this.#engine;
+    const refused = this.#refusal({ type: "configured", settings: state.settings });
+    if (refused !== null) return refused;
+    if (progress.charges.includes(id)) return snapshotOf(this.#engine);
+    const usd_nanos = Math.round(used.usd * NANOS);
+    const tokens = used.input_tokens + used.output_tokens;
+    this.#engine.commit((now) => {
+      this.#engine.append({ type: "usage.charged", turn: null, data: used }, now);
+      this.#engine.changeProgress({
+        input_tokens: progress.input_tokens + used.input_tokens,
+        output_tokens: progress.output_tokens + used.output_tokens,
+        charges: [...progress.charges, id].slice(-MAX_CHARGES),
+      });
+      this.#engine.drive({ type: "charged", usd_nanos, tokens, sandbox_ms: 0 }, now);
     });
     return snapshotOf(this.#engine);
   }

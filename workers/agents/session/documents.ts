@@ -38,6 +38,8 @@ export interface Progress {
   output_tokens: number;
   cached_input_tokens: number;
   is_partly_unknown: boolean;
+  /** Ids of the newest charges from elsewhere, so that none counts twice. */
+  charges: readonly string[];
   calibration: Calibration | null;
   /** What a provider has said is too long for a model. */
   too_long: { readonly model: string; readonly tokens: number } | null;
@@ -64,6 +66,7 @@ export function newProgress(now: number): Progress {
     output_tokens: 0,
     cached_input_tokens: 0,
     is_partly_unknown: false,
+    charges: [],
     calibration: null,
     too_long: null,
   };

@@ -80,6 +80,14 @@ export class SessionEngine {
     return true;
   }
 
+  /** Nothing of the session is left here. */
+  async forget(): Promise<void> {
+    this.#live = null;
+    this.store.forget();
+    await this.#context.storage.deleteAlarm();
+    await this.#context.storage.deleteAll();
+  }
+
   get isLoaded(): boolean {
     return this.#live !== null;
   }

@@ -6,7 +6,7 @@ const PAGE = 500;
 
 /** Ends with the session's own end. `watch` opens a watcher's socket. */
 export function followSession(
-  session: Pick<SessionObject, "events">,
+  session: Pick<SessionObject, "events" | "read">,
   watch: () => Promise<Response>,
   after: number,
   signal: AbortSignal,
@@ -15,7 +15,11 @@ export function followSession(
     open: watch,
     async page(cursor) {
       const events = await session.events(cursor, PAGE);
-      return "refused" in events ? { events: [], ended: true } : { events, ended: false };
+      if ("refused" in events) return { events: [], ended: true };
+      if (events.length > 0) return { events, ended: false };
+      // What a terminated session had in flight is settled after its last event.
+      const snapshot = await session.read();
+      return { events, ended: "refused" in snapshot || snapshot.state === "terminated" };
     },
     isWanted: () => true,
     isLast: ({ type }) => type === "session.terminated",

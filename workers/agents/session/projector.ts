@@ -33,6 +33,7 @@ export class Projector {
   #projected: number | null = null;
   #timer: ReturnType<typeof setTimeout> | null = null;
   #flushing: Promise<void> | null = null;
+  #isRemoved = false;
 
   constructor(engine: SessionEngine, env: Env) {
     this.#engine = engine;
@@ -40,7 +41,8 @@ export class Projector {
   }
 
   get isBehind(): boolean {
-    return this.#engine.isLoaded && this.#engine.progress.changed_seq > this.#done();
+    if (this.#isRemoved || !this.#engine.isLoaded) return false;
+    return this.#engine.progress.changed_seq > this.#done();
   }
 
   /** When a crash now would have to be made good; null when nothing is behind. */
@@ -62,6 +64,19 @@ export class Projector {
       this.#engine.arm();
     });
     return this.#flushing;
+  }
+
+  /** Takes the row away; throws when it could not be, and is to be called again then. */
+  async remove(): Promise<void> {
+    // What is on its way, or about to be, would bring the row back.
+    this.#isRemoved = true;
+    await this.#flushing;
+    const { id } = this.#engine.head;
+    await this.#env.PROJECTION.getByName(projectPart(id)).project({
+      rows: {},
+      deleted: { [AGENT_KIND]: [JSON.stringify(id)] },
+      messages: [],
+    });
   }
 
   async #flush(): Promise<void> {

@@ -17,7 +17,7 @@ export type SessionRequest =
   | { readonly ask: "create"; readonly input: CreateSession }
   | { readonly ask: "send"; readonly message: SendMessage }
   | { readonly ask: "command"; readonly command: SessionCommand; readonly caller: Caller }
-  | { readonly ask: "read" | "approvals" }
+  | { readonly ask: "read" | "approvals" | "remove" }
   | ({ readonly ask: "messages" | "events" | "ledger" } & PageRequest);
 
 export function answer(session: SessionObject, request: SessionRequest): Promise<object> {
@@ -32,6 +32,8 @@ export function answer(session: SessionObject, request: SessionRequest): Promise
       return session.read();
     case "approvals":
       return session.approvals();
+    case "remove":
+      return session.remove();
     case "messages":
       return session.messages(request.after, request.limit);
     case "events":
@@ -67,6 +69,7 @@ export function sessionAt(stubOf: () => SessionStub): SessionObject {
     command: (command, caller) => ask({ ask: "command", command, caller }),
     read: () => ask({ ask: "read" }),
     approvals: () => ask({ ask: "approvals" }),
+    remove: () => ask({ ask: "remove" }),
     messages: (after, limit) => ask({ ask: "messages", after, limit }),
     events: (after, limit) => ask({ ask: "events", after, limit }),
     ledger: (after, limit) => ask({ ask: "ledger", after, limit }),

@@ -1,5 +1,6 @@
 /** The row of lists: a session as it stands, in D1. */
 import type { SessionSnapshot } from "../session-port.ts";
+import { toSummary } from "../view.ts";
 
 export const AGENT_KIND = "agent";
 
@@ -38,6 +39,6 @@ export function row(snapshot: SessionSnapshot, wakeAt: number | null) {
     updated_at: snapshot.updated_at,
     wake_at: wakeAt,
     revision: snapshot.seq,
-    document: snapshot,
+    document: toSummary(snapshot),
   };
 }

@@ -5,6 +5,7 @@
 import { Feed } from "../../runs/feed.ts";
 import type { Effect } from "../machine/effects.ts";
 import type { SessionEvent } from "../machine/events.ts";
+import { wireState } from "../machine/wire.ts";
 import type {
   Caller,
   CreateSession,
@@ -124,6 +125,19 @@ export class Session implements SessionObject {
 
   async ledger(after: number, limit: number): Promise<readonly LedgerRow[] | SessionRefusal> {
     return this.#open() ? this.#queries.ledger(after, limit) : NOT_FOUND;
+  }
+
+  async remove(): Promise<{ readonly removed: true } | SessionRefusal> {
+    if (!this.#open()) return NOT_FOUND;
+    const { state } = this.#engine;
+    if (state.phase !== "terminated") {
+      const detail = "Only a session that is terminated can be forgotten.";
+      return { refused: "illegal", state: wireState(state).state, allowed: ["terminate"], detail };
+    }
+    await this.#projector.remove();
+    await this.#engine.forget();
+    this.#feed.dismiss(WATCHERS);
+    return { removed: true };
   }
 
   /** Takes up what is unfinished here, of turns and of what lists show. */

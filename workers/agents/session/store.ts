@@ -42,6 +42,11 @@ export class SessionStore {
     return true;
   }
 
+  /** To be called when all that is stored is about to be deleted. */
+  forget(): void {
+    this.#isReady = false;
+  }
+
   create(): void {
     if (this.exists()) return;
     this.#sql.exec(SCHEMA);

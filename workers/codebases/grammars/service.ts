@@ -4,7 +4,7 @@ import { ApiError, notFound } from "../../http/errors.ts";
 import { logWarning } from "../../http/log.ts";
 import { type Page, toPage } from "../../http/page.ts";
 import { callerOf, type Principal, projectFor, visibleProjects } from "../../security/principal.ts";
-import type { IndexJob } from "../index/jobs.ts";
+import type { IndexJob } from "../index/intake/jobs.ts";
 import type { GrammarRepository, GrammarRow } from "./repository.ts";
 import { type GrammarCheck, toGrammar } from "./schemas.ts";
 import { type GrammarStore, versionOf } from "./store.ts";

@@ -3,41 +3,36 @@
  * contents are read and parsed elsewhere, and come here in small pieces.
  */
 import { DurableObject } from "cloudflare:workers";
-import { ApiError } from "../../http/errors.ts";
 import type { ExecutionReport } from "../../runs/codebases.ts";
-import type { ParsedFile } from "../languages/parsed-file.ts";
 import type { LanguageId } from "../languages/registry.ts";
 import type { StructureAnswer } from "../languages/structure.ts";
 import type { StructureRequest } from "../languages/structure-protocol.ts";
-import { BlobStore } from "./blobs.ts";
+import { type Completion, Intake, type SameSource } from "./intake/intake.ts";
+import type { IndexJob } from "./intake/jobs.ts";
+import {
+  deletedMeanwhile,
+  type ParsedBlob,
+  type PushBegun,
+  Reception,
+  type SourceText,
+} from "./intake/reception.ts";
+import { Upkeep } from "./intake/upkeep.ts";
+import { type MountArchive, type Mountable, Mounts } from "./mounting/mounts.ts";
+import { Touched } from "./mounting/touched.ts";
 import {
   Browser,
   type FilePageRequest,
   type FilesAnswer,
   type FoundFile,
   type TreeFound,
-} from "./browser.ts";
-import type { DiffAnswer, DiffRequest } from "./diff-query.ts";
-import { EventLog } from "./events.ts";
-import type { ImportsAnswer, ImportsRequest } from "./imports-query.ts";
-import { type Completion, Intake, type SameSource } from "./intake.ts";
-import type { IndexJob } from "./jobs.ts";
-import type { MapAnswer, MapRequest } from "./map-query.ts";
-import { type MountArchive, type Mountable, Mounts } from "./mounts.ts";
-import { type ProjectLanguage, ProjectLanguages } from "./project-languages.ts";
-import { PushProgress } from "./push-progress.ts";
-import type { ReferencesAnswer, ReferencesRequest } from "./references-query.ts";
-import { openTables } from "./schema.ts";
-import { Searcher } from "./search.ts";
-import type { SearchAnswer, SearchRequest } from "./search-types.ts";
-import { type SnapshotRow, SnapshotStore } from "./snapshots.ts";
-import { StructureMemory } from "./structure.ts";
-import { SymbolStore } from "./symbols.ts";
-import type { OutlineAnswer, SymbolsAnswer, SymbolsRequest } from "./symbols-query.ts";
-import { Touched } from "./touched.ts";
-import { TreeStore } from "./trees.ts";
+} from "./reading/browser.ts";
+import { Documents, type IndexSummary } from "./reading/documents.ts";
+import { Searcher } from "./search/search.ts";
+import type { SearchAnswer, SearchRequest } from "./search/search-types.ts";
+import { StructureMemory } from "./search/structure.ts";
+import type { ProjectLanguage } from "./storage/project-languages.ts";
+import { openStores, type Stores } from "./stores.ts";
 import type {
-  Contradiction,
   IndexEvent,
   IndexState,
   MissingBlob,
@@ -48,8 +43,16 @@ import type {
   TakenBlob,
   TakenFile,
 } from "./types.ts";
-import { Understanding } from "./understanding.ts";
-import { Upkeep } from "./upkeep.ts";
+import type { DiffAnswer, DiffRequest } from "./understanding/diff-query.ts";
+import type { ImportsAnswer, ImportsRequest } from "./understanding/imports-query.ts";
+import type { MapAnswer, MapRequest } from "./understanding/map-query.ts";
+import type { ReferencesAnswer, ReferencesRequest } from "./understanding/references-query.ts";
+import type {
+  OutlineAnswer,
+  SymbolsAnswer,
+  SymbolsRequest,
+} from "./understanding/symbols-query.ts";
+import { Understanding } from "./understanding/understanding.ts";
 
 export interface IndexPorts {
   readonly send: (env: Env, jobs: readonly IndexJob[]) => Promise<void>;
@@ -65,142 +68,98 @@ export interface IndexPorts {
   readonly project: (env: Env, codebaseId: string, summary: IndexSummary) => Promise<void>;
 }
 
-export interface IndexSummary {
-  /** The newest ready snapshot as JSON. */
-  readonly latest: string | null;
-  readonly snapshots: number;
-  /** ms since 1970. */
-  readonly at: number;
-}
-
-/** How often progress is told at most. */
-const PROGRESS_MS = 500;
-/** Files of a manifest that a refusal names. */
-const MAX_TOLD = 100;
-
 export abstract class CodebaseIndexBase extends DurableObject<Env> {
-  readonly #blobs: BlobStore;
-  readonly #trees: TreeStore;
-  readonly #snapshots: SnapshotStore;
-  readonly #symbols: SymbolStore;
-  readonly #events: EventLog;
-  readonly #languages: ProjectLanguages;
-  readonly #readLanguages: () => Promise<readonly ProjectLanguage[]>;
+  readonly #codebaseId: string;
+  readonly #stores: Stores;
   readonly #intake: Intake;
-  readonly #pushes: PushProgress;
   readonly #upkeep: Upkeep;
-  readonly #searcher: Searcher;
+  readonly #reception: Reception;
+  readonly #documents: Documents;
   readonly #browser: Browser;
+  readonly #searcher: Searcher;
   readonly #understanding: Understanding;
   readonly #mounts: Mounts;
   readonly #touched: Touched;
   #armedAt: number | null = null;
-  #toldAt = 0;
-  /** It was deleted, with its tables: jobs that were at work find that nothing takes what they bring. */
   #isGone = false;
-  #learning: Promise<void> = Promise.resolve();
 
   constructor(context: DurableObjectState, env: Env, ports: IndexPorts) {
     super(context, env);
     const { sql } = context.storage;
-    openTables(sql);
-    const blobs = new BlobStore(sql);
-    const languages = new ProjectLanguages(sql);
-    const trees = new TreeStore(sql, blobs, languages);
-    const snapshots = new SnapshotStore(sql);
-    const symbols = new SymbolStore(sql);
-    const events = new EventLog(sql);
-    const stores = { blobs, trees, snapshots, symbols, events, languages };
+    const stores = openStores(sql);
     const codebaseId = context.id.name ?? "unnamed";
-    this.#blobs = blobs;
-    this.#trees = trees;
-    this.#snapshots = snapshots;
-    this.#symbols = symbols;
-    this.#events = events;
-    this.#languages = languages;
-    this.#readLanguages = () => ports.languages(env, codebaseId);
-    this.#intake = new Intake(stores);
-    this.#pushes = new PushProgress(snapshots);
-    this.#upkeep = new Upkeep({
-      ...stores,
-      sql,
-      codebaseId,
-      intake: this.#intake,
-      forget: (root) => {
-        this.#understanding.sources.forget();
-        this.#understanding.graphs.forget(root);
-      },
-      send: (jobs) => ports.send(env, jobs),
-      project: () => ports.project(env, codebaseId, this.#summary()),
-    });
+    const documents = new Documents(stores);
+    const intake = new Intake(stores);
     const yielded = async () => {
       await scheduler.wait(0);
       return Date.now();
     };
-    this.#understanding = new Understanding({ ...stores, sql, yielded });
-    const { sources, graphs } = this.#understanding;
+    const understanding = new Understanding({ ...stores, yielded });
+    const { sources, graphs } = understanding;
+    const upkeep = new Upkeep({
+      ...{ ...stores, codebaseId, intake },
+      forget: (root) => {
+        sources.forget();
+        graphs.forget(root);
+      },
+      send: (jobs) => ports.send(env, jobs),
+      project: () => ports.project(env, codebaseId, documents.summary(Date.now())),
+    });
+    this.#codebaseId = codebaseId;
+    this.#stores = stores;
+    this.#intake = intake;
+    this.#upkeep = upkeep;
+    this.#documents = documents;
+    this.#understanding = understanding;
+    this.#reception = new Reception({
+      ...{ ...stores, intake, upkeep, documents, understanding },
+      readLanguages: () => ports.languages(env, codebaseId),
+      isGone: () => this.#isGone,
+      arm: () => this.#arm(),
+    });
+    this.#browser = new Browser(stores);
+    this.#mounts = new Mounts({
+      ...{ ...stores, bucket: env.BLOBS },
+      yielded: () => scheduler.wait(0),
+    });
+    const touched = new Touched(sql, this.#mounts);
+    this.#touched = touched;
     this.#searcher = new Searcher({
       ...{ ...stores, sources, graphs, yielded },
       memory: new StructureMemory(),
       ask: (language, asked) => ports.structure(env, language, asked),
-      executed: (kind, value) => this.#touched.paths(kind, value),
+      executed: (kind, value) => touched.paths(kind, value),
     });
-    this.#browser = new Browser(stores);
-    this.#mounts = new Mounts({
-      ...{ ...stores, sql, bucket: env.BLOBS },
-      yielded: () => scheduler.wait(0),
-    });
-    this.#touched = new Touched(sql, this.#mounts);
   }
 
   /** Begins a snapshot; the same id again finds it. */
-  async begin(snapshot: NewSnapshot): Promise<Snapshot> {
-    await this.learnLanguages();
-    if (this.#isGone) throw deletedMeanwhile();
-    const number = this.#intake.begin(snapshot, Date.now());
-    this.#arm();
-    return this.#found(number);
+  begin(snapshot: NewSnapshot): Promise<Snapshot> {
+    return this.#reception.begin(snapshot);
   }
 
   /** Begins a snapshot of a manifest, unless that contradicts what is stored. */
-  async beginPush(
+  beginPush(
     snapshot: NewSnapshot & { readonly manifest: readonly TakenFile[] },
-  ): Promise<
-    | { readonly status: "begun"; readonly number: number }
-    | { readonly status: "contradicted"; readonly files: readonly Contradiction[] }
-  > {
-    if (this.#isGone) throw deletedMeanwhile();
-    const files = this.#intake.contradicted(snapshot.manifest);
-    if (files.length > 0) return { status: "contradicted", files: files.slice(0, MAX_TOLD) };
-    const { number } = await this.begin(snapshot);
-    return { status: "begun", number };
+  ): Promise<PushBegun> {
+    return this.#reception.beginPush(snapshot);
   }
 
   /** Reads which grammars the project has; what they concern is listed and parsed again. */
   learnLanguages(): Promise<void> {
-    // One after the other, so that what was read last is what stays.
-    const learned = this.#learning.then(async () => {
-      const languages = await this.#readLanguages();
-      if (this.#isGone || !this.#languages.set(languages)) return;
-      this.#trees.forgetListings();
-      this.#events.add("languages.changed", null, {}, Date.now());
-      this.#arm();
-    });
-    this.#learning = learned.catch(() => undefined);
-    return learned;
+    return this.#reception.learnLanguages();
   }
 
   lacking(oids: readonly string[]): string[] {
-    return this.#isGone ? [] : this.#intake.lacking(oids);
+    return this.#reception.lacking(oids);
   }
 
   wanted(number: number, oids: readonly string[]): string[] {
-    return this.#isGone ? [] : this.#intake.wanted(number, oids);
+    return this.#reception.wanted(number, oids);
   }
 
   /** Says that its archive is still being fetched. */
   touch(number: number): void {
-    if (!this.#isGone) this.#snapshots.touch(number, Date.now());
+    this.#reception.touch(number);
   }
 
   read(number: number): { readonly status: "reading"; readonly reading: number } | Refusal {
@@ -213,24 +172,7 @@ export abstract class CodebaseIndexBase extends DurableObject<Env> {
     files: readonly TakenFile[],
     contents: readonly TakenBlob[],
   ): { readonly status: "taken" } | Refusal {
-    const now = Date.now();
-    const isPush = reading === 0;
-    const fresh = isPush ? this.lacking(contents.map(({ oid }) => oid)).length : 0;
-    if (fresh > 0) this.#pushes.of(number);
-    const outcome = this.#intake.put(number, reading, files, contents, now);
-    if (outcome.status === "taken") {
-      if (fresh > 0) this.#pushes.took(number, fresh);
-      if (now - this.#toldAt >= PROGRESS_MS) this.#tellProgress(number, isPush, now);
-    }
-    this.#upkeep.stored();
-    return outcome;
-  }
-
-  #tellProgress(number: number, isPush: boolean, now: number): void {
-    this.#toldAt = now;
-    const files = this.#snapshots.incomingCount(number);
-    const progress = isPush ? { files, ...this.#pushes.of(number) } : { files };
-    this.#events.add("snapshot.progress", number, progress, now);
+    return this.#reception.put(number, reading, files, contents);
   }
 
   missing(number: number, after: string, limit: number): MissingBlob[] {
@@ -243,24 +185,12 @@ export abstract class CodebaseIndexBase extends DurableObject<Env> {
     commit: string | null,
     etag: string | null = null,
   ): Completion {
-    const now = Date.now();
-    const outcome = this.#intake.complete(number, reading, { commit, etag }, now);
-    if (outcome.status !== "missing") this.#pushes.forget(number);
-    else if (reading === 0) {
-      this.#pushes.counted(number, outcome.missing);
-      this.#tellProgress(number, true, now);
-    }
-    this.#upkeep.settled();
-    this.#arm();
-    return outcome;
+    return this.#reception.complete(number, reading, commit, etag);
   }
 
   /** False when no snapshot of the same address is known to have the same files. */
   adopt(number: number, same: SameSource): boolean {
-    if (!this.#intake.adopt(number, same, Date.now())) return false;
-    this.#upkeep.settled();
-    this.#arm();
-    return true;
+    return this.#reception.adopt(number, same);
   }
 
   etag(number: number): string | null {
@@ -268,52 +198,39 @@ export abstract class CodebaseIndexBase extends DurableObject<Env> {
   }
 
   fail(number: number, error: SnapshotError): Completion {
-    const outcome = this.#intake.fail(number, error, Date.now());
-    this.#upkeep.removed();
-    this.#upkeep.settled();
-    this.#arm();
-    return outcome;
+    return this.#reception.fail(number, error);
   }
 
   /** Says why a try to read its archive failed; false when no other follows. */
   retry(number: number, cause: string): boolean {
-    const isRetried = this.#intake.retry(number, cause, Date.now());
-    if (!isRetried) this.#upkeep.removed();
-    this.#arm();
-    return isRetried;
-  }
-
-  snapshot(name: string | null): Snapshot | null {
-    const row = name === null ? this.#snapshots.latestReady() : this.#snapshots.named(name);
-    return row === null ? null : this.#document(row);
-  }
-
-  state(): IndexState {
-    const row = this.#snapshots.latestReady();
-    return {
-      latest: row === null ? null : this.#document(row),
-      snapshots: this.#snapshots.count(),
-      bytes: this.ctx.storage.sql.databaseSize,
-      contents: this.#blobs.count(),
-    };
-  }
-
-  /** Newest first, those below a number; one more than a page has. */
-  snapshotsBelow(before: number | null, limit: number): Snapshot[] {
-    return this.#snapshots.list(before, limit).map((row) => this.#document(row));
+    return this.#reception.retry(number, cause);
   }
 
   /** False when there is none of that number. */
   removeSnapshot(number: number): boolean {
-    if (this.#snapshots.find(number) === null) return false;
-    this.#snapshots.remove(number);
-    this.#trees.forgetListings();
-    this.#understanding.graphs.prune();
-    this.#events.add("snapshot.deleted", number, {}, Date.now());
-    this.#upkeep.removed();
-    this.#upkeep.settled();
-    this.#arm();
-    return true;
+    return this.#reception.removeSnapshot(number);
+  }
+
+  /** Texts of those blobs that still wait for a grammar. */
+  sources(grammar: string, blobs: readonly number[]): SourceText[] {
+    return this.#reception.sources(grammar, blobs);
+  }
+
+  putParsed(grammar: string, parsed: readonly ParsedBlob[]): void {
+    this.#reception.putParsed(grammar, parsed);
+  }
+
+  snapshot(name: string | null): Snapshot | null {
+    return this.#documents.named(name);
+  }
+
+  state(): IndexState {
+    return this.#documents.state();
+  }
+
+  /** Newest first, those below a number; one more than a page has. */
+  snapshotsBelow(before: number | null, limit: number): Snapshot[] {
+    return this.#documents.below(before, limit);
   }
 
   files(snapshot: string | null, request: FilePageRequest): FilesAnswer {
@@ -334,8 +251,8 @@ export abstract class CodebaseIndexBase extends DurableObject<Env> {
   }
 
   /** The archive of a tree of a snapshot, made when it is not there. */
-  async mountArchive(project: string, snapshot: number, root: string): Promise<MountArchive> {
-    const codebase = { id: this.ctx.id.name ?? "unnamed", project_id: project };
+  mountArchive(project: string, snapshot: number, root: string): Promise<MountArchive> {
+    const codebase = { id: this.#codebaseId, project_id: project };
     return this.#mounts.archive(codebase, snapshot, root, Date.now());
   }
 
@@ -378,39 +295,6 @@ export abstract class CodebaseIndexBase extends DurableObject<Env> {
     return this.#understanding.diff.diff(request, Date.now());
   }
 
-  /** Texts of those blobs that still wait for a grammar. */
-  sources(
-    grammar: string,
-    blobs: readonly number[],
-  ): { blob: number; oid: string; path: string; text: string }[] {
-    if (this.#isGone) return [];
-    const rows = this.#blobs.ofIds(blobs);
-    return this.#symbols.waiting(grammar, blobs).flatMap(({ blob, path }) => {
-      const row = rows.get(blob);
-      const text = row === undefined ? null : this.#blobs.text(row);
-      return row === undefined || text === null ? [] : [{ blob, oid: row.oid, path, text }];
-    });
-  }
-
-  putParsed(grammar: string, parsed: readonly (readonly [blob: number, file: ParsedFile])[]): void {
-    if (this.#isGone) return;
-    const now = Date.now();
-    const blobs = parsed.map(([blob]) => blob);
-    const known = new Set(this.#symbols.waiting(grammar, blobs).map(({ blob }) => blob));
-    this.#symbols.put(
-      grammar,
-      parsed.filter(([blob]) => known.has(blob)),
-    );
-    this.#understanding.sources.forget();
-    this.#upkeep.parsed(now);
-    const isDone = this.#symbols.due(now, 1).length === 0;
-    if (isDone) {
-      this.#events.add("symbols.ready", null, {}, now);
-      this.#upkeep.settled();
-    }
-    this.#arm();
-  }
-
   /** Those after a number; waits for the next when there is none. Null when the codebase is gone. */
   async events(
     after: number,
@@ -418,18 +302,19 @@ export abstract class CodebaseIndexBase extends DurableObject<Env> {
     limit: number,
     waitMs: number,
   ): Promise<IndexEvent[] | null> {
+    const { events } = this.#stores;
     if (this.#isGone) return null;
-    const known = this.#events.after(after, snapshot, limit);
+    const known = events.after(after, snapshot, limit);
     if (known.length > 0 || waitMs <= 0) return known;
-    await this.#events.next(waitMs);
-    return this.#isGone ? null : this.#events.after(after, snapshot, limit);
+    await events.next(waitMs);
+    return this.#isGone ? null : events.after(after, snapshot, limit);
   }
 
   /** Forgets all, its tables too. */
   async destroy(): Promise<void> {
     this.#isGone = true;
-    this.#snapshots.close();
-    this.#events.wake();
+    this.#stores.snapshots.close();
+    this.#stores.events.wake();
     await this.ctx.storage.deleteAlarm();
     await this.ctx.storage.deleteAll();
   }
@@ -453,46 +338,4 @@ export abstract class CodebaseIndexBase extends DurableObject<Env> {
     this.#armedAt = at;
     this.ctx.waitUntil(this.ctx.storage.setAlarm(Math.ceil(at)));
   }
-
-  #summary(): IndexSummary {
-    const row = this.#snapshots.latestReady();
-    return {
-      latest: row === null ? null : JSON.stringify(this.#document(row)),
-      snapshots: this.#snapshots.count(),
-      at: Date.now(),
-    };
-  }
-
-  #found(number: number): Snapshot {
-    const row = this.#snapshots.find(number);
-    if (row === null) throw new Error(`Snapshot ${number} is gone.`);
-    return this.#document(row);
-  }
-
-  #document(row: SnapshotRow): Snapshot {
-    const { number, id, state, ref, source, root, counts, error, created_at, ready_at } = row;
-    const isOpen = state === "receiving" || state === "ingesting";
-    return {
-      ...{ number, id, state, ref, source, root, counts, error, created_at, ready_at },
-      commit: row.commit_oid,
-      symbols: this.#symbolsOf(row),
-      received: {
-        files: isOpen ? this.#snapshots.incomingCount(number) : (counts?.files ?? 0),
-        missing: state === "receiving" ? this.#snapshots.missingCount(number) : 0,
-      },
-    };
-  }
-
-  #symbolsOf({ root, counts }: SnapshotRow): Snapshot["symbols"] {
-    const of = counts?.parsable_files ?? 0;
-    const waiting = [...this.#symbols.waitingBlobs()];
-    if (root === null || waiting.length === 0) return { parsed: root === null ? 0 : of, of };
-    const listing = this.#trees.listing(root);
-    const pending = waiting.reduce((sum, blob) => sum + listing.withBlob(blob).length, 0);
-    return { parsed: of - pending, of };
-  }
-}
-
-function deletedMeanwhile(): ApiError {
-  return new ApiError("not_found", "The codebase was deleted meanwhile. Create it again.");
 }

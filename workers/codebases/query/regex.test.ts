@@ -84,6 +84,23 @@ describe("finding", () => {
     );
     fc.assert(property, { numRuns: 4_000 });
   });
+
+  it("rules out by its bytes no text that a literal is in", () => {
+    const character = fc.constantFrom(..."akszAKSZ .éÅ¿â\u0084ªıſ\u212aσ😀\ufeff");
+    const piece = fc.array(character, { maxLength: 6 }).map((parts) => parts.join(""));
+    const modes = fc.constantFrom<CaseMode>("yes", "no");
+    const property = fc.property(piece, piece, piece, modes, (before, wanted, after, mode) => {
+      const { matcher } = compilePattern(literal(wanted), { mode });
+      for (const text of [before + wanted + after, before + after]) {
+        const bytes = Buffer.from(text).toString("latin1");
+        const mayMatch = matcher?.testBytes?.(bytes) ?? true;
+        expect(mayMatch || !matcher?.test(text)).toBe(true);
+        // Nor does it let through what the text itself would not.
+        if (matcher?.testBytes != null) expect(mayMatch).toBe(matcher.test(text));
+      }
+    });
+    fc.assert(property, { numRuns: 4_000 });
+  });
 });
 
 describe("case by itself", () => {

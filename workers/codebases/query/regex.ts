@@ -25,6 +25,11 @@ export interface Matcher {
   /** Steps that a code unit of text costs at worst. */
   readonly instructions: number;
   test(text: string): boolean;
+  /**
+   * Whether a text may match by its bytes in UTF-8, one a code unit: never false for one that does.
+   * Null when bytes do not tell.
+   */
+  readonly testBytes: ((bytes: string) => boolean) | null;
   find(text: string, limit: number): Places;
 }
 
@@ -129,15 +134,36 @@ function whole(ranges: readonly TextRange[]): Places {
   return { ranges, isCut: false };
 }
 
+/** A text as its bytes in UTF-8, one a code unit; null for one that UTF-8 cannot hold. */
+function bytesOf(text: string): string | null {
+  return text.isWellFormed() ? Buffer.from(text).toString("latin1") : null;
+}
+
+/** K and ſ, which fold into ASCII, as bytes. */
+const FOLDED_BYTES: Readonly<Record<string, string>> = {
+  k: "(?:k|\\xe2\\x84\\xaa)",
+  s: "(?:s|\\xc5\\xbf)",
+};
+
+/** Finds an expression of ASCII characters in any case. */
+function bytesTest(source: string): (bytes: string) => boolean {
+  const ofBytes = source.replaceAll(/[ks]/gi, (letter) => FOLDED_BYTES[letter.toLowerCase()] ?? "");
+  const expression = new RegExp(ofBytes, "i");
+  return (bytes) => expression.test(bytes);
+}
+
 class ExactText implements Matcher {
   readonly caseSensitive = true;
   readonly instructions = 1;
   readonly pattern: Pattern;
+  readonly testBytes: Matcher["testBytes"];
   readonly #needle: string;
 
   constructor(pattern: Pattern & { kind: "literal" }) {
     this.pattern = pattern;
     this.#needle = pattern.text;
+    const needle = bytesOf(pattern.text);
+    this.testBytes = needle === null ? null : (bytes) => bytes.includes(needle);
   }
 
   test(text: string): boolean {
@@ -157,6 +183,7 @@ class FoldedText implements Matcher {
   readonly caseSensitive = false;
   readonly instructions: number;
   readonly pattern: Pattern;
+  readonly testBytes: Matcher["testBytes"];
   readonly #places: RegExp | null;
   readonly #isThere: RegExp | null;
   readonly #expression: Expression | null;
@@ -168,6 +195,7 @@ class FoldedText implements Matcher {
     const source = escaped(pattern.text);
     this.#isThere = isPlain ? new RegExp(source, "iu") : null;
     this.#places = isPlain ? new RegExp(source, "giu") : null;
+    this.testBytes = isPlain ? bytesTest(source) : null;
     this.#expression = isPlain
       ? null
       : new Expression(
@@ -197,6 +225,7 @@ class FoldedText implements Matcher {
 }
 
 class Expression implements Matcher {
+  readonly testBytes = null;
   readonly pattern: Pattern;
   readonly caseSensitive: boolean;
   readonly instructions: number;

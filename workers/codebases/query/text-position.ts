@@ -13,19 +13,25 @@ export interface Fragment {
   readonly cut_after: boolean;
 }
 
-/** Answers for ascending places of one text in one pass. */
+/** Answers for ascending places of one text in one pass, which goes no further than it has to. */
 export class TextPositions {
   readonly #text: string;
-  #lineStarts: number[] | undefined;
+  readonly #isAscii: boolean;
+  readonly #lineStarts = [0];
+  /** Where the line break behind the last of the starts is looked for; negative at the end. */
+  #unread = 0;
   #byteCursor = { at: 0, bytes: 0 };
 
-  constructor(text: string) {
+  /** `isAscii` when that is known of the text: its bytes need not be counted then. */
+  constructor(text: string, isAscii = false) {
     this.#text = text;
+    this.#isAscii = isAscii;
   }
 
   /** The line, from 1. */
   lineOf(at: number): number {
-    const starts = this.#starts();
+    const starts = this.#lineStarts;
+    while ((starts.at(-1) ?? 0) <= at && this.#readLine());
     let low = 0;
     let high = starts.length;
     while (high - low > 1) {
@@ -37,12 +43,14 @@ export class TextPositions {
   }
 
   startOfLine(line: number): number {
-    return this.#starts()[line - 1] ?? this.#text.length;
+    while (this.#lineStarts.length < line && this.#readLine());
+    return this.#lineStarts[line - 1] ?? this.#text.length;
   }
 
   /** Before the line break, a carriage return included. */
   endOfLine(line: number): number {
-    const next = this.#starts()[line];
+    while (this.#lineStarts.length <= line && this.#readLine());
+    const next = this.#lineStarts[line];
     if (next === undefined) return this.#text.length;
     return this.#text.charAt(next - 2) === "\r"
       ? Math.max(next - 2, this.startOfLine(line))
@@ -51,6 +59,7 @@ export class TextPositions {
 
   /** UTF-8 bytes before the place. */
   bytesBefore(at: number): number {
+    if (this.#isAscii) return at;
     if (at < this.#byteCursor.at) this.#byteCursor = { at: 0, bytes: 0 };
     const { at: from, bytes } = this.#byteCursor;
     this.#byteCursor = { at, bytes: bytes + utf8Bytes(this.#text, from, at) };
@@ -83,15 +92,12 @@ export class TextPositions {
     };
   }
 
-  #starts(): readonly number[] {
-    if (this.#lineStarts === undefined) {
-      const starts = [0];
-      for (let at = this.#text.indexOf("\n"); at >= 0; at = this.#text.indexOf("\n", at + 1)) {
-        starts.push(at + 1);
-      }
-      this.#lineStarts = starts;
-    }
-    return this.#lineStarts;
+  /** Finds where one more line begins; false when there is none. */
+  #readLine(): boolean {
+    const feed = this.#unread < 0 ? -1 : this.#text.indexOf("\n", this.#unread);
+    this.#unread = feed < 0 ? -1 : feed + 1;
+    if (feed >= 0) this.#lineStarts.push(feed + 1);
+    return feed >= 0;
   }
 }
 
@@ -100,11 +106,13 @@ function isLowSurrogate(text: string, at: number): boolean {
   return unit >= 0xdc00 && unit <= 0xdfff;
 }
 
-/** Bytes of a range in UTF-8; a surrogate counts two, which is half of what a pair takes. */
+/** Bytes of a range in UTF-8; half of a pair of surrogates counts two, which is half of what the pair takes. */
 export function utf8Bytes(text: string, from = 0, to = text.length): number {
+  const range = text.slice(from, to);
+  if (range.isWellFormed()) return Buffer.byteLength(range);
   let bytes = 0;
-  for (let at = from; at < to; at += 1) {
-    const unit = text.charCodeAt(at);
+  for (let at = 0; at < range.length; at += 1) {
+    const unit = range.charCodeAt(at);
     if (unit < 0x80) bytes += 1;
     else if (unit < 0x800 || (unit >= 0xd800 && unit <= 0xdfff)) bytes += 2;
     else bytes += 3;

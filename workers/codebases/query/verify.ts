@@ -18,6 +18,8 @@ export interface VerifiableFile {
   /** Lower case; null when none was recognized. */
   readonly language: string | null;
   readonly text: string;
+  /** Of the text, for one who goes on to use them. */
+  readonly positions?: TextPositions;
   readonly symbols?: readonly FileSymbol[];
   readonly traits: ReadonlySet<FileTrait>;
   readonly repository?: string;
@@ -77,7 +79,10 @@ export function verifyFile(plan: QueryPlan, file: VerifiableFile, options: Verif
   const places = distinct(subject.places(plan.check, limit + 1));
   const truncated = places.length > limit || subject.isCut;
   const maxChars = options.maxFragmentChars ?? DEFAULT_MAX_FRAGMENT_CHARS;
-  const positions = { path: new TextPositions(file.path), text: new TextPositions(file.text) };
+  const positions = {
+    path: new TextPositions(file.path),
+    text: file.positions ?? new TextPositions(file.text),
+  };
   const matches = places
     .slice(0, limit)
     .map((place) =>

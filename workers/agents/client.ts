@@ -1,0 +1,100 @@
+/** How services reach the object of a session: by id, with refusals turned into API errors. */
+import { ApiError, notFound } from "../http/errors.ts";
+import { AGENT_KIND } from "./session/row.ts";
+import type {
+  Caller,
+  CreateSession,
+  LedgerRow,
+  PendingApproval,
+  SendMessage,
+  SentMessage,
+  SessionCommand,
+  SessionEventRow,
+  SessionMessage,
+  SessionObject,
+  SessionRefusal,
+  SessionSnapshot,
+} from "./session-port.ts";
+
+export interface SessionReach {
+  readonly session: (id: string) => SessionObject;
+  /** Events after a seq, those to come included, until the session is terminated. */
+  readonly events: (
+    id: string,
+    after: number,
+    signal: AbortSignal,
+  ) => AsyncGenerator<SessionEventRow>;
+}
+
+export interface SessionClient {
+  /** One that exists is answered as it is. */
+  create(input: CreateSession): Promise<SessionSnapshot>;
+  read(id: string): Promise<SessionSnapshot>;
+  send(id: string, message: SendMessage): Promise<SentMessage>;
+  command(id: string, command: SessionCommand, caller: Caller): Promise<SessionSnapshot>;
+  messages(id: string, after: number, limit: number): Promise<readonly SessionMessage[]>;
+  approvals(id: string): Promise<readonly PendingApproval[]>;
+  ledger(id: string, after: number, limit: number): Promise<readonly LedgerRow[]>;
+  remove(id: string): Promise<void>;
+  /** Events after `after`, those to come included, until the session is terminated. */
+  follow(id: string, after: number, signal: AbortSignal): AsyncGenerator<SessionEventRow>;
+}
+
+export function createSessionClient({ session, events }: SessionReach): SessionClient {
+  return {
+    create: (input) => session(input.id).create(input),
+    read: async (id) => accepted(id, await session(id).read()),
+    send: async (id, message) => accepted(id, await session(id).send(message)),
+    command: async (id, command, caller) =>
+      accepted(id, await session(id).command(command, caller)),
+    messages: async (id, after, limit) => accepted(id, await session(id).messages(after, limit)),
+    approvals: async (id) => accepted(id, await session(id).approvals()),
+    ledger: async (id, after, limit) => accepted(id, await session(id).ledger(after, limit)),
+    remove: async (id) => {
+      accepted(id, await session(id).remove());
+    },
+    follow: events,
+  };
+}
+
+function accepted<T extends object>(id: string, answer: T | SessionRefusal): T {
+  if (isRefusal(answer)) throw refusal(id, answer);
+  return answer;
+}
+
+function isRefusal(answer: object): answer is SessionRefusal {
+  return "refused" in answer;
+}
+
+function refusal(id: string, refused: SessionRefusal): ApiError {
+  switch (refused.refused) {
+    case "not_found":
+      return notFound(AGENT_KIND, id);
+    case "illegal": {
+      const { state, allowed, detail } = refused;
+      const options = allowed.length > 0 ? `Allowed now: ${allowed.join(", ")}.` : "";
+      return new ApiError(
+        "illegal_transition",
+        `The ${AGENT_KIND} is ${state}. ${detail} ${options}`.trim(),
+        { members: { state, allowed } },
+      );
+    }
+    case "mismatch":
+      return new ApiError(
+        "idempotency_mismatch",
+        "This Idempotency-Key was used with another message. Send the same message again, or another key.",
+      );
+    case "invalid": {
+      const { path, message } = refused;
+      return new ApiError(
+        "validation_failed",
+        "The request is not valid; correct what is listed.",
+        {
+          issues: [{ path, message }],
+        },
+      );
+    }
+    case "too_many":
+      return new ApiError("rate_limited", refused.detail, { headers: { "Retry-After": "5" } });
+  }
+}

@@ -1,0 +1,62 @@
+/** The tools of a session as tests call them: against the real services of the environment. */
+import { env } from "cloudflare:workers";
+import type { Json } from "../../http/json.ts";
+import { newSeed } from "../../http/seed.ts";
+import { resourceId } from "../../runs/address.ts";
+import { DEFAULT_PROJECT, SCOPES, type Scope } from "../../security/principal.ts";
+import { sessionToolsOf } from "../../services.ts";
+import type { ToolContext, ToolResult, ToolSetup } from "../tool-port.ts";
+
+export interface SessionOptions {
+  readonly skills?: readonly string[];
+  readonly tools?: readonly string[] | null;
+  readonly codebase?: Json;
+  readonly grants?: readonly Scope[];
+}
+
+export class TestSession {
+  readonly id = resourceId(newSeed(), DEFAULT_PROJECT);
+  readonly host = sessionToolsOf(env);
+  readonly #options: SessionOptions;
+  #setup: ToolSetup = null;
+  #calls = 0;
+
+  constructor(options: SessionOptions = {}) {
+    this.#options = options;
+  }
+
+  get context(): ToolContext {
+    const grants = this.#options.grants ?? SCOPES;
+    const caller = { by: "dev_key:dev", grants };
+    return { session_id: this.id, project_id: DEFAULT_PROJECT, caller, depth: 0 };
+  }
+
+  /** As `initialize` does. */
+  async prepare(): Promise<this> {
+    const { skills = [], tools = null, codebase = null } = this.#options;
+    const prepared = await this.host.prepare(this.context, { skills, tools, codebase });
+    // The object keeps it as text.
+    this.#setup = JSON.parse(JSON.stringify(prepared.setup));
+    return this;
+  }
+
+  get definitions() {
+    return this.host.definitions(this.#setup);
+  }
+
+  get names(): string[] {
+    return this.definitions.map(({ name }) => name);
+  }
+
+  /** The same `key` is the same call, run again. */
+  call(
+    name: string,
+    input: Json,
+    { key = `call-${++this.#calls}`, signal = new AbortController().signal } = {},
+    grants: readonly Scope[] | null = null,
+  ): Promise<ToolResult> {
+    const context =
+      grants === null ? this.context : { ...this.context, caller: { by: "api_key:small", grants } };
+    return this.host.run(context, this.#setup, { key, turn: 1, name, input }, signal);
+  }
+}
