@@ -25,6 +25,9 @@ export class Recorder {
   record(event: MachineEvent, now: number): void {
     const engine = this.#engine;
     switch (event.type) {
+      case "message.queued":
+        this.#append(event, this.#contentOf(event.message), now);
+        return;
       case "session.ready":
         engine.changeProgress({ started_at: engine.progress.started_at ?? now });
         break;
@@ -83,6 +86,11 @@ export class Recorder {
     const { type, ...rest } = event;
     const data: Json = { ...plain(rest), ...more };
     return this.#engine.append({ type, turn: this.#turnOf(event), data }, now);
+  }
+
+  #contentOf(id: string): Readonly<Record<string, Json>> {
+    const message = this.#store.messages.get(id);
+    return message === null ? {} : { content: message.content, attachments: message.attachments };
   }
 
   #turnOf(event: MachineEvent): number | null {

@@ -88,7 +88,13 @@ export class Steps {
   }
 
   quote({ epoch, kind, may_compact }: QuoteStep): SessionEvent {
-    const plan = this.#requests.plan(kind, may_compact);
+    let plan: PlannedStep;
+    try {
+      plan = this.#requests.plan(kind, may_compact);
+    } catch (error) {
+      // Thrown on, it would reset the object, which would come here again.
+      return { type: "faulted", error: sessionErrorOf(error) };
+    }
     this.#planned = { epoch, plan };
     return {
       type: "step_quoted",

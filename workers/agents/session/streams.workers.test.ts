@@ -10,7 +10,7 @@ beforeEach(resetTools);
 const DISCONNECTS = 100;
 const PIECES = Array.from({ length: 40 }, (_, index) => `piece ${index} `);
 
-/** What a client makes of the events, as the README tells it to. */
+/** What a client makes of the events, as `event-log.ts` says. */
 class Reader {
   readonly texts = new Map<string, string>();
   readonly done = new Map<string, unknown>();
