@@ -103,7 +103,7 @@ export const headerSchema = z
     defaults: z.strictObject({ max_iterations: count, timeout_seconds: z.number().positive() }),
     created_at: count,
     state: stateSchema,
-    progress: z.looseObject({
+    progress: z.strictObject({
       changed_seq: count,
       updated_at: count,
       started_at: nullableCount,
@@ -114,6 +114,7 @@ export const headerSchema = z
       output_tokens: count,
       cached_input_tokens: count,
       is_partly_unknown: z.boolean(),
+      charges: z.array(text).readonly(),
       calibration: z.strictObject({ model: text, input_tokens: count, bytes: count }).nullable(),
       too_long: z.strictObject({ model: text, tokens: count }).nullable(),
     }),
