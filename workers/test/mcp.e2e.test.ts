@@ -75,7 +75,7 @@ describe.each(ERAS)("a client of %s", (revision, mode) => {
     const { tools } = await client.listTools();
     const names = tools.map(({ name }) => name);
     expect(names.slice(-3)).toEqual(Object.keys(SKILLS));
-    expect(names.filter((name) => name.startsWith("pipelzr_"))).toHaveLength(10);
+    expect(names.filter((name) => name.startsWith("pipelzr_"))).toHaveLength(11);
     // The client itself holds structured content against the output schema.
     const counted = await client.callTool({ name: "word-count", arguments: { text: "a b c" } });
     expect(counted.structuredContent).toEqual({ words: 3 });

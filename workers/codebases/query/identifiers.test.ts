@@ -33,7 +33,12 @@ describe("an identifier", () => {
 
   it("keeps every letter and digit", () => {
     const property = fc.property(fc.string({ unit: "grapheme" }), (text) => {
-      const letters = (each: string) => each.toLowerCase().replaceAll(/[^\p{L}\p{N}]/gu, "");
+      // A final sigma is one by the letters around it, which a part of the text may not have.
+      const letters = (each: string) =>
+        each
+          .toLowerCase()
+          .replaceAll("ς", "σ")
+          .replaceAll(/[^\p{L}\p{N}]/gu, "");
       expect(letters(splitIdentifier(text).join(""))).toBe(letters(text));
     });
     fc.assert(property, { numRuns: 2_000 });
