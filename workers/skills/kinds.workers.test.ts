@@ -116,6 +116,7 @@ describe("a secret of a skill", () => {
           console.log(value);
           console.error(btoa(value));
           console.log(value.slice(0, 9));
+          console.log(value.match(/.{1,7}/g).join("\\n"));
           console.log(encodeURIComponent(value), JSON.stringify({ value }));
           for (let at = 0; at < value.length; at += 6) process.stdout.write(value.slice(at, at + 6));
           return { value, nested: [value], base64: btoa(value) };

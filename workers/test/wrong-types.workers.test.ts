@@ -104,6 +104,12 @@ const SAMPLES: readonly [type: string, value: unknown][] = [
   ["object", { x: 1 }],
 ];
 
+/** Whether a value of every type is taken. */
+function takesAny(branches: readonly Node[]): boolean {
+  const taken = branches.map(typesOf);
+  return taken.includes(null) || SAMPLES.every(([type]) => taken.flat().includes(type));
+}
+
 interface Place {
   /** As issues name it. */
   readonly path: string;
@@ -174,15 +180,13 @@ describe("a value of another type", () => {
           }),
         ]),
       );
-      let told = 0;
-      let refusable = 0;
+      let tried = 0;
       for (const { path: where, branches, wrap } of places) {
         const taken = branches.map(typesOf);
         if (taken.includes(null)) continue;
         const types = taken.flatMap((each) => each ?? []);
         for (const [type, value] of SAMPLES) {
           if (types.includes(type) || (type === "number" && types.includes("integer"))) continue;
-          refusable += 1;
           const reply = await call(url, { method, body: wrap(value) });
           const what = `${where}: ${type} in place of ${types}: ${reply.text.slice(0, 500)}`;
           const issues =
@@ -192,12 +196,12 @@ describe("a value of another type", () => {
           const here = (issues ?? []).filter((issue) => issue.path === where);
           expect(here, what).toHaveLength(1);
           for (const word of wordsOf(branches)) expect(here[0]?.message, what).toContain(word);
-          told += 1;
+          tried += 1;
         }
       }
-      // None is refusable where a body may be any JSON in every place that it has.
-      expect([places.length > 0, told]).toEqual([true, refusable]);
-      if (id !== "approveAgentCall") expect(told).toBeGreaterThan(0);
+      expect(places).not.toEqual([]);
+      // Nothing is of a wrong type where a body takes any JSON in every place that it has.
+      if (!places.every(({ branches }) => takesAny(branches))) expect(tried).toBeGreaterThan(0);
     },
   );
 });
