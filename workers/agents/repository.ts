@@ -1,7 +1,7 @@
 /** The D1 side of agents: lists of what their objects project. */
-import { z } from "zod";
+import { listProjected, type ProjectedRow } from "../database/projections.ts";
 import { FilterSql, type Label } from "../http/filters.ts";
-import type { Page, Position } from "../http/page.ts";
+import type { Page } from "../http/page.ts";
 import { type AgentSummary, agentSummarySchema } from "./schemas.ts";
 
 export interface AgentFilter {
@@ -15,14 +15,10 @@ export interface AgentFilter {
   readonly labels: readonly Label[];
 }
 
-export interface AgentRow extends Position {
-  readonly summary: AgentSummary;
-}
-
-const rowSchema = z.object({ id: z.string(), created_at: z.number(), document: z.string() });
+export type AgentRow = ProjectedRow<AgentSummary>;
 
 /** Up to `page.limit + 1` agents, in the page's order. */
-export async function listAgents(
+export function listAgents(
   database: D1Database,
   filter: AgentFilter,
   page: Page,
@@ -35,16 +31,5 @@ export async function listAgents(
   sql.equals("name", filter.name);
   sql.equals("model", filter.model);
   sql.labels(filter.labels);
-  const { results } = await database
-    .prepare(`SELECT id, created_at, document FROM agents ${sql.clause}`)
-    .bind(...sql.parameters)
-    .all();
-  return z
-    .array(rowSchema)
-    .parse(results)
-    .map(({ id, created_at, document }) => ({
-      id,
-      created_at,
-      summary: agentSummarySchema.parse(JSON.parse(document)),
-    }));
+  return listProjected(database, "agents", sql, agentSummarySchema);
 }

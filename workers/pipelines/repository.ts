@@ -1,7 +1,7 @@
 /** The D1 side of pipelines: the projection's statements, and lists. */
-import { z } from "zod";
+import { listProjected, type ProjectedRow } from "../database/projections.ts";
 import { FilterSql, type Label } from "../http/filters.ts";
-import type { Page, Position } from "../http/page.ts";
+import type { Page } from "../http/page.ts";
 import { type PipelineSummary, pipelineSummarySchema } from "./schemas.ts";
 
 /** `?1` is a JSON array of rows; a row that is not newer than what is stored changes nothing. */
@@ -30,14 +30,10 @@ export interface PipelineFilter {
   readonly labels: readonly Label[];
 }
 
-export interface PipelineRow extends Position {
-  readonly summary: PipelineSummary;
-}
-
-const rowSchema = z.object({ id: z.string(), created_at: z.number(), document: z.string() });
+export type PipelineRow = ProjectedRow<PipelineSummary>;
 
 /** Up to `page.limit + 1` pipelines, in the page's order. */
-export async function listPipelines(
+export function listPipelines(
   database: D1Database,
   filter: PipelineFilter,
   page: Page,
@@ -49,12 +45,5 @@ export async function listPipelines(
   sql.equals("pipeline_type", filter.pipeline_type);
   sql.equals("triggered_by", filter.triggered_by);
   sql.labels(filter.labels);
-  const { results } = await database
-    .prepare(`SELECT id, created_at, document FROM pipelines ${sql.clause}`)
-    .bind(...sql.parameters)
-    .all();
-  return results.map((result) => {
-    const { document, ...position } = rowSchema.parse(result);
-    return { ...position, summary: pipelineSummarySchema.parse(JSON.parse(document)) };
-  });
+  return listProjected(database, "pipelines", sql, pipelineSummarySchema);
 }

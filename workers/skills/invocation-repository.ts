@@ -1,7 +1,7 @@
 /** The D1 side of invocations: the projection's statements, and the history of skills. */
-import { z } from "zod";
+import { listProjected, type ProjectedRow } from "../database/projections.ts";
 import { FilterSql } from "../http/filters.ts";
-import type { Page, Position } from "../http/page.ts";
+import type { Page } from "../http/page.ts";
 import { type InvocationSummary, invocationSummarySchema } from "./invocation-schemas.ts";
 
 /** `?1` is a JSON array of rows; a row that is not newer than what is stored changes nothing. */
@@ -30,14 +30,10 @@ export interface InvocationFilter {
   readonly parent_id: string | null;
 }
 
-export interface InvocationRow extends Position {
-  readonly summary: InvocationSummary;
-}
-
-const rowSchema = z.object({ id: z.string(), created_at: z.number(), document: z.string() });
+export type InvocationRow = ProjectedRow<InvocationSummary>;
 
 /** Up to `page.limit + 1` invocations, in the page's order. */
-export async function listInvocations(
+export function listInvocations(
   database: D1Database,
   filter: InvocationFilter,
   page: Page,
@@ -48,16 +44,5 @@ export async function listInvocations(
   sql.oneOf("state", filter.states);
   sql.equals("invoked_by", filter.invoked_by);
   sql.equals("parent_id", filter.parent_id);
-  const { results } = await database
-    .prepare(`SELECT id, created_at, document FROM skill_invocations ${sql.clause}`)
-    .bind(...sql.parameters)
-    .all();
-  return z
-    .array(rowSchema)
-    .parse(results)
-    .map(({ id, created_at, document }) => ({
-      id,
-      created_at,
-      summary: invocationSummarySchema.parse(JSON.parse(document)),
-    }));
+  return listProjected(database, "skill_invocations", sql, invocationSummarySchema);
 }

@@ -1,7 +1,7 @@
 /** The D1 side of tasks: the projection's statements, and lists. */
-import { z } from "zod";
+import { listProjected, type ProjectedRow } from "../database/projections.ts";
 import { FilterSql, type Label } from "../http/filters.ts";
-import type { Page, Position } from "../http/page.ts";
+import type { Page } from "../http/page.ts";
 import { type TaskSummary, taskSummarySchema } from "./schemas.ts";
 
 /** `?1` is a JSON array of rows; a row that is not newer than what is stored changes nothing. */
@@ -34,14 +34,10 @@ export interface TaskFilter {
   readonly labels: readonly Label[];
 }
 
-export interface TaskRow extends Position {
-  readonly summary: TaskSummary;
-}
-
-const rowSchema = z.object({ id: z.string(), created_at: z.number(), document: z.string() });
+export type TaskRow = ProjectedRow<TaskSummary>;
 
 /** Up to `page.limit + 1` tasks, in the page's order. */
-export async function listTasks(
+export function listTasks(
   database: D1Database,
   filter: TaskFilter,
   page: Page,
@@ -54,16 +50,5 @@ export async function listTasks(
   sql.equals("pipeline_id", filter.linked_pipeline_id);
   sql.equals("agent_id", filter.agent_id);
   sql.labels(filter.labels);
-  const { results } = await database
-    .prepare(`SELECT id, created_at, document FROM tasks ${sql.clause}`)
-    .bind(...sql.parameters)
-    .all();
-  return results.map((result) => {
-    const row = rowSchema.parse(result);
-    return {
-      id: row.id,
-      created_at: row.created_at,
-      summary: taskSummarySchema.parse(JSON.parse(row.document)),
-    };
-  });
+  return listProjected(database, "tasks", sql, taskSummarySchema);
 }
