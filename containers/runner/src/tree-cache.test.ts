@@ -80,7 +80,12 @@ describe("trees on a runner", () => {
   it("whose fetch is ended by another attempt are fetched by the next", async () => {
     const cache = cacheOf();
     const { promise, reject } = Promise.withResolvers<AsyncIterable<Uint8Array>>();
-    const first = cache.hold(tree("shared"), () => promise);
+    const begun = Promise.withResolvers<void>();
+    const first = cache.hold(tree("shared"), () => {
+      begun.resolve();
+      return promise;
+    });
+    await begun.promise;
     const second = cache.hold(tree("shared"), async () => pieces(archive()));
     promise.catch(() => undefined);
     reject(new Error("cancelled"));
