@@ -23,7 +23,13 @@ export const sendMessageSchema = z
   .openapi("SendAgentMessage");
 
 export const replySchema = z
-  .object({ text: z.string(), stop_reason: z.enum(STOP_REASONS) })
+  .object({
+    text: z.string(),
+    stop_reason: z.enum(STOP_REASONS),
+    result: z.unknown().openapi({
+      description: "Any JSON: what the agent has handed in by `submit_result`; null for nothing.",
+    }),
+  })
   .openapi("AgentReply");
 
 export const sentMessageSchema = z

@@ -228,6 +228,35 @@ describe("control of an agent", () => {
   });
 });
 
+describe("an agent that has a result to hand in", () => {
+  const outputs = {
+    type: "object",
+    properties: { score: { type: "integer" } },
+    required: ["score"],
+  };
+
+  it("replies with what it handed in last, of the shape that was asked for", async () => {
+    const { id } = await createAgent(call, { outputs });
+    expect((await say(call, id, "/help")).reply).toMatchObject({ result: null });
+    const wrong = await say(call, id, '/submit {"score": "high"}');
+    expect(wrong.reply).toMatchObject({
+      result: null,
+      text: expect.stringContaining("input.score"),
+    });
+    expect((await say(call, id, '/submit {"score": 7}')).reply).toMatchObject({
+      result: { score: 7 },
+    });
+  });
+
+  it("is refused with a schema that is none", async () => {
+    const reply = await call(AGENTS, { body: { ...OPERATOR, outputs: { type: "nothing" } } });
+    expect(reply.status).toBe(422);
+    expect(reply.body.errors).toMatchObject([
+      { path: "outputs", message: expect.stringContaining("outputs.type") },
+    ]);
+  });
+});
+
 describe("what an agent uses", () => {
   it("is told step by step, and may be added to, once", async () => {
     const { id } = await createAgent(call);

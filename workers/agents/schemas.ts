@@ -92,6 +92,7 @@ export const agentSchema = z
       description: "The price of a step was not known, so that the cost is too low.",
     }),
     codebase: codebaseSpecSchema.nullable(),
+    outputs: freeObject.nullable(),
     compact_at: z.number(),
     context: freeObject,
     working_directory: z.string().nullable(),

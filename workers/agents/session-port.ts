@@ -108,7 +108,12 @@ export interface SentMessage {
   /** Number of its turn; null while it waits for one. */
   readonly turn: number | null;
   /** What the turn has come to, when it ended within the wait; else null. */
-  readonly reply: { readonly text: string; readonly stop_reason: StopReason } | null;
+  readonly reply: {
+    readonly text: string;
+    readonly stop_reason: StopReason;
+    /** What was handed in last; null for nothing. */
+    readonly result: Json;
+  } | null;
   readonly session: SessionSnapshot;
 }
 

@@ -1,5 +1,6 @@
 /** What a session is created with, complete: every default is applied, every name still as it was sent. */
 import { z } from "@hono/zod-openapi";
+import { outputsSchemaProblem } from "../executors/outputs-schema.ts";
 import { codebaseSpecSchema, fields, freeObject } from "../tasks/fields.ts";
 
 /** What a tool call needs before it runs. */
@@ -71,6 +72,16 @@ export const agentSpecSchema = z.strictObject({
     .default(null),
   budget: budgetSchema.prefault({}),
   codebase: codebaseSpecSchema.nullable().default(null),
+  outputs: freeObject
+    .refine((schema) => outputsSchemaProblem(schema) === null, {
+      error: ({ input }) => outputsSchemaProblem(z.json().parse(input)) ?? undefined,
+    })
+    .nullable()
+    .default(null)
+    .openapi({
+      description:
+        "A JSON Schema (2020-12) of a turn's result: the agent gets the tool `submit_result` to hand it in.",
+    }),
   compact_at: z.number().min(0.1).max(0.95).default(0.8).openapi({
     description: "Share of the model's context at which the conversation is summarised.",
   }),
@@ -83,3 +94,6 @@ export const agentSpecSchema = z.strictObject({
   extra_data: fields.extra_data.default({}),
 });
 export type AgentSpec = z.output<typeof agentSpecSchema>;
+
+/** A JSON Schema (2020-12) of what a turn hands in. */
+export type ResultSchema = NonNullable<AgentSpec["outputs"]>;

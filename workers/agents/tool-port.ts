@@ -2,6 +2,7 @@
 import type { Json } from "../http/json.ts";
 import type { Recovery } from "./machine/call-types.ts";
 import type { Caller } from "./session-port.ts";
+import type { ResultSchema } from "./spec.ts";
 
 export interface ToolDefinition {
   readonly name: string;
@@ -46,6 +47,15 @@ export interface ToolResult {
 /** What `initialize` fixes for the life of the session, plain JSON that it keeps. */
 export type ToolSetup = Json;
 
+/** What a session asks for, as its spec names it. */
+export interface WantedTools {
+  readonly skills: readonly string[];
+  readonly tools: readonly string[] | null;
+  readonly codebase: Json;
+  /** JSON Schema of the result that it is to hand in; null for none. */
+  readonly outputs: ResultSchema | null;
+}
+
 export interface ToolHost {
   /**
    * Resolves and pins what the session's tools need (skills, codebase). Throws `ApiError` for what is
@@ -53,11 +63,7 @@ export interface ToolHost {
    */
   prepare(
     context: ToolContext,
-    wanted: {
-      readonly skills: readonly string[];
-      readonly tools: readonly string[] | null;
-      readonly codebase: Json;
-    },
+    wanted: WantedTools,
   ): Promise<{ readonly setup: ToolSetup; readonly skills: readonly PinnedTool[] }>;
   /** The tools that there are under a setup, in a fixed order. */
   definitions(setup: ToolSetup): readonly ToolDefinition[];

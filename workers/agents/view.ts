@@ -74,6 +74,7 @@ export function toAgent(snapshot: SessionSnapshot): Agent {
     cached_input_tokens: usage.cached_input_tokens,
     cost_is_partial: usage.is_partly_unknown,
     codebase: spec.codebase,
+    outputs: spec.outputs,
     compact_at: spec.compact_at,
     context: spec.context,
     working_directory: spec.working_directory,

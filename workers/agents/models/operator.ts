@@ -3,6 +3,7 @@
  * session. It needs no key, so that a session works on a fresh machine, and says what it is.
  */
 import type { Json } from "../../http/json.ts";
+import { SUBMIT_RESULT } from "../result-tool.ts";
 import { parseJson } from "./complete.ts";
 import { type ModelMessage, type ToolMessage, textOf, toolCallsOf } from "./messages.ts";
 import { OPERATOR } from "./names.ts";
@@ -57,6 +58,12 @@ const COMMANDS: Readonly<Record<string, Command>> = {
     usage: "/search query",
     does: "search the codebase",
     input: (rest) => (rest === "" ? null : { query: rest }),
+  },
+  "/submit": {
+    tool: SUBMIT_RESULT,
+    usage: '/submit {"result": "as JSON"}',
+    does: "hand in the result of the session",
+    input: (rest) => parseJson(rest) ?? null,
   },
   "/read": {
     tool: "read_file",

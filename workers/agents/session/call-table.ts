@@ -29,6 +29,7 @@ interface CallRecord extends Record<string, SqlStorageValue> {
   is_rerun: number;
 }
 
+const COLUMNS = "turn, step, call, name, input, parts, digest, problem, requested_at, is_rerun";
 const OF_CALL = "WHERE turn = ? AND step = ? AND call = ?";
 const placeOf = ({ turn, step, call }: CallRef) => `call:${turn}/${step}/${call}`;
 
@@ -59,19 +60,17 @@ export class CallTable {
   }
 
   get(ref: CallRef): StoredCall | null {
-    const [row] = this.#sql
-      .exec<CallRecord>(
-        `SELECT turn, step, call, name, input, parts, digest, problem, requested_at, is_rerun
-         FROM calls ${OF_CALL}`,
-        ref.turn,
-        ref.step,
-        ref.call,
-      )
-      .toArray();
-    if (!row) return null;
-    const { parts, input: head, is_rerun, ...rest } = row;
-    const input: Json = JSON.parse(this.#texts.whole(placeOf(ref), { head, parts }));
-    return { ...rest, input, is_rerun: is_rerun === 1 };
+    return this.#first(OF_CALL, ref.turn, ref.step, ref.call);
+  }
+
+  /** The newest call of a tool that ended well in a turn. */
+  lastSucceeded(turn: number, name: string): StoredCall | null {
+    const newest = "ORDER BY step DESC, place DESC LIMIT 1";
+    return this.#first(
+      `WHERE turn = ? AND name = ? AND outcome = 'succeeded' ${newest}`,
+      turn,
+      name,
+    );
   }
 
   requested(ref: CallRef, at: number, isRerun: boolean): void {
@@ -87,6 +86,16 @@ export class CallTable {
 
   answered(ref: CallRef, outcome: CallOutcome): void {
     this.#update("outcome = ?", ref, outcome);
+  }
+
+  #first(where: string, ...values: readonly SqlStorageValue[]): StoredCall | null {
+    const [row] = this.#sql
+      .exec<CallRecord>(`SELECT ${COLUMNS} FROM calls ${where}`, ...values)
+      .toArray();
+    if (!row) return null;
+    const { parts, input: head, is_rerun, ...rest } = row;
+    const input: Json = JSON.parse(this.#texts.whole(placeOf(row), { head, parts }));
+    return { ...rest, input, is_rerun: is_rerun === 1 };
   }
 
   #update(set: string, ref: CallRef, ...values: readonly SqlStorageValue[]): void {

@@ -1,5 +1,5 @@
 /** What callers ask of a session: each is judged by the machine, and done in one commit. */
-import { canonicalJson } from "../../http/json.ts";
+import { canonicalJson, type Json } from "../../http/json.ts";
 import { sha256 } from "../../security/hash.ts";
 import type { Command } from "../machine/events.ts";
 import { isAtRest } from "../machine/machine.ts";
@@ -9,6 +9,7 @@ import type { Limits, SessionSettings } from "../machine/types.ts";
 import { wireState } from "../machine/wire.ts";
 import { userText } from "../models/messages.ts";
 import { ModelError } from "../models/port.ts";
+import { SUBMIT_RESULT, submittedResult } from "../result-tool.ts";
 import type {
   Caller,
   CreateSession,
@@ -214,7 +215,14 @@ export class Commands {
     if (turn === null || turn.stop_reason === null) return null;
     // Of a step that a pause stopped, what was written before it and what after.
     const text = messages.lastOf(number).map(storedText).join("");
-    return { text, stop_reason: turn.stop_reason };
+    return { text, stop_reason: turn.stop_reason, result: this.#resultOf(number) };
+  }
+
+  /** What the turn has handed in last. */
+  #resultOf(turn: number): Json {
+    const { outputs } = this.#engine.head.spec;
+    const call = outputs && this.#engine.store.calls.lastSucceeded(turn, SUBMIT_RESULT);
+    return call ? submittedResult(outputs, call.input) : null;
   }
 }
 

@@ -2,7 +2,7 @@
 import { ApiError } from "../../http/errors.ts";
 import type { SessionError } from "../machine/types.ts";
 import type { AgentSpec } from "../spec.ts";
-import type { ToolHost } from "../tool-port.ts";
+import type { ToolHost, WantedTools } from "../tool-port.ts";
 import { toolContext } from "./calls.ts";
 import type { Setup } from "./documents.ts";
 import type { SessionEngine } from "./engine.ts";
@@ -37,15 +37,23 @@ export class Preparation {
     const { head } = this.#engine;
     const { spec, caller } = head;
     const model = this.#models.resolve(spec.model).name;
-    const { skills: slugs, tools: names, codebase } = spec;
-    const wanted = {
-      skills: slugs,
-      tools: names,
-      codebase: codebase === null ? null : JSON.parse(JSON.stringify(codebase)),
-    };
+    const wanted = wantedOf(spec, spec.skills);
     const { setup, skills } = await this.#tools.prepare(toolContext(head, caller), wanted);
     return { model, skills, tools: setup, instructions: instructionsOf(spec) };
   }
+}
+
+/** What a session's tools are made of, with its skills as they are to be looked up. */
+export function wantedOf(
+  { tools, codebase, outputs }: AgentSpec,
+  skills: readonly string[],
+): WantedTools {
+  return {
+    skills,
+    tools,
+    codebase: codebase === null ? null : JSON.parse(JSON.stringify(codebase)),
+    outputs,
+  };
 }
 
 function errorOf(cause: unknown): SessionError {

@@ -15,6 +15,7 @@ import {
 import { toolContext } from "./calls.ts";
 import { newProgress, type Setup } from "./documents.ts";
 import type { SessionEngine } from "./engine.ts";
+import { wantedOf } from "./preparation.ts";
 import { snapshotOf } from "./snapshot.ts";
 
 export interface Written {
@@ -120,11 +121,11 @@ export class Transfer {
     setup: NonNullable<BundleHeader["setup"]>,
   ): Promise<Setup> {
     const { spec, caller } = head;
-    const { setup: tools, skills } = await this.#tools.prepare(toolContext(head, caller), {
-      skills: setup.skills.map(({ slug, version }) => `${slug}@${version}`),
-      tools: spec.tools,
-      codebase: spec.codebase === null ? null : JSON.parse(JSON.stringify(spec.codebase)),
-    });
+    const pinned = setup.skills.map(({ slug, version }) => `${slug}@${version}`);
+    const { setup: tools, skills } = await this.#tools.prepare(
+      toolContext(head, caller),
+      wantedOf(spec, pinned),
+    );
     for (const { slug, digest } of setup.skills) {
       const found = skills.find((skill) => skill.slug === slug);
       if (found?.digest === digest) continue;

@@ -6,6 +6,7 @@ import { asApiError } from "../../http/problem.ts";
 import { refOf } from "../../runs/codebases.ts";
 import { principalOf, type Scope } from "../../security/principal.ts";
 import { codebaseSpecSchema } from "../../tasks/fields.ts";
+import { RESULT_TAKEN, resultTool, SUBMIT_RESULT } from "../result-tool.ts";
 import type {
   PinnedTool,
   ToolCall,
@@ -14,6 +15,7 @@ import type {
   ToolHost,
   ToolResult,
   ToolSetup,
+  WantedTools,
 } from "../tool-port.ts";
 import { pinCodebase } from "./code.ts";
 import { TOOLS } from "./index.ts";
@@ -22,7 +24,6 @@ import { ownSkill, runSkill, skillDefinition, toSkillTool } from "./session-skil
 import { readSetup, type SessionCodebase, type SessionSetup, type SkillTool } from "./setup.ts";
 import type { Tool, ToolDeps, ToolSession } from "./tool.ts";
 
-type Wanted = Parameters<ToolHost["prepare"]>[1];
 type Caller = ToolContext["caller"];
 
 export class SessionTools implements ToolHost {
@@ -35,13 +36,14 @@ export class SessionTools implements ToolHost {
   /** Throws `forbidden`, `not_found`, and `validation_failed` with every problem of the names. */
   async prepare(
     context: ToolContext,
-    wanted: Wanted,
+    wanted: WantedTools,
   ): Promise<{ readonly setup: ToolSetup; readonly skills: readonly PinnedTool[] }> {
     const { caller } = context;
     const tools = offered(caller, wanted.tools);
     const skills = await this.#skills(context, wanted.skills);
     const codebase = await this.#codebase(context, wanted.codebase);
-    const setup: SessionSetup = { format: 1, skills, tools, codebase };
+    const { outputs } = wanted;
+    const setup: SessionSetup = { format: 1, skills, tools, codebase, outputs };
     return {
       setup,
       skills: skills.map(({ slug, version, digest }) => ({ slug, version, digest })),
@@ -49,8 +51,9 @@ export class SessionTools implements ToolHost {
   }
 
   definitions(kept: ToolSetup): readonly ToolDefinition[] {
-    const { tools, skills } = readSetup(kept);
+    const { tools, skills, outputs } = readSetup(kept);
     return [
+      ...(outputs === null ? [] : [resultTool(outputs)]),
       ...skills.map(skillDefinition),
       ...TOOLS.map(({ definition }) => definition).filter(({ name }) => tools.includes(name)),
     ];
@@ -113,6 +116,7 @@ export class SessionTools implements ToolHost {
 
 async function runNamed(session: ToolSession): Promise<ToolResult> {
   const { setup, call, caller } = session;
+  if (call.name === SUBMIT_RESULT && setup.outputs !== null) return RESULT_TAKEN;
   const skill = ownSkill(setup, call.name);
   if (skill !== null) {
     requireScopes(caller, ["skills:execute"], `the skill "${call.name}"`);

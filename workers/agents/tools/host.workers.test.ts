@@ -31,7 +31,10 @@ describe("the tools of a session", () => {
     const { slug, version, digest } = await createSkill(call);
     const session = new TestSession({ skills: [slug], tools: ["read_file"] });
     const { skills } = await session.host.prepare(session.context, {
-      ...{ skills: [slug], tools: ["read_file"], codebase: null },
+      skills: [slug],
+      tools: ["read_file"],
+      codebase: null,
+      outputs: null,
     });
     expect(skills).toEqual([{ slug, version, digest }]);
     expect((await session.prepare()).names).toEqual([slug, "read_file"]);

@@ -33,6 +33,8 @@ const setupSchema = z.object({
   /** Names of the built-in tools that are offered, in their order. */
   tools: z.array(z.string()),
   codebase: codebaseSchema.nullable(),
+  /** JSON Schema of the result that it is to hand in; null for none. */
+  outputs: freeObject.nullable().default(null),
 });
 export type SessionSetup = z.output<typeof setupSchema>;
 

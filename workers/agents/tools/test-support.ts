@@ -5,12 +5,14 @@ import { newSeed } from "../../http/seed.ts";
 import { resourceId } from "../../runs/address.ts";
 import { DEFAULT_PROJECT, SCOPES, type Scope } from "../../security/principal.ts";
 import { sessionToolsOf } from "../../services.ts";
+import type { ResultSchema } from "../spec.ts";
 import type { ToolContext, ToolResult, ToolSetup } from "../tool-port.ts";
 
 export interface SessionOptions {
   readonly skills?: readonly string[];
   readonly tools?: readonly string[] | null;
   readonly codebase?: Json;
+  readonly outputs?: ResultSchema | null;
   readonly grants?: readonly Scope[];
 }
 
@@ -33,8 +35,13 @@ export class TestSession {
 
   /** As `initialize` does. */
   async prepare(): Promise<this> {
-    const { skills = [], tools = null, codebase = null } = this.#options;
-    const prepared = await this.host.prepare(this.context, { skills, tools, codebase });
+    const { skills = [], tools = null, codebase = null, outputs = null } = this.#options;
+    const prepared = await this.host.prepare(this.context, {
+      skills,
+      tools,
+      codebase,
+      outputs,
+    });
     // The object keeps it as text.
     this.#setup = JSON.parse(JSON.stringify(prepared.setup));
     return this;
