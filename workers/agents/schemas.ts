@@ -31,6 +31,8 @@ const parentSchema = z
   .object({ id: z.string(), call: z.string(), depth: z.int() })
   .openapi("AgentParent");
 
+const runSchema = z.object({ id: z.string(), run: z.int() }).openapi("AgentPipelineRun");
+
 const summaryFields = {
   id: z.string(),
   project_id: z.string(),
@@ -46,7 +48,9 @@ const summaryFields = {
   }),
   stop_reason: z.enum(STOP_REASONS).nullable().openapi({ description: "Of the newest turn." }),
   session_id: z.string().nullable(),
-  parent_id: z.string().nullable().openapi({ description: "The agent whose tool made it." }),
+  parent_id: z.string().nullable().openapi({
+    description: "The agent whose tool made it, or the pipeline that it is a step of.",
+  }),
   labels: fields.labels,
   turns: z.int(),
   queued_messages: z.int(),
@@ -98,6 +102,7 @@ export const agentSchema = z
     working_directory: z.string().nullable(),
     extra_data: freeObject,
     parent: orNull(parentSchema),
+    pipeline: orNull(runSchema).openapi({ description: "The run that it is a step of." }),
     last_event: z.int().openapi({
       description: "Seq of the newest event that this shows: follow `/events` from it.",
     }),

@@ -3,6 +3,7 @@
  * services know it by this alone. Everything is plain JSON.
  */
 import type { Json } from "../http/json.ts";
+import type { ParentRef } from "../runs/store-types.ts";
 import type { MessagePolicy } from "./machine/events.ts";
 import type { Block, PauseMode, SessionError, StopReason } from "./machine/types.ts";
 import type { AgentSpec, BudgetSpec } from "./spec.ts";
@@ -41,6 +42,8 @@ export interface CreateSession {
    * the API.
    */
   readonly parent: { readonly id: string; readonly call: string; readonly depth: number } | null;
+  /** The step of a run that it is; left out, or null, for none. */
+  readonly run_step?: ParentRef | null;
 }
 
 /** A session as it stands: what is shown of it, and what its row in lists is made of. */
@@ -50,6 +53,7 @@ export interface SessionSnapshot {
   readonly spec: AgentSpec;
   readonly created_by: string;
   readonly parent: CreateSession["parent"];
+  readonly run_step: ParentRef | null;
   readonly state: AgentState;
   readonly waiting_for: Wait | null;
   readonly pausing: boolean;

@@ -54,7 +54,7 @@ export const agentSpecSchema = z.strictObject({
     .default(null)
     .openapi({ description: "Names of tools that it may call; all there are unless said." }),
   tool_policies: z
-    .record(toolName, z.enum(TOOL_POLICIES))
+    .record(z.union([z.literal("*"), toolName]), z.enum(TOOL_POLICIES))
     .default({})
     .openapi({ description: "By name, or `*` for those not named; `allow` unless said." }),
   max_iterations: z.int().min(1).max(10_000).nullable().default(null).openapi({

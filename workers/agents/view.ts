@@ -34,7 +34,7 @@ export function toSummary(snapshot: SessionSnapshot): AgentSummary {
     pausing: snapshot.pausing,
     stop_reason: snapshot.stop_reason,
     session_id: spec.session_id,
-    parent_id: snapshot.parent?.id ?? null,
+    parent_id: parentOf(snapshot),
     labels: spec.labels,
     turns: snapshot.turns,
     queued_messages: snapshot.queued_messages,
@@ -53,6 +53,11 @@ export function toSummary(snapshot: SessionSnapshot): AgentSummary {
     last_active_at: timestampOrNull(snapshot.last_active_at),
     terminated_at: timestampOrNull(snapshot.terminated_at),
   };
+}
+
+/** The agent whose tool made it, or the pipeline whose step it is. */
+export function parentOf({ parent, run_step }: SessionSnapshot): string | null {
+  return parent?.id ?? run_step?.resource_id ?? null;
 }
 
 export function toAgent(snapshot: SessionSnapshot): Agent {
@@ -80,6 +85,10 @@ export function toAgent(snapshot: SessionSnapshot): Agent {
     working_directory: spec.working_directory,
     extra_data: spec.extra_data,
     parent: snapshot.parent,
+    pipeline: snapshot.run_step && {
+      id: snapshot.run_step.resource_id,
+      run: snapshot.run_step.run,
+    },
     last_event: snapshot.seq,
   };
 }

@@ -9,6 +9,7 @@ import {
   retryIssues,
   variableProblem,
 } from "../tasks/rules.ts";
+import { agentIssues } from "./agents.ts";
 import type { StepGraph } from "./check-graph.ts";
 import {
   kindsOf,
@@ -17,12 +18,6 @@ import {
   taskTypeOf,
   WORK_MEMBERS,
 } from "./definition-schema.ts";
-
-export interface StepRules {
-  readonly config: Config;
-  /** The kinds of step that can be run. */
-  readonly kinds: ReadonlySet<StepKind>;
-}
 
 const WAYS: Readonly<Record<StepKind, string>> = {
   work: "a command or a script",
@@ -38,23 +33,20 @@ export function stepIssues(
   step: StepDefinition,
   index: number,
   graph: StepGraph,
-  rules: StepRules,
+  config: Config,
 ): Issue[] {
   const [kind, ...others] = kindsOf(step);
   if (kind === undefined) {
-    const ways = [...rules.kinds].map((each) => WAYS[each]).join(", ");
+    const ways = Object.values(WAYS).join(", ");
     return [{ path: "", message: `Say what the task does: give one of ${ways}.` }];
   }
   if (others.length > 0) {
     const given = [kind, ...others].map((each) => WAYS[each]).join(" and ");
     return [{ path: "", message: `A task is one thing, and this has ${given}; keep one of them.` }];
   }
-  if (!rules.kinds.has(kind)) {
-    const ways = [...rules.kinds].map((each) => WAYS[each]).join(", ");
-    return [{ path: kind, message: `It is not available in this version; use one of ${ways}.` }];
-  }
-  if (kind === "work") return workIssues(step, index, graph, rules.config);
+  if (kind === "work") return workIssues(step, index, graph, config);
   const issues = [...strayMembers(step, kind), ...retryIssues(step.retry ?? null)];
+  if (kind === "agent") issues.push(...agentIssues(step));
   if (kind === "wait") issues.push(...waitIssues(step.wait ?? {}));
   return issues;
 }

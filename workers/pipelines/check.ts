@@ -7,20 +7,13 @@ import { expressionIssues } from "./check-expressions.ts";
 import { StepGraph } from "./check-graph.ts";
 import { checkMatrix } from "./check-matrix.ts";
 import { environmentIssues, stepIssues } from "./check-steps.ts";
-import {
-  AVAILABLE_KINDS,
-  MAX_STEPS,
-  type PipelineDefinition,
-  type StepKind,
-} from "./definition-schema.ts";
+import { MAX_STEPS, type PipelineDefinition } from "./definition-schema.ts";
 import { type Draft, needsIn, stepPath, under } from "./draft.ts";
 
 export const MAX_DEFINITION_BYTES = 4 * 1024 * 1024;
 
 export interface CheckOptions {
   readonly config: Config;
-  /** The kinds of step that can be run; `AVAILABLE_KINDS` unless said. */
-  readonly kinds?: ReadonlySet<StepKind>;
 }
 
 /** Every problem of a definition whose shape is right, at most a hundred; none when it can be run. */
@@ -40,12 +33,11 @@ export function checkDefinition(
 /** Every problem of a definition, as far as its shape lets it be told. */
 export function draftIssues(draft: Draft, options: CheckOptions): Issue[] {
   const graph = new StepGraph(draft);
-  const rules = { config: options.config, kinds: options.kinds ?? AVAILABLE_KINDS };
   const issues = [...schemaIssues(draft), ...environmentIssues(draft.shell.environment)];
   let total = draft.steps.length;
   draft.steps.forEach(({ step }, index) => {
     if (step === null) return;
-    const found = stepIssues(step, index, graph, rules);
+    const found = stepIssues(step, index, graph, options.config);
     if (step.strategy) {
       const matrix = checkMatrix(step.strategy.matrix);
       found.push(...matrix.issues);

@@ -91,7 +91,7 @@ function isAttached(step: StepDefinition): boolean {
 /** Whether the step is a run of another resource. */
 function isRun(step: StepDefinition): boolean {
   const kind = kindOf(step);
-  return kind === "pipeline" || kind === "skill";
+  return kind === "pipeline" || kind === "skill" || kind === "agent";
 }
 
 function toMs(seconds: number): number {

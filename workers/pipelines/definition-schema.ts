@@ -121,7 +121,11 @@ const kindFields = {
     description:
       "A skill to invoke with `inputs`: its slug, or `slug@` and a version or alias. A run keeps to the version that it began with.",
   }),
-  agent: freeObject.nullish(),
+  agent: freeObject.nullish().openapi({
+    description:
+      "An agent to make and ask: a `prompt`, and what POST /agents takes beside it. With `outputs`, a JSON Schema, its result is what it hands in; else `{text, agent_id}`.",
+    example: { prompt: "Review ${{ inputs.change }}", budget: { usd: 1 } },
+  }),
 };
 
 export const stepSchema = z
@@ -182,15 +186,6 @@ export type PipelineDefinition = z.output<typeof definitionSchema>;
 
 export const STEP_KINDS = ["work", "approval", "wait", "pipeline", "skill", "agent"] as const;
 export type StepKind = (typeof STEP_KINDS)[number];
-
-/** The kinds that this version can run. */
-export const AVAILABLE_KINDS: ReadonlySet<StepKind> = new Set<StepKind>([
-  "work",
-  "approval",
-  "wait",
-  "pipeline",
-  "skill",
-]);
 
 /** The kinds that a step claims to be: exactly one, in a definition that was checked. */
 export function kindsOf(step: StepDefinition): StepKind[] {

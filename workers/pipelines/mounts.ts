@@ -4,6 +4,7 @@ import { type CodebaseSpec, type NamedCodebase, refOf } from "../runs/codebases.
 import { EvaluationFailed, resolveJson, type Scope } from "../runs/expressions.ts";
 import { lazyObject } from "../runs/expressions-data.ts";
 import { hasExpression } from "../runs/expressions-template.ts";
+import { openCodebaseSchema } from "../tasks/fields.ts";
 import { kindOf, type PipelineDefinition, type StepDefinition } from "./definition-schema.ts";
 
 /** Where a definition says what is mounted. */
@@ -13,23 +14,35 @@ export interface MountPlace {
   readonly spec: CodebaseSpec;
 }
 
-/** What a step of code mounts; null for nothing. */
+/** What a step of code mounts, and an agent looks at; null for nothing. */
 export function codebaseOf(
-  step: Pick<StepDefinition, "codebase">,
+  step: Pick<StepDefinition, "codebase" | "agent">,
   { codebase = null }: Pick<Partial<PipelineDefinition>, "codebase">,
 ): CodebaseSpec | null {
-  return step.codebase === undefined ? codebase : step.codebase;
+  const own = step.agent ? writtenCodebase(step.agent) : step.codebase;
+  return own === undefined ? codebase : own;
 }
+
+/** What an agent says that it looks at; undefined for what the pipeline says. */
+function writtenCodebase({ codebase }: NonNullable<StepDefinition["agent"]>) {
+  return openCodebaseSchema.nullable().optional().safeParse(codebase).data;
+}
+
+const NOTHING = { codebase: null };
 
 /** What the steps of a definition mount, each place once. */
 export function mountPlaces(definition: PipelineDefinition): MountPlace[] {
   const places: MountPlace[] = [];
   let isInherited = false;
   definition.tasks.forEach((step, index) => {
-    if (kindOf(step) !== "work") return;
-    if (step.codebase === undefined) isInherited = true;
-    else if (step.codebase !== null) {
-      places.push({ place: `tasks[${index}].codebase`, spec: step.codebase });
+    const kind = kindOf(step);
+    if (kind !== "work" && kind !== "agent") return;
+    const own = codebaseOf(step, NOTHING);
+    const isOwn = step.agent ? "codebase" in step.agent : step.codebase !== undefined;
+    if (!isOwn) isInherited = true;
+    else if (own !== null) {
+      const member = kind === "agent" ? "agent.codebase" : "codebase";
+      places.push({ place: `tasks[${index}].${member}`, spec: own });
     }
   });
   const { codebase = null } = definition;

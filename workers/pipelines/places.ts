@@ -68,7 +68,9 @@ export function stepPlaces(step: StepDefinition): Place[] {
     collect(step.approval?.message, ["approval", "message"], VALUE, places);
   }
   collect(step.wait?.seconds, ["wait", "seconds"], VALUE, places);
-  collect(step.agent, ["agent"], VALUE, places);
+  const { codebase, ...agent } = step.agent ?? {};
+  collect(agent, ["agent"], VALUE, places);
+  collect(codebase, ["agent", "codebase"], CODEBASE, places);
   return places;
 }
 

@@ -148,6 +148,7 @@ export const whyRunSchema = z
           open_needs: z.int(),
           signal: z.string().nullable(),
           pipeline_id: z.string().nullable(),
+          agent_id: z.string().nullable(),
           remedy: z
             .object({
               method: z.literal("POST"),

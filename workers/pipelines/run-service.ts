@@ -220,7 +220,10 @@ export class PipelineRunService {
     if (resource.run === 0) return null;
     const inspection = await this.#runs.inspect(id, run);
     const { tasks } = readDocument(inspection.document).definition;
-    const facts = { pipelineOf: (step: number) => tasks[step]?.pipeline ?? null };
+    const facts = {
+      pipelineOf: (step: number) => tasks[step]?.pipeline ?? null,
+      isAgent: (step: number) => (tasks[step]?.agent ?? null) !== null,
+    };
     return explainRun(inspection, facts, now);
   }
 

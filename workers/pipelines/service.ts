@@ -123,14 +123,19 @@ export function createPipelineService({
     const issues = [...blocked, ...missing];
     if (issues.length > 0) throw invalid(issues);
   };
-  /** Throws `forbidden`, and `validation_failed` for what no run could invoke. Null without skills. */
-  const permitSkills = async (
+  /**
+   * Throws `forbidden`, and `validation_failed` for what no run could invoke. Null without skills and
+   * agents.
+   */
+  const permitOthers = async (
     principal: Principal,
     projectId: string,
     definition: PipelineDefinition,
   ): Promise<readonly string[] | null> => {
     const places = skillPlaces(definition);
-    if (places.length === 0) return null;
+    const hasAgents = definition.tasks.some((step) => kindOf(step) === "agent");
+    if (hasAgents) for (const scope of AGENT_SCOPES) requireScope(principal, scope);
+    if (places.length === 0) return hasAgents ? [...principal.scopes] : null;
     requireScope(principal, "skills:execute");
     const references = [...new Set(places.map(({ reference }) => reference))];
     const found = await skills.pin(projectId, references);
@@ -162,7 +167,7 @@ export function createPipelineService({
       const projectId = projectFor(principal, input.project_id);
       const accepted = accept(input.definition, projectId);
       await permitCodebases(principal, projectId, accepted);
-      const grants = await permitSkills(principal, projectId, accepted);
+      const grants = await permitOthers(principal, projectId, accepted);
       const inputs = input.run_inputs ?? {};
       if (input.execute_wait_ms === null && input.run_inputs !== undefined) {
         throw invalid([{ path: "run_inputs", message: WITHOUT_RUN }]);
@@ -215,7 +220,7 @@ export function createPipelineService({
       const grants =
         change.tasks === undefined
           ? null
-          : await permitSkills(principal, resource.project_id, accepted);
+          : await permitOthers(principal, resource.project_id, accepted);
       const rest = { ...before, files, ...(grants && { grants }) };
       const document = await seal(resource, accepted, rest);
       const revision = match ? resource.changed_seq : null;
@@ -243,6 +248,9 @@ function holdsScope({ scopes }: Principal, scope: string): boolean {
 function notGranted(reference: string, scope: string): string {
   return `The skill "${reference}" needs the scope "${scope}", which this caller does not have. Use a key or user that has it, or another skill.`;
 }
+
+/** What whoever writes a step with an agent needs, as for one by itself. */
+const AGENT_SCOPES = ["agents:write", "agents:execute"] as const;
 
 const WITHOUT_RUN =
   "They are the inputs of the run that execute starts. Set execute to true, or send them to /start or /execute.";

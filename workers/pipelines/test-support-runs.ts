@@ -116,7 +116,11 @@ export const stepIs = (id: string, step: string, status: string, of: number | nu
   });
 
 export async function why(id: string, of: number | null = null) {
-  return explainRun(await runs.inspect(id, of), { pipelineOf: () => null }, Date.now());
+  return explainRun(
+    await runs.inspect(id, of),
+    { pipelineOf: () => null, isAgent: () => false },
+    Date.now(),
+  );
 }
 
 export async function events(id: string, of = 1) {

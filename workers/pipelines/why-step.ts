@@ -1,6 +1,8 @@
 /** What one open step of a run waits for. */
+
 import type { RunInspection } from "../runs/store-types.ts";
 import type { StepPlan, StepState, StepStatus } from "../runs/types.ts";
+import { agentId } from "./children.ts";
 
 /** Needs that are named; `open_needs` counts them all. */
 const MAX_NEEDS = 10;
@@ -21,6 +23,7 @@ export type WaitType =
   | "quarantine"
   | "stop"
   | "pipeline"
+  | "agent"
   | "group"
   | "max_parallel"
   | "resume"
@@ -47,6 +50,8 @@ export interface WaitingFor {
   readonly signal: string | null;
   /** Id of the pipeline whose run is awaited. */
   readonly pipeline_id: string | null;
+  /** Id of the agent that is awaited. */
+  readonly agent_id: string | null;
   readonly remedy: Remedy | null;
 }
 
@@ -60,6 +65,8 @@ export interface Explained {
 export interface Facts {
   /** Id of the pipeline that a step runs; null for other steps. */
   pipelineOf(step: number): string | null;
+  /** Whether a step is an agent. */
+  isAgent(step: number): boolean;
 }
 
 export function explainStep(
@@ -79,7 +86,11 @@ export function explainStep(
   if (step.retry_at !== null) return retry(step, step.retry_at, now);
   if (step.items) return group(inspection, index, step.items);
   if (isGate(its, step)) return gate(inspection, index, its, step, now);
-  if (step.status === "running") return running(step, facts.pipelineOf(step.group ?? index));
+  if (step.status === "running") {
+    const planned = step.group ?? index;
+    if (facts.isAgent(planned)) return agent(inspection, index, step);
+    return running(step, facts.pipelineOf(planned));
+  }
   if (step.status === "queued") {
     const position = queued[index]?.position ?? null;
     if (!step.alone) {
@@ -157,6 +168,16 @@ function running(step: StepState, pipelineId: string | null): Explained {
   return waits("pipeline", reason, { until, pipeline_id: pipelineId });
 }
 
+function agent(
+  { resource, summary }: RunInspection,
+  index: number,
+  { epoch, deadline_at: until }: StepState,
+): Explained {
+  const agent_id = agentId(resource, { run: summary.run, index, epoch });
+  const reason = `Its agent ${agent_id} is at work, or waits itself; /api/v1/agents/${agent_id} says which.`;
+  return waits("agent", reason, { until, agent_id });
+}
+
 function group(
   { state, names }: RunInspection,
   index: number,
@@ -219,6 +240,6 @@ function inTime(until: number, now: number): string {
 
 function waits(type: WaitType, reason: string, more: Partial<WaitingFor> = {}): Explained {
   const nothing = { until: null, position: null, needs: [], open_needs: 0 };
-  const rest = { signal: null, pipeline_id: null, remedy: null };
+  const rest = { signal: null, pipeline_id: null, agent_id: null, remedy: null };
   return { reason, waiting_for: { type, ...nothing, ...rest, ...more } };
 }

@@ -4,7 +4,10 @@ import type { StepPlan, StepState } from "../runs/types.ts";
 import { explainRun, MAX_EXPLAINED } from "./why.ts";
 
 const NOW = 10_000;
-const facts = { pipelineOf: (step: number) => (step === 7 ? "child" : null) };
+const facts = {
+  pipelineOf: (step: number) => (step === 7 ? "child" : null),
+  isAgent: () => false,
+};
 const why = (run: FixtureRun) => explainRun(inspection(run), facts, NOW);
 
 /** What the only open step of a run waits for. */

@@ -31,6 +31,7 @@ const ORDER: readonly WaitType[] = [
   "quarantine",
   "stop",
   "pipeline",
+  "agent",
   "attempt",
   "group",
   "pipeline_slot",

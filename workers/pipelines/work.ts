@@ -29,7 +29,7 @@ export function work(view: RunView, index: number, epoch: number): StepWork {
     const scopes = new RunScopes(view, index);
     const scope = scopes.values(step);
     const inputs = inputsOf(view, planned, step, scope);
-    const run = childWork(view, index, epoch, step, inputs);
+    const run = childWork(view, index, epoch, step, inputs, scope);
     if (run !== null) return run;
     const files = filesOf(prepared, step);
     const resolved = { ...resolveWork(step, inputs, scopes, scope), files };

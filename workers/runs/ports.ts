@@ -5,7 +5,7 @@ import type { Issue } from "../http/errors.ts";
 import type { Placement } from "./address.ts";
 import type { CodebasePorts, MountedCodebase, NamedCodebase } from "./codebases.ts";
 import type { Actions } from "./explain.ts";
-import type { InvocationOrder, NamedSkill, SkillPorts } from "./skills.ts";
+import type { InvocationOrder, NamedSkill, NewResource, SkillPorts } from "./skills.ts";
 import type { Resource, RunSummary } from "./store-types.ts";
 import type { RunPlan, RunState, StepError, Verdict } from "./types.ts";
 
@@ -72,6 +72,8 @@ export type StepWork =
       readonly inputs: string;
       /** What is invoked, when the child is an invocation that is made for the step. */
       readonly invocation?: InvocationOrder | null;
+      /** What the child is made of, when that is known without a look at anything else. */
+      readonly made_of?: NewResource | null;
     };
 
 export type CodeWork = Extract<StepWork, { type: "work" }>;
@@ -124,9 +126,10 @@ export interface Admission {
   readonly concurrent: boolean;
 }
 
+/** Where the run of a step is; an agent is one in an object of its own kind. */
 export interface ChildAddress {
   readonly resource_id: string;
-  readonly placement: Placement;
+  readonly placement: Placement | "agent";
 }
 
 /** One kind of resource that has runs. The engine never looks inside a document itself. */

@@ -43,9 +43,17 @@ export class RunChildren {
     this.#host = host;
     this.#store = store;
     this.#ports = ports;
-    const object = (id: string, placement: Placement) =>
-      env.RUN_COORDINATOR.getByName(objectOf(id, placement));
-    this.#sub = new SubRuns(object, env.BLOBS);
+    this.#sub = new SubRuns(
+      {
+        child: ({ resource_id, placement }) =>
+          placement === "agent"
+            ? env.AGENT_SESSION.getByName(resource_id)
+            : env.RUN_COORDINATOR.getByName(objectOf(resource_id, placement)),
+        parent: ({ resource_id, placement = "own" }) =>
+          env.RUN_COORDINATOR.getByName(objectOf(resource_id, placement)),
+      },
+      env.BLOBS,
+    );
   }
 
   /** Begins the run that a step is, or asks after it. */
@@ -55,13 +63,15 @@ export class RunChildren {
     const isWanted = () =>
       this.#isOpen(live, step, epoch) && live.state.steps[step]?.stopping === null;
     this.#begun.set(requestOf(parent), begun);
-    const { child, inputs, invocation = null } = work;
+    const { child, inputs, invocation = null, made_of: known = null } = work;
     try {
       const { project_id } = live.resource;
       const { triggered_by, pins } = live;
       const origin = { invoked_by: triggered_by, parent };
       const made_of =
-        invocation && (await this.#ports.skills.invocation(project_id, invocation, origin, inputs));
+        invocation === null
+          ? known
+          : await this.#ports.skills.invocation(project_id, invocation, origin, inputs);
       const { resource_id, placement } = child;
       const start = { resource_id, project_id, made_of, parent, inputs, triggered_by, pins };
       const report = await patiently(async () =>
@@ -98,7 +108,7 @@ export class RunChildren {
   }
 
   /** Takes what a child says of itself. */
-  async reported({ parent, result, outputs, resting }: ChildReport): Promise<void> {
+  async reported({ parent, result, outputs, resting, usage }: ChildReport): Promise<void> {
     const { resource_id, run, step, epoch } = parent;
     const live = this.#host.runs.find(resource_id, run)?.live;
     if (!live) return;
@@ -116,7 +126,7 @@ export class RunChildren {
     this.#host.commit((now) => {
       const state = live.state.steps[step];
       if (state?.epoch === epoch && !hasEnded(state)) live.results.set(step, stored);
-      this.#host.drive(live, { type: "attempt_finished", step, epoch, result }, now);
+      this.#host.drive(live, { type: "attempt_finished", step, epoch, result, usage }, now);
     });
   }
 

@@ -4,7 +4,7 @@
  * name the dispatch that they are about. A stop that comes before its begin is remembered by the
  * child's object, so that the begin finds it there whatever has become of the parent.
  */
-import type { Placement } from "./address.ts";
+import type { Usage } from "../executors/detached.ts";
 import type { ChildAddress } from "./ports.ts";
 import type { NewResource } from "./skills.ts";
 import type { ParentRef } from "./store-types.ts";
@@ -36,6 +36,8 @@ export interface ChildReport {
   readonly outputs: string | null;
   /** Whether the run only waits; left out when nothing is said of it. */
   readonly resting?: boolean;
+  /** What one that has ended used that somebody pays for; left out where that is told by itself. */
+  readonly usage?: Usage;
 }
 
 /** Names the dispatch that begins a child, so that it begins one. */
@@ -43,25 +45,35 @@ export function requestOf(parent: ParentRef): string {
   return `${parent.resource_id}/${parent.run}/${parent.step}/${parent.epoch}`;
 }
 
-/** The object of another resource, as far as it is one's child or parent. */
-export interface OtherObject {
+/** The object of another resource, as far as it is one's child. */
+export interface ChildObject {
   beginChild(start: ChildStart): Promise<ChildReport>;
   cancelChild(id: string, parent: ParentRef): Promise<ChildReport>;
+}
+
+/** The object of another resource, as far as it is one's parent. */
+export interface ParentObject {
   childReported(report: ChildReport): Promise<void>;
   childGoesOn(parent: ParentRef): Promise<number>;
 }
 
+/** Where the objects of other resources are found. */
+export interface OtherObjects {
+  child(address: ChildAddress): ChildObject;
+  parent(parent: ParentRef): ParentObject;
+}
+
 export class SubRuns {
-  readonly #object: (resourceId: string, placement: Placement) => OtherObject;
+  readonly #objects: OtherObjects;
   readonly #blobs: R2Bucket;
 
-  constructor(object: (resourceId: string, placement: Placement) => OtherObject, blobs: R2Bucket) {
-    this.#object = object;
+  constructor(objects: OtherObjects, blobs: R2Bucket) {
+    this.#objects = objects;
     this.#blobs = blobs;
   }
 
   /** Begins a child, or asks one that was begun how it is. */
-  async begin(start: ChildStart, placement: Placement): Promise<ChildReport> {
+  async begin(start: ChildStart, placement: ChildAddress["placement"]): Promise<ChildReport> {
     if (start.parent.depth > MAX_DEPTH) {
       return refusal(
         start.parent,
@@ -69,26 +81,22 @@ export class SubRuns {
         `Runs nest ${MAX_DEPTH} deep at most. Look for a pipeline that starts itself.`,
       );
     }
-    return this.#object(start.resource_id, placement).beginChild(start);
+    return this.#objects.child({ resource_id: start.resource_id, placement }).beginChild(start);
   }
 
-  async cancel({ resource_id: id, placement }: ChildAddress, parent: ParentRef) {
-    return this.#object(id, placement).cancelChild(id, parent);
+  async cancel(child: ChildAddress, parent: ParentRef): Promise<ChildReport> {
+    return this.#objects.child(child).cancelChild(child.resource_id, parent);
   }
 
   /** Asks the parent for leave to go on: 0 gives it, else the place in its queue, from 1. */
   async goesOn(parent: ParentRef): Promise<number> {
-    return this.#above(parent).childGoesOn(parent);
+    return this.#objects.parent(parent).childGoesOn(parent);
   }
 
   /** Tells the parent; rejects when that did not come through. */
   async tell(report: Omit<ChildReport, "outputs">, outputs: StoredResult | null): Promise<void> {
     const text = outputs === null ? null : await this.#text(outputs);
-    await this.#above(report.parent).childReported({ ...report, outputs: text });
-  }
-
-  #above({ resource_id, placement = "own" }: ParentRef): OtherObject {
-    return this.#object(resource_id, placement);
+    await this.#objects.parent(report.parent).childReported({ ...report, outputs: text });
   }
 
   async #text(outputs: StoredResult): Promise<string> {

@@ -1,5 +1,5 @@
 /** What callers ask of a session: each is judged by the machine, and done in one commit. */
-import { canonicalJson, type Json } from "../../http/json.ts";
+import { canonicalJson } from "../../http/json.ts";
 import { sha256 } from "../../security/hash.ts";
 import type { Command } from "../machine/events.ts";
 import { isAtRest } from "../machine/machine.ts";
@@ -9,7 +9,6 @@ import type { Limits, SessionSettings } from "../machine/types.ts";
 import { wireState } from "../machine/wire.ts";
 import { userText } from "../models/messages.ts";
 import { ModelError } from "../models/port.ts";
-import { SUBMIT_RESULT, submittedResult } from "../result-tool.ts";
 import type {
   Caller,
   CreateSession,
@@ -23,10 +22,10 @@ import type { BudgetSpec } from "../spec.ts";
 import type { ToolDefinition } from "../tool-port.ts";
 import { inputDigest, problemOf } from "./call-specs.ts";
 import type { Calls } from "./calls.ts";
-import { storedText } from "./conversation.ts";
 import type { SessionEngine } from "./engine.ts";
 import { NANOS } from "./ledger-table.ts";
 import type { SessionModels } from "./ports.ts";
+import { replyOf } from "./replies.ts";
 import { snapshotOf } from "./snapshot.ts";
 
 type Decision = Extract<SessionCommand, { type: "decide" }>;
@@ -96,7 +95,8 @@ export class Commands {
     } else if (known.fingerprint !== fingerprint) return { refused: "mismatch" };
     await this.#engine.waitUntil(() => this.#isSettled(id), message.wait_ms);
     const turn = messages.request(id)?.turn ?? null;
-    return { message_id: id, turn, reply: this.#replyOf(turn), session: snapshotOf(this.#engine) };
+    const reply = turn === null ? null : replyOf(this.#engine, turn);
+    return { message_id: id, turn, reply, session: snapshotOf(this.#engine) };
   }
 
   command(command: SessionCommand, { by }: Caller): SessionSnapshot | SessionRefusal {
@@ -206,23 +206,6 @@ export class Commands {
     const turn = this.#engine.store.messages.request(id)?.turn ?? null;
     if (turn !== null && this.#engine.state.turn?.number !== turn) return true;
     return isAtRest(this.#engine.state);
-  }
-
-  #replyOf(number: number | null): SentMessage["reply"] {
-    if (number === null) return null;
-    const { turns, messages } = this.#engine.store;
-    const turn = turns.get(number);
-    if (turn === null || turn.stop_reason === null) return null;
-    // Of a step that a pause stopped, what was written before it and what after.
-    const text = messages.lastOf(number).map(storedText).join("");
-    return { text, stop_reason: turn.stop_reason, result: this.#resultOf(number) };
-  }
-
-  /** What the turn has handed in last. */
-  #resultOf(turn: number): Json {
-    const { outputs } = this.#engine.head.spec;
-    const call = outputs && this.#engine.store.calls.lastSucceeded(turn, SUBMIT_RESULT);
-    return call ? submittedResult(outputs, call.input) : null;
   }
 }
 

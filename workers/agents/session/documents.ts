@@ -2,6 +2,7 @@
 import type { SessionState } from "../machine/types.ts";
 import type { CreateSession } from "../session-port.ts";
 import type { PinnedTool, ToolSetup } from "../tool-port.ts";
+import type { Assigned } from "./assignment.ts";
 import type { LongTexts } from "./long-texts.ts";
 
 /** What it was created with, and of that what was changed since. */
@@ -50,6 +51,8 @@ interface Documents {
   readonly setup: Setup;
   readonly state: SessionState;
   readonly progress: Progress;
+  /** Of a session that is a step of a run. */
+  readonly assigned: Assigned;
   /** Seq up to which lists show the session. */
   readonly projected: number;
 }

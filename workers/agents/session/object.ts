@@ -3,6 +3,8 @@
  * surface and its alarm.
  */
 import { DurableObject } from "cloudflare:workers";
+import type { ParentRef } from "../../runs/store-types.ts";
+import type { ChildReport, ChildStart } from "../../runs/sub-runs.ts";
 import { giveBundle, takeBundle } from "./bundle-http.ts";
 import type { SessionPorts } from "./ports.ts";
 import { answer, type SessionRequest } from "./request.ts";
@@ -20,6 +22,16 @@ export abstract class AgentSessionBase extends DurableObject<Env> {
   async ask(text: string): Promise<string> {
     const request: SessionRequest = JSON.parse(text);
     return JSON.stringify(await answer(this.#session, request));
+  }
+
+  /** Makes the session the agent of a run's step; asked again, it says how that is. */
+  async beginChild(start: ChildStart): Promise<ChildReport> {
+    return this.#session.beginChild(start);
+  }
+
+  /** Ends the agent of a run's step; one that is not begun yet never will be. */
+  async cancelChild(_id: string, parent: ParentRef): Promise<ChildReport> {
+    return this.#session.cancelChild(parent);
   }
 
   /** Takes up what is unfinished here, of turns and of what lists show. */

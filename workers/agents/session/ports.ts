@@ -2,6 +2,7 @@
 import type { ModelPort, ModelUsage } from "../models/port.ts";
 import type { ResolvedModel } from "../models/registry.ts";
 import type { ToolHost } from "../tool-port.ts";
+import type { AssignmentPorts } from "./assignment.ts";
 
 export interface SessionModels extends ModelPort {
   /** The model that a name means, null for the default; throws `ModelError`. */
@@ -13,6 +14,7 @@ export interface SessionModels extends ModelPort {
 export interface SessionPorts {
   models(env: Env): SessionModels;
   tools(env: Env, context: DurableObjectState): ToolHost;
+  assignments(env: Env): AssignmentPorts;
   /** Sessions at work at once, over the whole deployment. */
   slots(env: Env): number;
 }

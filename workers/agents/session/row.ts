@@ -1,6 +1,6 @@
 /** The row of lists: a session as it stands, in D1. */
 import type { SessionSnapshot } from "../session-port.ts";
-import { toSummary } from "../view.ts";
+import { parentOf, toSummary } from "../view.ts";
 
 export const AGENT_KIND = "agent";
 
@@ -34,7 +34,7 @@ export function row(snapshot: SessionSnapshot, wakeAt: number | null) {
     state: snapshot.state,
     waiting_for: snapshot.waiting_for,
     session_id: snapshot.spec.session_id,
-    parent_id: snapshot.parent?.id ?? null,
+    parent_id: parentOf(snapshot),
     created_at: snapshot.created_at,
     updated_at: snapshot.updated_at,
     wake_at: wakeAt,

@@ -3,6 +3,8 @@
  * anything else is asked of it.
  */
 import { Feed } from "../../runs/feed.ts";
+import type { ParentRef } from "../../runs/store-types.ts";
+import type { ChildReport, ChildStart } from "../../runs/sub-runs.ts";
 import type { Effect } from "../machine/effects.ts";
 import type { SessionEvent } from "../machine/events.ts";
 import { wireState } from "../machine/wire.ts";
@@ -21,6 +23,7 @@ import type {
   SessionSnapshot,
 } from "../session-port.ts";
 import type { ToolDefinition } from "../tool-port.ts";
+import { Assignment } from "./assignment.ts";
 import type { ImportTarget } from "./bundle-schema.ts";
 import { Calls } from "./calls.ts";
 import { Commands } from "./commands.ts";
@@ -52,6 +55,7 @@ export class Session implements SessionObject {
   readonly #commands: Commands;
   readonly #queries: Queries;
   readonly #transfer: Transfer;
+  readonly #assignment: Assignment;
   #isOpen = false;
 
   constructor(context: DurableObjectState, env: Env, ports: SessionPorts) {
@@ -63,6 +67,8 @@ export class Session implements SessionObject {
       (committed) => {
         this.#feed.push(WATCHERS, committed.events);
         if (committed.is_change) this.#projector.schedule();
+        // When the commit is behind it: what follows is a commit of its own.
+        queueMicrotask(() => this.#assignment.look());
       },
     );
     const definitions = (): readonly ToolDefinition[] =>
@@ -78,13 +84,19 @@ export class Session implements SessionObject {
     this.#slot = new SessionSlot(engine, env.LIMITS, ports.slots(env));
     this.#commands = new Commands(engine, models, this.#calls, definitions);
     this.#queries = new Queries(engine);
+    this.#assignment = new Assignment(
+      engine,
+      context.storage,
+      this.#commands,
+      ports.assignments(env),
+    );
     this.#transfer = new Transfer(engine, context.storage, tools);
     const recorder = new Recorder(engine, this.#steps, this.#calls);
     engine.use({
       record: (event, now) => recorder.record(event, now),
       perform: (effect) => this.#perform(effect),
     });
-    engine.choreAt = () => this.#projector.dueAt();
+    engine.choreAt = () => earliest(this.#projector.dueAt(), this.#assignment.dueAt());
   }
 
   async create(input: CreateSession): Promise<SessionSnapshot> {
@@ -125,6 +137,16 @@ export class Session implements SessionObject {
 
   async ledger(after: number, limit: number): Promise<readonly LedgerRow[] | SessionRefusal> {
     return this.#open() ? this.#queries.ledger(after, limit) : NOT_FOUND;
+  }
+
+  beginChild(start: ChildStart): Promise<ChildReport> {
+    this.#open();
+    return this.#assignment.begin(start);
+  }
+
+  cancelChild(parent: ParentRef): Promise<ChildReport> {
+    this.#open();
+    return this.#assignment.stop(parent);
   }
 
   async remove(): Promise<{ readonly removed: true } | SessionRefusal> {
@@ -170,12 +192,16 @@ export class Session implements SessionObject {
   }
 
   async alarm(): Promise<void> {
-    if (!this.#open()) return;
+    if (!this.#open()) {
+      await this.#assignment.forgetStop();
+      return;
+    }
     this.#engine.alarmFired();
     if (!this.#engine.isAtRest || this.#engine.state.turn !== null) {
       this.#engine.tell({ type: "timer" });
     }
     this.#projector.schedule();
+    this.#assignment.look();
     this.#engine.arm();
     await this.#slot.renew();
   }
@@ -187,6 +213,7 @@ export class Session implements SessionObject {
     if (!this.#engine.load()) return false;
     this.#engine.recover();
     this.#projector.schedule();
+    queueMicrotask(() => this.#assignment.look());
     return true;
   }
 
@@ -227,4 +254,9 @@ export class Session implements SessionObject {
     const isStep = this.#engine.state.budget.holds.some((hold) => hold.epoch === epoch);
     return isStep ? { type: "step_aborted", epoch, usage: this.#steps.stop(epoch) } : null;
   }
+}
+
+function earliest(...times: readonly (number | null)[]): number | null {
+  const known = times.filter((at) => at !== null);
+  return known.length === 0 ? null : Math.min(...known);
 }

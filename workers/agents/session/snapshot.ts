@@ -14,6 +14,7 @@ export function snapshotOf({ head, state, progress, setup, seq }: SessionEngine)
     spec: head.spec,
     created_by: head.caller.by,
     parent: head.parent,
+    run_step: head.run_step ?? null,
     state: shown,
     waiting_for,
     pausing,

@@ -5,6 +5,7 @@ import { expect, vi } from "vitest";
 import type { Json } from "../../http/json.ts";
 import { newSeed } from "../../http/seed.ts";
 import { resourceId } from "../../runs/address.ts";
+import type { ChildReport } from "../../runs/sub-runs.ts";
 // Before any object that a test has die: who waits for an import of that one would wait for ever.
 import "../models/anthropic.ts";
 import "../models/openai-compatible.ts";
@@ -39,6 +40,9 @@ let commitsLeft: number | null = null;
 /** Every run of a tool, by the name of its call. */
 export const toolRuns: ToolCall[] = [];
 
+/** What sessions have told the runs that they are steps of. */
+export const reports: ChildReport[] = [];
+
 type Body = (input: Json, signal: AbortSignal) => Promise<ToolResult> | ToolResult;
 
 const bodies = new Map<string, Body>();
@@ -71,6 +75,7 @@ export function scriptTool(name: string, body: Body): void {
 export function resetTools(): void {
   bodies.clear();
   toolRuns.length = 0;
+  reports.length = 0;
   commitsLeft = null;
   slots = SLOTS;
 }
@@ -126,6 +131,12 @@ export class ScriptedSession extends AgentSessionBase {
     super(diesAsTold(context), environment, {
       models: () => modelsAt({}, {}),
       tools: () => host,
+      assignments: () => ({
+        defaults: { max_iterations: 50, timeout_seconds: 60 },
+        tell: async (report) => {
+          reports.push(report);
+        },
+      }),
       slots: () => slots,
     });
   }
