@@ -48,6 +48,7 @@ export default defineConfig({
             // The plugin does not follow `export *`.
             additionalExports: {
               ScriptedSession: "DurableObject",
+              ScriptedCourier: "DurableObject",
               Egress: "WorkerEntrypoint",
               SkillGateway: "WorkerEntrypoint",
             },
@@ -55,6 +56,7 @@ export default defineConfig({
               ...worker.options,
               durableObjects: Object.assign({}, worker.options.durableObjects, {
                 SCRIPTED_SESSION: { className: "ScriptedSession", useSQLite: true },
+                SCRIPTED_COURIER: { className: "ScriptedCourier", useSQLite: true },
               }),
               bindings: {
                 ENVIRONMENT: "local",

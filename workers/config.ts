@@ -29,11 +29,13 @@ const optional = z
   .optional()
   .transform((value) => (value === undefined || value.trim() === "" ? null : value.trim()));
 /** Errors show these, so that no key may be in one. */
-const optionalUrl = optional.refine((value) => {
-  if (value === null) return true;
+const isPlainUrl = (value: string) => {
   const url = URL.parse(value);
   return url !== null && /^https?:$/.test(url.protocol) && url.username + url.password === "";
-}, "It must be an http:// or https:// URL, without a user or password.");
+};
+const PLAIN_URL = "It must be an http:// or https:// URL, without a user or password.";
+const optionalUrl = optional.refine((value) => value === null || isPlainUrl(value), PLAIN_URL);
+const serviceUrl = (fallback: string) => z.string().default(fallback).refine(isPlainUrl, PLAIN_URL);
 
 const rate = z.number("It must be a number of USD, 0 or above.").nonnegative();
 /** USD per million tokens. What is read from or written to a cache costs as `input` unless it is given. */
@@ -90,9 +92,13 @@ const variables = z.object({
   RATE_LIMIT_REQUESTS: positive(10_000),
   RATE_LIMIT_WINDOW: positive(60),
   MAX_BODY_BYTES: positive(16 * 1024 * 1024),
-  COMMANDCENTRAL_URL: z.string().default("http://localhost:8000"),
-  VISLZR_URL: z.string().default("http://localhost:8002"),
-  IDEALZR_URL: z.string().default("http://localhost:8003"),
+  /** Whether the neighbours are called, and told what happens here. */
+  COMMANDCENTRAL_ENABLED: flag(false),
+  COMMANDCENTRAL_URL: serviceUrl("http://localhost:8000"),
+  VISLZR_ENABLED: flag(false),
+  VISLZR_URL: serviceUrl("http://localhost:8002"),
+  IDEALZR_ENABLED: flag(false),
+  IDEALZR_URL: serviceUrl("http://localhost:8003"),
   DAGGER_ENABLED: flag(false),
   /** Commands on the hosts of runners that allow them. */
   SUBPROCESS_ENABLED: flag(false),

@@ -12,6 +12,7 @@ import { buildServices, choresOf, featureRouters } from "./services.ts";
 
 export { AgentSession } from "./agent-session.ts";
 export { CodebaseIndex } from "./codebase-index.ts";
+export { Courier } from "./couriers.ts";
 export { Limits } from "./operations/limits.ts";
 export { Metrics } from "./operations/metrics.ts";
 export { RemoteAttempt, SandboxLease } from "./remote-attempt.ts";

@@ -3,6 +3,7 @@ import { backendFor } from "./backends.ts";
 import { buryDispatch } from "./bury.ts";
 import { indexWork } from "./codebase-index.ts";
 import { jobSchema } from "./codebases/index/intake/jobs.ts";
+import { wakeCouriers } from "./couriers.ts";
 import type { Dispatch } from "./executors/detached.ts";
 import { buryDispatches, consumeDispatches, MAX_DELIVERIES } from "./executors/dispatch.ts";
 import { logWarning } from "./http/log.ts";
@@ -10,6 +11,7 @@ import { ownerOf } from "./runs/attempt-owner.ts";
 
 const DISPATCH_QUEUE = "pipelzr-dispatch";
 const DEAD_LETTER_QUEUE = "pipelzr-dead-letters";
+const OUTBOX_QUEUE = "pipelzr-outbox";
 const INDEXING_QUEUE = "pipelzr-indexing";
 /** Before a job that failed is tried again; what it was for sends another after a while. */
 const RETRY_SECONDS = 5;
@@ -31,6 +33,9 @@ export async function consume({ queue, messages }: MessageBatch<unknown>, env: E
     await buryDispatches(messages, { owner, note });
   } else if (queue === INDEXING_QUEUE) {
     await performJobs(messages, env);
+  } else if (queue === OUTBOX_QUEUE) {
+    // However many say so, it is said once.
+    await wakeCouriers(env);
   } else {
     // What returns without a word has acknowledged its messages.
     throw new Error(`The queue "${queue}" has no consumer here. Give it one in workers/queues.ts.`);

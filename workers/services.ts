@@ -21,11 +21,14 @@ import { CodebaseService } from "./codebases/service.ts";
 import { SnapshotService } from "./codebases/snapshot-service.ts";
 import { UnderstandingService } from "./codebases/understanding-service.ts";
 import { type Config, loadConfig } from "./config.ts";
+import { sweepOutbox } from "./couriers.ts";
 import { DeadLetterRepository } from "./dead-letters/repository.ts";
 import type { RetriesByKind } from "./dead-letters/retries.ts";
 import { deadLetterRoutes } from "./dead-letters/routes.ts";
 import { DeadLetterService } from "./dead-letters/service.ts";
 import type { Router, Services } from "./http/context.ts";
+import { integrationRoutes } from "./integrations/routes.ts";
+import { IntegrationService } from "./integrations/service.ts";
 import { KeyRepository } from "./keys/repository.ts";
 import { keyRoutes } from "./keys/routes.ts";
 import { KeyService } from "./keys/service.ts";
@@ -73,6 +76,7 @@ export const featureRouters: readonly Router[] = [
   deadLetterRoutes(),
   modelRoutes(),
   agentRoutes(),
+  integrationRoutes(),
 ];
 
 /** Called once an environment; what it returns lives as long as the isolate. */
@@ -130,6 +134,10 @@ export function buildServices(env: Env, config: Config): Services {
     runnerWork: new RunnerWork(env.RUNNER_POOL, env.BLOBS),
     models: new ModelRegistry(config),
     agents: agentsOf(env, config),
+    integrations: new IntegrationService({
+      config,
+      courier: (name) => env.COURIER.getByName(name),
+    }),
   };
 }
 
@@ -225,5 +233,6 @@ export function choresOf(env: Env, now: number): readonly (() => Promise<unknown
     () => codebasesOf(env).sweep(now),
     () => grammarsOf(env).sweep(now),
     () => sweepSkills(env, now),
+    () => sweepOutbox(env, now),
   ];
 }

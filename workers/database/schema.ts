@@ -390,13 +390,21 @@ export const idempotencyKeys = sqliteTable(
 export const outbox = sqliteTable(
   "outbox",
   {
-    id: text("id").primaryKey(),
+    /** Rises with the order in which messages were committed, and is not used again. */
+    position: integer("position").primaryKey({ autoIncrement: true }),
+    id: text("id").notNull().unique(),
     topic: text("topic").notNull(),
     project_id: text("project_id").notNull(),
     resource_id: text("resource_id").notNull(),
     payload: text("payload").notNull(),
     created_at: integer("created_at").notNull(),
-    delivered_at: integer("delivered_at"),
   },
-  (table) => [index("outbox_undelivered").on(table.created_at).where(sql`delivered_at IS NULL`)],
+  (table) => [index("outbox_by_age").on(table.created_at)],
 );
+
+/** How far each courier has come in the outbox. */
+export const courierCursors = sqliteTable("courier_cursors", {
+  name: text("name").primaryKey(),
+  position: integer("position").notNull(),
+  updated_at: integer("updated_at").notNull(),
+});

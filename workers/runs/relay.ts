@@ -4,11 +4,14 @@
  * coordinator counts a row as projected when its call has returned.
  */
 import { DurableObject } from "cloudflare:workers";
+import { logWarning } from "../http/log.ts";
 
 const MIN_INTERVAL_MS = 80;
 /** The interval follows the last batch's latency, so that a slow D1 gets fewer, larger batches. */
 const LATENCY_FACTOR = 10;
 const MAX_INTERVAL_MS = 2_000;
+/** What is written to the outbox within this time is announced together. */
+const ANNOUNCE_MS = 200;
 /** D1 takes parameters up to 2 MB; rows are packed well below that. */
 export const MAX_CHUNK_BYTES = 1_000_000;
 
@@ -39,6 +42,7 @@ export abstract class ProjectionRelayBase extends DurableObject<Env> {
   readonly #kinds: ProjectedKinds;
   #pending: Pending[] = [];
   #timer: ReturnType<typeof setTimeout> | null = null;
+  #announcement: ReturnType<typeof setTimeout> | null = null;
   #intervalMs = MIN_INTERVAL_MS;
 
   constructor(context: DurableObjectState, env: Env, kinds: ProjectedKinds) {
@@ -105,6 +109,17 @@ export abstract class ProjectionRelayBase extends DurableObject<Env> {
       batches.flatMap(({ messages }) => messages),
     );
     if (statements.length > 0) await this.env.DB.batch(statements);
+    if (batches.some(({ messages }) => messages.length > 0)) this.#announce();
+  }
+
+  /** Says that the outbox has messages, once for those of some time; the sweeper says it as well. */
+  #announce(): void {
+    this.#announcement ??= setTimeout(() => {
+      this.#announcement = null;
+      this.env.OUTBOX.send({}, { contentType: "json" }).catch((error: unknown) =>
+        logWarning("outbox_not_announced", error, {}),
+      );
+    }, ANNOUNCE_MS);
   }
 }
 

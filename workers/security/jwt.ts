@@ -19,6 +19,7 @@ const WITHHELD_FROM_USERS: ReadonlySet<Scope> = new Set([
   "keys:admin",
   "secrets:write",
   "runners:write",
+  "integrations:write",
 ]);
 
 /** A JWT has three base64url parts; the last one is empty only in an unsigned token. */

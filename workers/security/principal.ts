@@ -26,6 +26,8 @@ export const SCOPES = [
   "runners:write",
   "dead_letters:read",
   "dead_letters:write",
+  "integrations:read",
+  "integrations:write",
   "keys:admin",
   "metrics:read",
 ] as const;

@@ -13,18 +13,18 @@ const LAYERS: readonly (readonly [name: string, pattern: RegExp])[] = [
   ["runs", /^workers\/runs\//],
   [
     "features",
-    /^workers\/(agents|tasks|pipelines|codebases|keys|secrets|runners|dead-letters|operations|console|skills|mcp)\//,
+    /^workers\/(agents|tasks|pipelines|codebases|delivery|integrations|keys|secrets|runners|dead-letters|operations|console|skills|mcp)\//,
   ],
   [
     "app",
-    /^workers\/(app|services|run-coordinator|agent-session|runner-pool|remote-attempt|codebase-index|skills|skill-gateway|backends|bury|queues)\.ts/,
+    /^workers\/(app|services|run-coordinator|agent-session|runner-pool|remote-attempt|codebase-index|couriers|skills|skill-gateway|backends|bury|queues)\.ts/,
   ],
   ["index", /^workers\/index\.ts/],
 ];
 
 /** Logic without I/O: it runs, and is tested, without a runtime around it. */
 const PURE =
-  /^workers\/(runs\/(machine|machine\/[a-z-]+|rerun|taken-files|codebases|locations|named-paths|nested|nesting|pins|skills|state|retry|suspects|types|address|explain|events|graph|rest|expressions|expressions-\w+)|executors\/(port|tree-archive|output-file|artifact-path|workspace-path|detached|e2b\/(drive|reach|lease|usage|state|explain|labels|network|script|node-harness|sandbox|ports)|runner\/(protocol|matching|leases|output-buffer|tracker|accepted-outcome|pool-types))|security\/(masking\w*|masking-\w+|outbound-(url|hosts|addresses))|tasks\/(rules|files|artifact-globs|backend-members)|codebases\/git\/(advertisement|delta|errors|files|pack|pkt-line)|codebases\/(intake|query|diff)\/[a-z0-9-]+|codebases\/languages\/(child\/[a-z-]+|traits|registry|parsed-file|empty-answer|words|resolve|resolve-\w+|references|repomap|map-graph|pagerank)|pipelines\/(definition|agents|agent-work|mounts|why|why-step|document|skills|children|draft|places|prepared|contexts|compile|evaluate|work|matrix|cache-request|check|check-\w+)|mcp\/(origin|task-id)|skills\/(reference|semver|slug|changes|check|check-\w+|bundle|bundle-archive|skill-md|digest|files|render|expressions|grants|mount|order|work|kind|invocation-document|invocation-view)|agents\/machine\/[a-z-]+|agents\/(message-end|order|spec|result-tool|view|workspace\/(overlay|patch))|agents\/session\/(conversation|estimate|call-specs|bundle-schema|row|snapshot)|agents\/models\/(messages|port|complete|names|providers|prompt|failures|step-events|output-schema|strict-schema|operator|prices|pricing))\.ts$/;
+  /^workers\/(runs\/(machine|machine\/[a-z-]+|rerun|taken-files|codebases|locations|named-paths|nested|nesting|pins|skills|state|retry|suspects|types|address|explain|events|graph|rest|expressions|expressions-\w+)|executors\/(port|tree-archive|output-file|artifact-path|workspace-path|detached|e2b\/(drive|reach|lease|usage|state|explain|labels|network|script|node-harness|sandbox|ports)|runner\/(protocol|matching|leases|output-buffer|tracker|accepted-outcome|pool-types))|security\/(masking\w*|masking-\w+|outbound-(url|hosts|addresses))|tasks\/(rules|files|artifact-globs|backend-members)|codebases\/git\/(advertisement|delta|errors|files|pack|pkt-line)|codebases\/(intake|query|diff)\/[a-z0-9-]+|codebases\/languages\/(child\/[a-z-]+|traits|registry|parsed-file|empty-answer|words|resolve|resolve-\w+|references|repomap|map-graph|pagerank)|pipelines\/(definition|agents|agent-work|mounts|why|why-step|document|skills|children|draft|places|prepared|contexts|compile|evaluate|work|matrix|cache-request|check|check-\w+)|delivery\/(message|schedule|target)|integrations\/(names|view)|mcp\/(origin|task-id)|skills\/(reference|semver|slug|changes|check|check-\w+|bundle|bundle-archive|skill-md|digest|files|render|expressions|grants|mount|order|work|kind|invocation-document|invocation-view)|agents\/machine\/[a-z-]+|agents\/(message-end|order|spec|result-tool|view|workspace\/(overlay|patch))|agents\/session\/(conversation|estimate|call-specs|bundle-schema|row|snapshot)|agents\/models\/(messages|port|complete|names|providers|prompt|failures|step-events|output-schema|strict-schema|operator|prices|pricing))\.ts$/;
 const RUNTIME = /^(cloudflare:|hono|drizzle-orm)/;
 
 const sources = globSync("workers/**/*.ts", { cwd: process.cwd() })

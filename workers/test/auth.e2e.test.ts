@@ -268,9 +268,9 @@ test("a caller without the scope of a route is told which one it needs", async (
   }
 });
 
-/** No client makes a dead letter, workers/dead-letters tests who sees which; models are of no project. */
+/** No client makes a dead letter, workers/dead-letters tests who sees which; the others are of no project. */
 function isOfClients({ path }: Operation): boolean {
-  return !path.startsWith("/api/v1/dead-letters") && path !== "/api/v1/models";
+  return !/^\/api\/v1\/(dead-letters|models|integrations)/.test(path);
 }
 
 describe("another project", () => {
@@ -417,6 +417,7 @@ describe("another project", () => {
       "listCodebases",
       "listDeadLetters",
       "listGrammars",
+      "listIntegrations",
       "listInvocations",
       "listKeys",
       "listModels",

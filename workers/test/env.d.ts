@@ -5,6 +5,9 @@ declare global {
     interface Env {
       TEST_MIGRATIONS: D1Migration[];
       /** workers/test/main.ts */
+      SCRIPTED_COURIER: DurableObjectNamespace<
+        import("../delivery/test-support.ts").ScriptedCourier
+      >;
       SCRIPTED_SESSION: DurableObjectNamespace<
         import("../agents/session/test-support.ts").ScriptedSession
       >;

@@ -2,5 +2,6 @@
 import service from "../index.ts";
 
 export { ScriptedSession } from "../agents/session/test-support.ts";
+export { ScriptedCourier } from "../delivery/test-support.ts";
 export * from "../index.ts";
 export default service;
