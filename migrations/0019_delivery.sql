@@ -12,6 +12,7 @@ CREATE TABLE `__new_outbox` (
 	`project_id` text NOT NULL,
 	`resource_id` text NOT NULL,
 	`payload` text NOT NULL,
+	`trace` text,
 	`created_at` integer NOT NULL
 );
 --> statement-breakpoint

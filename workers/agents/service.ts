@@ -239,5 +239,6 @@ export class AgentService {
 }
 
 function toCaller(principal: Principal): Caller {
-  return { by: callerOf(principal), grants: [...principal.scopes] };
+  const { scopes, trace = null } = principal;
+  return { by: callerOf(principal), grants: [...scopes], trace };
 }

@@ -3,6 +3,7 @@
  * services know it by this alone. Everything is plain JSON.
  */
 import type { Json } from "../http/json.ts";
+import type { RequestTrace } from "../http/trace.ts";
 import type { ParentRef } from "../runs/store-types.ts";
 import type { MessagePolicy } from "./machine/events.ts";
 import type { Block, PauseMode, SessionError, StopReason } from "./machine/types.ts";
@@ -28,6 +29,8 @@ export interface Caller {
   readonly by: string;
   /** Scopes that bound what the session's tools and skills may do. */
   readonly grants: readonly string[];
+  /** The request by which it was done; left out, or null, where nobody noted it. */
+  readonly trace?: RequestTrace | null;
 }
 
 export interface CreateSession {

@@ -397,6 +397,8 @@ export const outbox = sqliteTable(
     project_id: text("project_id").notNull(),
     resource_id: text("resource_id").notNull(),
     payload: text("payload").notNull(),
+    /** JSON of the request that it goes back to; null for none. */
+    trace: text("trace"),
     created_at: integer("created_at").notNull(),
   },
   (table) => [index("outbox_by_age").on(table.created_at)],

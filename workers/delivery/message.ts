@@ -14,6 +14,12 @@ const eventSchema = z.object({
 });
 export type OutboxEvent = Readonly<z.output<typeof eventSchema>>;
 
+export const traceSchema = z.object({
+  correlation_id: z.string(),
+  traceparent: z.string().nullable(),
+  tracestate: z.string().nullable(),
+});
+
 export const messageSchema = z.object({
   /** Rises with the order in which messages were committed. */
   position: z.number(),
@@ -24,6 +30,8 @@ export const messageSchema = z.object({
   project_id: z.string(),
   resource_id: z.string(),
   events: z.array(eventSchema).readonly(),
+  /** The request that it goes back to; null when nobody noted it. */
+  trace: traceSchema.nullable().default(null),
   /** ms since 1970. */
   created_at: z.number(),
 });

@@ -5,6 +5,7 @@
  */
 import type { z } from "zod";
 import type { Json } from "../http/json.ts";
+import { traceHeaders } from "../http/trace.ts";
 import type { OutboxMessage } from "./message.ts";
 import type { Outcome } from "./target.ts";
 
@@ -69,9 +70,12 @@ export function failureOf(error: unknown, through = 0): Outcome {
   return { status: "failed", through, error: message, scope, retry_after_ms, is_final };
 }
 
-/** What tells a neighbour which request of ours a call belongs to. */
-export function correlationOf({ resource_id }: OutboxMessage): Readonly<Record<string, string>> {
-  return { "X-Correlation-ID": resource_id };
+/** What tells a receiver which request a message goes back to: the resource itself, for none. */
+export function correlationOf({
+  trace,
+  resource_id,
+}: Pick<OutboxMessage, "trace" | "resource_id">): Readonly<Record<string, string>> {
+  return trace === null ? { "X-Correlation-ID": resource_id } : traceHeaders(trace);
 }
 
 export class Neighbour {

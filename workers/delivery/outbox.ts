@@ -3,7 +3,7 @@
  * where it is; a message is forgotten once every courier has taken it.
  */
 import { z } from "zod";
-import { type OutboxMessage, payloadSchema } from "./message.ts";
+import { type OutboxMessage, payloadSchema, traceSchema } from "./message.ts";
 
 /** A message stays this long at least: whoever repeats it finds it there. */
 const KEPT_MS = 10 * 60_000;
@@ -18,6 +18,7 @@ const rowSchema = z.object({
   project_id: z.string(),
   resource_id: z.string(),
   payload: z.string(),
+  trace: z.string().nullable(),
   created_at: z.number(),
 });
 
@@ -32,14 +33,19 @@ export class Outbox {
   async after(position: number, limit: number): Promise<OutboxMessage[]> {
     const { results } = await this.#db
       .prepare(
-        `SELECT position, id, topic, project_id, resource_id, payload, created_at FROM outbox
+        `SELECT position, id, topic, project_id, resource_id, payload, trace, created_at
+         FROM outbox
          WHERE position > ?1 ORDER BY position LIMIT ?2`,
       )
       .bind(position, limit)
       .all();
     return results.map((row) => {
-      const { payload, ...message } = rowSchema.parse(row);
-      return { ...message, events: payloadSchema.parse(JSON.parse(payload)) };
+      const { payload, trace, ...message } = rowSchema.parse(row);
+      return {
+        ...message,
+        events: payloadSchema.parse(JSON.parse(payload)),
+        trace: trace === null ? null : traceSchema.parse(JSON.parse(trace)),
+      };
     });
   }
 

@@ -27,6 +27,7 @@ import { type Access, describeEndpoint } from "./openapi.ts";
 import { takeRequest } from "./rate-limit.ts";
 import { respond } from "./reply.ts";
 import { newSeed } from "./seed.ts";
+import { readTrace } from "./trace.ts";
 import { type Locate, locateError } from "./yaml.ts";
 
 export interface SecuredSpec<Shape extends InputShape, Responses extends ResponseSpecs>
@@ -85,7 +86,7 @@ export function endpoint<
   describeEndpoint(router, spec, { kind: "scope", scope: spec.scope });
   router.on([spec.method], [honoPath(spec.path)], async (c) => {
     enter(c);
-    const principal = await authenticate(c);
+    const principal = await authenticated(c);
     await takeRequest(c, principal);
     requireScope(principal, spec.scope);
     const { input, body, locate } = await parse(c);
@@ -101,6 +102,12 @@ export function endpoint<
     const keyed = { principal, body: sent, sensitive: spec.sensitive ?? false };
     return withIdempotency(c, keyed, answer);
   });
+}
+
+/** Who calls, with the request that it calls by. */
+async function authenticated(c: AppContext): Promise<Principal> {
+  const trace = readTrace(c.get("requestId"), (name) => c.req.header(name));
+  return { ...(await authenticate(c)), trace };
 }
 
 /** Declares an endpoint that anyone may call: no credentials, no rate limit, no idempotency. */

@@ -17,7 +17,7 @@ import type {
 } from "../runs/store-types.ts";
 import type { EventSource } from "../runs/streaming.ts";
 import type { AttemptView } from "../runs/views.ts";
-import { callerOf, type Principal } from "../security/principal.ts";
+import { askedBy, callerOf, type Principal } from "../security/principal.ts";
 import { readDocument } from "./document.ts";
 import type { RunInputs } from "./inputs.ts";
 import { PIPELINE_KIND } from "./kind.ts";
@@ -91,7 +91,7 @@ export class PipelineRunService {
         request_id: seed,
         inputs: JSON.stringify(inputs ?? {}),
         trigger,
-        triggered_by: callerOf(principal),
+        ...askedBy(principal),
       }),
     );
   }
@@ -110,7 +110,7 @@ export class PipelineRunService {
         wait_ms,
         request_id: seed,
         step_inputs,
-        triggered_by: callerOf(principal),
+        ...askedBy(principal),
       }),
     );
   }

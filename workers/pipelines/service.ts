@@ -12,6 +12,7 @@ import { type CodebasePorts, keyOf, mountPathOf, refOf } from "../runs/codebases
 import type { SkillPorts } from "../runs/skills.ts";
 import type { Snapshot } from "../runs/store-types.ts";
 import {
+  askedBy,
   callerOf,
   type Principal,
   projectFor,
@@ -189,7 +190,7 @@ export function createPipelineService({
               wait_ms: input.execute_wait_ms,
               request_id: seed,
               inputs: JSON.stringify(inputs),
-              triggered_by: callerOf(principal),
+              ...askedBy(principal),
             };
       return found(
         await runs.create({ id, kind: PIPELINE_KIND, project_id: projectId, document, start }),

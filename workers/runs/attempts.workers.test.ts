@@ -30,6 +30,7 @@ function ticketOf(id: string, alone: boolean): Ticket {
     run: 1,
     trigger: "execute",
     triggered_by: null,
+    trace: null,
     retry_of: null,
     request_id: null,
     created_at: 0,

@@ -415,6 +415,6 @@ export function newResource(
 }
 
 function toRun(input: StartInput, trigger: Trigger = input.trigger ?? "execute"): NewRun {
-  const { request_id, wait_ms, inputs = null, triggered_by = null } = input;
-  return { trigger, triggered_by, retry_of: null, request_id, awaited: wait_ms > 0, inputs };
+  const { request_id, wait_ms, inputs = null, triggered_by = null, trace = null } = input;
+  return { trigger, triggered_by, trace, retry_of: null, request_id, awaited: wait_ms > 0, inputs };
 }

@@ -232,7 +232,14 @@ export abstract class RunCoordinatorBase extends DurableObject<Env> implements O
    */
   async beginChild(start: ChildStart): Promise<ChildReport> {
     this.#open();
-    const { resource_id: id, project_id, parent, inputs, triggered_by = null } = start;
+    const {
+      resource_id: id,
+      project_id,
+      parent,
+      inputs,
+      triggered_by = null,
+      trace = null,
+    } = start;
     const request = { request_id: requestOf(parent), inputs };
     const created = start.made_of ? { id, project_id, ...start.made_of } : null;
     const inherited = start.pins ?? null;
@@ -280,6 +287,7 @@ export abstract class RunCoordinatorBase extends DurableObject<Env> implements O
             {
               trigger: "parent",
               triggered_by,
+              trace,
               retry_of: null,
               request_id,
               awaited: true,

@@ -4,6 +4,7 @@
  * resets the object, which then starts again from what is stored.
  */
 import type { Carrier } from "../executors/detached.ts";
+import type { RequestTrace } from "../http/trace.ts";
 import { objectOf } from "./address.ts";
 import { Attempts, type Ticket } from "./attempts.ts";
 import type { CodebasePorts } from "./codebases.ts";
@@ -43,6 +44,7 @@ const MISSED_ALARM_MS = 1_000;
 export interface NewRun {
   readonly trigger: Trigger;
   readonly triggered_by: string | null;
+  readonly trace?: RequestTrace | null;
   readonly retry_of: number | null;
   readonly request_id: string | null;
   /** The call that begins the run waits for its end. */
@@ -236,6 +238,7 @@ export class Engine implements RunHost {
       inputs: null,
       step_inputs: null,
       pins: null,
+      trace: null,
       parent: null,
       ...origin,
       version,

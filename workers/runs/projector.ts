@@ -4,6 +4,7 @@
  * in memory until it is in D1; after a crash the rows say what is behind.
  */
 import type { Json } from "../executors/port.ts";
+import type { RequestTrace } from "../http/trace.ts";
 import { projectPart } from "./address.ts";
 import { readData } from "./events.ts";
 import type { EnginePorts } from "./ports.ts";
@@ -179,13 +180,16 @@ export class Projector {
       rows[kind] ??= [];
       rows[kind].push(JSON.stringify(this.#row(change)));
       const told = change.events.filter(({ type }) => OUTBOX_EVENTS.has(type));
-      if (told.length > 0) messages.push(toMessage(change.resource, kind, told));
+      if (told.length > 0) {
+        const trace = this.#traceOf(change, told.at(-1)?.run ?? 0);
+        messages.push(toMessage(change.resource, kind, told, trace));
+      }
     }
     for (const { id, kind, project_id } of deletions) {
       deleted[kind] ??= [];
       deleted[kind].push(JSON.stringify(id));
       const event = { seq: 0, run: 0, at: Date.now(), type: "resource.deleted", data: "{}" };
-      messages.push(toMessage({ id, project_id }, kind, [event]));
+      messages.push(toMessage({ id, project_id }, kind, [event], null));
     }
     return { rows, deleted, messages };
   }
@@ -203,6 +207,12 @@ export class Projector {
     return { ...kind.row(resource, summarise(current, plan)), wake_at };
   }
 
+  /** Of the request that a run goes back to. */
+  #traceOf({ resource, live }: Change, run: number): RequestTrace | null {
+    if (live?.run === run) return live.trace;
+    return run === 0 ? null : (this.#store.runs.get(resource.id, run)?.trace ?? null);
+  }
+
   #newest(resource: Resource) {
     return resource.run === 0 ? null : this.#store.runs.get(resource.id, resource.run);
   }
@@ -216,6 +226,7 @@ function toMessage(
   resource: Pick<Resource, "id" | "project_id">,
   kind: string,
   events: readonly EventRow[],
+  trace: RequestTrace | null,
 ): string {
   const last = events.at(-1);
   const payload: Json = events.map((event) => ({
@@ -231,6 +242,7 @@ function toMessage(
     project_id: resource.project_id,
     resource_id: resource.id,
     payload: JSON.stringify(payload),
+    trace: trace && JSON.stringify(trace),
     created_at: last?.at ?? Date.now(),
   });
 }

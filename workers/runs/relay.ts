@@ -33,9 +33,9 @@ interface Pending {
   readonly reject: (reason: unknown) => void;
 }
 
-const OUTBOX_SQL = `INSERT INTO outbox (id, topic, project_id, resource_id, payload, created_at)
+const OUTBOX_SQL = `INSERT INTO outbox (id, topic, project_id, resource_id, payload, trace, created_at)
 SELECT value ->> 'id', value ->> 'topic', value ->> 'project_id', value ->> 'resource_id',
-       value ->> 'payload', value ->> 'created_at' FROM json_each(?1) WHERE true
+       value ->> 'payload', value ->> 'trace', value ->> 'created_at' FROM json_each(?1) WHERE true
 ON CONFLICT (id) DO NOTHING`;
 
 export abstract class ProjectionRelayBase extends DurableObject<Env> {

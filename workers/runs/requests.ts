@@ -1,5 +1,6 @@
 /** What is asked of a coordinator, and its refusals. */
 import type { Issue } from "../http/errors.ts";
+import type { RequestTrace } from "../http/trace.ts";
 import type { EventRow } from "./store-types.ts";
 
 export interface CreateInput {
@@ -23,6 +24,8 @@ export interface StartInput {
   readonly inputs?: string | null;
   /** Who asks, as `kind:id`. */
   readonly triggered_by?: string | null;
+  /** The request that asks for it. */
+  readonly trace?: RequestTrace | null;
   /** What was asked for, when it is no retry; `execute` unless said. */
   readonly trigger?: "start" | "execute";
 }

@@ -66,14 +66,14 @@ export class RunChildren {
     const { child, inputs, invocation = null, made_of: known = null } = work;
     try {
       const { project_id } = live.resource;
-      const { triggered_by, pins } = live;
+      const { triggered_by, trace, pins } = live;
       const origin = { invoked_by: triggered_by, parent };
       const made_of =
         invocation === null
           ? known
           : await this.#ports.skills.invocation(project_id, invocation, origin, inputs);
       const { resource_id, placement } = child;
-      const start = { resource_id, project_id, made_of, parent, inputs, triggered_by, pins };
+      const start = { resource_id, project_id, made_of, parent, inputs, triggered_by, trace, pins };
       const report = await patiently(async () =>
         isWanted() ? this.#sub.begin(start, placement) : null,
       );

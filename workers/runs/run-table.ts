@@ -53,8 +53,8 @@ export class RunTable {
     this.#sql.exec(
       `INSERT INTO runs (resource_id, run, status, live, started_by, retry_of, request_id, created_at,
        completed_at, state, version, open_needs, inputs, step_inputs, parent, is_told, triggered_by,
-       pins)
-       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+       trace, pins)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
       resourceId,
       live.run,
       state.status,
@@ -72,6 +72,7 @@ export class RunTable {
       live.parent && JSON.stringify(live.parent),
       live.parent ? 0 : 1,
       live.triggered_by,
+      live.trace && JSON.stringify(live.trace),
       live.pins,
     );
     const rows = new Set(touched);
@@ -282,6 +283,7 @@ export class RunTable {
       run: row.run,
       trigger: row.started_by,
       triggered_by: row.triggered_by,
+      trace: row.trace === null ? null : JSON.parse(row.trace),
       retry_of: row.retry_of,
       request_id: row.request_id,
       created_at: row.created_at,

@@ -23,6 +23,8 @@ export type RunRow = Record<string, SqlStorageValue> & {
   /** The trigger; who asked for the run is `triggered_by`. */
   started_by: Trigger;
   triggered_by: string | null;
+  /** JSON text. */
+  trace: string | null;
   retry_of: number | null;
   request_id: string | null;
   created_at: number;

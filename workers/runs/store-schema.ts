@@ -1,5 +1,5 @@
 /** The coordinator's own SQLite tables, and how those of earlier versions become them. */
-export const SCHEMA_VERSION = 9;
+export const SCHEMA_VERSION = 10;
 
 export const SCHEMA = `
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -22,7 +22,7 @@ CREATE TABLE runs (
   created_at INTEGER NOT NULL, completed_at INTEGER, state TEXT NOT NULL, archive TEXT,
   version INTEGER NOT NULL DEFAULT 1, open_needs TEXT NOT NULL DEFAULT '[0]', inputs TEXT,
   step_inputs TEXT, parent TEXT, is_told INTEGER NOT NULL DEFAULT 1, result TEXT,
-  triggered_by TEXT, pins TEXT,
+  triggered_by TEXT, trace TEXT, pins TEXT,
   PRIMARY KEY (resource_id, run)
 ) WITHOUT ROWID;
 CREATE INDEX runs_live ON runs (live) WHERE live = 1;
@@ -120,5 +120,8 @@ CREATE TABLE nested (
   child TEXT PRIMARY KEY, resource_id TEXT NOT NULL, run INTEGER NOT NULL, step INTEGER NOT NULL,
   epoch INTEGER NOT NULL
 ) WITHOUT ROWID;
+`,
+  `
+ALTER TABLE runs ADD COLUMN trace TEXT;
 `,
 ];

@@ -1,5 +1,6 @@
 /** What the coordinator keeps of a resource and of its runs. Times are ms since 1970. */
 import type { Waiting } from "../executors/detached.ts";
+import type { RequestTrace } from "../http/trace.ts";
 import type { Placement } from "./address.ts";
 import type {
   CacheOrigin,
@@ -53,6 +54,8 @@ export interface RunHead {
   readonly trigger: Trigger;
   /** Who asked for it, as `kind:id`; of a step who asked for its pipeline. Null when nobody noted it. */
   readonly triggered_by: string | null;
+  /** What ties it to the request that it goes back to; null when nobody noted it. */
+  readonly trace: RequestTrace | null;
   readonly retry_of: number | null;
   /** The request that began the run, by which its repetition is recognised. */
   readonly request_id: string | null;

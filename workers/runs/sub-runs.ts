@@ -5,6 +5,7 @@
  * child's object, so that the begin finds it there whatever has become of the parent.
  */
 import type { Usage } from "../executors/detached.ts";
+import type { RequestTrace } from "../http/trace.ts";
 import type { ChildAddress } from "./ports.ts";
 import type { NewResource } from "./skills.ts";
 import type { ParentRef } from "./store-types.ts";
@@ -23,6 +24,7 @@ export interface ChildStart {
   readonly inputs: string;
   /** Who asked for the run that is above them all. */
   readonly triggered_by?: string | null;
+  readonly trace?: RequestTrace | null;
   /** What the run above is pinned to, as JSON text. */
   readonly pins?: string | null;
 }

@@ -1,5 +1,6 @@
 /** Who is calling and what they may do. */
 import { ApiError } from "../http/errors.ts";
+import type { RequestTrace } from "../http/trace.ts";
 
 export const SCOPES = [
   "tasks:read",
@@ -46,6 +47,8 @@ export interface Principal {
   readonly name: string;
   readonly scopes: ReadonlySet<Scope>;
   readonly projects: "*" | ReadonlySet<string>;
+  /** Of the request that it calls by; left out where there is none. */
+  readonly trace?: RequestTrace;
 }
 
 /** What a caller is called where it is written down what it did. */
@@ -53,14 +56,26 @@ export function callerOf({ kind, id }: Principal): string {
   return `${kind}:${id}`;
 }
 
+/** Who asks for a run, and by which request. */
+export function askedBy(principal: Principal): {
+  readonly triggered_by: string;
+  readonly trace: RequestTrace | null;
+} {
+  return { triggered_by: callerOf(principal), trace: principal.trace ?? null };
+}
+
+/** A caller as it was written down. */
+interface Absent {
+  readonly by: string;
+  readonly grants: readonly string[];
+  readonly trace?: RequestTrace | null;
+}
+
 /**
  * Who acts for a caller that is gone by now: as it was written down, in one project, and with the
  * scopes that it left.
  */
-export function principalOf(
-  { by, grants }: { readonly by: string; readonly grants: readonly string[] },
-  projectId: string,
-): Principal {
+export function principalOf({ by, grants, trace = null }: Absent, projectId: string): Principal {
   const at = by.indexOf(":");
   const kind = PRINCIPAL_KINDS.find((known) => known === by.slice(0, at)) ?? "user";
   const held = new Set(grants);
@@ -68,6 +83,7 @@ export function principalOf(
     ...{ kind, id: by.slice(at + 1), name: by },
     scopes: new Set(SCOPES.filter((scope) => held.has(scope))),
     projects: new Set([projectId]),
+    ...(trace !== null && { trace }),
   };
 }
 

@@ -9,7 +9,7 @@ import { invocationId } from "../runs/nesting.ts";
 import type { Snapshot } from "../runs/store-types.ts";
 import type { EventSource } from "../runs/streaming.ts";
 import type { AttemptView } from "../runs/views.ts";
-import { callerOf, type Principal, visibleProjects } from "../security/principal.ts";
+import { askedBy, callerOf, type Principal, visibleProjects } from "../security/principal.ts";
 import { grantsAmong } from "./grants.ts";
 import { type InvocationParent, type JsonObject, writeDocument } from "./invocation-document.ts";
 import {
@@ -86,7 +86,7 @@ export class InvocationService {
         kind: INVOCATION_KIND,
         project_id,
         document,
-        start: { wait_ms, request_id: seed, triggered_by: invoked_by },
+        start: { wait_ms, request_id: seed, ...askedBy(principal) },
       }),
     );
   }
@@ -117,9 +117,8 @@ export class InvocationService {
     wait_ms: number,
   ): Promise<FoundInvocation> {
     await this.#access.permit(principal, id);
-    const triggered_by = callerOf(principal);
     return this.#found(
-      await this.#deps.runs.retry(id, { wait_ms, request_id: seed, triggered_by }),
+      await this.#deps.runs.retry(id, { wait_ms, request_id: seed, ...askedBy(principal) }),
     );
   }
 

@@ -15,6 +15,7 @@ import type { Snapshot } from "../runs/store-types.ts";
 import type { EventSource } from "../runs/streaming.ts";
 import type { AttemptView } from "../runs/views.ts";
 import {
+  askedBy,
   callerOf,
   type Principal,
   projectFor,
@@ -141,7 +142,7 @@ export function createTaskService({
           : {
               wait_ms: input.execute_wait_ms,
               request_id: seed,
-              triggered_by: callerOf(principal),
+              ...askedBy(principal),
             };
       return found(
         await runs.create({ id, kind: TASK_KIND, project_id: projectId, document, start }),
@@ -194,14 +195,14 @@ export function createTaskService({
 
     async execute(principal, id, seed, waitMs) {
       await access.permit(principal, id);
-      const triggered_by = callerOf(principal);
-      return found(await runs.execute(id, { wait_ms: waitMs, request_id: seed, triggered_by }));
+      const asked = { wait_ms: waitMs, request_id: seed, ...askedBy(principal) };
+      return found(await runs.execute(id, asked));
     },
 
     async retry(principal, id, seed, waitMs) {
       await access.permit(principal, id);
-      const triggered_by = callerOf(principal);
-      return found(await runs.retry(id, { wait_ms: waitMs, request_id: seed, triggered_by }));
+      const asked = { wait_ms: waitMs, request_id: seed, ...askedBy(principal) };
+      return found(await runs.retry(id, asked));
     },
 
     async cancel(principal, id) {

@@ -139,9 +139,9 @@ export class Assignment {
   /** Each part is done once, whichever of them a crash came between. */
   async #create({ resource_id: id, project_id, parent, ...start }: ChildStart, document: string) {
     const { spec, prompt, grants } = readOrder(document);
-    const { triggered_by } = start;
+    const { triggered_by, trace = null } = start;
     const { defaults } = this.#ports;
-    const caller = { by: triggered_by ?? `pipeline:${parent.resource_id}`, grants };
+    const caller = { by: triggered_by ?? `pipeline:${parent.resource_id}`, grants, trace };
     this.#commands.create({
       id,
       project_id,

@@ -111,6 +111,15 @@ export class Projector {
     return isAtRest(state) ? nextDeadline(state, Date.now()) : progress.updated_at;
   }
 
+  /** Of the request that the newest turn goes back to, as JSON text. */
+  #trace(): string | null {
+    const { head, state, store } = this.#engine;
+    const turn = state.turns === 0 ? null : store.turns.get(state.turns);
+    const caller = turn && store.messages.callerOf(turn.input_id);
+    const trace = caller?.trace ?? head.caller.trace ?? null;
+    return trace && JSON.stringify(trace);
+  }
+
   /** One outbox row; repeated after a crash it may repeat events, which their seq tells apart. */
   #message(events: readonly SessionEventRow[]): string {
     const { id, project_id } = this.#engine.head;
@@ -122,6 +131,7 @@ export class Projector {
       project_id,
       resource_id: id,
       payload: JSON.stringify(payload),
+      trace: this.#trace(),
       created_at: last?.at ?? Date.now(),
     });
   }
