@@ -6,13 +6,14 @@ import { resourceId } from "../../runs/address.ts";
 import { DEFAULT_PROJECT, SCOPES, type Scope } from "../../security/principal.ts";
 import { sessionToolsOf } from "../../services.ts";
 import type { ResultSchema } from "../spec.ts";
-import type { ToolContext, ToolResult, ToolSetup } from "../tool-port.ts";
+import type { ToolContext, ToolResult, ToolSetup, WantedTools } from "../tool-port.ts";
 
 export interface SessionOptions {
   readonly skills?: readonly string[];
   readonly tools?: readonly string[] | null;
   readonly codebase?: Json;
   readonly outputs?: ResultSchema | null;
+  readonly mcp_servers?: WantedTools["mcp_servers"];
   readonly grants?: readonly Scope[];
 }
 
@@ -35,12 +36,19 @@ export class TestSession {
 
   /** As `initialize` does. */
   async prepare(): Promise<this> {
-    const { skills = [], tools = null, codebase = null, outputs = null } = this.#options;
+    const {
+      skills = [],
+      tools = null,
+      codebase = null,
+      outputs = null,
+      mcp_servers = [],
+    } = this.#options;
     const prepared = await this.host.prepare(this.context, {
       skills,
       tools,
       codebase,
       outputs,
+      mcp_servers,
     });
     // The object keeps it as text.
     this.#setup = JSON.parse(JSON.stringify(prepared.setup));

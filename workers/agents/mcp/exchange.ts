@@ -1,0 +1,133 @@
+/** The HTTP of one conversation with an MCP server: guarded, and bounded in time and in size. */
+import { ApiError } from "../../http/errors.ts";
+import type { Outbound } from "../../security/outbound.ts";
+
+export interface ExchangeLimits {
+  readonly timeout_ms: number;
+  /** Of all that the server answers, together. */
+  readonly max_bytes: number;
+  /** Given when nobody waits any more. */
+  readonly signal: AbortSignal;
+}
+
+/** What the protocol's client takes for `fetch`. */
+export type Fetch = (url: string | URL, init?: RequestInit) => Promise<Response>;
+
+export class Exchange {
+  readonly #outbound: Outbound;
+  readonly #ended = new AbortController();
+  #bytesLeft: number;
+  /** Why the last message could not be sent; null when it could. */
+  #refusal: ApiError | null = null;
+  /** Of the answer to the last message; 0 before the first. */
+  #status = 0;
+
+  constructor(outbound: Outbound, { max_bytes }: ExchangeLimits) {
+    this.#outbound = outbound;
+    this.#bytesLeft = max_bytes;
+  }
+
+  /** Given when the exchange is over, however it ended. */
+  get signal(): AbortSignal {
+    return this.#ended.signal;
+  }
+
+  /** Why no message is answered, as far as HTTP can tell; null when it is not HTTP's doing. */
+  get problem(): ApiError | null {
+    if (this.#refusal !== null) return this.#refusal;
+    if (this.#status === 401 || this.#status === 403) {
+      return unavailable(
+        `It refuses the credentials (${this.#status}). Correct the server's headers, or the secrets that they name.`,
+      );
+    }
+    if (this.#status >= 300) {
+      return unavailable(
+        `It answers with status ${this.#status}. Is the url that of its MCP endpoint?`,
+      );
+    }
+    return null;
+  }
+
+  /**
+   * What `body` comes to. Throws `ApiError` when the time is over, or too much was answered: at once,
+   * whatever of the exchange still waits for an answer.
+   */
+  async run<Value>(
+    body: (fetch: Fetch) => Promise<Value>,
+    { timeout_ms, signal }: ExchangeLimits,
+  ): Promise<Value> {
+    const seconds = timeout_ms / 1000;
+    const timer = setTimeout(
+      () => this.#end(unavailable(`It has not answered within ${seconds} s.`)),
+      timeout_ms,
+    );
+    const stop = () => this.#end(new ApiError("conflict", "The call was stopped."));
+    signal.addEventListener("abort", stop, { once: true });
+    if (signal.aborted) stop();
+    const ended = new Promise<never>((_, reject) => {
+      const fail = () => reject(this.signal.reason);
+      if (this.signal.aborted) fail();
+      else this.signal.addEventListener("abort", fail, { once: true });
+    });
+    try {
+      return await Promise.race([ended, body((url, init) => this.#fetch(url, init))]);
+    } finally {
+      clearTimeout(timer);
+      signal.removeEventListener("abort", stop);
+    }
+  }
+
+  /** Ends what is still open of it. */
+  close(): void {
+    this.#end(new ApiError("conflict", "The exchange is over."));
+  }
+
+  #end(reason: ApiError): void {
+    this.#ended.abort(reason);
+  }
+
+  async #fetch(url: string | URL, init: RequestInit = {}): Promise<Response> {
+    const signals = init.signal ? [init.signal, this.signal] : [this.signal];
+    const request = new Request(url, {
+      ...init,
+      redirect: "manual",
+      signal: AbortSignal.any(signals),
+    });
+    const isMessage = request.method === "POST";
+    try {
+      const response = await this.#outbound(request);
+      if (isMessage) this.#answered(response.status, null);
+      return this.#bounded(response);
+    } catch (error) {
+      if (isMessage && error instanceof ApiError) this.#answered(0, error);
+      throw error;
+    }
+  }
+
+  #answered(status: number, refusal: ApiError | null): void {
+    this.#status = status;
+    this.#refusal = refusal;
+  }
+
+  #bounded(response: Response): Response {
+    if (response.body === null) return response;
+    const counted = new TransformStream<Uint8Array, Uint8Array>({
+      transform: (chunk, controller) => {
+        this.#bytesLeft -= chunk.byteLength;
+        if (this.#bytesLeft >= 0) controller.enqueue(chunk);
+        else this.#end(tooLarge());
+      },
+    });
+    return new Response(response.body.pipeThrough(counted), response);
+  }
+}
+
+function tooLarge(): ApiError {
+  return unavailable(
+    "It answers with more than is taken. Ask it for less, such as a page or a range.",
+  );
+}
+
+function unavailable(detail: string): ApiError {
+  return new ApiError("unavailable", detail);
+}
