@@ -10,8 +10,6 @@ import type { Exchange, Fetch } from "./exchange.ts";
 import type { ListedTool } from "./pinned.ts";
 
 const MAX_PAGES = 20;
-/** What ends a session of 2025 waits for, after which the server forgets it by itself. */
-const FAREWELL_MS = 2_000;
 
 export interface Connection {
   readonly url: string;
@@ -100,14 +98,12 @@ async function farewell(
   transport: StreamableHTTPClientTransport,
   exchange: Exchange,
 ): Promise<void> {
-  const timer = setTimeout(() => exchange.close(), FAREWELL_MS);
   try {
     if (transport.sessionId !== undefined) await transport.terminateSession();
     await client.close();
   } catch {
     // The server has been told, or is not to be had.
   } finally {
-    clearTimeout(timer);
     exchange.close();
   }
 }

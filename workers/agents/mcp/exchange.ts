@@ -2,6 +2,9 @@
 import { ApiError } from "../../http/errors.ts";
 import type { Outbound } from "../../security/outbound.ts";
 
+/** How long a server that is no longer waited for can be told so. */
+const FAREWELL_MS = 2_000;
+
 export interface ExchangeLimits {
   readonly timeout_ms: number;
   /** Of all that the server answers, together. */
@@ -16,6 +19,8 @@ export type Fetch = (url: string | URL, init?: RequestInit) => Promise<Response>
 export class Exchange {
   readonly #outbound: Outbound;
   readonly #ended = new AbortController();
+  readonly #closed = new AbortController();
+  #closing: ReturnType<typeof setTimeout> | undefined;
   #bytesLeft: number;
   /** Why the last message could not be sent; null when it could. */
   #refusal: ApiError | null = null;
@@ -27,7 +32,7 @@ export class Exchange {
     this.#bytesLeft = max_bytes;
   }
 
-  /** Given when the exchange is over, however it ended. */
+  /** Given when the exchange is cut short; what the server is then still told goes through. */
   get signal(): AbortSignal {
     return this.#ended.signal;
   }
@@ -74,12 +79,16 @@ export class Exchange {
     } finally {
       clearTimeout(timer);
       signal.removeEventListener("abort", stop);
+      if (!this.#closed.signal.aborted) {
+        this.#closing = setTimeout(() => this.close(), FAREWELL_MS);
+      }
     }
   }
 
-  /** Ends what is still open of it. */
+  /** Ends what is still open of it; it closes by itself a moment after `run`. */
   close(): void {
-    this.#end(new ApiError("conflict", "The exchange is over."));
+    clearTimeout(this.#closing);
+    this.#closed.abort();
   }
 
   #end(reason: ApiError): void {
@@ -87,7 +96,7 @@ export class Exchange {
   }
 
   async #fetch(url: string | URL, init: RequestInit = {}): Promise<Response> {
-    const signals = init.signal ? [init.signal, this.signal] : [this.signal];
+    const signals = [this.#closed.signal, ...(init.signal ? [init.signal] : [])];
     const request = new Request(url, {
       ...init,
       redirect: "manual",
@@ -114,8 +123,10 @@ export class Exchange {
     const counted = new TransformStream<Uint8Array, Uint8Array>({
       transform: (chunk, controller) => {
         this.#bytesLeft -= chunk.byteLength;
-        if (this.#bytesLeft >= 0) controller.enqueue(chunk);
-        else this.#end(tooLarge());
+        if (this.#bytesLeft >= 0) return controller.enqueue(chunk);
+        const reason = tooLarge();
+        this.#end(reason);
+        controller.error(reason);
       },
     });
     return new Response(response.body.pipeThrough(counted), response);

@@ -7,6 +7,7 @@ import { DEFAULT_PROJECT, SCOPES, type Scope } from "../../security/principal.ts
 import { sessionToolsOf } from "../../services.ts";
 import type { ResultSchema } from "../spec.ts";
 import type { ToolContext, ToolResult, ToolSetup, WantedTools } from "../tool-port.ts";
+import type { SessionTools } from "./host.ts";
 
 export interface SessionOptions {
   readonly skills?: readonly string[];
@@ -15,17 +16,20 @@ export interface SessionOptions {
   readonly outputs?: ResultSchema | null;
   readonly mcp_servers?: WantedTools["mcp_servers"];
   readonly grants?: readonly Scope[];
+  /** Variables over those of the environment. */
+  readonly variables?: Readonly<Record<string, string>>;
 }
 
 export class TestSession {
   readonly id = resourceId(newSeed(), DEFAULT_PROJECT);
-  readonly host = sessionToolsOf(env);
+  readonly host: SessionTools;
   readonly #options: SessionOptions;
   #setup: ToolSetup = null;
   #calls = 0;
 
   constructor(options: SessionOptions = {}) {
     this.#options = options;
+    this.host = sessionToolsOf({ ...env, ...options.variables });
   }
 
   get context(): ToolContext {
