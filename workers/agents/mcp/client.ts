@@ -3,6 +3,7 @@ import {
   Client,
   ProtocolError,
   SdkError,
+  SdkErrorCode,
   StreamableHTTPClientTransport,
 } from "@modelcontextprotocol/client";
 import type { CallAnswer } from "./content.ts";
@@ -49,16 +50,19 @@ export function callTool(connection: Connection, call: Call): Promise<CallAnswer
   );
 }
 
-/** What the server has said against a request; null when it is not the server that failed it. */
+/** What the server has said against a request; null when it has said nothing. */
 export function refusalOf(error: unknown): string | null {
-  if (error instanceof ProtocolError) return error.message;
-  return null;
+  return error instanceof ProtocolError ? error.message : null;
 }
 
-/** What the client could make nothing of; null when that is not why it failed. */
-export function misunderstandingOf(error: unknown): string | null {
-  if (error instanceof SdkError) return error.message;
-  return null;
+/** Whether the server wants to know something of a user before it answers. */
+export function asksForInput(error: unknown): boolean {
+  return error instanceof SdkError && error.code === SdkErrorCode.UnsupportedResultType;
+}
+
+/** Whether it lists more pages than are read. */
+export function listsTooMuch(error: unknown): boolean {
+  return error instanceof SdkError && error.code === SdkErrorCode.ListPaginationExceeded;
 }
 
 async function connected<Value>(

@@ -2,6 +2,7 @@
 import { ApiError } from "../../http/errors.ts";
 import type { Outbound } from "../../security/outbound.ts";
 
+const MEBIBYTE = 1024 * 1024;
 /** How long a server that is no longer waited for can be told so. */
 const FAREWELL_MS = 2_000;
 
@@ -21,14 +22,16 @@ export class Exchange {
   readonly #ended = new AbortController();
   readonly #closed = new AbortController();
   #closing: ReturnType<typeof setTimeout> | undefined;
+  readonly #maxBytes: number;
   #bytesLeft: number;
   /** Why the last message could not be sent; null when it could. */
   #refusal: ApiError | null = null;
-  /** Of the answer to the last message; 0 before the first. */
-  #status = 0;
+  /** Of the answer to the last message; null before the first. */
+  #answer: { readonly status: number; readonly type: string } | null = null;
 
   constructor(outbound: Outbound, { max_bytes }: ExchangeLimits) {
     this.#outbound = outbound;
+    this.#maxBytes = max_bytes;
     this.#bytesLeft = max_bytes;
   }
 
@@ -40,17 +43,7 @@ export class Exchange {
   /** Why no message is answered, as far as HTTP can tell; null when it is not HTTP's doing. */
   get problem(): ApiError | null {
     if (this.#refusal !== null) return this.#refusal;
-    if (this.#status === 401 || this.#status === 403) {
-      return unavailable(
-        `It refuses the credentials (${this.#status}). Correct the server's headers, or the secrets that they name.`,
-      );
-    }
-    if (this.#status >= 300) {
-      return unavailable(
-        `It answers with status ${this.#status}. Is the url that of its MCP endpoint?`,
-      );
-    }
-    return null;
+    return this.#answer === null ? null : answerProblem(this.#answer);
   }
 
   /**
@@ -66,7 +59,8 @@ export class Exchange {
       () => this.#end(unavailable(`It has not answered within ${seconds} s.`)),
       timeout_ms,
     );
-    const stop = () => this.#end(new ApiError("conflict", "The call was stopped."));
+    const stop = () =>
+      this.#end(new ApiError("conflict", "It was stopped. What it has done by then is not known."));
     signal.addEventListener("abort", stop, { once: true });
     if (signal.aborted) stop();
     const ended = new Promise<never>((_, reject) => {
@@ -105,17 +99,16 @@ export class Exchange {
     const isMessage = request.method === "POST";
     try {
       const response = await this.#outbound(request);
-      if (isMessage) this.#answered(response.status, null);
+      if (isMessage) {
+        const { status, headers } = response;
+        this.#refusal = null;
+        this.#answer = { status, type: headers.get("content-type") ?? "" };
+      }
       return this.#bounded(response);
     } catch (error) {
-      if (isMessage && error instanceof ApiError) this.#answered(0, error);
+      if (isMessage && error instanceof ApiError) this.#refusal = error;
       throw error;
     }
-  }
-
-  #answered(status: number, refusal: ApiError | null): void {
-    this.#status = status;
-    this.#refusal = refusal;
   }
 
   #bounded(response: Response): Response {
@@ -124,7 +117,7 @@ export class Exchange {
       transform: (chunk, controller) => {
         this.#bytesLeft -= chunk.byteLength;
         if (this.#bytesLeft >= 0) return controller.enqueue(chunk);
-        const reason = tooLarge();
+        const reason = tooLarge(this.#maxBytes);
         this.#end(reason);
         controller.error(reason);
       },
@@ -133,9 +126,27 @@ export class Exchange {
   }
 }
 
-function tooLarge(): ApiError {
+const ENDPOINT = "Is the url that of its MCP endpoint?";
+
+function answerProblem({ status, type }: { status: number; type: string }): ApiError | null {
+  if (status === 401 || status === 403) {
+    return unavailable(
+      `It refuses the credentials (${status}). Correct the server's headers, or the secrets that they name.`,
+    );
+  }
+  if (status >= 400) return unavailable(`It answers with status ${status}. ${ENDPOINT}`);
+  if (status >= 300) {
+    return unavailable(
+      `It redirects to where its headers are not sent (${status}). Give the url that it leads to.`,
+    );
+  }
+  if (status === 202 || /^(application\/json|text\/event-stream)\b/i.test(type)) return null;
+  return unavailable(`It answers with "${type.slice(0, 100)}", which is no message. ${ENDPOINT}`);
+}
+
+function tooLarge(maxBytes: number): ApiError {
   return unavailable(
-    "It answers with more than is taken. Ask it for less, such as a page or a range.",
+    `It answers with more than ${maxBytes / MEBIBYTE} MiB. Ask it for less, such as a page or a range.`,
   );
 }
 

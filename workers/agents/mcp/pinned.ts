@@ -68,7 +68,7 @@ export function pinnedServer(server: McpServer, listed: readonly ListedTool[]): 
     const shown = [...problems.slice(0, MAX_SHOWN), ...(more > 0 ? [`And ${more} more.`] : [])];
     throw new ApiError(
       "validation_failed",
-      `${shown.join(" ")} Name those to offer in the server's tools.`,
+      `${shown.join(" ")} To go without, name the others in the server's tools.`,
     );
   }
   return { name, url, headers, timeout_seconds, tools };

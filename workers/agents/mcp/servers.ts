@@ -94,7 +94,7 @@ export class McpServers {
         return { output: masker.maskJson(output), is_error };
       });
     } catch (error) {
-      const output = `The MCP server "${server.name}" has not answered the call. ${toApiError(error).detail}`;
+      const output = `The MCP server "${server.name}" failed the call. ${toApiError(error).detail}`;
       return { output, is_error: true };
     }
   }
@@ -147,12 +147,23 @@ export class McpServers {
 /** What a failed exchange is told as: first what the server has said, then what HTTP tells. */
 async function explained(error: unknown, exchange: Exchange): Promise<ApiError> {
   if (error instanceof ApiError) return error;
-  const { misunderstandingOf, refusalOf } = await import("./client.ts");
+  const { asksForInput, listsTooMuch, refusalOf } = await import("./client.ts");
   const refusal = refusalOf(error);
-  if (refusal !== null) return new ApiError("unavailable", `It refuses: ${shortened(refusal)}`);
-  if (exchange.problem !== null) return exchange.problem;
-  const words = misunderstandingOf(error) ?? "its answer is none of the Model Context Protocol";
-  return new ApiError("unavailable", `It is not understood: ${shortened(words)}`);
+  if (refusal !== null) return unavailable(`It refuses: ${shortened(refusal)}`);
+  if (asksForInput(error)) {
+    return unavailable("It asks for input of a user, which tools of sessions cannot give.");
+  }
+  if (listsTooMuch(error)) return unavailable("It lists its tools on too many pages.");
+  return (
+    exchange.problem ??
+    unavailable(
+      "Its answer is no message of the Model Context Protocol. Is the url that of its MCP endpoint?",
+    )
+  );
+}
+
+function unavailable(detail: string): ApiError {
+  return new ApiError("unavailable", detail);
 }
 
 function shortened(text: string): string {
