@@ -67,8 +67,8 @@ export interface Prepared {
 
 export interface ToolHost {
   /**
-   * Resolves and pins what the session's tools need (skills, codebase, MCP servers). Throws `ApiError` for what is
-   * not to be had, which becomes the session's error.
+   * Resolves and pins what the session's tools need (skills, codebase, MCP servers). Throws
+   * `ApiError` for what is not to be had, which becomes the session's error.
    */
   prepare(context: ToolContext, wanted: WantedTools): Promise<Prepared>;
   /** The tools that there are under a setup, in a fixed order. */

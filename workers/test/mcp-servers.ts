@@ -144,11 +144,7 @@ const LISTS: Readonly<Record<string, () => readonly Tool[]>> = {
   ],
   "/many": () => Array.from({ length: 129 }, (_, index) => tool(`t${index}`)),
   "/leaking": () => [tool("leak", { description: `Made for ${CREDENTIAL}.` })],
-  "/patterns": () => [
-    tool("match", {
-      inputSchema: { type: "object", properties: { a: { type: "string", pattern: "^(a+)+$" } } },
-    }),
-  ],
+  "/leaking-name": () => [tool(CREDENTIAL)],
 };
 
 /** Of one that asks although the client has not said that it answers. */

@@ -13,13 +13,16 @@ const MAX_SCHEMA_CHARS = 64 * 1024;
 /** Of names in an error. */
 const MAX_SHOWN = 20;
 
+/** Of arguments, and of the schema that they have. */
+export const jsonObject = z.record(z.string(), z.json());
+
 const toolSchema = z.object({
   /** As the model calls it. */
   name: z.string(),
   /** As the server calls it. */
   tool: z.string(),
   description: z.string(),
-  inputs: z.record(z.string(), z.json()),
+  inputs: jsonObject,
   recovery: z.enum(["rerun", "report", "ask"]),
   is_parallel: z.boolean(),
   digest: z.string(),
@@ -116,7 +119,7 @@ function schemaProblem(inputSchema: unknown): string | null {
 
 function pinnedTool(server: McpServer, listed: ListedTool): McpTool {
   const { name: tool, inputSchema, annotations } = listed;
-  const inputs = z.record(z.string(), z.json()).parse(inputSchema);
+  const inputs = jsonObject.parse(inputSchema);
   const title = listed.title ?? annotations?.title ?? tool;
   const description = shortened((listed.description ?? title).toWellFormed());
   const reads = annotations?.readOnlyHint === true;

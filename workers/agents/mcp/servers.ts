@@ -7,12 +7,17 @@ import type { Json } from "../../http/json.ts";
 import { asApiError } from "../../http/problem.ts";
 import { createMasker, type Masker, SecretsTooLargeError } from "../../security/masking.ts";
 import type { Outbound } from "../../security/outbound.ts";
-import { freeObject } from "../../tasks/fields.ts";
 import type { ToolResult } from "../tool-port.ts";
 import type { Connection } from "./client.ts";
 import { resultOf } from "./content.ts";
 import { Exchange } from "./exchange.ts";
-import { type McpEndpoint, type McpTool, type PinnedServer, pinnedServer } from "./pinned.ts";
+import {
+  jsonObject,
+  type McpEndpoint,
+  type McpTool,
+  type PinnedServer,
+  pinnedServer,
+} from "./pinned.ts";
 import type { McpServer } from "./spec.ts";
 
 const MEBIBYTE = 1024 * 1024;
@@ -89,7 +94,7 @@ export class McpServers {
     try {
       return await this.#speak(projectId, server, limits, async (connection, masker) => {
         const { callTool } = await import("./client.ts");
-        const call = { tool, inputs, input: freeObject.parse(input) };
+        const call = { tool, inputs, input: jsonObject.parse(input) };
         const { output, is_error } = resultOf(await callTool(connection, call));
         return { output: masker.maskJson(output), is_error };
       });
@@ -108,12 +113,7 @@ export class McpServers {
     return this.#speak(projectId, server, limits, async (connection, masker) => {
       const { listTools } = await import("./client.ts");
       const { tools, ...endpoint } = pinnedServer(server, await listTools(connection));
-      const shown = tools.map((tool) => ({
-        ...tool,
-        description: masker.mask(tool.description),
-        inputs: freeObject.parse(masker.maskJson(tool.inputs)),
-      }));
-      return { ...endpoint, tools: shown };
+      return { ...endpoint, tools: tools.map((tool) => masked(tool, masker)) };
     });
   }
 
@@ -142,6 +142,18 @@ export class McpServers {
       throw new ApiError(code, masker.mask(detail), { cause: error });
     }
   }
+}
+
+/** A name is sent back as it is, so that none can hide a secret. Throws `validation_failed`. */
+function masked(tool: McpTool, masker: Masker): McpTool {
+  if (masker.mask(tool.tool) !== tool.tool) {
+    throw new ApiError("validation_failed", "It has a tool whose name holds a secret.");
+  }
+  return {
+    ...tool,
+    description: masker.mask(tool.description),
+    inputs: jsonObject.parse(masker.maskJson(tool.inputs)),
+  };
 }
 
 /** What a failed exchange is told as: first what the server has said, then what HTTP tells. */

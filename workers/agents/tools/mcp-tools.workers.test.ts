@@ -178,6 +178,9 @@ describe("a session", () => {
     expect(said).toEqual({ is_error: false, output: "I was sent ***" });
     const leaking = await prepared("/leaking", { headers });
     expect(leaking.definitions[0]?.description).toBe("Made for ***.");
+    await expect(prepared("/leaking-name", { headers })).rejects.toMatchObject({
+      issues: [{ message: expect.stringContaining("holds a secret") }],
+    });
   });
 
   it("needs the scopes that reach hosts and use secrets, of who calls too", async () => {
