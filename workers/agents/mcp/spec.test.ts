@@ -31,6 +31,7 @@ describe("an MCP server of a session", () => {
     [{ name: "a__b" }, "[0].name"],
     [{ url: "mcp.example.com" }, "[0].url"],
     [{ url: "ftp://mcp.example.com" }, "[0].url"],
+    [{ url: "https://mcp.example.com/${{ inputs.path }}" }, "[0].url"],
     [{ tools: [] }, "[0].tools"],
     [{ timeout_seconds: 0 }, "[0].timeout_seconds"],
     [{ recovery: "attach" }, "[0].recovery"],

@@ -40,6 +40,7 @@ export const mcpServerSchema = z
     url: z
       .url({ protocol: /^https?$/ })
       .max(2_048)
+      .refine((url) => !url.includes("${{"), "An address is written out, without expressions.")
       .openapi({
         description: "Of its endpoint of streamable HTTP.",
         example: "https://mcp.example.com/mcp",
