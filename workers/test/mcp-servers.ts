@@ -17,17 +17,17 @@ import { z } from "zod";
 
 declare module "vitest" {
   interface ProvidedContext {
-    mcpServers: { readonly url: string };
+    mcpServers: { readonly url: string; readonly credential: string };
   }
 }
 
 /** What `/private` wants to see in the header `authorization`. */
-export const CREDENTIAL = "Bearer very-secret-value";
+const CREDENTIAL = "Bearer very-secret-value";
 const PNG = "iVBORw0KGgo=";
 
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   const servers = await startMcpServers();
-  project.provide("mcpServers", { url: servers.url });
+  project.provide("mcpServers", { url: servers.url, credential: CREDENTIAL });
   return servers.stop;
 }
 
@@ -270,7 +270,7 @@ async function serve(incoming: IncomingMessage, outgoing: ServerResponse): Promi
   outgoing.end();
 }
 
-export async function startMcpServers(): Promise<{ url: string; stop: () => Promise<void> }> {
+async function startMcpServers(): Promise<{ url: string; stop: () => Promise<void> }> {
   // What a client gives up is no failure of a server.
   const http = createServer(
     (incoming, outgoing) => void serve(incoming, outgoing).catch(() => outgoing.destroy()),

@@ -9,8 +9,7 @@ import { mcpServersSchema } from "../mcp/spec.ts";
 import { TestSession } from "./test-support.ts";
 
 const { call } = isolate();
-const { url } = inject("mcpServers");
-const SECRET = "Bearer very-secret-value";
+const { url, credential } = inject("mcpServers");
 
 interface Server {
   readonly [member: string]: Json;
@@ -38,7 +37,7 @@ async function watch(): Promise<() => Promise<string[]>> {
 
 async function secret(): Promise<string> {
   const name = unique("MCP").replaceAll("-", "_").toUpperCase();
-  const reply = await call("/api/v1/secrets", { body: { name, value: SECRET } });
+  const reply = await call("/api/v1/secrets", { body: { name, value: credential } });
   expect(reply.status, reply.text).toBe(201);
   return name;
 }
