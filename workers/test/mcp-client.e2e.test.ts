@@ -77,19 +77,15 @@ describe("an MCP server of a session", () => {
       { name: "peer__count-words", digest: expect.stringMatching(/^sha256:/) },
     ]);
     expect(await say(id, COUNT)).toContain('"words": 3');
-    const told = await Promise.all(
-      ["", "/messages", "/usage", "/events?after=0"].map(async (path) => {
-        const url = `/api/v1/agents/${id}${path}`;
-        const signal = AbortSignal.timeout(1_000);
-        const response = await service.fetch(url, { signal });
-        if (!path.startsWith("/events")) return response.text();
-        const reader = response.body?.pipeThrough(new TextDecoderStream()).getReader();
-        let text = "";
-        while (!text.includes("turn.ended")) text += (await reader?.read())?.value ?? "";
-        await reader?.cancel();
-        return text;
-      }),
-    );
+    const path = `/api/v1/agents/${id}`;
+    const read = async (what: string) => (await service.fetch(`${path}${what}`)).text();
+    const told = await Promise.all(["", "/messages", "/usage"].map(read));
+    const { body } = await service.fetch(`${path}/events?after=0`);
+    const events = body?.pipeThrough(new TextDecoderStream()).getReader();
+    let followed = "";
+    while (!followed.includes("turn.ended")) followed += (await events?.read())?.value ?? "";
+    await events?.cancel();
+    told.push(followed);
     expect(told.join("\n")).toContain("count-words");
     expect(told.join("\n") + service.output).not.toContain(peer.key);
   });
