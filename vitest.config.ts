@@ -73,7 +73,11 @@ export default defineConfig({
         test: {
           name: "workers",
           include: ["workers/**/*.workers.test.ts"],
-          globalSetup: ["workers/test/fake-e2b.ts", "workers/test/fake-models.ts"],
+          globalSetup: [
+            "workers/test/fake-e2b.ts",
+            "workers/test/fake-models.ts",
+            "workers/test/mcp-servers.ts",
+          ],
           setupFiles: ["workers/test/setup.ts"],
           testTimeout: 15_000,
           expect: { poll: { timeout: 10_000 } },

@@ -1,6 +1,7 @@
 /** The composition root: builds every feature's service from the bindings of an environment. */
 
 import { createSessionClient } from "./agents/client.ts";
+import { McpServers } from "./agents/mcp/servers.ts";
 import { ModelRegistry } from "./agents/models/registry.ts";
 import { modelRoutes } from "./agents/models/routes.ts";
 import { sessionsIn } from "./agents/reach.ts";
@@ -44,10 +45,11 @@ import { runnerProtocolRoutes } from "./runners/runner-routes.ts";
 import { RunnerService } from "./runners/service.ts";
 import { RunnerWork } from "./runners/work.ts";
 import { createRunClient } from "./runs/client.ts";
+import { createSecretResolver } from "./secrets/resolver.ts";
 import { secretRoutes } from "./secrets/routes.ts";
 import { SecretService } from "./secrets/service.ts";
 import { forgetKey } from "./security/authenticate.ts";
-import { whyRefused } from "./security/outbound.ts";
+import { createOutbound, whyRefused } from "./security/outbound.ts";
 import { BundleService } from "./skills/bundle-service.ts";
 import { ExampleService } from "./skills/examples.ts";
 import { invocationRoutes } from "./skills/invocation-routes.ts";
@@ -150,16 +152,23 @@ function agentsOf(env: Env, config: Config): AgentService {
       max_iterations: config.AGENT_MAX_ITERATIONS,
       timeout_seconds: config.AGENT_TIMEOUT_SECONDS,
     },
+    whyRefused: (url) => whyRefused(url, config),
     eraseWorkspace: (session) => workspaces.erase(session),
   });
 }
 
 /** The tools of sessions, over the services as callers of the API have them. */
 export function sessionToolsOf(env: Env): SessionTools {
+  const config = loadConfig(env);
   return new SessionTools({
-    services: buildServices(env, loadConfig(env)),
+    services: buildServices(env, config),
     codebases: codebasePorts(env),
     workspaces: new WorkspaceStore(env.BLOBS),
+    mcp: new McpServers({
+      secrets: createSecretResolver(env.DB, config),
+      outbound: createOutbound(env, config),
+      version: config.APP_VERSION,
+    }),
   });
 }
 

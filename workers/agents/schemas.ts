@@ -5,6 +5,7 @@ import { listFilter, pageQuery } from "../http/page.ts";
 import { jsonSchema, listOf, orNull, projectIdSchema, timestampSchema } from "../http/schemas.ts";
 import { codebaseSpecSchema, fields, freeObject } from "../tasks/fields.ts";
 import { STOP_REASONS } from "./machine/types.ts";
+import { mcpServerSchema } from "./mcp/spec.ts";
 import { AGENT_STATES, WAITS } from "./session-port.ts";
 import { agentSpecSchema, budgetSchema, TOOL_POLICIES } from "./spec.ts";
 
@@ -85,6 +86,15 @@ export const agentSchema = z
       .array(z.object({ slug: z.string(), version: z.string(), digest: z.string() }))
       .openapi({ description: "The versions that the agent has; none until it is initialized." }),
     tools: z.array(z.string()).nullable(),
+    mcp_servers: z.array(mcpServerSchema),
+    pinned_mcp_tools: z
+      .array(
+        z.object({ name: z.string(), server: z.string(), tool: z.string(), digest: z.string() }),
+      )
+      .openapi({
+        description:
+          "Tools of MCP servers as the agent calls them, as the servers do, and the digest of what they listed; none until it is initialized.",
+      }),
     tool_policies: z.record(z.string(), z.enum(TOOL_POLICIES)),
     max_parallel_tools: z.int(),
     timeout_seconds: z.number().nullable(),

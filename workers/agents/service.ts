@@ -1,5 +1,5 @@
 /** Everything that can be done with agents. */
-import { notFound } from "../http/errors.ts";
+import { ApiError, notFound } from "../http/errors.ts";
 import type { Json } from "../http/json.ts";
 import type { Page } from "../http/page.ts";
 import { couldSee } from "../runs/access.ts";
@@ -32,6 +32,8 @@ export interface AgentDeps {
   readonly database: D1Database;
   readonly sessions: SessionClient;
   readonly limits: CreateSession["defaults"];
+  /** Why an address is never asked for anything; null when it is. */
+  readonly whyRefused: (url: string) => string | null;
   /** Forgets the files that a session has written. */
   readonly eraseWorkspace: (session: { id: string; project_id: string }) => Promise<void>;
 }
@@ -70,6 +72,7 @@ export class AgentService {
 
   async create(principal: Principal, seed: string, input: CreateAgent): Promise<SessionSnapshot> {
     const project_id = projectFor(principal, input.project_id);
+    this.#checkServers(input.spec);
     const { sessions, limits } = this.#deps;
     const snapshot = await sessions.create({
       id: resourceId(seed, project_id),
@@ -210,6 +213,16 @@ export class AgentService {
     await this.#deps.sessions.remove(id);
     // What a tool was still writing when it was stopped.
     await this.#deps.eraseWorkspace({ id, project_id });
+  }
+
+  /** Throws `validation_failed` with every server that is never asked. */
+  #checkServers({ mcp_servers }: AgentSpec): void {
+    const issues = mcp_servers.flatMap(({ url }, index) => {
+      const message = this.#deps.whyRefused(url);
+      return message === null ? [] : [{ path: `mcp_servers[${index}].url`, message }];
+    });
+    if (issues.length === 0) return;
+    throw new ApiError("validation_failed", "The agent's MCP servers cannot be asked.", { issues });
   }
 
   async #initialize(principal: Principal, id: string, wait_ms: number): Promise<SessionSnapshot> {

@@ -8,6 +8,7 @@ import type { ParentRef } from "../runs/store-types.ts";
 import type { MessagePolicy } from "./machine/events.ts";
 import type { Block, PauseMode, SessionError, StopReason } from "./machine/types.ts";
 import type { AgentSpec, BudgetSpec } from "./spec.ts";
+import type { PinnedMcpTool } from "./tool-port.ts";
 
 export const AGENT_STATES = [
   "idle",
@@ -62,6 +63,8 @@ export interface SessionSnapshot {
   readonly pausing: boolean;
   /** The model by its full name; null before it is initialized. */
   readonly model: string | null;
+  /** Tools of MCP servers as they were pinned; empty before. */
+  readonly mcp_tools: readonly PinnedMcpTool[];
   /** Skills as they were pinned; empty before. */
   readonly skills: readonly {
     readonly slug: string;

@@ -2,6 +2,7 @@
 import { z } from "@hono/zod-openapi";
 import { outputsSchemaProblem } from "../executors/outputs-schema.ts";
 import { codebaseSpecSchema, fields, freeObject } from "../tasks/fields.ts";
+import { mcpServersSchema } from "./mcp/spec.ts";
 
 /** What a tool call needs before it runs. */
 export const TOOL_POLICIES = ["allow", "ask", "deny"] as const;
@@ -11,6 +12,14 @@ const toolName = z
   .min(1)
   .max(128)
   .regex(/^[A-Za-z0-9_.-]+$/, "Use letters, digits, dots, dashes and underscores.");
+
+const policyName = z
+  .string()
+  .max(128)
+  .regex(
+    /^(\*|[a-z0-9-]+__\*|[A-Za-z0-9_.-]+)$/,
+    "Name a tool, `server__*` for those of an MCP server, or `*`.",
+  );
 
 export const budgetSchema = z
   .strictObject({
@@ -53,10 +62,13 @@ export const agentSpecSchema = z.strictObject({
     .nullable()
     .default(null)
     .openapi({ description: "Names of tools that it may call; all there are unless said." }),
-  tool_policies: z
-    .record(z.union([z.literal("*"), toolName]), z.enum(TOOL_POLICIES))
-    .default({})
-    .openapi({ description: "By name, or `*` for those not named; `allow` unless said." }),
+  mcp_servers: mcpServersSchema.default([]).openapi({
+    description: "Outside servers whose tools it gets, listed when it is initialized.",
+  }),
+  tool_policies: z.record(policyName, z.enum(TOOL_POLICIES)).default({}).openapi({
+    description:
+      "By name, `server__*` for the other tools of an MCP server, or `*` for those not named; `allow` unless said.",
+  }),
   max_iterations: z.int().min(1).max(10_000).nullable().default(null).openapi({
     description: "Steps of one turn; AGENT_MAX_ITERATIONS unless said.",
   }),

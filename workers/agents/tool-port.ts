@@ -2,13 +2,15 @@
 import type { Json } from "../http/json.ts";
 import type { Recovery } from "./machine/call-types.ts";
 import type { Caller } from "./session-port.ts";
-import type { ResultSchema } from "./spec.ts";
+import type { AgentSpec, ResultSchema } from "./spec.ts";
 
 export interface ToolDefinition {
   readonly name: string;
   readonly description: string;
   /** JSON Schema of the input, an object. */
   readonly input_schema: Json;
+  /** The tool itself holds inputs against the schema, which is somebody else's and only told to the model. */
+  readonly is_input_checked_elsewhere?: true;
   /** What becomes of a call whose process dies. */
   readonly recovery: Recovery;
   /** Whether it may run beside others. */
@@ -52,19 +54,23 @@ export interface WantedTools {
   readonly skills: readonly string[];
   readonly tools: readonly string[] | null;
   readonly codebase: Json;
+  readonly mcp_servers: AgentSpec["mcp_servers"];
   /** JSON Schema of the result that it is to hand in; null for none. */
   readonly outputs: ResultSchema | null;
 }
 
+export interface Prepared {
+  readonly setup: ToolSetup;
+  readonly skills: readonly PinnedTool[];
+  readonly mcp_tools: readonly PinnedMcpTool[];
+}
+
 export interface ToolHost {
   /**
-   * Resolves and pins what the session's tools need (skills, codebase). Throws `ApiError` for what is
-   * not to be had, which becomes the session's error.
+   * Resolves and pins what the session's tools need (skills, codebase, MCP servers). Throws
+   * `ApiError` for what is not to be had, which becomes the session's error.
    */
-  prepare(
-    context: ToolContext,
-    wanted: WantedTools,
-  ): Promise<{ readonly setup: ToolSetup; readonly skills: readonly PinnedTool[] }>;
+  prepare(context: ToolContext, wanted: WantedTools): Promise<Prepared>;
   /** The tools that there are under a setup, in a fixed order. */
   definitions(setup: ToolSetup): readonly ToolDefinition[];
   /**
@@ -82,5 +88,14 @@ export interface ToolHost {
 export interface PinnedTool {
   readonly slug: string;
   readonly version: string;
+  readonly digest: string;
+}
+
+/** A tool of an outside MCP server, as the server listed it. */
+export interface PinnedMcpTool {
+  readonly name: string;
+  readonly server: string;
+  /** As the server calls it. */
+  readonly tool: string;
   readonly digest: string;
 }

@@ -70,6 +70,8 @@ export function toAgent(snapshot: SessionSnapshot): Agent {
     skills: spec.skills,
     pinned_skills: snapshot.skills.map(({ slug, version, digest }) => ({ slug, version, digest })),
     tools: spec.tools,
+    mcp_servers: spec.mcp_servers,
+    pinned_mcp_tools: [...snapshot.mcp_tools],
     tool_policies: spec.tool_policies,
     max_parallel_tools: spec.max_parallel_tools,
     timeout_seconds: spec.timeout_seconds,

@@ -155,6 +155,17 @@ function schemaProblem(value: Json, path: string, depth: number): string | null 
   );
 }
 
+function danglingProblem(known: ReturnType<typeof dereference>): string | null {
+  for (const each of Object.values(known)) {
+    if (typeof each === "boolean") continue;
+    const { $ref, __absolute_ref__ } = each;
+    if (__absolute_ref__ !== undefined && known[__absolute_ref__] === undefined) {
+      return `the $ref ${shown($ref ?? __absolute_ref__)} leads nowhere; define it in $defs of the same schema`;
+    }
+  }
+  return null;
+}
+
 /** What keeps a well-formed schema from being applied as it is meant: its references, and where it counts what is left over. */
 function referenceProblem(value: Json, member: string): string | null {
   if (!isSchema(value)) return null;
@@ -162,13 +173,8 @@ function referenceProblem(value: Json, member: string): string | null {
     // The library writes into what it is given.
     const copy = structuredClone(value);
     const known = dereference(copy);
-    for (const each of Object.values(known)) {
-      if (typeof each === "boolean") continue;
-      const { $ref, __absolute_ref__ } = each;
-      if (__absolute_ref__ !== undefined && known[__absolute_ref__] === undefined) {
-        return `the $ref ${shown($ref ?? __absolute_ref__)} leads nowhere; define it in $defs of the same schema`;
-      }
-    }
+    const dangling = danglingProblem(known);
+    if (dangling !== null) return dangling;
     // A schema that refers to itself alone never ends, whatever the value.
     new Validator(copy, DRAFT).validate(null);
     return unevaluatedProblem(copy, known, member);
@@ -186,6 +192,20 @@ function referenceProblem(value: Json, member: string): string | null {
 export function outputsSchemaProblem(outputs: Json, member = "outputs"): string | null {
   if (outputs === null) return null;
   return schemaProblem(outputs, member, 0) ?? referenceProblem(outputs, member);
+}
+
+/**
+ * What is wrong with a schema that nobody here holds a value against, such as that of somebody else's
+ * tool; null when it is one, with references that lead somewhere. It takes no longer than its size.
+ */
+export function jsonSchemaProblem(schema: Json, member: string): string | null {
+  const problem = schemaProblem(schema, member, 0);
+  if (problem !== null || !isSchema(schema)) return problem;
+  try {
+    return danglingProblem(dereference(structuredClone(schema)));
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error);
+  }
 }
 
 /** `#/a/0/b` as people write it, under the name of the whole: `result.a[0].b`. */

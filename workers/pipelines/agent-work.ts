@@ -23,13 +23,13 @@ export function agentDocument(
   scope: Scope,
 ): string {
   const { agent = null } = step;
-  const { codebase: _, ...written } = agent ?? {};
+  const { codebase: _, mcp_servers, ...written } = agent ?? {};
   const resolved = Object.entries(written).map(([member, value]): [string, Json] => {
     const found = resolveJson(value, scope, ["agent", member]);
     return [member, TEXTS.includes(member) ? asText(found) : found];
   });
   const read = agentStepSchema.safeParse(
-    { ...Object.fromEntries(resolved), codebase: lookedAt(view, step) },
+    { ...Object.fromEntries(resolved), mcp_servers, codebase: lookedAt(view, step) },
     { error: inOurWords },
   );
   if (!read.success) {

@@ -54,6 +54,14 @@ const alarmOf = (id: string) =>
   runInDurableObject(env.AGENT_SESSION.getByName(id), (_, { storage }) => storage.getAlarm());
 
 describe("a step that is an agent", () => {
+  it("names secrets for its MCP servers, whose values it is not told", async () => {
+    const headers = { authorization: "${{ secrets.NOT_THERE }}" };
+    const mcp_servers = [{ name: "docs", url: "https://mcp.example.com/mcp", headers }];
+    const { id } = await run([{ name: "ask", agent: agent("/help", { mcp_servers }) }]);
+    const { error } = await agentIn(id, { error_code: "validation_failed" });
+    expect(error).toContain('No secret named "NOT_THERE"');
+  });
+
   it("has what the agent says as its result, and is over with it", async () => {
     const { id, body } = await run(
       [

@@ -68,7 +68,8 @@ export function stepPlaces(step: StepDefinition): Place[] {
     collect(step.approval?.message, ["approval", "message"], VALUE, places);
   }
   collect(step.wait?.seconds, ["wait", "seconds"], VALUE, places);
-  const { codebase, ...agent } = step.agent ?? {};
+  // What an MCP server is sent names secrets, as skills do.
+  const { codebase, mcp_servers: _, ...agent } = step.agent ?? {};
   collect(agent, ["agent"], VALUE, places);
   collect(codebase, ["agent", "codebase"], CODEBASE, places);
   return places;

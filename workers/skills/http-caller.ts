@@ -1,6 +1,5 @@
 /** Carries out the HTTP requests of skills: secrets resolved here, through the outbound guard. */
 import { AttemptOutput } from "../executors/attempt-output.ts";
-import { referencedSecret } from "../executors/environment.ts";
 import { AttemptFailed, failed, failureOf, stopped } from "../executors/outcome.ts";
 import type {
   AttemptSink,
@@ -11,6 +10,7 @@ import type {
   Outcome,
   SecretResolver,
 } from "../executors/port.ts";
+import { type ResolvedHeaders, resolveHeaders } from "../executors/secret-headers.ts";
 import { ApiError } from "../http/errors.ts";
 import type { Outbound } from "../security/outbound.ts";
 import { matchesRule, parseHostRule } from "../security/outbound-hosts.ts";
@@ -25,12 +25,6 @@ const SHOWN_HEADERS = ["content-type", "etag", "last-modified", "link", "locatio
 export interface HttpCallerDeps {
   readonly secrets: SecretResolver;
   readonly outbound: Outbound;
-}
-
-/** Headers as they are sent, and the values that may not appear in anything told. */
-interface ResolvedHeaders {
-  readonly headers: Headers;
-  readonly secretValues: readonly string[];
 }
 
 interface Received {
@@ -52,7 +46,12 @@ class HttpCaller implements Caller {
     let output = new AttemptOutput(sink, []);
     let outcome: Outcome;
     try {
-      const resolved = await resolveHeaders(call, project_id, this.#deps.secrets);
+      const given = call.body === null ? {} : { "content-type": "application/json" };
+      const resolved = await resolveHeaders(
+        { ...given, ...call.headers },
+        project_id,
+        this.#deps.secrets,
+      );
       output = new AttemptOutput(sink, resolved.secretValues);
       outcome = outcomeOf(call, await this.#send(call, resolved, signal));
     } catch (error) {
@@ -83,40 +82,6 @@ class HttpCaller implements Caller {
     );
     return { status: response.status, headers: response.headers, text: await readText(response) };
   }
-}
-
-/** Throws `AttemptFailed` when a secret does not exist, or a header cannot be sent. */
-async function resolveHeaders(
-  { headers: given, body }: HttpCall,
-  projectId: string,
-  secrets: SecretResolver,
-): Promise<ResolvedHeaders> {
-  const references = Object.entries(given).map(
-    ([name, value]) => [name, value, referencedSecret(value)] as const,
-  );
-  const names = [...new Set(references.flatMap(([, , secret]) => secret ?? []))];
-  const values = await secrets.resolve(projectId, names);
-  const missing = names.filter((name) => !values.has(name));
-  if (missing.length > 0) {
-    throw new AttemptFailed(
-      "error",
-      "secret_not_found",
-      `No secret named ${missing.map((name) => `"${name}"`).join(", ")} exists in project "${projectId}". Store it with POST /api/v1/secrets.`,
-    );
-  }
-  const headers = new Headers(body === null ? {} : { "content-type": "application/json" });
-  for (const [name, value, secret] of references) {
-    try {
-      headers.set(name, secret === null ? value : (values.get(secret) ?? ""));
-    } catch {
-      throw new AttemptFailed(
-        "error",
-        "header_invalid",
-        `The header "${name}" cannot be sent: its name or its value holds what HTTP does not allow, such as a line break.`,
-      );
-    }
-  }
-  return { headers, secretValues: [...values.values()].filter((value) => value !== "") };
 }
 
 async function readText(response: Response): Promise<string> {

@@ -41,21 +41,29 @@ describe("a command", () => {
     ["/run [ -e x ]", "run_task", { command: "[ -e x ]" }],
     ["/search def main", "search_code", { query: "def main" }],
     ["/read src/a b.ts", "read_file", { path: "src/a b.ts" }],
+    ["/call run_task", "run_task", {}],
+    ['/call run_task  {"command":\n "ls"}', "run_task", { command: "ls" }],
   ])("%j calls %s", (text, tool, input) => {
     expect(step(text)).toEqual({ kind: "call", tool, input });
   });
 
-  it.each(["/invoke", "/invoke review {", "/run", "/search", "/read  "])(
-    "%j is explained",
-    (text) => {
-      expect(step(text)).toEqual({ kind: "text", text: expect.stringContaining("Write: /") });
-    },
-  );
+  it.each([
+    "/invoke",
+    "/invoke review {",
+    "/run",
+    "/search",
+    "/read  ",
+    "/call",
+    "/call run_task {",
+  ])("%j is explained", (text) => {
+    expect(step(text)).toEqual({ kind: "text", text: expect.stringContaining("Write: /") });
+  });
 
   it("says which tool is missing", () => {
     const text = expect.stringContaining('"run_task"');
     expect(step("/run ls", { tools: [] })).toEqual({ kind: "text", text });
     expect(step("/run ls", { tool_choice: "none" })).toEqual({ kind: "text", text });
+    expect(step("/call run_task", { tools: [] })).toEqual({ kind: "text", text });
   });
 });
 

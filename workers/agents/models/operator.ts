@@ -73,6 +73,8 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   },
 };
 
+const CALL_USAGE = '/call tool {"input": "as JSON"}';
+
 export type OperatorStep =
   | { readonly kind: "text"; readonly text: string }
   | { readonly kind: "call"; readonly tool: string; readonly input: Json };
@@ -120,6 +122,7 @@ function carryOut(text: string, request: ModelRequest): OperatorStep {
   const say = (words: string): OperatorStep => ({ kind: "text", text: words });
   const [, name = "", rest = ""] = WORD.exec(text) ?? [];
   if (name === "/help") return say(help(offered));
+  if (name === "/call") return callNamed(rest.trim(), offered);
   const command = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
   if (command === undefined) {
     const unknown = name.startsWith("/") ? `There is no command ${name}.` : introduction;
@@ -135,6 +138,18 @@ function carryOut(text: string, request: ModelRequest): OperatorStep {
   return { kind: "call", tool: command.tool, input };
 }
 
+/** Any tool of the session, by its own name. */
+function callNamed(rest: string, offered: ReadonlySet<string>): OperatorStep {
+  const [, tool, json = ""] = WORD.exec(rest) ?? [];
+  const input = parseJson(json === "" ? "{}" : json);
+  if (tool === undefined || input === undefined) {
+    return { kind: "text", text: `That cannot be read. Write: ${CALL_USAGE}` };
+  }
+  if (offered.has(tool)) return { kind: "call", tool, input };
+  const there = offered.size === 0 ? "It offers none." : `It offers: ${[...offered].join(", ")}.`;
+  return { kind: "text", text: `This session does not offer the tool "${tool}". ${there}` };
+}
+
 const introduction = `I am the operator, which is no language model: I carry out commands and understand nothing else. For answers in words, ${WHAT_TO_SET}.`;
 
 function help(offered: ReadonlySet<string>): string {
@@ -142,7 +157,8 @@ function help(offered: ReadonlySet<string>): string {
     const note = offered.has(tool) ? "" : ` (needs the tool "${tool}", which is not offered)`;
     return `- \`${usage}\`: ${does}${note}`;
   });
-  return ["Commands:", ...lines, "- `/help`: this list"].join("\n");
+  const call = `- \`${CALL_USAGE}\`: call any tool of the session by its name`;
+  return ["Commands:", ...lines, call, "- `/help`: this list"].join("\n");
 }
 
 /** The results of calls, each under the name of its tool when there are several. */

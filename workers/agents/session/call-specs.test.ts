@@ -43,6 +43,24 @@ describe("a call", () => {
     expect(wrong?.problem).toContain("input.command");
   });
 
+  it("of an outside tool has its server's policy before that of all, and an input that is not judged", () => {
+    const outside: ToolDefinition = {
+      ...tool,
+      name: "docs__find",
+      input_schema: { type: "object", properties: { a: { type: "string", pattern: "^(a+)+$" } } },
+      is_input_checked_elsewhere: true,
+    };
+    const specOf = (
+      input: { readonly [name: string]: string },
+      tool_policies: Readonly<Record<string, "allow" | "ask" | "deny">>,
+    ) => callSpecs([call("docs__find", input)], [outside], { tool_policies })[0]?.spec;
+    const policies = { "*": "deny", "docs__*": "ask" } as const;
+    expect(specOf({}, policies)?.policy).toBe("ask");
+    expect(specOf({}, { ...policies, docs__find: "allow" })?.policy).toBe("allow");
+    expect(specOf({}, { "*": "deny", "other__*": "ask" })?.policy).toBe("deny");
+    expect(specOf({ a: `${"a".repeat(64)}!` }, {})?.policy).toBe("allow");
+  });
+
   it("is known by its input, in whichever order that is written", () => {
     expect(inputDigest({ a: 1, b: 2 })).toBe(inputDigest({ b: 2, a: 1 }));
     expect(inputDigest({ a: 1 })).not.toBe(inputDigest({ a: 2 }));

@@ -3,9 +3,12 @@ import { valueIssues } from "../../executors/outputs-schema.ts";
 import { canonicalJson, type Json } from "../../http/json.ts";
 import { sha256 } from "../../security/hash.ts";
 import type { CallSpec } from "../machine/call-types.ts";
+import { serverPattern } from "../mcp/names.ts";
 import type { ToolCallPart } from "../models/messages.ts";
 import type { AgentSpec } from "../spec.ts";
 import type { ToolDefinition } from "../tool-port.ts";
+
+const ANY_OBJECT = { type: "object" };
 
 export interface JudgedCall {
   readonly spec: CallSpec;
@@ -23,12 +26,11 @@ export function callSpecs(
   return calls.map(({ id, name, input }) => {
     const definition = known.get(name);
     const problem = problemOf(definition, name, input, [...known.keys()]);
-    const policy = tool_policies[name] ?? tool_policies["*"] ?? "allow";
     return {
       spec: {
         id,
         name,
-        policy: problem === null ? policy : "invalid",
+        policy: problem === null ? policyOf(tool_policies, name) : "invalid",
         kind: definition?.kind ?? "tool",
         recovery: definition?.recovery ?? "report",
         is_parallel: definition?.is_parallel ?? false,
@@ -38,6 +40,14 @@ export function callSpecs(
       problem,
     };
   });
+}
+
+/** The most particular one. */
+function policyOf(policies: AgentSpec["tool_policies"], name: string) {
+  const server = serverPattern(name);
+  return (
+    policies[name] ?? (server === null ? undefined : policies[server]) ?? policies["*"] ?? "allow"
+  );
 }
 
 /** Of an input: what is approved is what was seen. */
@@ -56,7 +66,8 @@ export function problemOf(
     const list = known.length === 0 ? "There are none here." : `There are: ${known.join(", ")}.`;
     return `There is no tool "${name}". ${list}`;
   }
-  const issues = valueIssues(definition.input_schema, input, "input");
+  const schema = definition.is_input_checked_elsewhere ? ANY_OBJECT : definition.input_schema;
+  const issues = valueIssues(schema, input, "input");
   if (issues.length === 0) return null;
   return `The input is not as the tool's schema says. ${issues.map(({ path, message }) => `${path}: ${message}`).join(" ")}`;
 }

@@ -1,7 +1,7 @@
 /** What there is once of a session, each as one JSON text. */
 import type { SessionState } from "../machine/types.ts";
 import type { CreateSession } from "../session-port.ts";
-import type { PinnedTool, ToolSetup } from "../tool-port.ts";
+import type { PinnedMcpTool, PinnedTool, ToolSetup } from "../tool-port.ts";
 import type { Assigned } from "./assignment.ts";
 import type { LongTexts } from "./long-texts.ts";
 
@@ -15,6 +15,8 @@ export interface Setup {
   /** By its full name. */
   readonly model: string;
   readonly skills: readonly PinnedTool[];
+  /** Left out for none. */
+  readonly mcp_tools?: readonly PinnedMcpTool[];
   readonly tools: ToolSetup;
   readonly instructions: string | null;
 }

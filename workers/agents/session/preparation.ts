@@ -38,20 +38,21 @@ export class Preparation {
     const { spec, caller } = head;
     const model = this.#models.resolve(spec.model).name;
     const wanted = wantedOf(spec, spec.skills);
-    const { setup, skills } = await this.#tools.prepare(toolContext(head, caller), wanted);
-    return { model, skills, tools: setup, instructions: instructionsOf(spec) };
+    const { setup, ...pinned } = await this.#tools.prepare(toolContext(head, caller), wanted);
+    return { model, ...pinned, tools: setup, instructions: instructionsOf(spec) };
   }
 }
 
 /** What a session's tools are made of, with its skills as they are to be looked up. */
 export function wantedOf(
-  { tools, codebase, outputs }: AgentSpec,
+  { tools, codebase, mcp_servers, outputs }: AgentSpec,
   skills: readonly string[],
 ): WantedTools {
   return {
     skills,
     tools,
     codebase: codebase === null ? null : JSON.parse(JSON.stringify(codebase)),
+    mcp_servers,
     outputs,
   };
 }

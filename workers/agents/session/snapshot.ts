@@ -20,6 +20,7 @@ export function snapshotOf({ head, state, progress, setup, seq }: SessionEngine)
     pausing,
     model: setup?.model ?? null,
     skills: setup?.skills ?? [],
+    mcp_tools: setup?.mcp_tools ?? [],
     stop_reason,
     error,
     error_count: progress.error_count,

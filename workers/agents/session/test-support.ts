@@ -90,6 +90,7 @@ const host: ToolHost = {
       skills: skills
         .map((named) => named.replace("@1.0.0", ""))
         .map((slug) => ({ slug, version: "1.0.0", digest: `digest of ${slug}` })),
+      mcp_tools: [],
     };
   },
   definitions(setup) {

@@ -70,7 +70,7 @@ export class Transfer {
 
   /**
    * Takes a bundle in as a new session. Its tools are prepared anew for the caller, by the versions
-   * of skills that it had. Throws `ApiError` for what is no bundle, and for what is not to be had.
+   * of skills that it had, and with the tools that its MCP servers list now. Throws `ApiError` for what is no bundle, and for what is not to be had.
    */
   async read(target: ImportTarget, lines: readonly string[]): Promise<SessionSnapshot> {
     if (this.#engine.isLoaded) return snapshotOf(this.#engine);
@@ -122,10 +122,11 @@ export class Transfer {
   ): Promise<Setup> {
     const { spec, caller } = head;
     const pinned = setup.skills.map(({ slug, version }) => `${slug}@${version}`);
-    const { setup: tools, skills } = await this.#tools.prepare(
-      toolContext(head, caller),
-      wantedOf(spec, pinned),
-    );
+    const {
+      setup: tools,
+      skills,
+      mcp_tools,
+    } = await this.#tools.prepare(toolContext(head, caller), wantedOf(spec, pinned));
     for (const { slug, digest } of setup.skills) {
       const found = skills.find((skill) => skill.slug === slug);
       if (found?.digest === digest) continue;
@@ -135,7 +136,7 @@ export class Transfer {
         ],
       });
     }
-    return { ...setup, tools };
+    return { ...setup, mcp_tools, tools };
   }
 }
 

@@ -6,9 +6,10 @@ import { asApiError } from "../../http/problem.ts";
 import { refOf } from "../../runs/codebases.ts";
 import { principalOf, type Scope } from "../../security/principal.ts";
 import { codebaseSpecSchema } from "../../tasks/fields.ts";
+import type { McpServer } from "../mcp/spec.ts";
 import { RESULT_TAKEN, resultTool, SUBMIT_RESULT } from "../result-tool.ts";
 import type {
-  PinnedTool,
+  Prepared,
   ToolCall,
   ToolContext,
   ToolDefinition,
@@ -19,6 +20,7 @@ import type {
 } from "../tool-port.ts";
 import { pinCodebase } from "./code.ts";
 import { TOOLS } from "./index.ts";
+import { mcpDefinition, mcpToolNamed, pinnedTools, runMcpTool, scopesOf } from "./mcp-tools.ts";
 import { failure, refusalText } from "./results.ts";
 import { ownSkill, runSkill, skillDefinition, toSkillTool } from "./session-skills.ts";
 import { readSetup, type SessionCodebase, type SessionSetup, type SkillTool } from "./setup.ts";
@@ -33,28 +35,31 @@ export class SessionTools implements ToolHost {
     this.#deps = deps;
   }
 
-  /** Throws `forbidden`, `not_found`, and `validation_failed` with every problem of the names. */
-  async prepare(
-    context: ToolContext,
-    wanted: WantedTools,
-  ): Promise<{ readonly setup: ToolSetup; readonly skills: readonly PinnedTool[] }> {
+  /**
+   * Throws `forbidden`, `not_found`, `validation_failed` with every problem of the names, and
+   * `unavailable` for an MCP server that does not answer.
+   */
+  async prepare(context: ToolContext, wanted: WantedTools): Promise<Prepared> {
     const { caller } = context;
     const tools = offered(caller, wanted.tools);
     const skills = await this.#skills(context, wanted.skills);
     const codebase = await this.#codebase(context, wanted.codebase);
+    const mcp_servers = await this.#mcpServers(context, wanted.mcp_servers);
     const { outputs } = wanted;
-    const setup: SessionSetup = { format: 1, skills, tools, codebase, outputs };
+    const setup: SessionSetup = { format: 1, skills, tools, codebase, mcp_servers, outputs };
     return {
       setup,
       skills: skills.map(({ slug, version, digest }) => ({ slug, version, digest })),
+      mcp_tools: pinnedTools(mcp_servers),
     };
   }
 
   definitions(kept: ToolSetup): readonly ToolDefinition[] {
-    const { tools, skills, outputs } = readSetup(kept);
+    const { tools, skills, mcp_servers, outputs } = readSetup(kept);
     return [
       ...(outputs === null ? [] : [resultTool(outputs)]),
       ...skills.map(skillDefinition),
+      ...mcp_servers.flatMap((server) => server.tools.map(mcpDefinition)),
       ...TOOLS.map(({ definition }) => definition).filter(({ name }) => tools.includes(name)),
     ];
   }
@@ -104,6 +109,14 @@ export class SessionTools implements ToolHost {
     });
   }
 
+  async #mcpServers(
+    { caller, project_id }: ToolContext,
+    servers: readonly McpServer[],
+  ): Promise<SessionSetup["mcp_servers"]> {
+    for (const server of servers) requireServer(caller, server);
+    return this.#deps.mcp.pin(project_id, servers);
+  }
+
   async #codebase(
     { caller, project_id }: ToolContext,
     wanted: Json,
@@ -121,6 +134,12 @@ async function runNamed(session: ToolSession): Promise<ToolResult> {
   if (skill !== null) {
     requireScopes(caller, ["skills:execute"], `the skill "${call.name}"`);
     return runSkill(session, skill);
+  }
+  const outside = mcpToolNamed(setup, call.name);
+  if (outside !== null) {
+    const { server, tool } = outside;
+    requireServer(caller, server);
+    return runMcpTool(session, server, tool);
   }
   const tool = TOOLS.find(({ definition }) => definition.name === call.name);
   if (tool === undefined || !setup.tools.includes(call.name)) {
@@ -162,6 +181,11 @@ function problemOf(caller: Caller, tool: Tool | undefined): string | null {
 
 function missingScopes({ grants }: Caller, scopes: readonly Scope[]): readonly Scope[] {
   return scopes.filter((scope) => !grants.includes(scope));
+}
+
+/** Throws `forbidden`. */
+function requireServer(caller: Caller, server: Pick<McpServer, "name" | "headers">): void {
+  requireScopes(caller, scopesOf(server), `the MCP server "${server.name}"`);
 }
 
 /** Throws `forbidden`; `what` says what needs them. */

@@ -35,6 +35,7 @@ describe("the tools of a session", () => {
       tools: ["read_file"],
       codebase: null,
       outputs: null,
+      mcp_servers: [],
     });
     expect(skills).toEqual([{ slug, version, digest }]);
     expect((await session.prepare()).names).toEqual([slug, "read_file"]);

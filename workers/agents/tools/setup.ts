@@ -1,6 +1,7 @@
 /** What `initialize` has fixed of the tools of a session: plain JSON that the session keeps. */
 import { z } from "zod";
 import { freeObject } from "../../tasks/fields.ts";
+import { pinnedServerSchema } from "../mcp/pinned.ts";
 import type { ToolSetup } from "../tool-port.ts";
 
 const skillSchema = z.object({
@@ -33,6 +34,7 @@ const setupSchema = z.object({
   /** Names of the built-in tools that are offered, in their order. */
   tools: z.array(z.string()),
   codebase: codebaseSchema.nullable(),
+  mcp_servers: z.array(pinnedServerSchema).default([]),
   /** JSON Schema of the result that it is to hand in; null for none. */
   outputs: freeObject.nullable().default(null),
 });

@@ -6,25 +6,30 @@ import { resourceId } from "../../runs/address.ts";
 import { DEFAULT_PROJECT, SCOPES, type Scope } from "../../security/principal.ts";
 import { sessionToolsOf } from "../../services.ts";
 import type { ResultSchema } from "../spec.ts";
-import type { ToolContext, ToolResult, ToolSetup } from "../tool-port.ts";
+import type { ToolContext, ToolResult, ToolSetup, WantedTools } from "../tool-port.ts";
+import type { SessionTools } from "./host.ts";
 
 export interface SessionOptions {
   readonly skills?: readonly string[];
   readonly tools?: readonly string[] | null;
   readonly codebase?: Json;
   readonly outputs?: ResultSchema | null;
+  readonly mcp_servers?: WantedTools["mcp_servers"];
   readonly grants?: readonly Scope[];
+  /** Variables over those of the environment. */
+  readonly variables?: Readonly<Record<string, string>>;
 }
 
 export class TestSession {
   readonly id = resourceId(newSeed(), DEFAULT_PROJECT);
-  readonly host = sessionToolsOf(env);
+  readonly host: SessionTools;
   readonly #options: SessionOptions;
   #setup: ToolSetup = null;
   #calls = 0;
 
   constructor(options: SessionOptions = {}) {
     this.#options = options;
+    this.host = sessionToolsOf({ ...env, ...options.variables });
   }
 
   get context(): ToolContext {
@@ -35,12 +40,19 @@ export class TestSession {
 
   /** As `initialize` does. */
   async prepare(): Promise<this> {
-    const { skills = [], tools = null, codebase = null, outputs = null } = this.#options;
+    const {
+      skills = [],
+      tools = null,
+      codebase = null,
+      outputs = null,
+      mcp_servers = [],
+    } = this.#options;
     const prepared = await this.host.prepare(this.context, {
       skills,
       tools,
       codebase,
       outputs,
+      mcp_servers,
     });
     // The object keeps it as text.
     this.#setup = JSON.parse(JSON.stringify(prepared.setup));

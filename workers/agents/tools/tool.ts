@@ -15,6 +15,7 @@ import type { Json } from "../../http/json.ts";
 import { inOurWords } from "../../http/wording.ts";
 import type { CodebasePorts } from "../../runs/codebases.ts";
 import type { Principal, Scope } from "../../security/principal.ts";
+import type { McpServers } from "../mcp/servers.ts";
 import type { ToolCall, ToolContext, ToolDefinition, ToolResult } from "../tool-port.ts";
 import type { WorkspaceStore } from "../workspace/store.ts";
 import type { SessionSetup } from "./setup.ts";
@@ -33,6 +34,7 @@ export interface ToolDeps {
   >;
   readonly codebases: Pick<CodebasePorts, "pin">;
   readonly workspaces: WorkspaceStore;
+  readonly mcp: Pick<McpServers, "pin" | "call">;
 }
 
 /** A call as a tool has it. */
