@@ -25,6 +25,7 @@ const SECRETS = [
   ["OPENAI_API_KEY", "for models of OpenAI, or of the server at OPENAI_BASE_URL if it asks"],
   ["GEMINI_API_KEY", "for models of Google"],
   ["CLOUDFLARE_API_TOKEN", "for models of Workers AI, with CLOUDFLARE_ACCOUNT_ID"],
+  ["OTEL_EXPORTER_OTLP_HEADERS", "for a collector of traces that wants a key"],
 ] as const;
 
 const kib = (bytes: number) => `${Math.ceil(bytes / 1024).toLocaleString("en")} KiB`;

@@ -135,6 +135,13 @@ const variables = z.object({
   CLOUDFLARE_API_TOKEN: optional,
   /** Prices that are added to the table in `agents/models/prices.ts`, or come over its. */
   MODEL_PRICES: modelPrices,
+  /** An OTLP/HTTP collector that the traces of agents are sent to; without, they can only be read here. */
+  OTEL_EXPORTER_OTLP_ENDPOINT: optionalUrl,
+  /** `name=value` pairs, comma separated, that the collector is sent with each request. */
+  OTEL_EXPORTER_OTLP_HEADERS: optional,
+  OTEL_SERVICE_NAME: z.string().min(1).default("pipelzr"),
+  /** Whether traces hold what was said to agents, by them, and by their tools. */
+  OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT: flag(false),
   /** Silence after which a model's stream is given up. */
   MODEL_STALL_SECONDS: positive(120),
   /** Hosts (`host` or `host:port`) that user-supplied URLs may reach although they are private. */

@@ -1,4 +1,9 @@
 /** Wires couriers: what each delivers to, and who wakes them. */
+import { createSessionClient } from "./agents/client.ts";
+import { sessionsIn } from "./agents/reach.ts";
+import { serviceOf } from "./agents/traces/otlp.ts";
+import { spansOf } from "./agents/traces/spans.ts";
+import { readHeaders, traceTarget } from "./agents/traces/target.ts";
 import { loadConfig } from "./config.ts";
 import type { CourierPorts } from "./delivery/courier.ts";
 import { CourierBase } from "./delivery/object.ts";
@@ -7,6 +12,7 @@ import type { Target } from "./delivery/target.ts";
 import { logWarning } from "./http/log.ts";
 import { NEIGHBOURS, type NeighbourName } from "./integrations/names.ts";
 import { settingsOf } from "./integrations/service.ts";
+import { isNotFound } from "./runs/access.ts";
 
 /** Builds what a neighbour's courier delivers to; null where nothing is delivered to it. */
 const TARGETS: Readonly<Record<NeighbourName, (env: Env) => Target | null>> = {
@@ -15,11 +21,41 @@ const TARGETS: Readonly<Record<NeighbourName, (env: Env) => Target | null>> = {
   idealzr: () => null,
 };
 
+/** The courier of traces, of an environment that has a collector. */
+const TRACES = "traces";
+
 async function portsOf(env: Env, name: string): Promise<CourierPorts | null> {
+  const outbox = new Outbox(env.DB);
+  if (name === TRACES) {
+    const target = tracesOf(env);
+    return target && { name, outbox, target, from: null };
+  }
   const neighbour = NEIGHBOURS.find((known) => known === name);
   if (neighbour === undefined || !settingsOf(loadConfig(env), neighbour).enabled) return null;
   const target = TARGETS[neighbour](env);
-  return target && { name, outbox: new Outbox(env.DB), target, from: null };
+  return target && { name, outbox, target, from: null };
+}
+
+function tracesOf(env: Env): Target | null {
+  const config = loadConfig(env);
+  const { OTEL_EXPORTER_OTLP_ENDPOINT: url, OTEL_EXPORTER_OTLP_HEADERS: headers } = config;
+  if (url === null) return null;
+  const sessions = createSessionClient(sessionsIn(env.AGENT_SESSION));
+  const withContent = config.OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT;
+  return traceTarget({
+    url,
+    headers: readHeaders(headers),
+    service: serviceOf(config),
+    async spans(id, turn) {
+      try {
+        const { spec, ...record } = await sessions.turn(id, turn);
+        return spansOf({ ...record, agent: { ...spec, id } }, withContent);
+      } catch (error) {
+        if (isNotFound(error)) return null;
+        throw error;
+      }
+    },
+  });
 }
 
 export class Courier extends CourierBase {
@@ -31,7 +67,8 @@ export class Courier extends CourierBase {
 /** Names of the couriers that there are. */
 export async function courierNames(env: Env): Promise<readonly string[]> {
   const config = loadConfig(env);
-  return NEIGHBOURS.filter((name) => settingsOf(config, name).enabled);
+  const neighbours = NEIGHBOURS.filter((name) => settingsOf(config, name).enabled);
+  return config.OTEL_EXPORTER_OTLP_ENDPOINT === null ? neighbours : [...neighbours, TRACES];
 }
 
 /** Tells every courier that there may be something new; one that does not hear it is told by the sweeper. */

@@ -153,6 +153,7 @@ function agentsOf(env: Env, config: Config): AgentService {
       timeout_seconds: config.AGENT_TIMEOUT_SECONDS,
     },
     whyRefused: (url) => whyRefused(url, config),
+    traces_with_content: config.OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT,
     eraseWorkspace: (session) => workspaces.erase(session),
   });
 }

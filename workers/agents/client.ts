@@ -14,6 +14,7 @@ import type {
   SessionObject,
   SessionRefusal,
   SessionSnapshot,
+  TurnLog,
 } from "./session-port.ts";
 
 export interface SessionReach {
@@ -35,6 +36,7 @@ export interface SessionClient {
   messages(id: string, after: number, limit: number): Promise<readonly SessionMessage[]>;
   approvals(id: string): Promise<readonly PendingApproval[]>;
   ledger(id: string, after: number, limit: number): Promise<readonly LedgerRow[]>;
+  turn(id: string, number: number | null): Promise<TurnLog>;
   remove(id: string): Promise<void>;
   /** Events after `after`, those to come included, until the session is terminated. */
   follow(id: string, after: number, signal: AbortSignal): AsyncGenerator<SessionEventRow>;
@@ -50,6 +52,7 @@ export function createSessionClient({ session, events }: SessionReach): SessionC
     messages: async (id, after, limit) => accepted(id, await session(id).messages(after, limit)),
     approvals: async (id) => accepted(id, await session(id).approvals()),
     ledger: async (id, after, limit) => accepted(id, await session(id).ledger(after, limit)),
+    turn: async (id, number) => accepted(id, await session(id).turn(number)),
     remove: async (id) => {
       accepted(id, await session(id).remove());
     },

@@ -15,6 +15,7 @@ import {
 } from "./schemas.ts";
 import type { AgentService } from "./service.ts";
 import { streamRoutes } from "./stream-routes.ts";
+import { traceRoutes } from "./traces/routes.ts";
 import { usageRoutes } from "./usage-routes.ts";
 import { toAgent } from "./view.ts";
 
@@ -147,6 +148,7 @@ export function agentRoutes(): Router {
   controlRoutes(router);
   messageRoutes(router);
   usageRoutes(router);
+  traceRoutes(router);
   streamRoutes(router);
   return router;
 }

@@ -228,6 +228,46 @@ describe("control of an agent", () => {
   });
 });
 
+describe("the trace of a turn", () => {
+  const spanSchema = z.object({
+    name: z.string(),
+    traceId: z.string(),
+    spanId: z.string(),
+    parentSpanId: z.string(),
+  });
+  const tracesSchema = z.object({
+    resourceSpans: z.tuple([
+      z.object({ scopeSpans: z.tuple([z.object({ spans: z.array(spanSchema) })]) }),
+    ]),
+  });
+
+  it("is below its request, with the model's steps and the calls in it", async () => {
+    const { id } = await createAgent(call);
+    const none = await call(`${AGENTS}/${id}/traces`);
+    expect(none.status).toBe(404);
+    const traceparent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+    await say(call, id, "/run echo secret", { traceparent });
+    const { body, text } = await call(`${AGENTS}/${id}/traces?turn=1`);
+    const [{ scopeSpans }] = tracesSchema.parse(body).resourceSpans;
+    const { spans } = scopeSpans[0];
+    expect(spans.map(({ name }) => name)).toEqual([
+      "invoke_agent worker",
+      "chat operator",
+      "chat operator",
+      "execute_tool run_task",
+    ]);
+    expect(spans[0]).toMatchObject({
+      traceId: "4bf92f3577b34da6a3ce929d0e0e4736",
+      parentSpanId: "00f067aa0ba902b7",
+    });
+    expect(spans.slice(1).map(({ parentSpanId }) => parentSpanId)).toEqual(
+      spans.slice(1).map(() => spans[0]?.spanId),
+    );
+    expect(text).not.toContain("secret");
+    expect((await call(`${AGENTS}/${id}/traces?turn=2`)).status).toBe(404);
+  });
+});
+
 describe("an agent that has a result to hand in", () => {
   const outputs = {
     type: "object",

@@ -2,7 +2,7 @@
 import { ApiError, notFound } from "../http/errors.ts";
 import type { Json } from "../http/json.ts";
 import type { Page } from "../http/page.ts";
-import { couldSee } from "../runs/access.ts";
+import { couldSee, isNotFound } from "../runs/access.ts";
 import { resourceId } from "../runs/address.ts";
 import {
   callerOf,
@@ -27,6 +27,7 @@ import type {
   SessionSnapshot,
 } from "./session-port.ts";
 import type { AgentSpec, BudgetSpec } from "./spec.ts";
+import { type Span, spansOf } from "./traces/spans.ts";
 
 export interface AgentDeps {
   readonly database: D1Database;
@@ -34,6 +35,8 @@ export interface AgentDeps {
   readonly limits: CreateSession["defaults"];
   /** Why an address is never asked for anything; null when it is. */
   readonly whyRefused: (url: string) => string | null;
+  /** Whether traces tell what was said. */
+  readonly traces_with_content: boolean;
   /** Forgets the files that a session has written. */
   readonly eraseWorkspace: (session: { id: string; project_id: string }) => Promise<void>;
 }
@@ -197,6 +200,16 @@ export class AgentService {
     return { snapshot, rows: await this.#deps.sessions.ledger(id, after, limit) };
   }
 
+  /** The spans of a turn, the newest unless said. Throws `not_found` for one that there is not. */
+  async spans(principal: Principal, id: string, turn: number | null): Promise<Span[]> {
+    await this.get(principal, id);
+    const { spec, ...record } = await this.#deps.sessions.turn(id, turn).catch((error: unknown) => {
+      if (isNotFound(error)) throw noTurn(id, turn);
+      throw error;
+    });
+    return spansOf({ ...record, agent: { ...spec, id } }, this.#deps.traces_with_content);
+  }
+
   /** Null when the session is terminated and all of it has been told. */
   async events(principal: Principal, id: string, after: number): Promise<EventFollower | null> {
     const { state, seq } = await this.get(principal, id);
@@ -249,6 +262,11 @@ export class AgentService {
   #guard(principal: Principal, id: string): void {
     if (!couldSee(principal, id)) throw notFound(AGENT_KIND, id);
   }
+}
+
+function noTurn(id: string, turn: number | null): ApiError {
+  const which = turn === null ? "has not had a turn yet" : `has no turn ${turn}`;
+  return new ApiError("not_found", `The ${AGENT_KIND} ${id} ${which}. Send it a message first.`);
 }
 
 function toCaller(principal: Principal): Caller {

@@ -190,8 +190,20 @@ export interface SessionObject {
   events(after: number, limit: number): Promise<readonly SessionEventRow[] | SessionRefusal>;
   approvals(): Promise<readonly PendingApproval[] | SessionRefusal>;
   ledger(after: number, limit: number): Promise<readonly LedgerRow[] | SessionRefusal>;
+  /** What happened in a turn; null for the newest. */
+  turn(number: number | null): Promise<TurnLog | SessionRefusal>;
   /** Forgets a session that is terminated, its row in D1 too; `illegal` for any other. */
   remove(): Promise<{ readonly removed: true } | SessionRefusal>;
+}
+
+export interface TurnLog {
+  readonly spec: AgentSpec;
+  readonly number: number;
+  /** Of the request that began it. */
+  readonly trace: RequestTrace | null;
+  /** Without what was written piece by piece. */
+  readonly events: readonly SessionEventRow[];
+  readonly ledger: readonly LedgerRow[];
 }
 
 export interface SessionMessage {

@@ -58,10 +58,10 @@ describe("a trace", () => {
     });
     expect(done.body, done.text).toMatchObject({ state: "completed" });
     const wanted = { ...TRACE, correlation_id: "below" };
-    for (const topic of ["pipeline", "task"]) {
-      await expect.poll(() => tracesIn(topic, "run.completed")).toContainEqual(wanted);
-    }
+    await expect.poll(() => tracesIn("pipeline", "run.completed")).toContainEqual(wanted);
     await expect.poll(() => tracesIn("agent", "turn.ended")).toContainEqual(wanted);
+    const ofCall = { ...wanted, traceparent: expect.stringContaining(PARENT.slice(0, 36)) };
+    await expect.poll(() => tracesIn("task", "run.completed")).toContainEqual(ofCall);
   });
 
   it("of a message goes to what its turn does", async () => {
@@ -70,8 +70,17 @@ describe("a trace", () => {
       body: { content: "/run echo hi" },
       headers: { ...SENT, "x-correlation-id": "told" },
     });
-    const wanted = { ...TRACE, correlation_id: "told" };
+    // What a tool leads to is below the span of its call, in the same trace.
+    const wanted = {
+      ...TRACE,
+      correlation_id: "told",
+      traceparent: expect.stringMatching(/^00-4bf92f3577b34da6a3ce929d0e0e4736-[0-9a-f]{16}-01$/),
+    };
     await expect.poll(() => tracesIn("task", "run.completed")).toContainEqual(wanted);
+    expect(await tracesIn("agent", "turn.ended")).toContainEqual({
+      ...TRACE,
+      correlation_id: "told",
+    });
   });
 
   it("is the resource itself for those that nobody asked for by a request", () => {

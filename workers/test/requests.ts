@@ -174,6 +174,7 @@ export const RECIPES: Readonly<Record<string, Recipe>> = {
   listAgentApprovals: {},
   approveAgentCall: { body: { input: { command: "true" } } },
   denyAgentCall: { body: { reason: "Not now." } },
+  getAgentTraces: {},
   getAgentUsage: { query: { limit: "5" } },
   patchAgentBudget: { body: { usd: 2, tokens: null } },
   addAgentTokens: { body: { input_tokens: 10, output_tokens: 5, cost_usd: 0.01 } },

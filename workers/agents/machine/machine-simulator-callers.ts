@@ -10,12 +10,17 @@ import type { Witness } from "./machine-witness.ts";
 import { callsOf, isAtRest } from "./state.ts";
 import { NO_LIMITS, type SessionState } from "./types.ts";
 
+/** Who is not answered asks again after so long. */
+const RETRY_MS = 500;
+
 export class Callers {
   readonly #time: Timeline;
   readonly #dice: Dice;
   readonly #script: Script;
   readonly #witness: Witness;
   #ids = 0;
+  /** Somebody has asked for the preparation, and not been heard yet. */
+  #isAsking = false;
 
   constructor(on: { time: Timeline; dice: Dice; script: Script; witness: Witness }) {
     this.#time = on.time;
@@ -29,7 +34,9 @@ export class Callers {
     const id = this.#id();
     switch (act.type) {
       case "message":
-        this.#command(shell, { ...act, id });
+        // Whoever prepares a session writes to it once that has been taken.
+        if (this.#isAsking) this.#time.later(RETRY_MS, () => this.act(shell, act));
+        else this.#command(shell, { ...act, id });
         break;
       case "compact":
         this.#command(shell, { type: "compact", id });
@@ -146,7 +153,9 @@ export class Callers {
 
   #command(shell: Shell, command: Command): void {
     if ("id" in command && this.#witness.hasTaken(command.id)) return;
-    if (!shell.handle(command)) this.#time.later(500, () => this.#command(shell, command));
+    const isHeard = shell.handle(command);
+    if (command.type === "initialize") this.#isAsking = !isHeard;
+    if (!isHeard) this.#time.later(RETRY_MS, () => this.#command(shell, command));
   }
 }
 

@@ -24,6 +24,8 @@ export interface Connection {
 export interface Call {
   readonly tool: string;
   readonly input: Readonly<Record<string, unknown>>;
+  /** The trace context that it belongs to, by the names of its headers. */
+  readonly meta: Readonly<Record<string, string>>;
   /** As it was listed. */
   readonly inputs: Readonly<Record<string, unknown>>;
 }
@@ -39,7 +41,7 @@ export function listTools(connection: Connection): Promise<readonly ListedTool[]
 export function callTool(connection: Connection, call: Call): Promise<CallAnswer> {
   return connected(connection, (client) =>
     client.callTool(
-      { name: call.tool, arguments: { ...call.input } },
+      { name: call.tool, arguments: { ...call.input }, _meta: { ...call.meta } },
       {
         timeout: connection.timeout_ms,
         signal: connection.exchange.signal,

@@ -5,6 +5,7 @@ import { resolveHeaders } from "../../executors/secret-headers.ts";
 import { ApiError, type Issue } from "../../http/errors.ts";
 import type { Json } from "../../http/json.ts";
 import { asApiError } from "../../http/problem.ts";
+import type { RequestTrace } from "../../http/trace.ts";
 import { createMasker, type Masker, SecretsTooLargeError } from "../../security/masking.ts";
 import type { Outbound } from "../../security/outbound.ts";
 import type { ToolResult } from "../tool-port.ts";
@@ -83,7 +84,7 @@ export class McpServers {
     projectId: string,
     server: McpEndpoint,
     { tool, inputs }: McpTool,
-    input: Json,
+    { input, trace }: { readonly input: Json; readonly trace: RequestTrace | null },
     signal: AbortSignal,
   ): Promise<ToolResult> {
     const limits = {
@@ -94,7 +95,13 @@ export class McpServers {
     try {
       return await this.#speak(projectId, server, limits, async (connection, masker) => {
         const { callTool } = await import("./client.ts");
-        const call = { tool, inputs, input: jsonObject.parse(input) };
+        // By SEP-414, as the headers of a request would be.
+        const { traceparent = null, tracestate = null } = trace ?? {};
+        const meta = {
+          ...(traceparent !== null && { traceparent }),
+          ...(tracestate !== null && { tracestate }),
+        };
+        const call = { tool, inputs, input: jsonObject.parse(input), meta };
         const { output, is_error } = resultOf(await callTool(connection, call));
         return { output: masker.maskJson(output), is_error };
       });

@@ -4,6 +4,7 @@ import type { CallOutcome, CallRef } from "../machine/call-types.ts";
 import type { Effect, MachineEvent } from "../machine/effects.ts";
 import { modelMessageSchema, textOf } from "../models/messages.ts";
 import type { ToolContext, ToolHost, ToolResult } from "../tool-port.ts";
+import { callTrace } from "../traces/spans.ts";
 import type { SessionEngine } from "./engine.ts";
 
 type RunCall = Extract<Effect, { type: "run_call" }>;
@@ -54,7 +55,7 @@ export class Calls {
     this.#running.set(epoch, controller);
     const { name, input } = stored;
     const call = { key: this.#keyOf(effect), turn: effect.turn, name, input };
-    const context = this.#context(effect.turn);
+    const context = this.#context(effect);
     const result = await this.#tools
       .run(context, setup.tools, call, controller.signal)
       .catch((error: unknown): ToolResult => {
@@ -132,11 +133,14 @@ export class Calls {
   }
 
   /** A call may do what the sender of the message may that its turn began with. */
-  #context(number: number): ToolContext {
+  #context(ref: CallRef): ToolContext {
     const { head, store } = this.#engine;
-    const turn = store.turns.get(number);
+    const turn = store.turns.get(ref.turn);
     const sender = turn?.input_kind === "message" ? store.messages.callerOf(turn.input_id) : null;
-    return toolContext(head, sender ?? head.caller);
+    const caller = sender ?? head.caller;
+    // What the call leads to is below it.
+    const trace = callTrace(head.id, ref, caller.trace ?? null);
+    return toolContext(head, { ...caller, trace });
   }
 
   #textOf(message: string | null): string {

@@ -86,6 +86,18 @@ export class EventLog {
     );
   }
 
+  /** What happened in a turn, oldest first, deltas left out. */
+  ofTurn(turn: number): SessionEventRow[] {
+    return this.#take(
+      this.#sql.exec<EventRecord>(
+        `SELECT seq, at, type, turn, data, parts FROM events
+         WHERE seq >= (SELECT min(seq) FROM events WHERE turn = ?1 AND type = 'turn.started')
+           AND turn = ?1 AND type <> '${DELTA}' ORDER BY seq`,
+        turn,
+      ),
+    );
+  }
+
   /** The text that a step has written so far, as far as it is stored. */
   writtenText(epoch: number): string {
     return this.#sql

@@ -88,13 +88,20 @@ export class LedgerTable {
   }
 
   read(after: number, limit: number): LedgerRow[] {
+    return this.#rows("seq > ? ORDER BY seq LIMIT ?", after, limit);
+  }
+
+  /** Those of a turn that are settled. */
+  ofTurn(turn: number): LedgerRow[] {
+    return this.#rows("turn = ? AND seq IS NOT NULL ORDER BY seq", turn);
+  }
+
+  #rows(where: string, ...values: readonly number[]): LedgerRow[] {
     return this.#sql
       .exec<LedgerRecord>(
         `SELECT seq, at, turn, step, attempt, model, is_priced, input_tokens, output_tokens,
-         cached_input_tokens, usd_nanos, is_assumed
-         FROM ledger WHERE seq > ? ORDER BY seq LIMIT ?`,
-        after,
-        limit,
+         cached_input_tokens, usd_nanos, is_assumed FROM ledger WHERE ${where}`,
+        ...values,
       )
       .toArray()
       .map(({ is_priced, usd_nanos, is_assumed, ...row }) => ({

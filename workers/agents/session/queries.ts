@@ -5,6 +5,7 @@ import type {
   PendingApproval,
   SessionEventRow,
   SessionMessage,
+  TurnLog,
 } from "../session-port.ts";
 import type { SessionEngine } from "./engine.ts";
 
@@ -26,6 +27,21 @@ export class Queries {
 
   ledger(after: number, limit: number): readonly LedgerRow[] {
     return this.#engine.store.ledger.read(after, limit);
+  }
+
+  /** Null for a turn that there is not. */
+  turn(number: number | null): TurnLog | null {
+    const { head, state, store } = this.#engine;
+    const turn = store.turns.get(number ?? state.turns);
+    if (turn === null) return null;
+    const caller = store.messages.callerOf(turn.input_id) ?? head.caller;
+    return {
+      spec: head.spec,
+      number: turn.number,
+      trace: caller.trace ?? null,
+      events: store.log.ofTurn(turn.number),
+      ledger: store.ledger.ofTurn(turn.number),
+    };
   }
 
   approvals(): readonly PendingApproval[] {

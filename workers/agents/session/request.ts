@@ -18,6 +18,7 @@ export type SessionRequest =
   | { readonly ask: "send"; readonly message: SendMessage }
   | { readonly ask: "command"; readonly command: SessionCommand; readonly caller: Caller }
   | { readonly ask: "read" | "approvals" | "remove" }
+  | { readonly ask: "turn"; readonly number: number | null }
   | ({ readonly ask: "messages" | "events" | "ledger" } & PageRequest);
 
 export function answer(session: SessionObject, request: SessionRequest): Promise<object> {
@@ -34,6 +35,8 @@ export function answer(session: SessionObject, request: SessionRequest): Promise
       return session.approvals();
     case "remove":
       return session.remove();
+    case "turn":
+      return session.turn(request.number);
     case "messages":
       return session.messages(request.after, request.limit);
     case "events":
@@ -69,6 +72,7 @@ export function sessionAt(stubOf: () => SessionStub): SessionObject {
     command: (command, caller) => ask({ ask: "command", command, caller }),
     read: () => ask({ ask: "read" }),
     approvals: () => ask({ ask: "approvals" }),
+    turn: (number) => ask({ ask: "turn", number }),
     remove: () => ask({ ask: "remove" }),
     messages: (after, limit) => ask({ ask: "messages", after, limit }),
     events: (after, limit) => ask({ ask: "events", after, limit }),

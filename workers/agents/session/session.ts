@@ -21,6 +21,7 @@ import type {
   SessionObject,
   SessionRefusal,
   SessionSnapshot,
+  TurnLog,
 } from "../session-port.ts";
 import type { ToolDefinition } from "../tool-port.ts";
 import { Assignment } from "./assignment.ts";
@@ -137,6 +138,10 @@ export class Session implements SessionObject {
 
   async ledger(after: number, limit: number): Promise<readonly LedgerRow[] | SessionRefusal> {
     return this.#open() ? this.#queries.ledger(after, limit) : NOT_FOUND;
+  }
+
+  async turn(number: number | null): Promise<TurnLog | SessionRefusal> {
+    return this.#open() ? (this.#queries.turn(number) ?? NOT_FOUND) : NOT_FOUND;
   }
 
   beginChild(start: ChildStart): Promise<ChildReport> {

@@ -40,10 +40,11 @@ export function mcpToolNamed({ mcp_servers }: SessionSetup, name: string) {
 }
 
 export async function runMcpTool(
-  { deps, project_id, call, signal }: ToolSession,
+  { deps, project_id, call, signal, caller }: ToolSession,
   server: PinnedServer,
   tool: McpTool,
 ): Promise<ToolResult> {
-  const { output, is_error } = await deps.mcp.call(project_id, server, tool, call.input, signal);
+  const asked = { input: call.input, trace: caller.trace ?? null };
+  const { output, is_error } = await deps.mcp.call(project_id, server, tool, asked, signal);
   return { output: bounded(output), is_error };
 }
