@@ -81,6 +81,7 @@ export class SourceFetcher {
     const remote = new GitRemote({ outbound, url, authorization, signal, refused });
     const commit = resolveRef(await remote.advertisement(), snapshot.ref);
     if (await index.adopt(snapshot.number, { commit })) return "ready";
+    await index.expectArchive(key, snapshot.id);
     await storeArchive(blobs, key, remote.pack(commit), { commit });
     return "stored";
   }
@@ -108,6 +109,7 @@ export class SourceFetcher {
       return refusal(response, new URL(url), snapshot);
     }
     const etag = response.headers.get("etag");
+    await index.expectArchive(key, snapshot.id);
     await storeArchive(this.#deps.blobs, key, response.body, etag === null ? {} : { etag });
     return "stored";
   }

@@ -110,7 +110,9 @@ export class SnapshotService {
   ): Promise<Snapshot> {
     const { row, index } = await this.#codebases.open(principal, id);
     if (body === null) throw emptyBody();
-    await storeArchive(this.#blobs, archiveKey(row, seed), body);
+    const key = archiveKey(row, seed);
+    await index.expectArchive(key, seed);
+    await storeArchive(this.#blobs, key, body);
     return index.begin({
       ...{ id: seed, ref, commit },
       source: { kind: "archive", url: null, strip },
