@@ -47,7 +47,7 @@ interface Way {
   readonly after?: Action;
 }
 
-const { old, archive, manifest, removal, deletion, mount } = actions;
+const { old, oldManifest, archive, manifest, removal, deletion, mount } = actions;
 const WAYS: Readonly<Record<string, Way>> = {
   "an archive": { before: [old], action: archive },
   "a manifest and its blobs, the first of all": { before: [], action: manifest },
@@ -85,7 +85,7 @@ function deathsOf(steps: number): Death[] {
     );
   }
   return all.map((at) => ({
-    ...{ at, victim: VICTIMS[at % VICTIMS.length] ?? "all" },
+    ...{ at, victim: VICTIMS[(at + 1) % VICTIMS.length] ?? "all" },
     again: SECONDS[Math.floor(at / 2) % SECONDS.length] ?? null,
   }));
 }
@@ -144,7 +144,7 @@ describe("a death at any step", () => {
 
 describe("an index", () => {
   it("completes a push whose client died once all was sent", async () => {
-    const way = { before: [old], action: manifest };
+    const way = { before: [archive], action: oldManifest };
     const { census, steps } = await live(way, null);
     const completion = steps.findIndex((step) => step.includes("INTO trees"));
     for (const victim of ["all", "worker"] as const) {
@@ -155,13 +155,16 @@ describe("an index", () => {
     }
   });
 
-  it("does what it has to, however often what it needs has failed", async () => {
-    const { census } = await live({ before: [], action: archive }, null);
-    const codebase = await MortalCodebase.create(clock);
-    codebase.fate.refusals = 10;
-    await codebase.perform(archive, null);
-    expect(codebase.fate.refusals).toBe(0);
-    expect(await codebase.census()).toEqual(census);
-    codebase.fate.end();
-  });
+  it.each(["sendBatch", "put", "delete"])(
+    "does what it has to, however often %s has failed",
+    async (name) => {
+      const { census } = await live({ before: [], action: old }, null);
+      const codebase = await MortalCodebase.create(clock);
+      codebase.fate.refusal = { name, times: 10 };
+      await codebase.perform(old, null);
+      expect(codebase.fate.refusal.times).toBe(0);
+      expect(await codebase.census()).toEqual(census);
+      codebase.fate.end();
+    },
+  );
 });

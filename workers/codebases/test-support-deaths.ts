@@ -36,8 +36,8 @@ export class Fate {
   readonly steps: string[] = [];
   /** How often somebody died. */
   deaths = 0;
-  /** How often queue, database and blob store fail the index from now on. */
-  refusals = 0;
+  /** What fails the index from now on, and how often. */
+  refusal = { name: "", times: 0 };
   #next: number | null = null;
   #again: number | null = null;
   #victim: Victim = "all";
@@ -140,9 +140,9 @@ export class Fate {
     else if (victim !== null && victim !== "worker") life.die();
   }
 
-  refuse(): void {
-    if (this.refusals === 0) return;
-    this.refusals -= 1;
+  refuse(name: string): void {
+    if (this.refusal.name !== name || this.refusal.times === 0) return;
+    this.refusal.times -= 1;
     throw new Error("It does not answer.");
   }
 
@@ -244,7 +244,7 @@ class IndexLife {
       await this.#context.storage.sync();
       if (DURABLE.has(name)) {
         this.#fate.indexStep(this, `index ${name}`);
-        this.#fate.refuse();
+        this.#fate.refuse(name);
       }
       const value = await call();
       if (this.isDoomed) this.die();

@@ -80,6 +80,7 @@ export const actions = {
   old: archiveOf(OLD),
   archive: archiveOf(NEW),
   manifest: pushOf(NEW),
+  oldManifest: pushOf(OLD),
   import: ({ services, codebaseId, seed }) =>
     services.snapshots.import(ANN, codebaseId, seed, { url: ADDRESS, ref: null, secret: null }),
   /** The newest tree is mounted, which nobody repeats. */
