@@ -155,6 +155,17 @@ describe("an index", () => {
     }
   });
 
+  it("has no archive stored again that it has read", async () => {
+    const codebase = await MortalCodebase.create(clock);
+    const repeated: Action = (life) => archive({ ...life, seed: codebase.id });
+    await codebase.perform(repeated, null);
+    const census = await codebase.census();
+    await codebase.perform(repeated, null);
+    expect(codebase.fate.steps).not.toContain("worker put");
+    expect(await codebase.census()).toEqual(census);
+    codebase.fate.end();
+  });
+
   it.each(["sendBatch", "put", "delete"])(
     "does what it has to, however often %s has failed",
     async (name) => {

@@ -111,8 +111,7 @@ export class SnapshotService {
     const { row, index } = await this.#codebases.open(principal, id);
     if (body === null) throw emptyBody();
     const key = archiveKey(row, seed);
-    await index.expectArchive(key, seed);
-    await storeArchive(this.#blobs, key, body);
+    if (await index.expectArchive(key, seed)) await storeArchive(this.#blobs, key, body);
     return index.begin({
       ...{ id: seed, ref, commit },
       source: { kind: "archive", url: null, strip },

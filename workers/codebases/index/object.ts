@@ -138,9 +138,9 @@ export abstract class CodebaseIndexBase extends DurableObject<Env> {
     });
   }
 
-  /** Says that an archive is about to be stored under a key, for a snapshot of that id. */
-  expectArchive(key: string, snapshotId: string): void {
-    this.#reception.expectArchive(key, snapshotId);
+  /** Before an archive is stored under a key; false when the snapshot of that id needs none any more. */
+  expectArchive(key: string, snapshotId: string): boolean {
+    return this.#reception.expectArchive(key, snapshotId);
   }
 
   /** Begins a snapshot; the same id again finds it. */

@@ -65,11 +65,14 @@ export class Reception {
     this.#pushes = new PushProgress(deps.snapshots);
   }
 
-  expectArchive(key: string, snapshotId: string): void {
-    const { archives, isGone, arm } = this.#deps;
-    if (isGone()) throw deletedMeanwhile();
+  expectArchive(key: string, snapshotId: string): boolean {
+    const { archives, snapshots, isGone, arm } = this.#deps;
+    if (isGone()) return false;
+    const { state = "ingesting" } = snapshots.withId(snapshotId) ?? {};
+    if (state !== "ingesting") return false;
     archives.note(key, snapshotId, Date.now());
     arm();
+    return true;
   }
 
   async begin(snapshot: NewSnapshot): Promise<Snapshot> {
