@@ -49,6 +49,7 @@ export default defineConfig({
             additionalExports: {
               ScriptedSession: "DurableObject",
               ScriptedCourier: "DurableObject",
+              MortalIndex: "DurableObject",
               Egress: "WorkerEntrypoint",
               SkillGateway: "WorkerEntrypoint",
             },
@@ -57,6 +58,7 @@ export default defineConfig({
               durableObjects: Object.assign({}, worker.options.durableObjects, {
                 SCRIPTED_SESSION: { className: "ScriptedSession", useSQLite: true },
                 SCRIPTED_COURIER: { className: "ScriptedCourier", useSQLite: true },
+                MORTAL_INDEX: { className: "MortalIndex", useSQLite: true },
               }),
               bindings: {
                 ENVIRONMENT: "local",
@@ -64,6 +66,7 @@ export default defineConfig({
                 SUBPROCESS_ENABLED: "true",
                 PIPELZR_DEV_API_KEY: "test-dev-key",
                 SECRETS_MASTER_KEYS: `k1:${Buffer.alloc(32, 7).toString("base64")}`,
+                TEST_ALL_CRASHES: process.env.TEST_ALL_CRASHES ?? "false",
                 TEST_MIGRATIONS: await readD1Migrations("./migrations"),
               },
               serviceBindings: { RECORDER: recorder },

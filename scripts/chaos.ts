@@ -13,6 +13,8 @@ const FULL_COUNTS = {
   MACHINE_RUNS: "50000",
   /** Requests with random bodies. */
   FUZZ_REQUESTS: "10000",
+  /** Deaths of every kind at every step of an ingest. */
+  TEST_ALL_CRASHES: "true",
 };
 
 await build();
@@ -23,6 +25,8 @@ const args = [
   "run",
   "--project",
   "unit",
+  "--project",
+  "workers",
   "--project",
   "e2e",
   "crash",

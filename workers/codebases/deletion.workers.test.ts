@@ -53,6 +53,7 @@ describe("a codebase that is deleted during an ingest", () => {
     expect(await index.adopt(number, { commit: "a" })).toBe(false);
     expect(await index.etag(number)).toBeNull();
     expect(await index.retry(number, "why")).toBe(false);
+    expect(await index.expectArchive("key", "id")).toBe(false);
     expect(await index.fail(number, { code: "a", message: "b", path: null })).toEqual(gone);
     expect(await index.sources("typescript", [1, 2, 3])).toEqual([]);
     await index.putParsed("typescript", []);

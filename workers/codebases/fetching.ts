@@ -25,7 +25,7 @@ export interface FetchJob {
   readonly key: string;
 }
 
-/** `ready`: an earlier snapshot has the same files, so that nothing is to be read. */
+/** `ready`: nothing is to be read, since an earlier snapshot has the same files, or another job was first. */
 export type Fetched = "stored" | "ready";
 
 /** A server that sends so slowly is not waited for. */
@@ -81,6 +81,7 @@ export class SourceFetcher {
     const remote = new GitRemote({ outbound, url, authorization, signal, refused });
     const commit = resolveRef(await remote.advertisement(), snapshot.ref);
     if (await index.adopt(snapshot.number, { commit })) return "ready";
+    if (!(await index.expectArchive(key, snapshot.id))) return "ready";
     await storeArchive(blobs, key, remote.pack(commit), { commit });
     return "stored";
   }
@@ -108,6 +109,10 @@ export class SourceFetcher {
       return refusal(response, new URL(url), snapshot);
     }
     const etag = response.headers.get("etag");
+    if (!(await index.expectArchive(key, snapshot.id))) {
+      await response.body.cancel();
+      return "ready";
+    }
     await storeArchive(this.#deps.blobs, key, response.body, etag === null ? {} : { etag });
     return "stored";
   }

@@ -110,7 +110,8 @@ export class SnapshotService {
   ): Promise<Snapshot> {
     const { row, index } = await this.#codebases.open(principal, id);
     if (body === null) throw emptyBody();
-    await storeArchive(this.#blobs, archiveKey(row, seed), body);
+    const key = archiveKey(row, seed);
+    if (await index.expectArchive(key, seed)) await storeArchive(this.#blobs, key, body);
     return index.begin({
       ...{ id: seed, ref, commit },
       source: { kind: "archive", url: null, strip },

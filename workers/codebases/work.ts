@@ -59,8 +59,10 @@ export class IndexWork {
     if (codebase === null) return;
     const index = open(codebase_id);
     const snapshot = await index.snapshot(String(number));
-    if (snapshot?.state !== "ingesting") return;
+    if (snapshot === null) return;
     const key = archiveKey(codebase, snapshot.id);
+    // An earlier delivery may have died before it could delete what it had fetched.
+    if (snapshot.state !== "ingesting") return blobs.delete(key);
     const beats = setInterval(() => void index.touch(number).catch(() => undefined), BEAT_MS);
     try {
       const fetcher = new SourceFetcher(this.#deps);

@@ -3,12 +3,14 @@
  * contents are read and parsed elsewhere, and come here in small pieces.
  */
 import { DurableObject } from "cloudflare:workers";
+import { logWarning } from "../../http/log.ts";
 import type { ExecutionReport } from "../../runs/codebases.ts";
 import type { LanguageId } from "../languages/registry.ts";
 import type { StructureAnswer } from "../languages/structure.ts";
 import type { StructureRequest } from "../languages/structure-protocol.ts";
 import { type Completion, Intake, type SameSource } from "./intake/intake.ts";
 import type { IndexJob } from "./intake/jobs.ts";
+import { KeptArchives } from "./intake/kept-archives.ts";
 import {
   deletedMeanwhile,
   type ParsedBlob,
@@ -54,6 +56,9 @@ import type {
 } from "./understanding/symbols-query.ts";
 import { Understanding } from "./understanding/understanding.ts";
 
+/** After an alarm that failed, as when a queue or a database does not answer. */
+const RETRY_MS = 5_000;
+
 export interface IndexPorts {
   readonly send: (env: Env, jobs: readonly IndexJob[]) => Promise<void>;
   /** The languages that the codebase's project brings grammars for. */
@@ -96,8 +101,9 @@ export abstract class CodebaseIndexBase extends DurableObject<Env> {
     };
     const understanding = new Understanding({ ...stores, yielded });
     const { sources, graphs } = understanding;
+    const archives = new KeptArchives({ sql, bucket: env.BLOBS });
     const upkeep = new Upkeep({
-      ...{ ...stores, codebaseId, intake },
+      ...{ ...stores, codebaseId, intake, archives },
       forget: (root) => {
         sources.forget();
         graphs.forget(root);
@@ -112,7 +118,7 @@ export abstract class CodebaseIndexBase extends DurableObject<Env> {
     this.#documents = documents;
     this.#understanding = understanding;
     this.#reception = new Reception({
-      ...{ ...stores, intake, upkeep, documents, understanding },
+      ...{ ...stores, archives, intake, upkeep, documents, understanding },
       readLanguages: () => ports.languages(env, codebaseId),
       isGone: () => this.#isGone,
       arm: () => this.#arm(),
@@ -130,6 +136,11 @@ export abstract class CodebaseIndexBase extends DurableObject<Env> {
       ask: (language, asked) => ports.structure(env, language, asked),
       executed: (kind, value) => touched.paths(kind, value),
     });
+  }
+
+  /** Before an archive is stored under a key; false when the snapshot of that id needs none any more. */
+  expectArchive(key: string, snapshotId: string): boolean {
+    return this.#reception.expectArchive(key, snapshotId);
   }
 
   /** Begins a snapshot; the same id again finds it. */
@@ -326,7 +337,11 @@ export abstract class CodebaseIndexBase extends DurableObject<Env> {
       await this.#mounts.collect(Date.now());
     } catch (error) {
       // Its tables went away under what it did.
-      if (!this.#isGone) throw error;
+      if (this.#isGone) return;
+      logWarning("index_alarm_failed", error, {});
+      // The runtime tries an alarm that throws a few times only; what is to be done here stays to be done.
+      this.#armAt(Date.now() + RETRY_MS);
+      return;
     }
     this.#arm();
   }
@@ -334,7 +349,12 @@ export abstract class CodebaseIndexBase extends DurableObject<Env> {
   #arm(): void {
     if (this.#isGone) return;
     const at = this.#upkeep.dueAt(Date.now());
-    if (at === null || (this.#armedAt !== null && this.#armedAt <= at)) return;
+    if (at !== null) this.#armAt(at);
+  }
+
+  /** Sets the alarm unless an earlier one is set. */
+  #armAt(at: number): void {
+    if (this.#armedAt !== null && this.#armedAt <= at) return;
     this.#armedAt = at;
     this.ctx.waitUntil(this.ctx.storage.setAlarm(Math.ceil(at)));
   }

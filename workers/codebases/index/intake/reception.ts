@@ -18,6 +18,7 @@ import type {
 } from "../types.ts";
 import type { Understanding } from "../understanding/understanding.ts";
 import type { Completion, Intake, SameSource } from "./intake.ts";
+import type { KeptArchives } from "./kept-archives.ts";
 import { PushProgress } from "./push-progress.ts";
 import type { Upkeep } from "./upkeep.ts";
 
@@ -36,6 +37,7 @@ export interface SourceText {
 export type ParsedBlob = readonly [blob: number, file: ParsedFile];
 
 export interface ReceptionDeps extends Stores {
+  readonly archives: KeptArchives;
   readonly intake: Intake;
   readonly upkeep: Upkeep;
   readonly documents: Documents;
@@ -61,6 +63,16 @@ export class Reception {
   constructor(deps: ReceptionDeps) {
     this.#deps = deps;
     this.#pushes = new PushProgress(deps.snapshots);
+  }
+
+  expectArchive(key: string, snapshotId: string): boolean {
+    const { archives, snapshots, isGone, arm } = this.#deps;
+    if (isGone()) return false;
+    const { state = "ingesting" } = snapshots.withId(snapshotId) ?? {};
+    if (state !== "ingesting") return false;
+    archives.note(key, snapshotId, Date.now());
+    arm();
+    return true;
   }
 
   async begin(snapshot: NewSnapshot): Promise<Snapshot> {
@@ -143,9 +155,10 @@ export class Reception {
     commit: string | null,
     etag: string | null,
   ): Completion {
-    const { intake } = this.#deps;
+    const { intake, upkeep } = this.#deps;
     const now = Date.now();
     const outcome = intake.complete(number, reading, { commit, etag }, now);
+    if (outcome.status === "failed") upkeep.removed();
     if (outcome.status !== "missing") this.#pushes.forget(number);
     else if (reading === 0) {
       this.#pushes.counted(number, outcome.missing);
@@ -176,9 +189,11 @@ export class Reception {
   }
 
   removeSnapshot(number: number): boolean {
-    const { snapshots, trees, understanding, events, upkeep } = this.#deps;
-    if (snapshots.find(number) === null) return false;
+    const { snapshots, archives, trees, understanding, events, upkeep } = this.#deps;
+    const row = snapshots.find(number);
+    if (row === null) return false;
     snapshots.remove(number);
+    archives.release(row.id);
     trees.forgetListings();
     understanding.graphs.prune();
     events.add("snapshot.deleted", number, {}, Date.now());
@@ -199,25 +214,21 @@ export class Reception {
   }
 
   putParsed(grammar: string, parsed: readonly ParsedBlob[]): void {
-    const { symbols, understanding, upkeep, events, isGone, arm } = this.#deps;
+    const { symbols, understanding, upkeep, isGone, arm } = this.#deps;
     if (isGone()) return;
-    const now = Date.now();
     const waiting = symbols.waiting(
       grammar,
       parsed.map(([blob]) => blob),
     );
+    // Another delivery of the same job was first.
+    if (waiting.length === 0) return;
     const known = new Set(waiting.map(({ blob }) => blob));
     symbols.put(
       grammar,
       parsed.filter(([blob]) => known.has(blob)),
     );
     understanding.sources.forget();
-    upkeep.parsed(now);
-    const isDone = symbols.due(now, 1).length === 0;
-    if (isDone) {
-      events.add("symbols.ready", null, {}, now);
-      upkeep.settled();
-    }
+    upkeep.parsed(Date.now());
     arm();
   }
 

@@ -3,8 +3,9 @@
 import type { EventLog } from "../storage/events.ts";
 import type { ProjectLanguages } from "../storage/project-languages.ts";
 import { type CollectorDeps, collect } from "./collector.ts";
-import type { Intake } from "./intake.ts";
+import type { Completion, Intake } from "./intake.ts";
 import { type IndexJob, parseJobs } from "./jobs.ts";
+import type { KeptArchives } from "./kept-archives.ts";
 import { givenUp, MAX_TRIES } from "./tries.ts";
 
 /** A job that was not heard of for so long is sent again; those that work say so more often. */
@@ -20,6 +21,7 @@ export interface UpkeepDeps extends CollectorDeps {
   readonly codebaseId: string;
   readonly events: EventLog;
   readonly intake: Intake;
+  readonly archives: KeptArchives;
   readonly languages: ProjectLanguages;
   /** What was worked out of a tree does not hold any more. */
   readonly forget: (root: string) => void;
@@ -50,8 +52,10 @@ export class Upkeep {
     this.#collects = true;
   }
 
+  /** A parser was heard of. */
   parsed(now: number): void {
     this.#parsedAt = now;
+    this.#tellParsed(now);
   }
 
   /** What lists show has changed. */
@@ -61,7 +65,7 @@ export class Upkeep {
 
   /** When the alarm is needed next; null when nothing is under way. */
   dueAt(now: number): number | null {
-    const { snapshots, symbols } = this.#deps;
+    const { snapshots, symbols, archives } = this.#deps;
     const times = [
       ...snapshots.inState("receiving").map(({ touched_at }) => touched_at + SILENCE_MS),
       ...snapshots
@@ -72,6 +76,8 @@ export class Upkeep {
       const isUnsent = symbols.due(0, 1).length > 0;
       times.push(isUnsent ? now : Math.max(now, this.#parsedAt + SILENCE_MS));
     }
+    const archiveAt = archives.dueAt();
+    if (archiveAt !== null) times.push(archiveAt);
     const isRelisting = this.#deps.languages.relistBelow !== null;
     if (this.#collects || this.#merges || this.#projects || isRelisting) times.push(now);
     return times.length === 0 ? null : Math.max(now, Math.min(...times));
@@ -80,12 +86,10 @@ export class Upkeep {
   async turn(now: number): Promise<void> {
     this.#settlePushes(now);
     this.#relist();
-    const jobs = [...this.#ingestJobs(now), ...this.#parseJobs(now)];
-    if (jobs.length > 0) await this.#deps.send(jobs);
-    if (this.#projects) {
-      this.#projects = false;
-      await this.#deps.project();
-    }
+    await this.#sendIngests(now);
+    await this.#sendParses(now);
+    if (this.#projects) await this.#project();
+    await this.#deps.archives.collect(now);
     if (this.#collects) this.#collects = collect(this.#deps);
     if (this.#merges) this.#merges = this.#merge();
   }
@@ -94,11 +98,28 @@ export class Upkeep {
     const { snapshots, intake } = this.#deps;
     for (const { number, touched_at } of snapshots.inState("receiving")) {
       if (now - touched_at < SILENCE_MS) continue;
-      const { status } = intake.complete(number, 0, { commit: null }, now);
-      if (status === "missing" && now - touched_at > ABANDONED_MS) {
+      const outcome = intake.complete(number, 0, { commit: null }, now);
+      if (outcome.status !== "missing") this.#ended(outcome);
+      else if (now - touched_at > ABANDONED_MS) {
         const message = "The missing blobs did not come within a day. Push the manifest again.";
-        intake.fail(number, { code: "abandoned", message, path: null }, now);
+        this.#ended(intake.fail(number, { code: "abandoned", message, path: null }, now));
       }
+    }
+  }
+
+  /** A snapshot takes nothing any more; of one that failed, contents can be left. */
+  #ended({ status }: Completion): void {
+    if (status === "failed") this.removed();
+    this.settled();
+  }
+
+  async #project(): Promise<void> {
+    this.#projects = false;
+    try {
+      await this.#deps.project();
+    } catch (error) {
+      this.#projects = true;
+      throw error;
     }
   }
 
@@ -116,32 +137,45 @@ export class Upkeep {
     languages.relisted(row?.number ?? null);
   }
 
-  #ingestJobs(now: number): IndexJob[] {
-    const { snapshots, intake, codebaseId } = this.#deps;
-    return snapshots.inState("ingesting").flatMap((row): IndexJob[] => {
-      const { number, tries, touched_at } = row;
-      if (tries > 0 && now - touched_at < SILENCE_MS) return [];
-      if (tries >= MAX_TRIES) {
-        intake.fail(number, givenUp(row), now);
-        return [];
-      }
-      snapshots.setTried(number, now);
-      return [{ kind: "ingest", codebase_id: codebaseId, snapshot: number }];
-    });
+  /** What is noted as sent was sent: a death in between has it sent twice, which changes nothing. */
+  async #sendIngests(now: number): Promise<void> {
+    const { snapshots, intake, codebaseId, send } = this.#deps;
+    const due = snapshots
+      .inState("ingesting")
+      .filter(({ tries, touched_at }) => tries === 0 || now - touched_at >= SILENCE_MS);
+    for (const row of due.filter(({ tries }) => tries >= MAX_TRIES)) {
+      this.#ended(intake.fail(row.number, givenUp(row), now));
+    }
+    const sent = due.filter(({ tries }) => tries < MAX_TRIES).map(({ number }) => number);
+    if (sent.length === 0) return;
+    await send(
+      sent.map((number) => ({ kind: "ingest", codebase_id: codebaseId, snapshot: number })),
+    );
+    for (const number of sent) snapshots.setTried(number, now);
   }
 
-  #parseJobs(now: number): IndexJob[] {
-    const { symbols, codebaseId } = this.#deps;
+  async #sendParses(now: number): Promise<void> {
+    const { symbols, codebaseId, send } = this.#deps;
     const isSilent = now - this.#parsedAt >= SILENCE_MS;
     const due = symbols.due(isSilent ? now - SILENCE_MS : 0, BLOBS_PER_TURN);
     const hopeless = due.filter(({ tries }) => tries >= MAX_TRIES);
     for (const { blob, language } of hopeless) symbols.giveUp(blob, language);
+    if (hopeless.length > 0) this.#tellParsed(now);
     const waiting = due.filter(({ tries }) => tries < MAX_TRIES);
+    if (waiting.length === 0) return;
+    await send(parseJobs(codebaseId, waiting));
     symbols.setSent(
       waiting.map(({ blob }) => blob),
       now,
     );
-    return parseJobs(codebaseId, waiting);
+  }
+
+  /** Once no blob waits for a parser. */
+  #tellParsed(now: number): void {
+    const { symbols, events } = this.#deps;
+    if (symbols.due(now, 1).length > 0) return;
+    events.add("symbols.ready", null, {}, now);
+    this.settled();
   }
 
   /** Merges segments of the text index that searches would have to read one by one. */

@@ -104,9 +104,11 @@ export class Mounts {
     const { bucket, sql } = this.#deps;
     if (!this.#isKept(snapshot, root)) return { status: "gone" };
     const key = `${codebasePrefix(codebase)}trees/${FORMAT}/${root}.tar.gz`;
-    const isThere =
-      sql.exec("SELECT 1 FROM mount_archives WHERE key = ?", key).toArray().length > 0 &&
-      (await bucket.head(key)) !== null;
+    const isNoted =
+      sql.exec("SELECT 1 FROM mount_archives WHERE key = ?", key).toArray().length > 0;
+    // Before it is stored, so that there is none that nobody knows of.
+    sql.exec("INSERT OR REPLACE INTO mount_archives VALUES (?, ?, ?)", key, root, now);
+    const isThere = isNoted && (await bucket.head(key)) !== null;
     if (!isThere) {
       const making = this.#making.get(key) ?? this.#make(key, root);
       this.#making.set(key, making);
@@ -121,7 +123,6 @@ export class Mounts {
         return { status: "gone" };
       }
     }
-    sql.exec("INSERT OR REPLACE INTO mount_archives VALUES (?, ?, ?)", key, root, now);
     return { status: "ready", key };
   }
 

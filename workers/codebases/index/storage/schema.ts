@@ -57,6 +57,9 @@ CREATE TABLE IF NOT EXISTS touched (
   at INTEGER NOT NULL, PRIMARY KEY (kind, resource, run, step, epoch, path)
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS touched_at ON touched (at);
+CREATE TABLE IF NOT EXISTS kept_archives (
+  key TEXT PRIMARY KEY, snapshot_id TEXT NOT NULL, noted_at INTEGER NOT NULL
+) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS mount_archives (
   key TEXT PRIMARY KEY, root TEXT NOT NULL, used_at INTEGER NOT NULL
 ) WITHOUT ROWID;
