@@ -1,6 +1,6 @@
 /**
  * `npm run demo`: boots the whole service on a state of its own, has it work on this repository's
- * source tree by tasks, by a pipeline, as a codebase and by skills, shows what happens, and checks what
+ * source tree by tasks, by a pipeline, as a codebase, by skills and by an agent, shows what happens, and checks what
  * came of it. With `--all-executors` a second pipeline does so in isolates, containers, sandboxes and processes.
  */
 import { mkdtemp, rm } from "node:fs/promises";
@@ -8,6 +8,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
 import { parseArgs } from "node:util";
+import { modelVariables, performAgents } from "./demo/agents.ts";
 import { performCodebase } from "./demo/codebase.ts";
 import { allExecutors, LOCAL_ONLY } from "./demo/executors.ts";
 import { performTasks } from "./demo/perform.ts";
@@ -31,7 +32,7 @@ async function demonstrate(data: string, isOnAll: boolean): Promise<boolean> {
     output += text;
   };
   const executors = isOnAll ? await allExecutors(data, onOutput) : LOCAL_ONLY;
-  const variables = { ...freshDevVars(), ...executors.variables };
+  const variables = { ...freshDevVars(), ...modelVariables(), ...executors.variables };
   const service = await prepareService({
     hostname: "127.0.0.1",
     port: await freePort(),
@@ -52,9 +53,10 @@ async function demonstrate(data: string, isOnAll: boolean): Promise<boolean> {
       interruption: interruption.signal,
     };
     let problems = await performTasks(stage);
-    if (!interruption.signal.aborted) problems += await performReview(stage);
     if (!interruption.signal.aborted) problems += await performCodebase(stage);
+    if (!interruption.signal.aborted) problems += await performReview(stage);
     if (!interruption.signal.aborted) problems += await performSkills(stage);
+    if (!interruption.signal.aborted) problems += await performAgents(stage);
     if (isOnAll && !interruption.signal.aborted) problems += await performRelay(stage);
     if (interruption.signal.aborted) return false;
     if (problems > 0) console.error(output);

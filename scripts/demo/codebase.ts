@@ -6,7 +6,7 @@ import { Api } from "../lib/api.ts";
 import { rootPath } from "../lib/paths.ts";
 import { table } from "./display.ts";
 import { demand, equal } from "./expect.ts";
-import type { Sources } from "./sources.ts";
+import { CODEBASE, type Sources } from "./sources.ts";
 import type { Stage } from "./stage.ts";
 import { inFigures, inTime } from "./words.ts";
 
@@ -67,7 +67,7 @@ class CodebaseDemo {
 
   async #push(sources: Sources): Promise<{ number: number; took: number }> {
     const began = performance.now();
-    const created = await this.#api.call("POST", "/codebases", { json: { name: "pipelzr" } });
+    const created = await this.#api.call("POST", "/codebases", { json: { name: CODEBASE } });
     const { id } = z.object({ id: z.string() }).parse(await created.json());
     this.#path = `/codebases/${id}`;
     const files = [...sources].map(([path, text]) => {

@@ -1,5 +1,5 @@
 /** The demo's pipeline: a review of this repository, folder by folder, and what must come of it. */
-import { filesOf, isReviewed, type Sources } from "./sources.ts";
+import { CODEBASE, filesOf, isReviewed, LIST_REVIEWED, type Sources } from "./sources.ts";
 
 /** The steps that run again once the check has failed, and those whose results then stand. */
 export const FAILS = "check";
@@ -14,11 +14,11 @@ const LARGEST = 5;
 const LIST = `type Context = { files: { list(glob: string): string[]; read(path: string): string; write(path: string, data: string): void } };
 
 export default (_: null, ctx: Context) => {
-  const paths = ctx.files.list("**/*.ts");
+  const paths = ${LIST_REVIEWED};
   const folders = [...new Set(paths.map((path) => path.slice(0, path.lastIndexOf("/"))))].sort();
-  const sizes = paths.map((path) => ctx.files.read(path).split("\\n").length - 1 + " " + path);
+  const sizes = paths.map((path) => ctx.files.read("code/" + path).split("\\n").length - 1 + " " + path);
   ctx.files.write("sizes.txt", sizes.join("\\n") + "\\n");
-  const texts = paths.map((path) => [path, ctx.files.read(path)]);
+  const texts = paths.map((path) => [path, ctx.files.read("code/" + path)]);
   ctx.files.write("sources.json", JSON.stringify(Object.fromEntries(texts)));
   console.log(paths.length + " files in " + folders.length + " folders");
   return { files: paths.length, folders };
@@ -84,13 +84,12 @@ export interface DemoStep {
   readonly [member: string]: unknown;
 }
 
-export function reviewDefinition(sources: Sources) {
-  const files = filesOf(sources, isReviewed);
+export function reviewDefinition() {
   const tasks: readonly DemoStep[] = [
     {
       name: "list",
-      ...{ language: "typescript", files, script: LIST },
-      // In one file, which every item reads, rather than in the definition once more.
+      ...{ language: "typescript", codebase: CODEBASE, script: LIST },
+      // In one file, which every item reads.
       artifacts: ["sizes.txt", "sources.json"],
     },
     {

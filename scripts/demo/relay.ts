@@ -7,7 +7,7 @@ import type { DemoStep } from "./definition.ts";
 import { table } from "./display.ts";
 import { equal } from "./expect.ts";
 import { Progress } from "./progress.ts";
-import { filesOf, isReviewed, type Sources } from "./sources.ts";
+import { CODEBASE, filesOf, isReviewed, LIST_REVIEWED, type Sources } from "./sources.ts";
 import type { Stage } from "./stage.ts";
 import { inFigures, inTime } from "./words.ts";
 
@@ -23,8 +23,8 @@ const countSchema = z.object({ lines: z.coerce.number(), files: z.coerce.number(
 const LIST = `type Context = { files: { list(glob: string): string[]; read(path: string): string; write(path: string, data: string): void } };
 
 export default (_: null, ctx: Context) => {
-  const paths = ctx.files.list("**/*.ts");
-  const sizes = paths.map((path) => ctx.files.read(path).split("\\n").length - 1 + " " + path);
+  const paths = ${LIST_REVIEWED};
+  const sizes = paths.map((path) => ctx.files.read("code/" + path).split("\\n").length - 1 + " " + path);
   ctx.files.write("sizes.txt", sizes.join("\\n") + "\\n");
   return paths.length;
 };`;
@@ -47,10 +47,15 @@ const COUNTERS = {
 } as const;
 const TYPES = ["local", "dagger", "e2b", "subprocess"] as const;
 
-function relayDefinition(sources: Sources) {
-  const files = filesOf(sources, isReviewed);
+function relayDefinition() {
   const tasks: readonly DemoStep[] = [
-    { name: "list", language: "typescript", files, artifacts: ["sizes.txt"], script: LIST },
+    {
+      name: "list",
+      language: "typescript",
+      codebase: CODEBASE,
+      artifacts: ["sizes.txt"],
+      script: LIST,
+    },
     ...TYPES.map((type) => ({
       name: type,
       needs: ["list"],
@@ -96,7 +101,7 @@ async function runnerReady({ url, key, interruption }: Stage): Promise<void> {
 
 async function perform(stage: Stage): Promise<void> {
   const client = new PipelineClient(stage.url, stage.key);
-  const definition = relayDefinition(stage.sources);
+  const definition = relayDefinition();
   const expected = expectedCount(stage.sources);
   console.log("A pipeline on all four executors: an isolate, a container, a sandbox, a process.");
   console.log("Engine and sandboxes are this repository's fakes, which run real processes:\n");

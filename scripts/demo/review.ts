@@ -40,7 +40,7 @@ class Review {
   constructor(stage: Stage) {
     this.#stage = stage;
     this.#client = new PipelineClient(stage.url, stage.key);
-    this.#definition = reviewDefinition(stage.sources);
+    this.#definition = reviewDefinition();
     this.#expected = expectedReview(stage.sources);
   }
 

@@ -22,6 +22,12 @@ export const filesOf = (sources: Sources, choose: (path: string) => boolean) =>
 
 export const isTypeScript = (path: string) => path.includes("/") && path.endsWith(".ts");
 
-/** Of what is reviewed, tests are left out: a definition has a limit of size. */
+/** Tests are not reviewed. */
 export const isReviewed = (path: string) =>
   isTypeScript(path) && !/\.test\.ts$|\/test\//.test(path);
+
+/** As what the demo pushes is called, and stands in the workspace of a step. */
+export const CODEBASE = "pipelzr";
+
+/** The same choice in a step's script, where the codebase is mounted; `code/` is cut off. */
+export const LIST_REVIEWED = `ctx.files.list("code/**/*.ts").map((path) => path.slice(5)).filter((path) => path.includes("/") && !/\\.test\\.ts$|\\/test\\//.test(path)).sort()`;
