@@ -1,7 +1,7 @@
 /**
- * `npm run bench`: measures tasks, pipelines, runners, codebases and skills, each beside its yardstick
+ * `npm run bench`: measures tasks, pipelines, runners, codebases, skills and agents, each beside its yardstick
  * in the same run, and says how they compare. `npm run bench -- tasks`, `-- pipelines`,
- * `-- executors`, `-- codebases` or `-- skills` measures one of them;
+ * `-- executors`, `-- codebases`, `-- skills` or `-- agents` measures one of them;
  * `--runs N` repeats each measurement N times; `--only TEXT` measures the pipelines whose name
  * contains it, and records nothing.
  */
@@ -9,6 +9,7 @@ import { mkdir, writeFile } from "node:fs/promises";
 import { cpus } from "node:os";
 import process from "node:process";
 import { parseArgs } from "node:util";
+import { agentsNotes, agentsTable, areWhole, measureAgents } from "../bench/agents.ts";
 import { codebasesNotes, codebasesTable, measureCodebases } from "../bench/codebases.ts";
 import { executorsNotes, executorsTable, measureExecutors } from "../bench/executors.ts";
 import { measurePipelines } from "../bench/pipelines.ts";
@@ -20,10 +21,10 @@ import { rootPath } from "./lib/paths.ts";
 
 const TASK_RUNS = 5;
 const SKILL_RUNS = 5;
-const PARTS = ["tasks", "pipelines", "executors", "codebases", "skills"];
+const PARTS = ["tasks", "pipelines", "executors", "codebases", "skills", "agents"];
 const PIPELINE_RUNS = 10;
 const USAGE =
-  "usage: npm run bench [-- [tasks | pipelines | executors | codebases | skills] [--runs N] [--only TEXT]]";
+  "usage: npm run bench [-- [tasks | pipelines | executors | codebases | skills | agents] [--runs N] [--only TEXT]]";
 
 const machine = { cpu: cpus()[0]?.model.trim() ?? "unknown", cores: cpus().length };
 
@@ -86,6 +87,15 @@ async function benchSkills(runs: number): Promise<void> {
   if (!isExact(figures)) process.exitCode = 1;
 }
 
+async function benchAgents(): Promise<void> {
+  const figures = await measureAgents();
+  endProgress();
+  console.log(`Agent sessions\n\n${agentsTable(figures)}\n`);
+  for (const note of agentsNotes(figures)) console.log(`  ${note}`);
+  await record("agents", 1, figures);
+  if (!areWhole(figures)) process.exitCode = 1;
+}
+
 interface Arguments {
   readonly what: string | null;
   readonly runs: number | null;
@@ -115,6 +125,7 @@ try {
   if (isAsked("executors")) await benchExecutors();
   if (isAsked("codebases")) await benchCodebases();
   if (isAsked("skills")) await benchSkills(runs ?? SKILL_RUNS);
+  if (isAsked("agents")) await benchAgents();
 } catch (error) {
   endProgress();
   process.stderr.write(`pipelzr: ${error instanceof Error ? error.message : String(error)}\n`);

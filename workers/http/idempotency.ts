@@ -25,6 +25,8 @@ const RENEW_MS = 10_000;
 const SILENT_MS = RENEW_MS + 2_000;
 /** The pauses between looks at a claim of another request, 2 s together. */
 const PAUSES_MS = [50, 100, 150, 200, 300, 400, 400, 400];
+/** How long a request waits for one of the same isolate that has the key. */
+const OWNER_WAIT_MS = 2_000;
 export const KEY_LIFETIME_MS = 24 * 3_600_000;
 export const MAX_STORED_BODY_BYTES = 256 * 1024;
 const KEY_PATTERN = /^[\x21-\x7e]{1,255}$/;
@@ -137,16 +139,28 @@ const rowSchema = z.object({
 const busySchema = rowSchema.pick({ claimed_at: true });
 const headersSchema = z.record(z.string(), z.string());
 
+/** Requests of this isolate that own a key, until what they came to is stored. */
+const owners = new Map<string, Promise<void>>();
+const ownerName = ({ principal_id, key }: Pick<ClaimRequest, "principal_id" | "key">) =>
+  `${principal_id} ${key}`;
+
 /** Claims the key, or waits until its owner has answered, failed or fallen silent for too long. */
 async function claimOrWait(db: D1Database, request: ClaimRequest): Promise<Claim | Replay> {
+  const owner = owners.get(ownerName(request));
+  // However many ask at once, the database is asked about one of them.
+  if (owner !== undefined) await Promise.race([owner, pauseOf(OWNER_WAIT_MS)]);
   let outcome = await claimKey(db, request);
   for (const pause of PAUSES_MS) {
     if (outcome.kind !== "busy") return outcome;
-    await new Promise((resolve) => setTimeout(resolve, pause));
+    await pauseOf(pause);
     outcome = (await stillBusy(db, request)) ?? (await claimKey(db, request));
   }
   if (outcome.kind === "busy") throw inProgress(outcome, Date.now());
   return outcome;
+}
+
+function pauseOf(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
 }
 
 /** Looks at a claim without writing; null when it is worth claiming. */
@@ -225,17 +239,25 @@ async function runClaimed(
   const renewal = setInterval(() => {
     c.executionCtx.waitUntil(settle(c, claim, { claimed_at: Date.now() }));
   }, RENEW_MS);
+  const { promise: stored, resolve: release } = Promise.withResolvers<void>();
+  const name = ownerName(claim);
+  owners.set(name, stored);
+  const store = (stores: Promise<void>) => {
+    const done = stores.finally(() => {
+      if (owners.get(name) === stored) owners.delete(name);
+      release();
+    });
+    c.executionCtx.waitUntil(done);
+  };
   try {
     const response = await work(claim.seed);
-    c.executionCtx.waitUntil(
-      sensitive ? settle(c, claim, { claimed_at: 0 }) : remember(c, claim, response),
-    );
+    store(sensitive ? settle(c, claim, { claimed_at: 0 }) : remember(c, claim, response));
     return response;
   } catch (error) {
     const status = asApiError(error)?.status ?? 500;
     // A refusal of work that an earlier owner may have begun keeps the seed for the next request.
     const tookNoEffect = status < 500 && !claim.taken_over;
-    c.executionCtx.waitUntil(tookNoEffect ? forget(c, claim) : settle(c, claim, { claimed_at: 0 }));
+    store(tookNoEffect ? forget(c, claim) : settle(c, claim, { claimed_at: 0 }));
     throw error;
   } finally {
     clearInterval(renewal);
