@@ -36,43 +36,74 @@ export function eventStream(
   };
   if (c.req.method === "HEAD") return new Response(null, { headers });
   const gone = new AbortController();
-  const events = source(gone.signal)[Symbol.asyncIterator]();
-  const encoder = new TextEncoder();
-  const requestId = c.get("requestId");
-  let heartbeat: ReturnType<typeof setInterval> | undefined;
-  const stop = async (): Promise<void> => {
-    clearInterval(heartbeat);
-    gone.abort();
-    await events.return?.().catch(() => undefined);
-  };
-  c.req.raw.signal.addEventListener("abort", () => void stop(), { once: true });
-  const body = new ReadableStream<Uint8Array>({
-    start(controller) {
-      controller.enqueue(encoder.encode(`retry: ${RETRY_MS}\n\n`));
-      heartbeat = setInterval(() => {
-        // A reader that does not read is not sent more; its buffer stays bounded.
-        if ((controller.desiredSize ?? 0) > 0) controller.enqueue(encoder.encode(": \n\n"));
-      }, options.heartbeat_ms ?? HEARTBEAT_MS);
-    },
-    async pull(controller) {
-      try {
-        const next = await events.next();
-        if (gone.signal.aborted) return;
-        if (next.done === true) {
-          clearInterval(heartbeat);
-          controller.close();
-          return;
-        }
-        controller.enqueue(encoder.encode(formatEvent(next.value)));
-      } catch (error) {
-        logWarning("event_stream_ended", error, { request_id: requestId });
-        await stop();
-        controller.close();
+  // The runtime's own: what JavaScript enqueues by itself costs several times as much on its way out.
+  const { readable, writable } = new IdentityTransformStream();
+  const pump = new Pump(source(gone.signal), writable.getWriter(), () => gone.abort());
+  c.req.raw.signal.addEventListener("abort", () => void pump.stop(), { once: true });
+  void pump.run(options.heartbeat_ms ?? HEARTBEAT_MS, c.get("requestId"));
+  return new Response(readable, { headers });
+}
+
+/** Writes what a source yields, as fast as it is read. */
+class Pump {
+  readonly #events: AsyncIterator<SseEvent>;
+  readonly #writer: WritableStreamDefaultWriter<Uint8Array>;
+  readonly #gone: () => void;
+  readonly #encoder = new TextEncoder();
+  #isWriting = false;
+  #isOver = false;
+
+  constructor(
+    source: AsyncIterable<SseEvent>,
+    writer: WritableStreamDefaultWriter<Uint8Array>,
+    gone: () => void,
+  ) {
+    this.#events = source[Symbol.asyncIterator]();
+    this.#writer = writer;
+    this.#gone = gone;
+    // A reader that goes while nothing is written.
+    writer.closed.catch(() => this.stop());
+  }
+
+  async run(heartbeatMs: number, requestId: string): Promise<void> {
+    const heartbeat = setInterval(() => {
+      // A reader that does not read is not sent more; what waits for it stays bounded.
+      if (!this.#isWriting) this.#write(": \n\n").catch(() => this.stop());
+    }, heartbeatMs);
+    try {
+      await this.#write(`retry: ${RETRY_MS}\n\n`);
+      for (;;) {
+        const next = await this.#events.next();
+        if (this.#isOver || next.done === true) break;
+        await this.#write(formatEvent(next.value));
       }
-    },
-    cancel: stop,
-  });
-  return new Response(body, { headers });
+      if (!this.#isOver) await this.#writer.close();
+    } catch (error) {
+      if (this.#isOver) return;
+      logWarning("event_stream_ended", error, { request_id: requestId });
+      await this.stop();
+      await this.#writer.close().catch(() => undefined);
+    } finally {
+      clearInterval(heartbeat);
+    }
+  }
+
+  /** The reader is gone, or the source has failed. */
+  async stop(): Promise<void> {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    this.#gone();
+    await this.#events.return?.().catch(() => undefined);
+  }
+
+  async #write(text: string): Promise<void> {
+    this.#isWriting = true;
+    try {
+      await this.#writer.write(this.#encoder.encode(text));
+    } finally {
+      this.#isWriting = false;
+    }
+  }
 }
 
 /** Whether the caller asks for an event stream. */
