@@ -220,8 +220,22 @@ export const ledgerRowSchema = z
     is_assumed: z.boolean().openapi({
       description: "The model did not say what it used, and all that was held was charged.",
     }),
+    agent_id: z.string().nullable().openapi({
+      description:
+        "The sub-agent that used it, in that turn and step of this agent; null for a step of its own.",
+    }),
   })
   .openapi("AgentLedgerRow");
+
+const ofSubAgents = z
+  .object({
+    input_tokens: z.int(),
+    output_tokens: z.int(),
+    cached_input_tokens: z.int(),
+    total_cost_usd: z.number(),
+    sandbox_seconds: z.number(),
+  })
+  .openapi({ description: "What of the totals all agents below have used." });
 
 export const usageSchema = listOf(ledgerRowSchema)
   .extend({
@@ -234,6 +248,7 @@ export const usageSchema = listOf(ledgerRowSchema)
       iteration_count: z.int(),
       active_seconds: z.number(),
       sandbox_seconds: z.number(),
+      of_sub_agents: ofSubAgents,
     }),
     budget: budgetSchema,
     blocked_by: blockedBy,

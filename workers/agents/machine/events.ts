@@ -44,13 +44,8 @@ export type Command =
   | { readonly type: "answer"; readonly call: string }
   | { readonly type: "budget_changed"; readonly limits: Limits }
   | { readonly type: "configured"; readonly settings: SessionSettings }
-  /** A sub-agent draws on the pool. */
-  | {
-      readonly type: "hold";
-      readonly id: string;
-      readonly usd_nanos: number;
-      readonly tokens: number;
-    }
+  /** A sub-agent draws on the pool: by the most that its step can use. */
+  | ({ readonly type: "hold"; readonly id: string } & StepUsage)
   | { readonly type: "terminate" };
 
 export type Report =

@@ -59,7 +59,7 @@ export function note(books: Books, event: SessionEvent): void {
       break;
     case "hold":
       books.taken.push(event.id);
-      books.pool[event.id] = { usd_nanos: event.usd_nanos, tokens: event.tokens };
+      books.pool[event.id] = { usd_nanos: event.usd_nanos ?? 0, tokens: event.tokens ?? 0 };
       break;
     case "hold_settled":
       if (!(event.id in books.pool)) break;

@@ -138,6 +138,7 @@ export class ScriptedSession extends AgentSessionBase {
           reports.push(report);
         },
       }),
+      sessions: () => objectOf,
       slots: () => slots,
     });
   }

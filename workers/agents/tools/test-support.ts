@@ -5,9 +5,11 @@ import { newSeed } from "../../http/seed.ts";
 import { resourceId } from "../../runs/address.ts";
 import { DEFAULT_PROJECT, SCOPES, type Scope } from "../../security/principal.ts";
 import { sessionToolsOf } from "../../services.ts";
-import type { ResultSchema } from "../spec.ts";
+import { agentSpecSchema, type ResultSchema } from "../spec.ts";
 import type { ToolContext, ToolResult, ToolSetup, WantedTools } from "../tool-port.ts";
 import type { SessionTools } from "./host.ts";
+
+const SPEC = agentSpecSchema.parse({ name: "test", model: "operator" });
 
 export interface SessionOptions {
   readonly skills?: readonly string[];
@@ -35,7 +37,7 @@ export class TestSession {
   get context(): ToolContext {
     const grants = this.#options.grants ?? SCOPES;
     const caller = { by: "dev_key:dev", grants };
-    return { session_id: this.id, project_id: DEFAULT_PROJECT, caller, depth: 0 };
+    return { session_id: this.id, project_id: DEFAULT_PROJECT, caller, spec: SPEC, above: [] };
   }
 
   /** As `initialize` does. */
