@@ -30,6 +30,12 @@ export interface WantedHold extends StepUsage {
   readonly epoch: number;
 }
 
+/** A step that found no room. */
+export interface WaitingStep extends StepUsage {
+  /** The session that has to have room. */
+  readonly at: string;
+}
+
 export interface Account {
   readonly agent_id: string;
   /** Key of the call that it carries out, of the session right above it. */
@@ -43,6 +49,8 @@ export interface Account {
   readonly is_partly_unknown: boolean;
   /** What is to be set aside for the step that it is about to begin, or has begun; null for none. */
   readonly hold: WantedHold | null;
+  /** What it waits for: room for a step, in the pool that refused it; null for none. */
+  readonly waiting: WaitingStep | null;
   /** It goes on only when somebody does something. */
   readonly is_resting: boolean;
 }

@@ -22,7 +22,7 @@ export const AGENT_STATES = [
 ] as const;
 export type AgentState = (typeof AGENT_STATES)[number];
 
-export const WAITS = ["message", "approval", "input", "budget", "slot"] as const;
+export const WAITS = ["message", "approval", "input", "budget", "slot", "agent"] as const;
 export type Wait = (typeof WAITS)[number];
 
 /** Who did something, and with what right. */

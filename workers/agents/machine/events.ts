@@ -101,6 +101,8 @@ export type SessionEvent =
       readonly tokens: number;
       readonly sandbox_ms: number;
     }
+  /** A call that lives elsewhere waits there for somebody, or goes on. */
+  | { readonly type: "call_rested"; readonly epoch: number; readonly is_resting: boolean }
   /** The parent's pool may have room again. */
   | { readonly type: "pool_changed" }
   /** The session cannot go on until it is initialized again. */

@@ -1,8 +1,16 @@
 /** The newest account of each sub-agent below a session, however far below. */
-import type { Account, WantedHold } from "../accounts.ts";
+import type { Account, WaitingStep } from "../accounts.ts";
 
 interface AccountRecord extends Record<string, SqlStorageValue> {
   account: string;
+}
+
+/** A sub-agent that waits for room in the pool of the session. */
+export interface Waiter {
+  readonly agent_id: string;
+  /** Of its account. */
+  readonly number: number;
+  readonly step: WaitingStep;
 }
 
 export class AccountTable {
@@ -19,35 +27,29 @@ export class AccountTable {
     return row === undefined ? null : JSON.parse(row.account);
   }
 
-  /** `isRefused` when what it wants held is not, for which it is told of room. */
-  keep(account: Account, isRefused: boolean): void {
+  /** `isWaiting` for room here. */
+  keep(account: Account, isWaiting: boolean): void {
     this.#sql.exec(
-      "INSERT OR REPLACE INTO accounts (agent_id, account, is_refused) VALUES (?, ?, ?)",
+      "INSERT OR REPLACE INTO accounts (agent_id, account, is_waiting) VALUES (?, ?, ?)",
       account.agent_id,
       JSON.stringify(account),
-      isRefused ? 1 : 0,
+      isWaiting ? 1 : 0,
     );
   }
 
-  /** Those that wait for room. */
-  refused(): Refused[] {
+  /** Those that have not been told of room yet. */
+  waiters(): Waiter[] {
     return this.#sql
-      .exec<AccountRecord>("SELECT account FROM accounts WHERE is_refused = 1 ORDER BY agent_id")
+      .exec<AccountRecord>("SELECT account FROM accounts WHERE is_waiting = 1 ORDER BY agent_id")
       .toArray()
       .flatMap(({ account }) => {
-        const { agent_id, number, hold }: Account = JSON.parse(account);
-        return hold === null ? [] : [{ agent_id, number, hold }];
+        const { agent_id, number, waiting: step }: Account = JSON.parse(account);
+        return step === null ? [] : [{ agent_id, number, step }];
       });
   }
 
-  /** It was told of room: what it wants now, it will say. */
+  /** It was told of room: what it waits for now, it will say. */
   told(agentId: string): void {
-    this.#sql.exec("UPDATE accounts SET is_refused = 0 WHERE agent_id = ?", agentId);
+    this.#sql.exec("UPDATE accounts SET is_waiting = 0 WHERE agent_id = ?", agentId);
   }
-}
-
-export interface Refused {
-  readonly agent_id: string;
-  readonly number: number;
-  readonly hold: WantedHold;
 }

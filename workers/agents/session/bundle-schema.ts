@@ -27,6 +27,7 @@ const call = z.strictObject({
   is_parallel: z.boolean(),
   digest: text,
   status: z.enum(["ready", "interrupted", "approval", "input", "answered"]),
+  is_resting: z.boolean().default(false),
   epoch: nullableCount,
   expires_at: nullableCount,
 });

@@ -8,6 +8,7 @@ import {
   type AccountAnswer,
   type Used,
   usedSince,
+  type WaitingStep,
   type WantedHold,
 } from "../accounts.ts";
 import type { Report } from "../machine/events.ts";
@@ -23,11 +24,15 @@ interface Kept {
   readonly told: number;
 }
 
+type Requested = "known" | "unreached" | { readonly refused_by: string };
+
 type Quoted = Omit<Extract<Report, { type: "step_quoted" }>, "is_pool_exhausted">;
 
 export class Membership {
   readonly #engine: SessionEngine;
   readonly #sessionOf: (id: string) => Pick<SessionObject, "account">;
+  /** The newest step that was refused, of this process. */
+  #refused: WaitingStep | null = null;
   /** The quote that a step waits for; of an earlier life of the process none does. */
   #asked: Quoted | null = null;
   #cached: Kept | null = null;
@@ -96,7 +101,8 @@ export class Membership {
         if (outcome === "known") this.#keep({ ...(this.#kept() ?? kept), told: newest.number });
         if (asked === null || asked !== this.#asked) return;
         this.#asked = null;
-        this.#engine.drive({ ...asked, is_pool_exhausted: outcome === "refused" }, now);
+        this.#refused = outcome === "known" ? null : { at: outcome.refused_by, ...asked.quote };
+        this.#engine.drive({ ...asked, is_pool_exhausted: outcome !== "known" }, now);
       });
     }
     return true;
@@ -115,11 +121,11 @@ export class Membership {
    * The nearest first. All of them hold what it wants, or the first refusal ends it: those further up
    * hear of it by the next account, which wants it no more.
    */
-  async #request(account: Account): Promise<"known" | "refused" | "unreached"> {
+  async #request(account: Account): Promise<Requested> {
     for (const id of ancestorsOf(this.#engine.head)) {
       const answer = await this.#tellOne(id, account);
       if (answer === null) return "unreached";
-      if (!answer.is_granted) return "refused";
+      if (!answer.is_granted) return { refused_by: id };
     }
     return "known";
   }
@@ -146,6 +152,7 @@ export class Membership {
       output_tokens: progress.output_tokens,
       cached_input_tokens: progress.cached_input_tokens,
     };
+    const isRefused = state.turn?.blocked_by.includes("pool") ?? false;
     const isUnderWay = state.turn !== null || state.queue.length > 0;
     return {
       agent_id: head.id,
@@ -155,6 +162,7 @@ export class Membership {
       used: usedSince(progress.pooled, all),
       is_partly_unknown: progress.is_partly_unknown,
       hold: this.#hold(before),
+      waiting: isRefused ? (this.#refused ?? before?.waiting ?? null) : null,
       is_resting: state.phase === "ready" && isUnderWay && isAtRest(state),
     };
   }

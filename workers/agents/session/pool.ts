@@ -15,11 +15,13 @@ import {
   type Used,
   usedSince,
 } from "../accounts.ts";
+import { callKey } from "../call-key.ts";
 import { exceededByOther, hasHold } from "../machine/budget.ts";
 import type { Command } from "../machine/events.ts";
 import { refusal } from "../machine/refusal.ts";
+import { callsOf } from "../machine/state.ts";
 import type { SessionObject } from "../session-port.ts";
-import type { Refused } from "./account-table.ts";
+import type { Waiter } from "./account-table.ts";
 import type { SessionEngine } from "./engine.ts";
 
 const RETRY_MS = 1_500;
@@ -28,7 +30,7 @@ export class Pool {
   readonly #engine: SessionEngine;
   readonly #sessionOf: (id: string) => Pick<SessionObject, "poolChanged">;
   /** As the table has them; null while that is not read. */
-  #refused: readonly Refused[] | null = null;
+  #waiters: readonly Waiter[] | null = null;
   readonly #telling = new Set<string>();
 
   constructor(
@@ -47,8 +49,9 @@ export class Pool {
     return engine.commit((now) => {
       this.#count(account, known?.used ?? NOTHING_USED, now);
       const is_granted = this.#hold(account, now);
-      engine.store.accounts.keep(account, account.hold !== null && !is_granted);
-      this.#refused = null;
+      this.#rest(account, now);
+      engine.store.accounts.keep(account, account.waiting?.at === engine.head.id);
+      this.#waiters = null;
       return { is_granted };
     });
   }
@@ -60,7 +63,7 @@ export class Pool {
 
   /** Takes up what the newest commit has made room for. */
   look(): void {
-    for (const refused of this.#roomy()) void this.#tell(refused);
+    for (const waiter of this.#roomy()) void this.#tell(waiter);
   }
 
   /** Counts what the sub-agent has used since it told last, and frees what it needs no more. */
@@ -122,20 +125,33 @@ export class Pool {
     return false;
   }
 
+  /** Of the session's own call: whether what it made waits for somebody. */
+  #rest({ call, is_resting }: Account, now: number): void {
+    const { head, state } = this.#engine;
+    const { turn } = state;
+    if (turn === null) return;
+    const { number, step } = turn;
+    const made = callsOf(turn).find(
+      ({ id }) => callKey(head.id, { turn: number, step, call: id }) === call,
+    );
+    if (made === undefined || made.epoch === null || made.is_resting === is_resting) return;
+    this.#engine.drive({ type: "call_rested", epoch: made.epoch, is_resting }, now);
+  }
+
   #has({ agent_id, hold }: Account): boolean {
     return hold !== null && hasHold(this.#engine.state.budget, holdId(agent_id, hold));
   }
 
-  /** Those that found no room, and would now. */
-  #roomy(): readonly Refused[] {
+  /** Those that wait for room, and would find it now. */
+  #roomy(): readonly Waiter[] {
     if (!this.#engine.isLoaded) return [];
     const { state, store } = this.#engine;
-    this.#refused ??= store.accounts.refused();
+    this.#waiters ??= store.accounts.waiters();
     if (state.phase === "terminated") return [];
-    return this.#refused.filter(({ hold }) => exceededByOther(state, hold).length === 0);
+    return this.#waiters.filter(({ step }) => exceededByOther(state, step).length === 0);
   }
 
-  async #tell({ agent_id, number }: Refused): Promise<void> {
+  async #tell({ agent_id, number }: Waiter): Promise<void> {
     if (this.#telling.has(agent_id)) return;
     this.#telling.add(agent_id);
     try {
@@ -144,7 +160,7 @@ export class Pool {
       // One that has told of itself since then was judged anew.
       if (this.#engine.isLoaded && accounts.get(agent_id)?.number === number) {
         this.#engine.commit(() => accounts.told(agent_id));
-        this.#refused = null;
+        this.#waiters = null;
       }
     } catch (error) {
       logWarning("sub_agent_not_told", error, { agent_id });

@@ -3,7 +3,7 @@ export const SCHEMA_VERSION = 2;
 
 const ACCOUNTS = `
 CREATE TABLE accounts (
-  agent_id TEXT PRIMARY KEY, account TEXT NOT NULL, is_refused INTEGER NOT NULL
+  agent_id TEXT PRIMARY KEY, account TEXT NOT NULL, is_waiting INTEGER NOT NULL
 ) WITHOUT ROWID;
 `;
 

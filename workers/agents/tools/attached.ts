@@ -11,7 +11,7 @@ const CANCELS = 20;
 const CANCEL_PAUSE_MS = 100;
 
 /** What the ids of a call's run derive from. */
-export function seedOf({ session_id, call }: ToolSession): string {
+export function seedOf({ session_id, call }: Pick<ToolSession, "session_id" | "call">): string {
   return callSeed(session_id, call.key);
 }
 

@@ -1,8 +1,10 @@
 import { ApiError } from "../../http/errors.ts";
 import type { Json } from "../../http/json.ts";
 import { resourceId, seedFrom } from "../../runs/address.ts";
+import { wasReset } from "../../runs/resets.ts";
 import { endOfMessage } from "../message-end.ts";
 import { MAX_REMINDERS, REMINDER } from "../result-tool.ts";
+import type { AgentService } from "../service.ts";
 import type { SentMessage, SessionSnapshot } from "../session-port.ts";
 import { childSpec, MAX_DEPTH, SPAWN_AGENT, type SpawnOrder, spawnSchema } from "../spawn.ts";
 import type { ToolResult } from "../tool-port.ts";
@@ -10,6 +12,9 @@ import { toTotals } from "../view.ts";
 import { seedOf, untilOver } from "./attached.ts";
 import { failure, success } from "./results.ts";
 import { ATTACHES, defineTool, type ToolSession } from "./tool.ts";
+
+const MAX_RESETS = 40;
+const RESET_PAUSE_MS = 250;
 
 /** What has come of what the sub-agent was told; no reply of one that cannot go on. */
 type Outcome = Pick<SentMessage, "reply" | "session">;
@@ -22,57 +27,73 @@ export const spawnAgent = defineTool({
   max_depth: MAX_DEPTH - 1,
   ...ATTACHES,
   input: spawnSchema,
-  async run(session, order) {
-    const { principal, project_id, signal, deps } = session;
-    const { agents } = deps.services;
-    const id = resourceId(seedOf(session), project_id);
-    const end = () => agents.command(principal, id, { type: "terminate" });
-    const outcome = await untilOver(
-      { begin: () => carryOut(session, id, order), find: null, isOver: () => true, cancel: end },
-      signal,
-    );
-    if (outcome === null) return failure(`The sub-agent ${id} was stopped.`);
-    await end();
-    return toResult(id, order, outcome);
-  },
+  run: (session, order) => spawn(session, session.deps.services.agents, order),
 });
 
+export type SpawningSession = Omit<ToolSession, "deps" | "workspace">;
+
+/** What the sub-agent has come to; one that is stopped, or did not come to its end, is an error. */
+export async function spawn(
+  session: SpawningSession,
+  agents: AgentService,
+  order: SpawnOrder,
+): Promise<ToolResult> {
+  const { principal, project_id, signal } = session;
+  const id = resourceId(seedOf(session), project_id);
+  const child: Child = { id, session, agents };
+  const begin = () => throughResets(() => carryOut(child, order));
+  const end = () => throughResets(() => agents.command(principal, id, { type: "terminate" }));
+  const outcome = await untilOver({ begin, find: null, isOver: () => true, cancel: end }, signal);
+  if (outcome === null) return failure(`The sub-agent ${id} was stopped.`);
+  await end();
+  return toResult(id, order, outcome);
+}
+
+interface Child {
+  readonly id: string;
+  readonly session: SpawningSession;
+  readonly agents: AgentService;
+}
+
+/** Does it again when the sub-agent's object was reset under it: what was done is not done twice. */
+async function throughResets<T>(action: () => Promise<T>): Promise<T> {
+  for (let tries = 1; ; tries += 1) {
+    try {
+      return await action();
+    } catch (error) {
+      if (!wasReset(error) || tries >= MAX_RESETS) throw error;
+      await scheduler.wait(RESET_PAUSE_MS);
+    }
+  }
+}
+
 /** Each part is done once, whichever of them a crash came between. */
-async function carryOut(session: ToolSession, id: string, order: SpawnOrder): Promise<Outcome> {
-  const { principal, project_id, session_id, above, call, signal, deps } = session;
-  await deps.services.agents.create(principal, seedOf(session), {
+async function carryOut(child: Child, order: SpawnOrder): Promise<Outcome> {
+  const { session, agents } = child;
+  const { principal, project_id, session_id, above, call, signal } = session;
+  await agents.create(principal, seedOf(session), {
     spec: childSpec({ ...session, ...session.setup }, order),
     project_id,
     initialize_wait_ms: signal.aborted ? null : 0,
     parent: { id: session_id, call: call.key, depth: above.length, above },
   });
-  let outcome = await told(session, id, "prompt", order.prompt);
+  let outcome = await tell(child, "prompt", order.prompt);
   for (let sent = 0; sent < MAX_REMINDERS && isResultMissing(order, outcome); sent += 1) {
-    outcome = await told(session, id, `reminder/${sent}`, REMINDER);
+    outcome = await tell(child, `reminder/${sent}`, REMINDER);
   }
   return outcome;
 }
 
 /** Tells it something, once, and waits until that is done, or cannot be. */
-async function told(
-  session: ToolSession,
-  id: string,
-  name: string,
-  content: string,
-): Promise<Outcome> {
-  const { principal, signal, deps } = session;
-  const { agents } = deps.services;
+async function tell(child: Child, name: string, content: string): Promise<Outcome> {
+  const { id, session, agents } = child;
+  const { principal, signal } = session;
+  const message = { content, attachments: [], policy: "enqueue", wait_ms: 0 } as const;
   for (;;) {
     const sent = await agents
-      .send(principal, id, seedFrom(id, name), {
-        ...{ content, attachments: [], policy: "enqueue", wait_ms: 0 },
-      })
-      .catch(async (error: unknown) => {
-        const snapshot = await agents.get(principal, id);
-        if (error instanceof ApiError && isOver(snapshot)) return snapshot;
-        throw error;
-      });
-    if (!("message_id" in sent)) return { reply: null, session: sent };
+      .send(principal, id, seedFrom(id, name), message)
+      .catch((error: unknown) => whereItStands(child, error));
+    if (!("message_id" in sent)) return sent;
     if (sent.reply !== null || isOver(sent.session) || signal.aborted) return sent;
     const follow = await agents.events(principal, id, sent.session.seq);
     const isEnd = endOfMessage(sent);
@@ -80,6 +101,13 @@ async function told(
       if (isEnd(event) || event.type === "session.failed") break;
     }
   }
+}
+
+/** Of one that takes no message, since it is over. */
+async function whereItStands({ id, session, agents }: Child, error: unknown): Promise<Outcome> {
+  const snapshot = await agents.get(session.principal, id);
+  if (error instanceof ApiError && isOver(snapshot)) return { reply: null, session: snapshot };
+  throw error;
 }
 
 function isOver({ state }: SessionSnapshot): boolean {
