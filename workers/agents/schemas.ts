@@ -11,7 +11,7 @@ import { agentSpecSchema, budgetSchema, TOOL_POLICIES } from "./spec.ts";
 
 export const BLOCKS = ["usd", "tokens", "steps", "seconds", "sandbox_seconds", "pool"] as const;
 const blockedBy = z.array(z.enum(BLOCKS)).openapi({
-  description: "Budgets that are used up; `pool` is that of the agent that made it.",
+  description: "Budgets that are used up; `pool` is that of an agent above it.",
 });
 
 export const createAgentSchema = agentSpecSchema
@@ -43,7 +43,9 @@ const summaryFields = {
     description: "By its full name; as it was asked for until the agent is initialized.",
   }),
   state: z.enum(AGENT_STATES),
-  waiting_for: z.enum(WAITS).nullable().openapi({ description: "Of an agent that is `waiting`." }),
+  waiting_for: z.enum(WAITS).nullable().openapi({
+    description: "Of an agent that is `waiting`; `agent` is a sub-agent, which tells what for.",
+  }),
   pausing: z.boolean().openapi({
     description: "It is paused as soon as what is in flight has ended.",
   }),

@@ -33,6 +33,11 @@ export const spawnSchema = z.strictObject({
     .unwrap()
     .optional()
     .describe("Names of those of yours that it has; all unless said."),
+  mcp_servers: z
+    .array(z.string().min(1).max(200))
+    .max(100)
+    .optional()
+    .describe("Names of those of your MCP servers whose tools it has; all unless said."),
   budget: z
     .strictObject({
       usd: limits.usd.unwrap().unwrap().optional(),
@@ -77,6 +82,7 @@ export function childSpec(spawner: Spawner, order: SpawnOrder): AgentSpec {
       model: model ?? own.model,
       skills: skillsOf(spawner, order),
       tools: toolsOf(spawner, order),
+      mcp_servers: own.mcp_servers.filter(({ name }) => order.mcp_servers?.includes(name) ?? true),
       budget,
       max_iterations: max_iterations ?? own.max_iterations,
       outputs: outputs ?? null,
@@ -104,6 +110,12 @@ function narrowingIssues({ spec: own, tools, skills }: Spawner, order: SpawnOrde
     if (pinned(skills, reference) !== null) continue;
     const message = `You have no skill "${reference}" to hand on. You have: ${listed(slugs)}.`;
     issues.push({ path: `skills[${index}]`, message });
+  }
+  const servers = own.mcp_servers.map(({ name }) => name);
+  for (const [index, name] of (order.mcp_servers ?? []).entries()) {
+    if (servers.includes(name)) continue;
+    const message = `You have no MCP server "${name}" to hand on. You have: ${listed(servers)}.`;
+    issues.push({ path: `mcp_servers[${index}]`, message });
   }
   const { max_iterations: most } = own;
   if (most !== null && (order.max_iterations ?? 0) > most) {

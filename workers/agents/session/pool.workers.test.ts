@@ -19,6 +19,7 @@ import {
   crash,
   dieAfter,
   follow,
+  isToDie,
   objectOf,
   PROJECT,
   ready,
@@ -30,7 +31,7 @@ import {
   words,
 } from "./test-support.ts";
 
-const WAIT = { timeout: 20_000, interval: 10 };
+const WAIT = { timeout: 60_000, interval: 10 };
 
 const agents = new AgentService({
   database: env.DB,
@@ -235,88 +236,56 @@ describe("a sub-agent", () => {
 });
 
 describe("trees of sub-agents", () => {
-  const TREES = 6;
-  const STEP_USD = 0.01;
-  const DEATHS = 10;
+  const TREES = 4;
+  /** There is room for the first step of the root, and for none of a sub-agent beside what it spent. */
+  const STEP_USD = 0.009;
+  const DEATHS = 8;
 
   it("come to rest through deaths and reached budgets, and never spend more than there is", async () => {
     const random = new Random(11);
-    const spawns = () => spawning(...Array.from({ length: 1 + random.below(3) }, () => "More."));
+    const spawns = () => spawning(...Array.from({ length: 1 + random.below(2) }, () => "More."));
     const reply = () =>
-      costly(random.next() < 0.4 ? spawns() : words("Do", "ne."), 20 + random.below(380));
+      costly(random.next() < 0.3 ? spawns() : words("Do", "ne."), 20 + random.below(380));
     const tally = { died: 0, raised: 0, agents: 0, overspent: 0 };
     for (let tree = 0; tree < TREES; tree += 1) {
       await script(costly(spawns(), 100), ...Array.from({ length: 300 }, reply));
       const root = await priced(STEP_USD);
       let usd = STEP_USD;
       let deaths = 0;
-      const trace: string[] = [];
-      let isArmed = false;
       await root.send("Go.", { wait_ms: 0 });
-      await vi
-        .waitFor(
-          async () => {
-            if (isArmed && !dieAfter(null)) deaths += 1;
-            isArmed = deaths < DEATHS;
-            if (isArmed) dieAfter(1 + random.below(30));
-            const { budget } = await stateOf(root.id);
-            const held = [...budget.holds, ...budget.pool].reduce(
-              (sum, each) => sum + each.usd_nanos,
-              0,
-            );
-            if (held + budget.spent.usd_nanos > Math.round(usd * NANOS)) tally.overspent += 1;
-            // Who reads a session that died wakes it.
-            const all = await Promise.all((await treeOf(root.id)).map((id) => objectOf(id).read()));
-            const snapshot = accepted(await objectOf(root.id).read());
-            const isBlocked = all.some(
-              (each) => "blocked_by" in each && each.blocked_by.length > 0,
-            );
-            if (isBlocked && snapshot.state === "waiting") {
-              usd += STEP_USD;
-              tally.raised += 1;
-              await root.command(limits(usd));
-            }
-            trace.push(
-              JSON.stringify({
-                deaths,
-                usd,
-                spent: budget.spent.usd_nanos,
-                pool: budget.pool,
-                all: all.map((x) =>
-                  "refused" in x
-                    ? x
-                    : [
-                        x.id.slice(20),
-                        x.parent?.id.slice(20),
-                        x.state,
-                        x.waiting_for,
-                        x.blocked_by,
-                        x.stop_reason,
-                        x.turns,
-                        x.error,
-                      ],
-                ),
-              }),
-            );
-            expect(snapshot).toMatchObject({ turns: 1, waiting_for: "message" });
-          },
-          { timeout: 20_000, interval: 10 },
-        )
-        .catch((e) => {
-          throw new Error(
-            trace.length + "\n" + [...trace.slice(0, 1), ...trace.slice(-2)].join("\n") + String(e),
+      await vi.waitFor(
+        async () => {
+          if (deaths < DEATHS && !isToDie()) {
+            deaths += 1;
+            dieAfter(1 + random.below(40));
+          }
+          const { budget } = await stateOf(root.id);
+          const held = [...budget.holds, ...budget.pool].reduce(
+            (sum, each) => sum + each.usd_nanos,
+            0,
           );
-        });
-      dieAfter(null);
-      tally.died += deaths;
+          if (held + budget.spent.usd_nanos > Math.round(usd * NANOS)) tally.overspent += 1;
+          // Who reads a session that died wakes it.
+          const all = await Promise.all((await treeOf(root.id)).map((id) => objectOf(id).read()));
+          const snapshot = accepted(await objectOf(root.id).read());
+          const isBlocked = all.some((each) => "blocked_by" in each && each.blocked_by.length > 0);
+          if (isBlocked && snapshot.state === "waiting") {
+            usd += STEP_USD;
+            tally.raised += 1;
+            await root.command(limits(usd));
+          }
+          expect(snapshot).toMatchObject({ turns: 1, waiting_for: "message" });
+        },
+        { timeout: 60_000, interval: 10 },
+      );
+      tally.died += dieAfter(null) ? deaths - 1 : deaths;
       await vi.waitFor(() => expectBalanced(root.id), WAIT);
       const ids = await treeOf(root.id);
       tally.agents += ids.length;
       await expectAsleep(...ids);
     }
-    console.log(tally);
     expect(tally.overspent).toBe(0);
-    expect(tally.died).toBeGreaterThan(TREES);
-    expect(tally.raised).toBeGreaterThan(TREES);
-  }, 240_000);
+    expect(tally.died).toBeGreaterThanOrEqual(TREES);
+    expect(tally.raised).toBeGreaterThanOrEqual(TREES);
+  }, 120_000);
 });

@@ -118,6 +118,9 @@ export function dieAfter(commits: number | null): boolean {
   return wasToDie;
 }
 
+/** Whether an object is still to die as `dieAfter` was told. */
+export const isToDie = () => commitsLeft !== null;
+
 /** Dies as a process would, between what is stored and what follows from it. */
 function diesAsTold(context: DurableObjectState): DurableObjectState {
   const { storage } = context;

@@ -3,7 +3,9 @@ import { describe, expect, it } from "vitest";
 import { z } from "zod";
 import { createSkill } from "../../skills/test-support.ts";
 import { isolate } from "../../test/app.ts";
+import { SPAWN_AGENT } from "../spawn.ts";
 import { AGENTS, type Agent, createAgent, readAgent, say } from "../test-support.ts";
+import { TestSession } from "./test-support.ts";
 
 const { call } = isolate();
 
@@ -52,7 +54,33 @@ describe("a sub-agent", () => {
       .toMatchObject({ items: [{ id: child.id, state: "terminated" }] });
   });
 
-  it("works on its parent's files, by its skills as they are pinned and its policies", async () => {
+  it("reads and writes the files that those above it do", async () => {
+    const root = await new TestSession().prepare();
+    await root.call("write_file", { path: "plan.txt", content: "one\n" });
+    const above = ["01a21e3c-7d03-734f-b86d-a1a9cca9b3d5", root.id];
+    const below = await new TestSession({ above }).prepare();
+    expect(await below.call("read_file", { path: "plan.txt" })).toMatchObject({
+      output: expect.stringContaining("one"),
+    });
+    await below.call("write_file", { path: "plan.txt", content: "two\n" });
+    const command = "cat changes/plan.txt";
+    expect(await root.call("run_task", { command })).toMatchObject({ output: { stdout: "two\n" } });
+  });
+
+  it("is offered to agents that are not too deep, and whose sender may make agents", async () => {
+    const above = ["a", "b", "c"];
+    expect((await new TestSession({ above: above.slice(1) }).prepare()).names).toContain(
+      SPAWN_AGENT,
+    );
+    expect((await new TestSession({ above }).prepare()).names).not.toContain(SPAWN_AGENT);
+    await expect(new TestSession({ above, tools: [SPAWN_AGENT] }).prepare()).rejects.toMatchObject({
+      issues: [{ path: "tools[0]", message: expect.stringContaining("Leave it out.") }],
+    });
+    const grants = ["agents:write"] as const;
+    expect((await new TestSession({ grants }).prepare()).names).not.toContain(SPAWN_AGENT);
+  });
+
+  it("has its parent's skills as they are pinned, and its policies", async () => {
     const { slug } = await createSkill(call);
     const tool_policies = { list_skills: "deny" };
     const parent = await createAgent(call, { skills: [slug], tool_policies });

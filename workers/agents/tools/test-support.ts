@@ -20,6 +20,8 @@ export interface SessionOptions {
   readonly grants?: readonly Scope[];
   /** Variables over those of the environment. */
   readonly variables?: Readonly<Record<string, string>>;
+  /** Sessions above it, the nearest first. */
+  readonly above?: readonly string[];
 }
 
 export class TestSession {
@@ -35,9 +37,9 @@ export class TestSession {
   }
 
   get context(): ToolContext {
-    const grants = this.#options.grants ?? SCOPES;
+    const { grants = SCOPES, above = [] } = this.#options;
     const caller = { by: "dev_key:dev", grants };
-    return { session_id: this.id, project_id: DEFAULT_PROJECT, caller, spec: SPEC, above: [] };
+    return { session_id: this.id, project_id: DEFAULT_PROJECT, caller, spec: SPEC, above };
   }
 
   /** As `initialize` does. */
