@@ -38,6 +38,8 @@ const agents = new AgentService({
   sessions: createSessionClient({ session: objectOf, events: follow }),
   limits: { max_iterations: 50, timeout_seconds: 60 },
   eraseWorkspace: async () => undefined,
+  whyRefused: () => null,
+  traces_with_content: false,
 });
 
 /** The tool as it is, with something before it, in sessions whose other tools are scripted. */
@@ -45,7 +47,9 @@ function spawnsForReal(before: () => Promise<unknown> = async () => undefined) {
   scriptTool("spawn_agent", async (input, signal, { context, call }) => {
     await before();
     if (context.above.length >= MAX_DEPTH) return { output: "Too deep.", is_error: true };
-    const setup: SessionSetup = { format: 1, skills: [], tools: [], codebase: null, outputs: null };
+    const setup: SessionSetup = {
+      ...{ format: 1, skills: [], tools: [], codebase: null, mcp_servers: [], outputs: null },
+    };
     const principal = principalOf(CALLER, PROJECT);
     const session = { ...context, principal, setup, usable: [], call, signal };
     return spawn(session, agents, spawnSchema.parse(input));
