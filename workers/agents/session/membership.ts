@@ -89,7 +89,7 @@ export class Membership {
     }
   }
 
-  /** False when somebody cannot be reached. */
+  /** Until all above have the newest; false when one of them cannot be reached. */
   async #tell(): Promise<boolean> {
     for (let kept = this.#kept(); kept && this.#isBehind(); kept = this.#kept()) {
       const { newest } = kept;

@@ -2,6 +2,8 @@
 import { runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { beforeEach, describe, expect, it, vi } from "vitest";
+import { newSeed } from "../../http/seed.ts";
+import { resourceId } from "../../runs/address.ts";
 import { principalOf } from "../../security/principal.ts";
 import { Random } from "../../test/random.ts";
 import { createSessionClient } from "../client.ts";
@@ -143,6 +145,15 @@ describe("what a sub-agent uses", () => {
       { agent_id: null, turn: 1, step: 2 },
     ]);
     await expectBalanced(parent.id);
+    const response = await stubOf(parent.id).fetch("https://session/bundle");
+    const bundle = await response.text();
+    expect(bundle).toContain(child.id);
+    const id = resourceId(newSeed(), "other");
+    const target = JSON.stringify({ id, project_id: "other", caller: CALLER });
+    const body = `${target}\n${bundle}`;
+    await stubOf(id).fetch("https://session/bundle", { method: "POST", body });
+    expect(accepted(await objectOf(id).read()).usage).toEqual(usage);
+    expect(accepted(await objectOf(id).ledger(0, 10))).toEqual(rows);
     expect(await child.read()).toMatchObject({ state: "terminated", stop_reason: "end_turn" });
   });
 
@@ -240,7 +251,7 @@ describe("a sub-agent", () => {
 });
 
 describe("trees of sub-agents", () => {
-  const TREES = 4;
+  const TREES = 3;
   /** There is room for the first step of the root, and for none of a sub-agent beside what it spent. */
   const STEP_USD = 0.009;
   const DEATHS = 8;

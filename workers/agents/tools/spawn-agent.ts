@@ -43,7 +43,12 @@ export async function spawn(
   const child: Child = { id, session, agents };
   const begin = () => throughResets(() => carryOut(child, order));
   const end = () => throughResets(() => agents.command(principal, id, { type: "terminate" }));
-  const outcome = await untilOver({ begin, find: null, isOver: () => true, cancel: end }, signal);
+  const run = { begin, find: null, isOver: () => true, cancel: end };
+  const outcome = await untilOver(run, signal).catch(async (error: unknown) => {
+    // Nobody would wait for it any more; of what could not be made there is nothing to end.
+    await end().catch(() => undefined);
+    throw error;
+  });
   if (outcome === null) return failure(`The sub-agent ${id} was stopped.`);
   await end();
   return toResult(id, order, outcome);
