@@ -159,8 +159,10 @@ export class Pool {
       const { accounts } = this.#engine.store;
       // One that has told of itself since then was judged anew.
       if (this.#engine.isLoaded && accounts.get(agent_id)?.number === number) {
-        this.#engine.commit(() => accounts.told(agent_id));
-        this.#waiters = null;
+        this.#engine.commit(() => {
+          accounts.told(agent_id);
+          this.#waiters = null;
+        });
       }
     } catch (error) {
       logWarning("sub_agent_not_told", error, { agent_id });

@@ -46,6 +46,7 @@ export class Queries {
     };
   }
 
+  /** Ids of the sessions that its calls have made, or would have. */
   children(): readonly string[] {
     const { head, store } = this.#engine;
     return store.calls.named(SPAWN_AGENT).map((call) => madeByCall(head.id, head.project_id, call));
