@@ -1,5 +1,6 @@
 /** Wires agent sessions: by which models they think, and by which tools they act. */
 import { ModelRegistry } from "./agents/models/registry.ts";
+import { sessionsIn } from "./agents/reach.ts";
 import { AgentSessionBase } from "./agents/session/object.ts";
 import type { SessionPorts } from "./agents/session/ports.ts";
 import { loadConfig } from "./config.ts";
@@ -19,6 +20,7 @@ const ports: SessionPorts = {
       },
     };
   },
+  sessions: (env) => sessionsIn(env.AGENT_SESSION).session,
   slots: (env) => loadConfig(env).MAX_CONCURRENT_AGENTS,
 };
 

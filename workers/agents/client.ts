@@ -37,6 +37,7 @@ export interface SessionClient {
   approvals(id: string): Promise<readonly PendingApproval[]>;
   ledger(id: string, after: number, limit: number): Promise<readonly LedgerRow[]>;
   turn(id: string, number: number | null): Promise<TurnLog>;
+  children(id: string): Promise<readonly string[]>;
   remove(id: string): Promise<void>;
   /** Events after `after`, those to come included, until the session is terminated. */
   follow(id: string, after: number, signal: AbortSignal): AsyncGenerator<SessionEventRow>;
@@ -53,6 +54,7 @@ export function createSessionClient({ session, events }: SessionReach): SessionC
     approvals: async (id) => accepted(id, await session(id).approvals()),
     ledger: async (id, after, limit) => accepted(id, await session(id).ledger(after, limit)),
     turn: async (id, number) => accepted(id, await session(id).turn(number)),
+    children: async (id) => accepted(id, await session(id).children()),
     remove: async (id) => {
       accepted(id, await session(id).remove());
     },

@@ -9,6 +9,11 @@ import type { ToolDefinition, ToolResult } from "./tool-port.ts";
 
 export const SUBMIT_RESULT = "submit_result";
 
+/** Times that an agent which ended its turn without its result is asked for it. */
+export const MAX_REMINDERS = 2;
+export const REMINDER =
+  "You have not handed in the result. Call the tool submit_result with it now, in the shape that the tool takes.";
+
 /** `outputs` is the JSON Schema of the result. */
 export function resultTool(outputs: ResultSchema): ToolDefinition {
   return {

@@ -11,7 +11,7 @@ import { agentSpecSchema, budgetSchema, TOOL_POLICIES } from "./spec.ts";
 
 export const BLOCKS = ["usd", "tokens", "steps", "seconds", "sandbox_seconds", "pool"] as const;
 const blockedBy = z.array(z.enum(BLOCKS)).openapi({
-  description: "Budgets that are used up; `pool` is that of the agent that made it.",
+  description: "Budgets that are used up; `pool` is that of an agent above it.",
 });
 
 export const createAgentSchema = agentSpecSchema
@@ -43,7 +43,9 @@ const summaryFields = {
     description: "By its full name; as it was asked for until the agent is initialized.",
   }),
   state: z.enum(AGENT_STATES),
-  waiting_for: z.enum(WAITS).nullable().openapi({ description: "Of an agent that is `waiting`." }),
+  waiting_for: z.enum(WAITS).nullable().openapi({
+    description: "Of an agent that is `waiting`; `agent` is a sub-agent, which tells what for.",
+  }),
   pausing: z.boolean().openapi({
     description: "It is paused as soon as what is in flight has ended.",
   }),
@@ -220,8 +222,22 @@ export const ledgerRowSchema = z
     is_assumed: z.boolean().openapi({
       description: "The model did not say what it used, and all that was held was charged.",
     }),
+    agent_id: z.string().nullable().openapi({
+      description:
+        "The sub-agent that used it, in that turn and step of this agent; null for a step of its own.",
+    }),
   })
   .openapi("AgentLedgerRow");
+
+const ofSubAgents = z
+  .object({
+    input_tokens: z.int(),
+    output_tokens: z.int(),
+    cached_input_tokens: z.int(),
+    total_cost_usd: z.number(),
+    sandbox_seconds: z.number(),
+  })
+  .openapi({ description: "What of the totals all agents below have used." });
 
 export const usageSchema = listOf(ledgerRowSchema)
   .extend({
@@ -234,6 +250,7 @@ export const usageSchema = listOf(ledgerRowSchema)
       iteration_count: z.int(),
       active_seconds: z.number(),
       sandbox_seconds: z.number(),
+      of_sub_agents: ofSubAgents,
     }),
     budget: budgetSchema,
     blocked_by: blockedBy,

@@ -46,6 +46,8 @@ export interface CreateAgent {
   readonly project_id: string | undefined;
   /** Null creates only; else it is initialized, and so long is waited for that. */
   readonly initialize_wait_ms: number | null;
+  /** The session whose call makes it; none unless said. */
+  readonly parent?: CreateSession["parent"];
 }
 
 export type Send = Pick<SendMessage, "content" | "attachments" | "policy" | "wait_ms">;
@@ -87,7 +89,7 @@ export class AgentService {
       },
       caller: toCaller(principal),
       defaults: limits,
-      parent: null,
+      parent: input.parent ?? null,
     });
     // A request that is repeated finds it where its first run has brought it.
     if (input.initialize_wait_ms === null || snapshot.state !== "idle") return snapshot;
@@ -217,15 +219,23 @@ export class AgentService {
     return (signal) => this.#deps.sessions.follow(id, after, signal);
   }
 
-  /** Terminates it, and forgets it with all that it has said and written. */
+  /** Terminates it, and forgets it with all that it has said and written, its sub-agents first. */
   async remove(principal: Principal, id: string): Promise<void> {
-    const { project_id } = await this.get(principal, id);
+    const { project_id, parent } = await this.get(principal, id);
+    const { sessions } = this.#deps;
     await this.#command(principal, id, { type: "terminate" });
+    for (const child of await sessions.children(id)) {
+      await this.remove(principal, child).catch(ignoreMissing);
+    }
+    // The files of sub-agents are those of the session above them all.
+    const erase = async () => {
+      if (parent === null) await this.#deps.eraseWorkspace({ id, project_id });
+    };
     // Before the session, so that a deletion that is cut off can be repeated.
-    await this.#deps.eraseWorkspace({ id, project_id });
-    await this.#deps.sessions.remove(id);
+    await erase();
+    await sessions.remove(id);
     // What a tool was still writing when it was stopped.
-    await this.#deps.eraseWorkspace({ id, project_id });
+    await erase();
   }
 
   /** Throws `validation_failed` with every server that is never asked. */
@@ -267,6 +277,10 @@ export class AgentService {
 function noTurn(id: string, turn: number | null): ApiError {
   const which = turn === null ? "has not had a turn yet" : `has no turn ${turn}`;
   return new ApiError("not_found", `The ${AGENT_KIND} ${id} ${which}. Send it a message first.`);
+}
+
+function ignoreMissing(error: unknown): void {
+  if (!isNotFound(error)) throw error;
 }
 
 function toCaller(principal: Principal): Caller {

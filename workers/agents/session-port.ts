@@ -5,6 +5,7 @@
 import type { Json } from "../http/json.ts";
 import type { RequestTrace } from "../http/trace.ts";
 import type { ParentRef } from "../runs/store-types.ts";
+import type { Account, AccountAnswer, Used } from "./accounts.ts";
 import type { MessagePolicy } from "./machine/events.ts";
 import type { Block, PauseMode, SessionError, StopReason } from "./machine/types.ts";
 import type { AgentSpec, BudgetSpec } from "./spec.ts";
@@ -21,7 +22,7 @@ export const AGENT_STATES = [
 ] as const;
 export type AgentState = (typeof AGENT_STATES)[number];
 
-export const WAITS = ["message", "approval", "input", "budget", "slot"] as const;
+export const WAITS = ["message", "approval", "input", "budget", "slot", "agent"] as const;
 export type Wait = (typeof WAITS)[number];
 
 /** Who did something, and with what right. */
@@ -34,6 +35,21 @@ export interface Caller {
   readonly trace?: RequestTrace | null;
 }
 
+export interface Parent {
+  readonly id: string;
+  /** Key of the call that the session carries out. */
+  readonly call: string;
+  /** How many sessions are above the parent. */
+  readonly depth: number;
+  /** Those sessions, the nearest first. */
+  readonly above: readonly string[];
+}
+
+/** The sessions above one, the nearest first. */
+export function ancestorsOf({ parent }: Pick<CreateSession, "parent">): readonly string[] {
+  return parent === null ? [] : [parent.id, ...parent.above];
+}
+
 export interface CreateSession {
   readonly id: string;
   readonly project_id: string;
@@ -41,11 +57,8 @@ export interface CreateSession {
   readonly caller: Caller;
   /** Limits of the deployment, for what the spec leaves open. */
   readonly defaults: { readonly max_iterations: number; readonly timeout_seconds: number };
-  /**
-   * The session whose tool made it, and how many sessions are above that one; null for a caller of
-   * the API.
-   */
-  readonly parent: { readonly id: string; readonly call: string; readonly depth: number } | null;
+  /** The session whose tool made it; null for a caller of the API. */
+  readonly parent: Parent | null;
   /** The step of a run that it is; left out, or null, for none. */
   readonly run_step?: ParentRef | null;
 }
@@ -99,6 +112,8 @@ export interface SessionUsage {
   readonly is_partly_unknown: boolean;
   readonly active_seconds: number;
   readonly sandbox_seconds: number;
+  /** What of it sub-agents have used. */
+  readonly pooled: Used;
 }
 
 export interface SendMessage {
@@ -192,6 +207,12 @@ export interface SessionObject {
   ledger(after: number, limit: number): Promise<readonly LedgerRow[] | SessionRefusal>;
   /** What happened in a turn; null for the newest. */
   turn(number: number | null): Promise<TurnLog | SessionRefusal>;
+  /** Takes what a sub-agent says of itself, however far below it is. */
+  account(account: Account): Promise<AccountAnswer | SessionRefusal>;
+  /** A session above has room again for what it refused. */
+  poolChanged(): Promise<{ readonly taken: true } | SessionRefusal>;
+  /** Ids of the sessions that its calls have made or may make, once no call is being stopped any more. */
+  children(): Promise<readonly string[] | SessionRefusal>;
   /** Forgets a session that is terminated, its row in D1 too; `illegal` for any other. */
   remove(): Promise<{ readonly removed: true } | SessionRefusal>;
 }
@@ -230,7 +251,7 @@ export interface PendingApproval {
   readonly expires_at: number | null;
 }
 
-/** One step of a model that was paid for. */
+/** One step of a model that was paid for, or what a sub-agent has paid for. */
 export interface LedgerRow {
   readonly seq: number;
   readonly at: number;
@@ -245,4 +266,6 @@ export interface LedgerRow {
   readonly usd: number | null;
   /** Nothing was said of what it used, and all that was held was charged. */
   readonly is_assumed: boolean;
+  /** The sub-agent that used it, of which a row may be more than one step; null for the session. */
+  readonly agent_id: string | null;
 }

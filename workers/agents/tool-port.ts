@@ -24,8 +24,10 @@ export interface ToolContext {
   readonly session_id: string;
   readonly project_id: string;
   readonly caller: Caller;
-  /** How many sessions are above this one. */
-  readonly depth: number;
+  /** What it was created with, its model by the full name. */
+  readonly spec: AgentSpec;
+  /** The sessions above this one, the nearest first. */
+  readonly above: readonly string[];
 }
 
 export interface ToolCall {

@@ -17,6 +17,8 @@ export function usageRoutes(router: Router): void {
       tags,
       scope: "agents:read",
       summary: "Read what an agent has used: totals, and each step of a model",
+      description:
+        "What sub-agents have used is part of it. They tell it step by step, so that the rows always sum up to the totals.",
       request: { params, query: z.strictObject(sliceQuery) },
       responses: {
         200: { description: "Totals, and a page of steps, oldest first.", schema: usageSchema },

@@ -20,6 +20,8 @@ const BUDGETS: Readonly<Record<Block, (typeof BLOCKS)[number]>> = {
   pool: "pool",
 };
 
+const NANOS = 1_000_000_000;
+
 /** What lists show: the `document` of the agent's row. */
 export function toSummary(snapshot: SessionSnapshot): AgentSummary {
   const { spec, usage, error } = snapshot;
@@ -86,7 +88,11 @@ export function toAgent(snapshot: SessionSnapshot): Agent {
     context: spec.context,
     working_directory: spec.working_directory,
     extra_data: spec.extra_data,
-    parent: snapshot.parent,
+    parent: snapshot.parent && {
+      id: snapshot.parent.id,
+      call: snapshot.parent.call,
+      depth: snapshot.parent.depth,
+    },
     pipeline: snapshot.run_step && {
       id: snapshot.run_step.resource_id,
       run: snapshot.run_step.run,
@@ -117,8 +123,19 @@ export function toLedgerRow({ at, usd, ...row }: LedgerRow) {
 }
 
 export function toTotals({ usage, iteration_count }: SessionSnapshot) {
-  const { usd, is_partly_unknown, ...rest } = usage;
-  return { ...rest, iteration_count, total_cost_usd: usd, cost_is_partial: is_partly_unknown };
+  const { usd, is_partly_unknown, pooled, ...rest } = usage;
+  const { usd_nanos, sandbox_ms, tokens: _, ...counts } = pooled;
+  return {
+    ...rest,
+    iteration_count,
+    total_cost_usd: usd,
+    cost_is_partial: is_partly_unknown,
+    of_sub_agents: {
+      ...counts,
+      total_cost_usd: usd_nanos / NANOS,
+      sandbox_seconds: sandbox_ms / 1000,
+    },
+  };
 }
 
 export function toBlocked({ blocked_by }: SessionSnapshot) {

@@ -14,6 +14,7 @@ export function answerCall(
   message: string | null = null,
 ): void {
   call.status = "answered";
+  call.is_resting = false;
   call.expires_at = null;
   change.emit({ type: "tool.finished", ...refOf(turn, call.id), outcome, message });
 }

@@ -26,6 +26,13 @@ export function exceededBy(state: SessionState, quote: StepUsage): BudgetName[] 
   });
 }
 
+/** The limits that a sub-agent's step does not fit under, those of what it may run elsewhere included. */
+export function exceededByOther(state: SessionState, quote: StepUsage): BudgetName[] {
+  const { limits, spent } = state.budget;
+  const isSandboxUsed = limits.sandbox_ms !== null && spent.sandbox_ms >= limits.sandbox_ms;
+  return [...exceededBy(state, quote), ...(isSandboxUsed ? (["sandbox_ms"] as const) : [])];
+}
+
 /** The limits that are used up for the next step, or for the next call; what is under way ends. */
 export function usedUp(state: SessionState, by: "step" | "call", now: number): BudgetName[] {
   const { limits, spent } = state.budget;
@@ -77,7 +84,8 @@ export function holdForOther(
   { state: { budget } }: Change,
   { id, usd_nanos, tokens }: Extract<SessionEvent, { type: "hold" }>,
 ): void {
-  if (!hasHold(budget, id)) budget.pool.push({ id, usd_nanos, tokens });
+  if (hasHold(budget, id)) return;
+  budget.pool.push({ id, usd_nanos: usd_nanos ?? 0, tokens: tokens ?? 0 });
 }
 
 export function hasHold({ pool }: Budget, id: string): boolean {

@@ -45,6 +45,8 @@ export interface CallState extends Omit<CallSpec, "policy" | "kind" | "digest"> 
   digest: string;
   /** `interrupted` by a pause: it is dealt with when the session resumes. */
   status: "ready" | "running" | "interrupted" | "approval" | "input" | "answered";
+  /** It lives elsewhere, and waits there for somebody: the session need not stay awake for it. */
+  is_resting: boolean;
   /** Of its newest start; null before the first. */
   epoch: number | null;
   /** When an approval counts as denied. */

@@ -2,8 +2,8 @@
 import { answerCall, requestApproval } from "./answers.ts";
 import type { CallSpec, CallState } from "./call-types.ts";
 import { type Change, refOf } from "./change.ts";
-import type { Report } from "./events.ts";
-import { callsOf } from "./state.ts";
+import type { Report, SessionEvent } from "./events.ts";
+import { callsOf, nextCall } from "./state.ts";
 import { hasStopped } from "./stop.ts";
 import type { TurnState } from "./types.ts";
 
@@ -34,6 +34,7 @@ function newCall({ id, name, recovery, is_parallel, digest }: CallSpec): CallSta
     is_parallel,
     digest,
     status: "ready",
+    is_resting: false,
     epoch: null,
     expires_at: null,
   };
@@ -41,19 +42,22 @@ function newCall({ id, name, recovery, is_parallel, digest }: CallSpec): CallSta
 
 /** Starts, in the order of the step, as many calls as may run beside each other. */
 export function startCalls(change: Change, turn: TurnState): void {
-  const calls = callsOf(turn);
-  const running = calls.filter(({ status }) => status === "running");
-  for (const call of calls) {
-    if (call.status !== "ready") continue;
-    if (running.length >= change.state.settings.max_parallel_tools) return;
-    if (running.length > 0 && ![call, ...running].every((each) => each.is_parallel)) return;
+  for (let call = nextCall(change.state); call !== null; call = nextCall(change.state)) {
     call.status = "running";
     call.epoch = change.mintEpoch();
-    running.push(call);
     const ref = refOf(turn, call.id);
     change.emit({ type: "tool.started", ...ref, epoch: call.epoch });
     change.effects.push({ type: "run_call", ...ref, epoch: call.epoch });
   }
+}
+
+/** Whether a call that lives elsewhere waits for somebody there; of one that does not run it says nothing. */
+export function callRested(
+  { state }: Change,
+  { epoch, is_resting }: Extract<SessionEvent, { type: "call_rested" }>,
+): void {
+  const call = callsOf(state.turn).find((each) => each.epoch === epoch);
+  if (call?.status === "running" && call.recovery === "attach") call.is_resting = is_resting;
 }
 
 /** Takes a result, also of a call that ended in spite of the pause that stopped it; false for a stale one. */

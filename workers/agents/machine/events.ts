@@ -44,13 +44,8 @@ export type Command =
   | { readonly type: "answer"; readonly call: string }
   | { readonly type: "budget_changed"; readonly limits: Limits }
   | { readonly type: "configured"; readonly settings: SessionSettings }
-  /** A sub-agent draws on the pool. */
-  | {
-      readonly type: "hold";
-      readonly id: string;
-      readonly usd_nanos: number;
-      readonly tokens: number;
-    }
+  /** A sub-agent draws on the pool: by the most that its step can use. */
+  | ({ readonly type: "hold"; readonly id: string } & StepUsage)
   | { readonly type: "terminate" };
 
 export type Report =
@@ -106,6 +101,8 @@ export type SessionEvent =
       readonly tokens: number;
       readonly sandbox_ms: number;
     }
+  /** A call that lives elsewhere waits there for somebody, or goes on. */
+  | { readonly type: "call_rested"; readonly epoch: number; readonly is_resting: boolean }
   /** The parent's pool may have room again. */
   | { readonly type: "pool_changed" }
   /** The session cannot go on until it is initialized again. */

@@ -194,6 +194,26 @@ describe("the death of the process", () => {
     expect(session.statuses()).toEqual({ a: "running" });
   });
 
+  it("lets the session rest while what lives elsewhere waits there, and its time stand still", () => {
+    const session = new Driver({ settings: { is_slotted: true } }).apply({ type: "initialize" });
+    session.apply({ type: "slot_granted" });
+    session.apply({ type: "prepared", epoch: session.epochOf("prepare") }).message("m1");
+    session.apply({ type: "slot_granted" });
+    session.step(call("a", { recovery: "attach" }), call("b", { is_parallel: false }));
+    const epoch = session.callEpoch("a");
+    session.apply({ type: "call_rested", epoch, is_resting: true }, 1_000);
+    expect(session.wire).toMatchObject({ state: "waiting", waiting_for: "agent" });
+    expect(session.acts()).toEqual(["release_slot"]);
+    expect(isAtRest(session.state)).toBe(true);
+    session.apply({ type: "call_rested", epoch: epoch + 7, is_resting: false }, 9_000);
+    expect(isAtRest(session.state)).toBe(true);
+    session.apply({ type: "call_rested", epoch, is_resting: false }, 90_000);
+    expect(session.wire.state).toBe("running");
+    expect(session.state.clock).toMatchObject({ active_ms: 1_000, since: 90_000 });
+    session.apply({ type: "slot_granted" }).result("a");
+    expect(session.statuses()).toEqual({ a: "answered", b: "running" });
+  });
+
   it("does not lose the stop of what lives elsewhere", () => {
     const session = Driver.ready()
       .message("m1")

@@ -142,6 +142,11 @@ export class Backends {
     const isElsewhere = recovery === "attach";
     const report = { type: "call_finished", epoch, is_error } as const;
     this.#work(shell, epoch, () => report, { isElsewhere, most: 9_000 });
+    for (const is_resting of [true, false, true]) {
+      if (!isElsewhere || !this.#dice.fault("rest")) continue;
+      const told = { type: "call_rested", epoch, is_resting } as const;
+      this.#time.later(this.#dice.between(0, 12_000), () => void shell.handle(told));
+    }
   }
 
   /** Work that reports once it is done, unless it is stopped, or its process died before. */

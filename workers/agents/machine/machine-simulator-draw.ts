@@ -11,6 +11,7 @@ export const NO_FAULTS: Scenario["faults"] = {
   jump: 0,
   slot: 0,
   failure: 0,
+  rest: 0,
   pool: 0,
   budget: 0,
 };
@@ -24,6 +25,7 @@ const anyFaults: fc.Arbitrary<Scenario["faults"]> = fc.record({
   jump: fc.oneof(fc.constant(0), percent),
   slot: percent,
   failure: percent,
+  rest: percent,
   pool: percent,
   budget: fc.nat(30),
 });

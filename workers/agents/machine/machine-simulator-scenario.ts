@@ -23,6 +23,8 @@ export type Fault =
   | "slot"
   /** A step fails, or a preparation. */
   | "failure"
+  /** A call elsewhere waits there, or goes on. */
+  | "rest"
   /** The pool of the parent has no room. */
   | "pool";
 

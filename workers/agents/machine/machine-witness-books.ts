@@ -11,6 +11,8 @@ export interface Books {
   outstanding: Record<number, string>;
   /** Epochs of calls elsewhere that were told to stop. */
   stopping: number[];
+  /** Epochs of calls elsewhere that wait there. */
+  resting: number[];
   /** Epochs of calls that a pause has stopped. */
   interrupted: number[];
   quotes: Record<number, StepUsage>;
@@ -35,6 +37,7 @@ export function newBooks({ phase, budget }: SessionState): Books {
   return {
     outstanding: {},
     stopping: [],
+    resting: [],
     interrupted: [],
     quotes: {},
     holds: {},
@@ -59,7 +62,7 @@ export function note(books: Books, event: SessionEvent): void {
       break;
     case "hold":
       books.taken.push(event.id);
-      books.pool[event.id] = { usd_nanos: event.usd_nanos, tokens: event.tokens };
+      books.pool[event.id] = { usd_nanos: event.usd_nanos ?? 0, tokens: event.tokens ?? 0 };
       break;
     case "hold_settled":
       if (!(event.id in books.pool)) break;
@@ -70,6 +73,12 @@ export function note(books: Books, event: SessionEvent): void {
     case "charged":
       spend(books, event);
       books.spent.sandbox_ms += event.sandbox_ms;
+      break;
+    case "call_rested":
+      books.resting = books.resting.filter((each) => each !== event.epoch);
+      if (event.is_resting && books.outstanding[event.epoch] === "attach") {
+        books.resting.push(event.epoch);
+      }
       break;
     case "pool_changed":
       books.isBlocked = false;

@@ -6,9 +6,11 @@ import type { SessionState } from "./types.ts";
 import { type WireStatus, wireState } from "./wire.ts";
 
 /** Something is under way that the session waits for itself. */
-function isUnderWay({ outstanding }: Books, { pause }: SessionState): boolean {
-  const all = Object.values(outstanding);
-  return all.some((what) => what !== "attach" || pause?.mode !== "now");
+function isUnderWay({ outstanding, resting }: Books, { pause }: SessionState): boolean {
+  return Object.entries(outstanding).some(
+    ([epoch, what]) =>
+      what !== "attach" || (pause?.mode !== "now" && !resting.includes(Number(epoch))),
+  );
 }
 
 function isBackingOff({ turn, pause }: SessionState): boolean {
@@ -82,6 +84,8 @@ function seen(books: Books, state: SessionState): Seen {
   if (isBackingOff(state)) return ["running", null];
   if (books.isBlocked) return ["waiting", "budget"];
   if (Object.keys(books.approvals).length > 0) return ["waiting", "approval"];
-  must(books.questions.length > 0, "the turn waits for nothing");
-  return ["waiting", "input"];
+  if (books.questions.length > 0) return ["waiting", "input"];
+  const rests = books.resting.some((epoch) => epoch in books.outstanding);
+  must(rests, "the turn waits for nothing");
+  return ["waiting", "agent"];
 }

@@ -95,6 +95,7 @@ export class Witness {
   /** A report counts once, under its own epoch, and while somebody waits for it. */
   #report(old: SessionState, event: SessionEvent, effects: readonly Effect[]): void {
     if (!("epoch" in event) || event.type === "step_aborted") return;
+    if (event.type === "call_rested") return;
     const { epoch } = event;
     const books = this.#draft;
     const wasStopping = books.stopping.includes(epoch);

@@ -6,7 +6,7 @@
  */
 import { decide, expireApprovals } from "./answers.ts";
 import { holdForOther, settleOthers, unblock } from "./budget.ts";
-import { callFinished } from "./calls.ts";
+import { callFinished, callRested } from "./calls.ts";
 import { Change } from "./change.ts";
 import { slotGranted, slotLost } from "./clock.ts";
 import type { Transition } from "./effects.ts";
@@ -55,6 +55,9 @@ function apply(change: Change, event: SessionEvent): void {
     case "hold_settled":
     case "charged":
       settleOthers(change, event);
+      break;
+    case "call_rested":
+      callRested(change, event);
       break;
     case "pool_changed":
       unblock(change);

@@ -1,6 +1,6 @@
 /** Which commands are legal, and why the others are not. */
 import { awaitingOf, questionOf } from "./answers.ts";
-import { exceededBy, hasHold } from "./budget.ts";
+import { exceededByOther, hasHold } from "./budget.ts";
 import type { Command } from "./events.ts";
 import { callsOf, MAX_QUEUED } from "./state.ts";
 import type { SessionState } from "./types.ts";
@@ -85,7 +85,7 @@ function problem(state: SessionState, command: Command): Problem {
       return decisionProblem(state, command);
     case "hold": {
       if (hasHold(state.budget, command.id)) return null;
-      const limits = exceededBy(state, command);
+      const limits = exceededByOther(state, command);
       if (limits.length === 0) return null;
       return ["budget", `The budget has no room for it (${limits.join(", ")}). Raise its limits.`];
     }

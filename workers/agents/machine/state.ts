@@ -64,7 +64,8 @@ export function isTurnInFlight({ turn, pause }: SessionState): boolean {
   // What lives elsewhere is not stopped by a pause, and goes on without the session.
   const isLeftAlone = pause?.mode === "now";
   return callsOf(turn).some(
-    ({ status, recovery }) => status === "running" && !(isLeftAlone && recovery === "attach"),
+    ({ status, recovery, is_resting }) =>
+      status === "running" && !is_resting && !(isLeftAlone && recovery === "attach"),
   );
 }
 
@@ -72,15 +73,25 @@ export function isTurnInFlight({ turn, pause }: SessionState): boolean {
 export function isAtWork(state: SessionState): boolean {
   if (state.phase === "initializing") return true;
   if (state.phase !== "ready" || isPaused(state)) return false;
-  return isTurnInFlight(state) || (state.pause === null && canGoOn(state.turn));
+  return isTurnInFlight(state) || (state.pause === null && canGoOn(state));
 }
 
 /** Whether a turn has something that could begin, now or by itself later. */
-function canGoOn(turn: TurnState | null): boolean {
+function canGoOn(state: SessionState): boolean {
+  const { turn } = state;
   if (turn === null || turn.blocked_by.length > 0) return false;
   const { status } = turn.work;
-  if (status === "due" || status === "backoff") return true;
-  return callsOf(turn).some((call) => call.status === "ready");
+  return status === "due" || status === "backoff" || nextCall(state) !== null;
+}
+
+/** The next call, in the order of the step, if it may run beside those that run; else null. */
+export function nextCall({ turn, settings }: SessionState): CallState | null {
+  const calls = callsOf(turn);
+  const running = calls.filter(({ status }) => status === "running");
+  const next = calls.find(({ status }) => status === "ready") ?? null;
+  if (next === null || running.length >= settings.max_parallel_tools) return null;
+  const isFree = running.length === 0 || [next, ...running].every((each) => each.is_parallel);
+  return isFree ? next : null;
 }
 
 export function hasSlot({ slot, settings }: SessionState): boolean {

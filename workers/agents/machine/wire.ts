@@ -13,7 +13,7 @@ export const WIRE_STATES = [
 ] as const;
 export type WireState = (typeof WIRE_STATES)[number];
 
-export const WAITS = ["message", "approval", "input", "budget", "slot"] as const;
+export const WAITS = ["message", "approval", "input", "budget", "slot", "agent"] as const;
 export type WaitingFor = (typeof WAITS)[number];
 
 export interface WireStatus {
@@ -54,8 +54,10 @@ function waitingFor(state: SessionState): WaitingFor | null {
   return somebody(state.turn);
 }
 
-/** Approvals come before questions: their time may be limited. */
+/** Approvals come before questions: their time may be limited. What else waits, does so elsewhere. */
 function somebody(turn: TurnState): WaitingFor {
   if (turn.blocked_by.length > 0) return "budget";
-  return callsOf(turn).some(({ status }) => status === "approval") ? "approval" : "input";
+  const waits = callsOf(turn).map(({ status }) => status);
+  if (waits.includes("approval")) return "approval";
+  return waits.includes("input") ? "input" : "agent";
 }

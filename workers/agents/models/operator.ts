@@ -4,6 +4,7 @@
  */
 import type { Json } from "../../http/json.ts";
 import { SUBMIT_RESULT } from "../result-tool.ts";
+import { SPAWN_AGENT } from "../spawn.ts";
 import { parseJson } from "./complete.ts";
 import { type ModelMessage, type ToolMessage, textOf, toolCallsOf } from "./messages.ts";
 import { OPERATOR } from "./names.ts";
@@ -51,6 +52,16 @@ const COMMANDS: Readonly<Record<string, Command>> = {
       const task = parseJson(rest);
       if (isObject(task)) return task;
       return rest === "" ? null : { command: rest };
+    },
+  },
+  "/spawn": {
+    tool: SPAWN_AGENT,
+    usage: '/spawn a prompt, or /spawn {"prompt": "…", "name": "…"}',
+    does: "have a sub-agent do something",
+    input: (rest) => {
+      const order = parseJson(rest);
+      if (isObject(order)) return order;
+      return rest === "" ? null : { prompt: rest };
     },
   },
   "/search": {

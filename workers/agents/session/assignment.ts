@@ -10,16 +10,13 @@ import type { AttemptResult } from "../../runs/types.ts";
 import { isAtRest } from "../machine/machine.ts";
 import type { StopReason } from "../machine/types.ts";
 import { readOrder } from "../order.ts";
+import { MAX_REMINDERS, REMINDER } from "../result-tool.ts";
 import type { CreateSession } from "../session-port.ts";
 import type { Commands } from "./commands.ts";
 import type { SessionEngine } from "./engine.ts";
 import { NANOS } from "./ledger-table.ts";
 import { replyOf } from "./replies.ts";
 
-/** Times that an agent which ended its turn without its result is asked for it. */
-const MAX_REMINDERS = 2;
-const REMINDER =
-  "You have not handed in the result. Call the tool submit_result with it now, in the shape that the tool takes.";
 const PROMPT = "prompt";
 const RETRY_MS = 1_500;
 /** A stop is remembered this long: what was to begin it cannot come later. */

@@ -1,5 +1,6 @@
 /** What a bundle of a session may hold: it comes from outside, and nothing in it is trusted unread. */
 import { z } from "zod";
+import { NOTHING_USED } from "../accounts.ts";
 import { BUDGET_NAMES, STOP_REASONS } from "../machine/types.ts";
 import { parseJson } from "../models/complete.ts";
 import { modelMessageSchema } from "../models/messages.ts";
@@ -26,6 +27,7 @@ const call = z.strictObject({
   is_parallel: z.boolean(),
   digest: text,
   status: z.enum(["ready", "interrupted", "approval", "input", "answered"]),
+  is_resting: z.boolean().default(false),
   epoch: nullableCount,
   expires_at: nullableCount,
 });
@@ -114,6 +116,16 @@ export const headerSchema = z
       output_tokens: count,
       cached_input_tokens: count,
       is_partly_unknown: z.boolean(),
+      pooled: z
+        .strictObject({
+          usd_nanos: count,
+          tokens: count,
+          sandbox_ms: z.number().min(0),
+          input_tokens: count,
+          output_tokens: count,
+          cached_input_tokens: count,
+        })
+        .default(NOTHING_USED),
       charges: z.array(text).readonly(),
       calibration: z.strictObject({ model: text, input_tokens: count, bytes: count }).nullable(),
       too_long: z.strictObject({ model: text, tokens: count }).nullable(),
@@ -182,7 +194,8 @@ const storedCall = z.strictObject({
 
 const ledger = z.strictObject({
   ...ref,
-  epoch: count,
+  /** Of what a sub-agent has used it is below 0. */
+  epoch: z.int(),
   seq: nullableCount,
   at: nullableCount,
   attempt: count,
@@ -193,6 +206,7 @@ const ledger = z.strictObject({
   cached_input_tokens: nullableCount,
   usd_nanos: nullableCount,
   is_assumed: count,
+  agent_id: nullableText.default(null),
 });
 
 const event = z.strictObject({

@@ -73,6 +73,17 @@ export class CallTable {
     );
   }
 
+  /** All calls of a tool, in their order. */
+  named(name: string): CallRef[] {
+    const columns = "SELECT turn, step, call FROM calls";
+    return this.#sql
+      .exec<Record<string, SqlStorageValue> & CallRef>(
+        `${columns} WHERE name = ? ORDER BY turn, step, place`,
+        name,
+      )
+      .toArray();
+  }
+
   requested(ref: CallRef, at: number, isRerun: boolean): void {
     this.#update("requested_at = ?, is_rerun = ?", ref, at, isRerun ? 1 : 0);
   }

@@ -1,8 +1,10 @@
 /** Calls of tools: each runs under its epoch, is bounded in what it may answer, and ends once. */
 import type { Json } from "../../http/json.ts";
+import { callKey } from "../call-key.ts";
 import type { CallOutcome, CallRef } from "../machine/call-types.ts";
 import type { Effect, MachineEvent } from "../machine/effects.ts";
 import { modelMessageSchema, textOf } from "../models/messages.ts";
+import { ancestorsOf } from "../session-port.ts";
 import type { ToolContext, ToolHost, ToolResult } from "../tool-port.ts";
 import { callTrace } from "../traces/spans.ts";
 import type { SessionEngine } from "./engine.ts";
@@ -54,7 +56,7 @@ export class Calls {
     if (type === "stop_call") controller.abort();
     this.#running.set(epoch, controller);
     const { name, input } = stored;
-    const call = { key: this.#keyOf(effect), turn: effect.turn, name, input };
+    const call = { key: callKey(this.#engine.head.id, effect), turn: effect.turn, name, input };
     const context = this.#context(effect);
     const result = await this.#tools
       .run(context, setup.tools, call, controller.signal)
@@ -128,19 +130,16 @@ export class Calls {
     this.#result = null;
   }
 
-  #keyOf({ turn, step, call }: CallRef): string {
-    return `${this.#engine.head.id}/${turn}/${step}/${call}`;
-  }
-
   /** A call may do what the sender of the message may that its turn began with. */
   #context(ref: CallRef): ToolContext {
-    const { head, store } = this.#engine;
+    const { head, setup, store } = this.#engine;
     const turn = store.turns.get(ref.turn);
     const sender = turn?.input_kind === "message" ? store.messages.callerOf(turn.input_id) : null;
     const caller = sender ?? head.caller;
     // What the call leads to is below it.
     const trace = callTrace(head.id, ref, caller.trace ?? null);
-    return toolContext(head, { ...caller, trace });
+    const spec = { ...head.spec, model: setup?.model ?? head.spec.model };
+    return toolContext({ ...head, spec }, { ...caller, trace });
   }
 
   #textOf(message: string | null): string {
@@ -151,15 +150,11 @@ export class Calls {
 }
 
 export function toolContext(
-  { id, project_id, parent }: SessionEngine["head"],
+  head: SessionEngine["head"],
   caller: ToolContext["caller"],
 ): ToolContext {
-  return {
-    session_id: id,
-    project_id,
-    caller,
-    depth: parent === null ? 0 : parent.depth + 1,
-  };
+  const { id, project_id, spec } = head;
+  return { session_id: id, project_id, caller, spec, above: ancestorsOf(head) };
 }
 
 function bounded(output: Json): Json {

@@ -60,7 +60,8 @@ export class Commands {
         const settings = settingsOf(input);
         const limits = limitsOf(input.spec.budget);
         this.#engine.begin({ ...input, created_at: now }, { settings, limits, seed });
-        const data = { name: input.spec.name, by: input.caller.by, parent: input.parent };
+        const { spec, caller, parent } = input;
+        const data = { name: spec.name, by: caller.by, parent: parent && { ...parent } };
         this.#engine.append({ type: "session.created", turn: null, data }, now);
       });
     }

@@ -1,4 +1,5 @@
 /** What there is once of a session, each as one JSON text. */
+import { type Account, NOTHING_USED, type Used } from "../accounts.ts";
 import type { SessionState } from "../machine/types.ts";
 import type { CreateSession } from "../session-port.ts";
 import type { PinnedMcpTool, PinnedTool, ToolSetup } from "../tool-port.ts";
@@ -41,6 +42,8 @@ export interface Progress {
   output_tokens: number;
   cached_input_tokens: number;
   is_partly_unknown: boolean;
+  /** What of all this, and of what the machine counts, sub-agents have used. */
+  pooled: Used;
   /** Ids of the newest charges from elsewhere, so that none counts twice. */
   charges: readonly string[];
   calibration: Calibration | null;
@@ -55,6 +58,8 @@ interface Documents {
   readonly progress: Progress;
   /** Of a session that is a step of a run. */
   readonly assigned: Assigned;
+  /** Of a sub-agent: its account, and the number of the one that all above it have. */
+  readonly account: { readonly newest: Account; readonly told: number };
   /** Seq up to which lists show the session. */
   readonly projected: number;
 }
@@ -71,6 +76,7 @@ export function newProgress(now: number): Progress {
     output_tokens: 0,
     cached_input_tokens: 0,
     is_partly_unknown: false,
+    pooled: NOTHING_USED,
     charges: [],
     calibration: null,
     too_long: null,

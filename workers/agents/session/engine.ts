@@ -16,6 +16,8 @@ import type { SessionStore } from "./store.ts";
 export interface EffectHandlers {
   /** Writes down what the machine says, with what belongs to it. */
   record(event: Extract<Effect, { type: "emit" }>["event"], now: number): void;
+  /** Is called last in each commit, of what it has come to. */
+  settled(): void;
   /** What follows at once from an effect; null for nothing, or for what comes later. */
   perform(effect: Exclude<Effect, { type: "emit" }>): SessionEvent | null;
 }
@@ -75,7 +77,8 @@ export class SessionEngine {
       documents.get("progress"),
     ];
     if (head === null || state === null || progress === null) return false;
-    this.#live = { head, state, progress, setup: documents.get("setup") };
+    const known = { ...newProgress(head.created_at), ...progress };
+    this.#live = { head, state, progress: known, setup: documents.get("setup") };
     this.#seq = Math.max(log.lastSeq(), progress.changed_seq);
     return true;
   }
@@ -138,6 +141,7 @@ export class SessionEngine {
       value = this.#context.storage.transactionSync(() => {
         this.store.create();
         const decided = body(now);
+        if (this.#live !== null) this.#handlers?.settled();
         this.#write();
         // With what it is for: no crash comes between the two.
         this.arm();

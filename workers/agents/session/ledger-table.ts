@@ -1,4 +1,5 @@
 /** What each step of a model has cost: a row when it begins, which is shown once it is settled. */
+import type { Used } from "../accounts.ts";
 import type { ModelUsage } from "../models/port.ts";
 import type { LedgerRow } from "../session-port.ts";
 
@@ -22,6 +23,19 @@ export interface Settled {
   readonly is_assumed: boolean;
 }
 
+/** What a sub-agent has used since it told last. */
+export interface Pooled {
+  readonly seq: number;
+  readonly at: number;
+  readonly agent_id: string;
+  /** The turn and the step of this session that it was used in. */
+  readonly turn: number;
+  readonly step: number;
+  readonly model: string | null;
+  readonly is_priced: boolean;
+  readonly used: Used;
+}
+
 interface LedgerRecord extends Record<string, SqlStorageValue> {
   seq: number;
   at: number;
@@ -35,6 +49,7 @@ interface LedgerRecord extends Record<string, SqlStorageValue> {
   cached_input_tokens: number | null;
   usd_nanos: number;
   is_assumed: number;
+  agent_id: string | null;
 }
 
 export const NANOS = 1_000_000_000;
@@ -73,6 +88,26 @@ export class LedgerTable {
     );
   }
 
+  addPooled({ seq, at, turn, step, model, is_priced, agent_id, used }: Pooled): void {
+    this.#sql.exec(
+      `INSERT INTO ledger (epoch, seq, at, turn, step, attempt, model, is_priced, input_tokens,
+       output_tokens, cached_input_tokens, usd_nanos, agent_id)
+       VALUES (?, ?, ?, ?, ?, 1, ?, ?, ?, ?, ?, ?, ?)`,
+      -seq,
+      seq,
+      at,
+      turn,
+      step,
+      model ?? "",
+      is_priced ? 1 : 0,
+      used.input_tokens,
+      used.output_tokens,
+      used.cached_input_tokens,
+      used.usd_nanos,
+      agent_id,
+    );
+  }
+
   turnOf(epoch: number): number | null {
     const [row] = this.#sql
       .exec<{ turn: number }>("SELECT turn FROM ledger WHERE epoch = ?", epoch)
@@ -91,16 +126,16 @@ export class LedgerTable {
     return this.#rows("seq > ? ORDER BY seq LIMIT ?", after, limit);
   }
 
-  /** Those of a turn that are settled. */
+  /** Those of the session's own steps of a turn that are settled. */
   ofTurn(turn: number): LedgerRow[] {
-    return this.#rows("turn = ? AND seq IS NOT NULL ORDER BY seq", turn);
+    return this.#rows("agent_id IS NULL AND turn = ? AND seq IS NOT NULL ORDER BY seq", turn);
   }
 
   #rows(where: string, ...values: readonly number[]): LedgerRow[] {
     return this.#sql
       .exec<LedgerRecord>(
         `SELECT seq, at, turn, step, attempt, model, is_priced, input_tokens, output_tokens,
-         cached_input_tokens, usd_nanos, is_assumed FROM ledger WHERE ${where}`,
+         cached_input_tokens, usd_nanos, is_assumed, agent_id FROM ledger WHERE ${where}`,
         ...values,
       )
       .toArray()

@@ -1,6 +1,7 @@
 /** What a session takes from above: models, and tools. */
 import type { ModelPort, ModelUsage } from "../models/port.ts";
 import type { ResolvedModel } from "../models/registry.ts";
+import type { SessionObject } from "../session-port.ts";
 import type { ToolHost } from "../tool-port.ts";
 import type { AssignmentPorts } from "./assignment.ts";
 
@@ -15,6 +16,8 @@ export interface SessionPorts {
   models(env: Env): SessionModels;
   tools(env: Env, context: DurableObjectState): ToolHost;
   assignments(env: Env): AssignmentPorts;
+  /** Other sessions: those above this one, and those below. */
+  sessions(env: Env): (id: string) => Pick<SessionObject, "account" | "poolChanged">;
   /** Sessions at work at once, over the whole deployment. */
   slots(env: Env): number;
 }

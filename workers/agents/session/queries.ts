@@ -1,4 +1,5 @@
 /** What is read of a session. */
+import { madeByCall } from "../call-key.ts";
 import { callsOf } from "../machine/state.ts";
 import type {
   LedgerRow,
@@ -7,6 +8,7 @@ import type {
   SessionMessage,
   TurnLog,
 } from "../session-port.ts";
+import { SPAWN_AGENT } from "../spawn.ts";
 import type { SessionEngine } from "./engine.ts";
 
 export class Queries {
@@ -42,6 +44,12 @@ export class Queries {
       events: store.log.ofTurn(turn.number),
       ledger: store.ledger.ofTurn(turn.number),
     };
+  }
+
+  /** Ids of the sessions that its calls have made, or would have. */
+  children(): readonly string[] {
+    const { head, store } = this.#engine;
+    return store.calls.named(SPAWN_AGENT).map((call) => madeByCall(head.id, head.project_id, call));
   }
 
   approvals(): readonly PendingApproval[] {

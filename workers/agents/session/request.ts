@@ -1,5 +1,6 @@
 /** What is asked of a session's object, and how a session is asked from elsewhere. */
 import { wasReset } from "../../runs/resets.ts";
+import type { Account } from "../accounts.ts";
 import type {
   Caller,
   CreateSession,
@@ -17,8 +18,9 @@ export type SessionRequest =
   | { readonly ask: "create"; readonly input: CreateSession }
   | { readonly ask: "send"; readonly message: SendMessage }
   | { readonly ask: "command"; readonly command: SessionCommand; readonly caller: Caller }
-  | { readonly ask: "read" | "approvals" | "remove" }
   | { readonly ask: "turn"; readonly number: number | null }
+  | { readonly ask: "account"; readonly account: Account }
+  | { readonly ask: "read" | "approvals" | "pool_changed" | "children" | "remove" }
   | ({ readonly ask: "messages" | "events" | "ledger" } & PageRequest);
 
 export function answer(session: SessionObject, request: SessionRequest): Promise<object> {
@@ -33,6 +35,12 @@ export function answer(session: SessionObject, request: SessionRequest): Promise
       return session.read();
     case "approvals":
       return session.approvals();
+    case "account":
+      return session.account(request.account);
+    case "pool_changed":
+      return session.poolChanged();
+    case "children":
+      return session.children();
     case "remove":
       return session.remove();
     case "turn":
@@ -73,6 +81,9 @@ export function sessionAt(stubOf: () => SessionStub): SessionObject {
     read: () => ask({ ask: "read" }),
     approvals: () => ask({ ask: "approvals" }),
     turn: (number) => ask({ ask: "turn", number }),
+    account: (account) => ask({ ask: "account", account }),
+    poolChanged: () => ask({ ask: "pool_changed" }),
+    children: () => ask({ ask: "children" }),
     remove: () => ask({ ask: "remove" }),
     messages: (after, limit) => ask({ ask: "messages", after, limit }),
     events: (after, limit) => ask({ ask: "events", after, limit }),

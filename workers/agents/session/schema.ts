@@ -1,9 +1,16 @@
 /** The session's own SQLite tables, and how those of earlier versions become them. */
-export const SCHEMA_VERSION = 1;
+export const SCHEMA_VERSION = 2;
+
+const ACCOUNTS = `
+CREATE TABLE accounts (
+  agent_id TEXT PRIMARY KEY, account TEXT NOT NULL, is_waiting INTEGER NOT NULL
+) WITHOUT ROWID;
+`;
 
 /**
  * Texts that outgrow a row go on in `parts`; a column `parts` counts them. The seq of a message, and
- * of an entry of the ledger, is that of the event that made it what it is.
+ * of an entry of the ledger, is that of the event that made it what it is. An entry for a sub-agent has
+ * no epoch of the session's: the negative of its seq stands there.
  */
 export const SCHEMA = `
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -41,10 +48,12 @@ CREATE TABLE ledger (
   epoch INTEGER PRIMARY KEY, seq INTEGER, at INTEGER, turn INTEGER NOT NULL, step INTEGER NOT NULL,
   attempt INTEGER NOT NULL, model TEXT NOT NULL, is_priced INTEGER NOT NULL,
   input_tokens INTEGER, output_tokens INTEGER, cached_input_tokens INTEGER, usd_nanos INTEGER,
-  is_assumed INTEGER NOT NULL DEFAULT 0
+  is_assumed INTEGER NOT NULL DEFAULT 0, agent_id TEXT
 );
 CREATE INDEX ledger_by_seq ON ledger (seq) WHERE seq IS NOT NULL;
-`;
+${ACCOUNTS}`;
 
 /** Brings tables of the version before each to it; `[n]` leads from version n + 1. */
-export const UPGRADES: readonly string[] = [];
+export const UPGRADES: readonly string[] = [
+  `ALTER TABLE ledger ADD COLUMN agent_id TEXT; ${ACCOUNTS}`,
+];

@@ -5,6 +5,7 @@
 import { Feed } from "../../runs/feed.ts";
 import type { ParentRef } from "../../runs/store-types.ts";
 import type { ChildReport, ChildStart } from "../../runs/sub-runs.ts";
+import type { Account, AccountAnswer } from "../accounts.ts";
 import type { Effect } from "../machine/effects.ts";
 import type { SessionEvent } from "../machine/events.ts";
 import { wireState } from "../machine/wire.ts";
@@ -29,6 +30,8 @@ import type { ImportTarget } from "./bundle-schema.ts";
 import { Calls } from "./calls.ts";
 import { Commands } from "./commands.ts";
 import { SessionEngine } from "./engine.ts";
+import { Membership } from "./membership.ts";
+import { Pool } from "./pool.ts";
 import type { SessionPorts } from "./ports.ts";
 import { Preparation } from "./preparation.ts";
 import { Projector } from "./projector.ts";
@@ -44,6 +47,8 @@ import { Transfer, type Written } from "./transfer.ts";
 const NOT_FOUND: SessionRefusal = { refused: "not_found" };
 /** One object has one session, whose watchers all want the same. */
 const WATCHERS = "session";
+/** The longest wait for calls that are being stopped. */
+const STOP_WAIT_MS = 10_000;
 
 export class Session implements SessionObject {
   readonly #engine: SessionEngine;
@@ -57,6 +62,8 @@ export class Session implements SessionObject {
   readonly #queries: Queries;
   readonly #transfer: Transfer;
   readonly #assignment: Assignment;
+  readonly #membership: Membership;
+  readonly #pool: Pool;
   #isOpen = false;
 
   constructor(context: DurableObjectState, env: Env, ports: SessionPorts) {
@@ -69,7 +76,7 @@ export class Session implements SessionObject {
         this.#feed.push(WATCHERS, committed.events);
         if (committed.is_change) this.#projector.schedule();
         // When the commit is behind it: what follows is a commit of its own.
-        queueMicrotask(() => this.#assignment.look());
+        queueMicrotask(() => this.#look());
       },
     );
     const definitions = (): readonly ToolDefinition[] =>
@@ -77,7 +84,10 @@ export class Session implements SessionObject {
     this.#engine = engine;
     this.#feed = new Feed(context);
     this.#projector = new Projector(engine, env);
-    this.#steps = new Steps(engine, models, new Requests(engine, models, tools), definitions, () =>
+    this.#membership = new Membership(engine, ports.sessions(env));
+    this.#pool = new Pool(engine, ports.sessions(env));
+    const requests = new Requests(engine, models, tools);
+    this.#steps = new Steps(engine, models, requests, this.#membership, definitions, () =>
       context.storage.sync(),
     );
     this.#calls = new Calls(engine, tools);
@@ -96,8 +106,15 @@ export class Session implements SessionObject {
     engine.use({
       record: (event, now) => recorder.record(event, now),
       perform: (effect) => this.#perform(effect),
+      settled: () => this.#membership.settle(),
     });
-    engine.choreAt = () => earliest(this.#projector.dueAt(), this.#assignment.dueAt());
+    engine.choreAt = () =>
+      earliest(
+        this.#projector.dueAt(),
+        this.#assignment.dueAt(),
+        this.#membership.dueAt(),
+        this.#pool.dueAt(),
+      );
   }
 
   async create(input: CreateSession): Promise<SessionSnapshot> {
@@ -144,6 +161,22 @@ export class Session implements SessionObject {
     return this.#open() ? (this.#queries.turn(number) ?? NOT_FOUND) : NOT_FOUND;
   }
 
+  async account(account: Account): Promise<AccountAnswer | SessionRefusal> {
+    return this.#open() ? this.#pool.take(account) : NOT_FOUND;
+  }
+
+  async poolChanged(): Promise<{ readonly taken: true } | SessionRefusal> {
+    if (!this.#open()) return NOT_FOUND;
+    this.#engine.tell({ type: "pool_changed" });
+    return { taken: true };
+  }
+
+  async children(): Promise<readonly string[] | SessionRefusal> {
+    if (!this.#open()) return NOT_FOUND;
+    await this.#engine.waitUntil(() => this.#engine.state.stopping.length === 0, STOP_WAIT_MS);
+    return this.#queries.children();
+  }
+
   beginChild(start: ChildStart): Promise<ChildReport> {
     this.#open();
     return this.#assignment.begin(start);
@@ -161,6 +194,7 @@ export class Session implements SessionObject {
       const detail = "Only a session that is terminated can be forgotten.";
       return { refused: "illegal", state: wireState(state).state, allowed: ["terminate"], detail };
     }
+    await this.#membership.flush();
     await this.#projector.remove();
     await this.#engine.forget();
     this.#feed.dismiss(WATCHERS);
@@ -206,7 +240,7 @@ export class Session implements SessionObject {
       this.#engine.tell({ type: "timer" });
     }
     this.#projector.schedule();
-    this.#assignment.look();
+    this.#look();
     this.#engine.arm();
     await this.#slot.renew();
   }
@@ -218,8 +252,16 @@ export class Session implements SessionObject {
     if (!this.#engine.load()) return false;
     this.#engine.recover();
     this.#projector.schedule();
-    queueMicrotask(() => this.#assignment.look());
+    queueMicrotask(() => this.#look());
     return true;
+  }
+
+  /** Takes up what others are to hear of the newest commit. */
+  #look(): void {
+    if (!this.#engine.isLoaded) return;
+    this.#assignment.look();
+    void this.#membership.look();
+    this.#pool.look();
   }
 
   #perform(effect: Exclude<Effect, { type: "emit" }>): SessionEvent | null {

@@ -352,3 +352,22 @@ describe("a session that is not there", () => {
     expect(tables).toEqual({ n: 0 });
   });
 });
+
+describe("a session of the first version of the tables", () => {
+  it("goes on in those of this one", async () => {
+    await script(words("One."), words("Two."));
+    const session = await ready();
+    await session.send("First.");
+    await runInDurableObject(stubOf(session.id), (_, { storage: { sql } }) => {
+      sql.exec("DROP TABLE accounts");
+      sql.exec("ALTER TABLE ledger DROP COLUMN agent_id");
+      sql.exec("UPDATE meta SET value = '1' WHERE key = 'schema_version'");
+      sql.exec("UPDATE documents SET text = json_remove(text, '$.pooled') WHERE name = 'progress'");
+    });
+    await evictDurableObject(stubOf(session.id));
+    expect((await session.send("Second.")).reply?.text).toBe("Two.");
+    expect((await session.read()).usage.pooled).toMatchObject({ tokens: 0 });
+    const rows = accepted(await objectOf(session.id).ledger(0, 10));
+    expect(rows.map(({ agent_id }) => agent_id)).toEqual([null, null]);
+  });
+});

@@ -35,6 +35,7 @@ export function snapshotOf({ head, state, progress, setup, seq }: SessionEngine)
       is_partly_unknown: progress.is_partly_unknown,
       active_seconds: activeMs(state, Date.now()) / 1000,
       sandbox_seconds: spent.sandbox_ms / 1000,
+      pooled: progress.pooled,
     },
     blocked_by: state.turn?.blocked_by ?? [],
     created_at: head.created_at,

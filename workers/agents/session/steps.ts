@@ -23,6 +23,7 @@ import { withUniqueCalls } from "./conversation.ts";
 import { DeltaWriter } from "./delta-writer.ts";
 import type { SessionEngine } from "./engine.ts";
 import { DELTA } from "./event-log.ts";
+import type { Membership } from "./membership.ts";
 import type { SessionModels } from "./ports.ts";
 import type { PlannedStep, Requests } from "./requests.ts";
 
@@ -64,6 +65,7 @@ export class Steps {
   readonly #engine: SessionEngine;
   readonly #models: SessionModels;
   readonly #requests: Requests;
+  readonly #membership: Pick<Membership, "ask">;
   readonly #definitions: () => readonly ToolDefinition[];
   readonly #settled: () => Promise<void>;
   readonly #running = new Map<number, RunningStep>();
@@ -73,12 +75,14 @@ export class Steps {
     engine: SessionEngine,
     models: SessionModels,
     requests: Requests,
+    membership: Pick<Membership, "ask">,
     definitions: () => readonly ToolDefinition[],
     settled: () => Promise<void>,
   ) {
     this.#engine = engine;
     this.#models = models;
     this.#requests = requests;
+    this.#membership = membership;
     this.#definitions = definitions;
     this.#settled = settled;
   }
@@ -87,7 +91,8 @@ export class Steps {
     return this.#running.get(epoch) ?? null;
   }
 
-  quote({ epoch, kind, may_compact }: QuoteStep): SessionEvent {
+  /** The most that the step can use; null when a pool is asked for it first, which tells of it later. */
+  quote({ epoch, kind, may_compact }: QuoteStep): SessionEvent | null {
     let plan: PlannedStep;
     try {
       plan = this.#requests.plan(kind, may_compact);
@@ -96,13 +101,9 @@ export class Steps {
       return { type: "faulted", error: sessionErrorOf(error) };
     }
     this.#planned = { epoch, plan };
-    return {
-      type: "step_quoted",
-      epoch,
-      kind: plan.kind,
-      quote: plan.quote,
-      is_pool_exhausted: false,
-    };
+    const quoted = { type: "step_quoted", epoch, kind: plan.kind, quote: plan.quote } as const;
+    if (this.#membership.ask(quoted)) return null;
+    return { ...quoted, is_pool_exhausted: false };
   }
 
   /** What was quoted in the running commit. */

@@ -2,6 +2,7 @@
  * The session's tables. Every method is synchronous: a caller groups them in one transaction. Rows
  * are written by these files alone, so what is read back is trusted to have the shape written.
  */
+import { AccountTable } from "./account-table.ts";
 import { CallTable } from "./call-table.ts";
 import { DocumentTable } from "./documents.ts";
 import { EventLog } from "./event-log.ts";
@@ -18,6 +19,7 @@ export class SessionStore {
   readonly turns: TurnTable;
   readonly calls: CallTable;
   readonly ledger: LedgerTable;
+  readonly accounts: AccountTable;
   readonly #sql: SqlStorage;
   #isReady = false;
 
@@ -30,6 +32,7 @@ export class SessionStore {
     this.turns = new TurnTable(sql);
     this.calls = new CallTable(sql, texts);
     this.ledger = new LedgerTable(sql);
+    this.accounts = new AccountTable(sql);
   }
 
   /** Says whether anything was ever stored here; an object that was only asked stays empty. */

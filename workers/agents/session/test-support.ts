@@ -19,13 +19,13 @@ import type {
   SessionSnapshot,
 } from "../session-port.ts";
 import { agentSpecSchema } from "../spec.ts";
-import type { ToolCall, ToolDefinition, ToolHost, ToolResult } from "../tool-port.ts";
+import type { ToolCall, ToolContext, ToolDefinition, ToolHost, ToolResult } from "../tool-port.ts";
 import { followSession } from "./follow.ts";
 import { AgentSessionBase } from "./object.ts";
 import { sessionAt } from "./request.ts";
 
 export const CALLER: Caller = { by: "key:test", grants: [] };
-const PROJECT = "session-tests";
+export const PROJECT = "session-tests";
 const SLOTS = 200;
 let slots = SLOTS;
 
@@ -43,7 +43,12 @@ export const toolRuns: ToolCall[] = [];
 /** What sessions have told the runs that they are steps of. */
 export const reports: ChildReport[] = [];
 
-type Body = (input: Json, signal: AbortSignal) => Promise<ToolResult> | ToolResult;
+interface Run {
+  readonly context: ToolContext;
+  readonly call: ToolCall;
+}
+
+type Body = (input: Json, signal: AbortSignal, run: Run) => Promise<ToolResult> | ToolResult;
 
 const bodies = new Map<string, Body>();
 const tool = (name: string, change: Partial<ToolDefinition> = {}): ToolDefinition => ({
@@ -65,6 +70,7 @@ const DEFINITIONS: readonly ToolDefinition[] = [
   }),
   tool("ask_user", { kind: "input" }),
   tool("remote", { recovery: "attach" }),
+  tool("spawn_agent", { recovery: "attach", is_parallel: true }),
 ];
 
 /** What a tool does from now on; else it answers with its input. */
@@ -96,10 +102,12 @@ const host: ToolHost = {
   definitions(setup) {
     return DEFINITIONS.filter(({ name }) => Array.isArray(setup) && setup.includes(name));
   },
-  async run(_context, _setup, call, signal) {
+  async run(context, _setup, call, signal) {
     toolRuns.push(call);
     const body = bodies.get(call.name);
-    return body ? await body(call.input, signal) : { output: call.input, is_error: false };
+    return body
+      ? await body(call.input, signal, { context, call })
+      : { output: call.input, is_error: false };
   },
 };
 
@@ -109,6 +117,9 @@ export function dieAfter(commits: number | null): boolean {
   commitsLeft = commits;
   return wasToDie;
 }
+
+/** Whether an object is still to die as `dieAfter` was told. */
+export const isToDie = () => commitsLeft !== null;
 
 /** Dies as a process would, between what is stored and what follows from it. */
 function diesAsTold(context: DurableObjectState): DurableObjectState {
@@ -138,6 +149,7 @@ export class ScriptedSession extends AgentSessionBase {
           reports.push(report);
         },
       }),
+      sessions: () => objectOf,
       slots: () => slots,
     });
   }

@@ -15,7 +15,7 @@ export const applyPatch = defineTool({
   is_parallel: false,
   input: z.strictObject({ patch: z.string().min(1).max(MAX_PATCH_CHARS) }),
   async run(session, { patch }) {
-    const { session_id: id, project_id, call, deps } = session;
+    const { workspace, call, deps } = session;
     const place = await placeOf(session, undefined);
     // Repeated after a crash it is applied already, and would not match any more.
     if (place.overlay?.done.includes(call.key)) return success("The patch is applied.");
@@ -25,7 +25,7 @@ export const applyPatch = defineTool({
     if (problems !== null) {
       return failure(refusalText({ detail: "Nothing was changed.", issues: problems }));
     }
-    await deps.workspaces.change({ id, project_id }, call.key, changes);
+    await deps.workspaces.change(workspace, call.key, changes);
     const lines = changes.map(({ path, content }) =>
       content === null ? `- ${path} (deleted)` : `- ${path}`,
     );

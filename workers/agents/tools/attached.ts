@@ -2,7 +2,7 @@
 import { ApiError } from "../../http/errors.ts";
 import { MAX_WAIT_SECONDS } from "../../http/prefer.ts";
 import { isNotFound } from "../../runs/access.ts";
-import { seedFrom } from "../../runs/address.ts";
+import { callSeed } from "../call-key.ts";
 import type { ToolSession } from "./tool.ts";
 
 const WAIT_MS = MAX_WAIT_SECONDS * 1000;
@@ -11,8 +11,8 @@ const CANCELS = 20;
 const CANCEL_PAUSE_MS = 100;
 
 /** What the ids of a call's run derive from. */
-export function seedOf({ session_id, call }: ToolSession): string {
-  return seedFrom(session_id, `call/${call.key}`);
+export function seedOf({ session_id, call }: Pick<ToolSession, "session_id" | "call">): string {
+  return callSeed(session_id, call.key);
 }
 
 export interface Elsewhere<Found> {

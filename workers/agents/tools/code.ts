@@ -56,8 +56,8 @@ export async function pinCodebase(
   throw new ApiError("validation_failed", message, { issues: [{ path: "codebase", message }] });
 }
 
-export function overlayOf({ session_id: id, project_id, deps }: ToolSession): Promise<Overlay> {
-  return deps.workspaces.overlay({ id, project_id });
+export function overlayOf({ workspace, deps }: ToolSession): Promise<Overlay> {
+  return deps.workspaces.overlay(workspace);
 }
 
 /** The text of a file; null when there is none. Throws `validation_failed` for what is no text. */
@@ -66,9 +66,9 @@ export async function textAt(
   { codebase, overlay }: Place,
   path: string,
 ): Promise<string | null> {
-  const { session_id: id, project_id, principal, deps } = session;
+  const { workspace, principal, deps } = session;
   if (overlay !== null && isShadowed(overlay, path)) {
-    return deps.workspaces.text({ id, project_id }, overlay, path);
+    return deps.workspaces.text(workspace, overlay, path);
   }
   if (codebase === null) return null;
   const { codebase_id, snapshot, folder } = codebase;

@@ -40,8 +40,8 @@ export class SessionTools implements ToolHost {
    * `unavailable` for an MCP server that does not answer.
    */
   async prepare(context: ToolContext, wanted: WantedTools): Promise<Prepared> {
-    const { caller } = context;
-    const tools = offered(caller, wanted.tools);
+    const { caller, above } = context;
+    const tools = offered(caller, above.length, wanted.tools);
     const skills = await this.#skills(context, wanted.skills);
     const codebase = await this.#codebase(context, wanted.codebase);
     const mcp_servers = await this.#mcpServers(context, wanted.mcp_servers);
@@ -71,8 +71,13 @@ export class SessionTools implements ToolHost {
     signal: AbortSignal,
   ): Promise<ToolResult> {
     const setup = readSetup(kept);
-    const principal = principalOf(context.caller, context.project_id);
-    const session = { ...context, setup, principal, call, signal, deps: this.#deps };
+    const { session_id, project_id, caller, above } = context;
+    const session = {
+      ...{ ...context, setup, call, signal, deps: this.#deps },
+      principal: principalOf(caller, project_id),
+      usable: offered(caller, above.length + 1, null),
+      workspace: { id: above.at(-1) ?? session_id, project_id },
+    };
     try {
       return await runNamed(session);
     } catch (error) {
@@ -150,11 +155,14 @@ async function runNamed(session: ToolSession): Promise<ToolResult> {
   return tool.run(session);
 }
 
-/** Names of the tools that the caller may use, of those that are wanted: all of them, for null. */
-function offered(caller: Caller, wanted: readonly string[] | null): string[] {
+/**
+ * Names of the tools that the caller may use in a session with so many above it, of those that are
+ * wanted: all of them, for null.
+ */
+function offered(caller: Caller, depth: number, wanted: readonly string[] | null): string[] {
   const named = (name: string) => TOOLS.find(({ definition }) => definition.name === name);
   const issues = (wanted ?? []).flatMap((name, index) => {
-    const message = problemOf(caller, named(name));
+    const message = problemOf(caller, depth, named(name));
     return message === null ? [] : [{ path: `tools[${index}]`, message }];
   });
   if (issues.length > 0) {
@@ -162,16 +170,19 @@ function offered(caller: Caller, wanted: readonly string[] | null): string[] {
       issues,
     });
   }
-  return TOOLS.filter(({ definition, scopes }) => {
-    if (wanted !== null && !wanted.includes(definition.name)) return false;
-    return missingScopes(caller, scopes).length === 0;
+  return TOOLS.filter((tool) => {
+    const { name } = tool.definition;
+    return (wanted?.includes(name) ?? true) && problemOf(caller, depth, tool) === null;
   }).map(({ definition }) => definition.name);
 }
 
-function problemOf(caller: Caller, tool: Tool | undefined): string | null {
+function problemOf(caller: Caller, depth: number, tool: Tool | undefined): string | null {
   if (tool === undefined) {
     const names = TOOLS.map(({ definition }) => definition.name).join(", ");
     return `There is no such tool. There are: ${names}.`;
+  }
+  if (tool.max_depth !== null && depth > tool.max_depth) {
+    return `It is for agents with at most ${tool.max_depth} agents above them, and this one has ${depth}. Leave it out.`;
   }
   const [missing] = missingScopes(caller, tool.scopes);
   return missing === undefined

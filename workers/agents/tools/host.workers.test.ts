@@ -16,6 +16,7 @@ describe("the tools of a session", () => {
       "invoke_skill",
       "run_task",
       "start_pipeline",
+      "spawn_agent",
       "search_code",
       "list_files",
       "read_file",

@@ -8,6 +8,7 @@ import { listSkills } from "./list-skills.ts";
 import { readFile } from "./read-file.ts";
 import { runTask } from "./run-task.ts";
 import { searchCode } from "./search-code.ts";
+import { spawnAgent } from "./spawn-agent.ts";
 import { startPipeline } from "./start-pipeline.ts";
 import type { Tool } from "./tool.ts";
 import { writeFile } from "./write-file.ts";
@@ -18,6 +19,7 @@ export const TOOLS: readonly Tool[] = [
   invokeSkill,
   runTask,
   startPipeline,
+  spawnAgent,
   searchCode,
   listFiles,
   readFile,

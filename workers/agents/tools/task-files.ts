@@ -24,12 +24,11 @@ export function mountOf({ setup }: ToolSession, named: string | undefined): Code
 
 /** The files that the session has written, where they stand in a task's workspace. */
 export async function changedFiles(session: ToolSession): Promise<Record<string, string>> {
-  const { session_id: id, project_id, deps } = session;
-  const ref = { id, project_id };
-  const overlay = await deps.workspaces.overlay(ref);
+  const { workspace, deps } = session;
+  const overlay = await deps.workspaces.overlay(workspace);
   const files = await Promise.all(
     filesBelow(overlay, "").map(async ({ path }) => {
-      const text = await deps.workspaces.text(ref, overlay, path);
+      const text = await deps.workspaces.text(workspace, overlay, path);
       return [`${CHANGES}/${path}`, text ?? ""] as const;
     }),
   );

@@ -5,9 +5,11 @@ import { newSeed } from "../../http/seed.ts";
 import { resourceId } from "../../runs/address.ts";
 import { DEFAULT_PROJECT, SCOPES, type Scope } from "../../security/principal.ts";
 import { sessionToolsOf } from "../../services.ts";
-import type { ResultSchema } from "../spec.ts";
+import { agentSpecSchema, type ResultSchema } from "../spec.ts";
 import type { ToolContext, ToolResult, ToolSetup, WantedTools } from "../tool-port.ts";
 import type { SessionTools } from "./host.ts";
+
+const SPEC = agentSpecSchema.parse({ name: "test", model: "operator" });
 
 export interface SessionOptions {
   readonly skills?: readonly string[];
@@ -18,6 +20,8 @@ export interface SessionOptions {
   readonly grants?: readonly Scope[];
   /** Variables over those of the environment. */
   readonly variables?: Readonly<Record<string, string>>;
+  /** Sessions above it, the nearest first. */
+  readonly above?: readonly string[];
 }
 
 export class TestSession {
@@ -33,9 +37,9 @@ export class TestSession {
   }
 
   get context(): ToolContext {
-    const grants = this.#options.grants ?? SCOPES;
+    const { grants = SCOPES, above = [] } = this.#options;
     const caller = { by: "dev_key:dev", grants };
-    return { session_id: this.id, project_id: DEFAULT_PROJECT, caller, depth: 0 };
+    return { session_id: this.id, project_id: DEFAULT_PROJECT, caller, spec: SPEC, above };
   }
 
   /** As `initialize` does. */

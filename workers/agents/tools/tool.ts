@@ -17,7 +17,7 @@ import type { CodebasePorts } from "../../runs/codebases.ts";
 import type { Principal, Scope } from "../../security/principal.ts";
 import type { McpServers } from "../mcp/servers.ts";
 import type { ToolCall, ToolContext, ToolDefinition, ToolResult } from "../tool-port.ts";
-import type { WorkspaceStore } from "../workspace/store.ts";
+import type { SessionRef, WorkspaceStore } from "../workspace/store.ts";
 import type { SessionSetup } from "./setup.ts";
 
 export interface ToolDeps {
@@ -31,6 +31,7 @@ export interface ToolDeps {
     | "codebases"
     | "reading"
     | "crossSearch"
+    | "agents"
   >;
   readonly codebases: Pick<CodebasePorts, "pin">;
   readonly workspaces: WorkspaceStore;
@@ -42,6 +43,10 @@ export interface ToolSession extends ToolContext {
   /** Who sent the message, in the session's project, with the scopes that the session was left. */
   readonly principal: Principal;
   readonly setup: SessionSetup;
+  /** Names of the tools that the sender of the message may use in a session below this one. */
+  readonly usable: readonly string[];
+  /** Whose files it works on: those of the topmost session above it, which all below share. */
+  readonly workspace: SessionRef;
   readonly call: ToolCall;
   readonly signal: AbortSignal;
   readonly deps: ToolDeps;
@@ -51,6 +56,8 @@ export interface Tool {
   readonly definition: ToolDefinition;
   /** All are needed for it to be offered. */
   readonly scopes: readonly Scope[];
+  /** How many sessions may be above one that has it; null for any number. */
+  readonly max_depth: number | null;
   /** Throws `ApiError`, which becomes a result. */
   run(session: ToolSession): Promise<ToolResult>;
 }
@@ -59,6 +66,7 @@ interface ToolSpec<Input extends z.ZodObject>
   extends Omit<ToolDefinition, "input_schema" | "kind"> {
   readonly kind?: ToolDefinition["kind"];
   readonly scopes: readonly Scope[];
+  readonly max_depth?: number;
   readonly input: Input;
   run(session: ToolSession, input: z.output<Input>): Promise<ToolResult>;
 }
@@ -74,6 +82,7 @@ export function defineTool<Input extends z.ZodObject>(spec: ToolSpec<Input>): To
   return {
     definition: { name, description, input_schema, recovery, is_parallel, kind },
     scopes,
+    max_depth: spec.max_depth ?? null,
     async run(session) {
       const parsed = input.safeParse(session.call.input, { error: inOurWords });
       if (parsed.success) return spec.run(session, parsed.data);

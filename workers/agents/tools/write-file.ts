@@ -15,8 +15,8 @@ export const writeFile = defineTool({
     path: filePath,
     content: z.string().max(MAX_FILE_BYTES).describe("All of it."),
   }),
-  async run({ session_id: id, project_id, call, deps }, { path, content }) {
-    await deps.workspaces.change({ id, project_id }, call.key, [{ path, content }]);
+  async run({ workspace, call, deps }, { path, content }) {
+    await deps.workspaces.change(workspace, call.key, [{ path, content }]);
     return success(`Wrote ${Buffer.byteLength(content)} bytes to ${path}.`);
   },
 });

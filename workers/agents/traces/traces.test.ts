@@ -20,6 +20,7 @@ function event(at: number, type: string, data: { readonly [name: string]: Json }
 }
 
 const paid = {
+  agent_id: null,
   ...{ seq: 1, at: 0, turn: 2, model: "anthropic/claude-x", cached_input_tokens: 4 },
   ...{ input_tokens: 100, output_tokens: 20, usd: 0.003, is_assumed: false },
 };
