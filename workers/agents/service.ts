@@ -202,11 +202,12 @@ export class AgentService {
     return { snapshot, rows: await this.#deps.sessions.ledger(id, after, limit) };
   }
 
-  /** The spans of a turn, the newest unless said. Throws `not_found` for one that there is not. */
+  /** The spans of a turn, of the newest unless said. Throws `not_found` for one that there is not. */
   async spans(principal: Principal, id: string, turn: number | null): Promise<Span[]> {
-    await this.get(principal, id);
+    const { turns } = await this.get(principal, id);
+    if (turns === 0 && turn === null) return [];
     const { spec, ...record } = await this.#deps.sessions.turn(id, turn).catch((error: unknown) => {
-      if (isNotFound(error)) throw noTurn(id, turn);
+      if (isNotFound(error)) throw noTurn(id, turn ?? turns);
       throw error;
     });
     return spansOf({ ...record, agent: { ...spec, id } }, this.#deps.traces_with_content);
@@ -274,9 +275,11 @@ export class AgentService {
   }
 }
 
-function noTurn(id: string, turn: number | null): ApiError {
-  const which = turn === null ? "has not had a turn yet" : `has no turn ${turn}`;
-  return new ApiError("not_found", `The ${AGENT_KIND} ${id} ${which}. Send it a message first.`);
+function noTurn(id: string, turn: number): ApiError {
+  return new ApiError(
+    "not_found",
+    `The ${AGENT_KIND} ${id} has no turn ${turn}. Its "turns" says how many it has had.`,
+  );
 }
 
 function ignoreMissing(error: unknown): void {
