@@ -5,12 +5,23 @@ import { isAtRest, nextDeadline, WATCH_MS } from "./state.ts";
 import type { SessionState } from "./types.ts";
 import { type WireStatus, wireState } from "./wire.ts";
 
-/** Something is under way that the session waits for itself. */
-function isUnderWay({ outstanding, resting }: Books, { pause }: SessionState): boolean {
+/**
+ * Something is under way that the session waits for itself. Once it is paused, a call that rested and
+ * goes on elsewhere goes on without it.
+ */
+function isUnderWay(books: Books, { pause }: SessionState): boolean {
+  return runs(books, pause?.mode === "now" || books.isPaused);
+}
+
+function runs({ outstanding, resting }: Books, isLeftAlone: boolean): boolean {
   return Object.entries(outstanding).some(
-    ([epoch, what]) =>
-      what !== "attach" || (pause?.mode !== "now" && !resting.includes(Number(epoch))),
+    ([epoch, what]) => what !== "attach" || !(isLeftAlone || resting.includes(Number(epoch))),
   );
+}
+
+/** Of the moment in which a pause is reached: one at a boundary waits for what runs elsewhere, too. */
+export function judgePause(books: Books, { pause }: SessionState): void {
+  must(!runs(books, pause?.mode === "now"), "a pause is reached while something runs");
 }
 
 function isBackingOff({ turn, pause }: SessionState): boolean {

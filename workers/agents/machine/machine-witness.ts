@@ -8,7 +8,13 @@ import type { Effect, MachineEvent, Transition } from "./effects.ts";
 import { isCommand, type SessionEvent } from "./events.ts";
 import { type Books, newBooks, note, noteEmitted } from "./machine-witness-books.ts";
 import { CommitLog } from "./machine-witness-log.ts";
-import { judgeClock, judgeRest, judgeSlot, judgeWire } from "./machine-witness-waits.ts";
+import {
+  judgeClock,
+  judgePause,
+  judgeRest,
+  judgeSlot,
+  judgeWire,
+} from "./machine-witness-waits.ts";
 import { allowedActions, refusal } from "./refusal.ts";
 import { activeMs } from "./state.ts";
 import type { SessionState } from "./types.ts";
@@ -51,6 +57,9 @@ export class Witness {
     if (event.type === "hold") this.#affords(state, null);
     must(state.epoch >= old.epoch, "epochs go back");
     if (old.phase === "terminated") must(state.phase === "terminated", "a session rises again");
+    if (effects.some((each) => each.type === "emit" && each.event.type === "session.paused")) {
+      judgePause(books, state);
+    }
     judgeRest(books, state, now);
     judgeSlot(books, state);
     judgeClock(books, state);
