@@ -13,6 +13,8 @@ import { logWarning } from "./http/log.ts";
 import { NEIGHBOURS, type NeighbourName } from "./integrations/names.ts";
 import { settingsOf } from "./integrations/service.ts";
 import { isNotFound } from "./runs/access.ts";
+import { forgetLeftWebhooks, webhookCourierNames, webhookPortsOf } from "./webhook-couriers.ts";
+import { webhookIdOf } from "./webhooks/names.ts";
 
 /** Builds what a neighbour's courier delivers to; null where nothing is delivered to it. */
 const TARGETS: Readonly<Record<NeighbourName, (env: Env) => Target | null>> = {
@@ -30,6 +32,8 @@ async function portsOf(env: Env, name: string): Promise<CourierPorts | null> {
     const target = tracesOf(env);
     return target && { name, outbox, target, from: null };
   }
+  const webhookId = webhookIdOf(name);
+  if (webhookId !== null) return webhookPortsOf(env, webhookId);
   const neighbour = NEIGHBOURS.find((known) => known === name);
   if (neighbour === undefined || !settingsOf(loadConfig(env), neighbour).enabled) return null;
   const target = TARGETS[neighbour](env);
@@ -68,7 +72,8 @@ export class Courier extends CourierBase {
 export async function courierNames(env: Env): Promise<readonly string[]> {
   const config = loadConfig(env);
   const neighbours = NEIGHBOURS.filter((name) => settingsOf(config, name).enabled);
-  return config.OTEL_EXPORTER_OTLP_ENDPOINT === null ? neighbours : [...neighbours, TRACES];
+  const traces = config.OTEL_EXPORTER_OTLP_ENDPOINT === null ? [] : [TRACES];
+  return [...neighbours, ...traces, ...(await webhookCourierNames(env))];
 }
 
 /** Tells every courier that there may be something new; one that does not hear it is told by the sweeper. */
@@ -81,8 +86,9 @@ export async function wakeCouriers(env: Env): Promise<void> {
   }
 }
 
-/** Forgets messages that every courier has. */
+/** Forgets messages that every courier has, and couriers of what is deleted. */
 export async function sweepOutbox(env: Env, now: number): Promise<void> {
   await wakeCouriers(env);
+  await forgetLeftWebhooks(env);
   await new Outbox(env.DB).purge(await courierNames(env), now);
 }

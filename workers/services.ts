@@ -27,6 +27,7 @@ import { DeadLetterRepository } from "./dead-letters/repository.ts";
 import type { RetriesByKind } from "./dead-letters/retries.ts";
 import { deadLetterRoutes } from "./dead-letters/routes.ts";
 import { DeadLetterService } from "./dead-letters/service.ts";
+import { Outbox } from "./delivery/outbox.ts";
 import type { Router, Services } from "./http/context.ts";
 import { integrationRoutes } from "./integrations/routes.ts";
 import { IntegrationService } from "./integrations/service.ts";
@@ -49,6 +50,7 @@ import { createSecretResolver } from "./secrets/resolver.ts";
 import { secretRoutes } from "./secrets/routes.ts";
 import { SecretService } from "./secrets/service.ts";
 import { forgetKey } from "./security/authenticate.ts";
+import { secretCipher } from "./security/crypto.ts";
 import { createOutbound, whyRefused } from "./security/outbound.ts";
 import { BundleService } from "./skills/bundle-service.ts";
 import { ExampleService } from "./skills/examples.ts";
@@ -62,6 +64,10 @@ import { invocationsOf, skillsOf, sweepSkills } from "./skills.ts";
 import { TASK_KIND } from "./tasks/kind.ts";
 import { taskRoutes } from "./tasks/routes.ts";
 import { createTaskService, type TaskService } from "./tasks/service.ts";
+import { webhookSenderOf } from "./webhook-couriers.ts";
+import { WebhookRepository } from "./webhooks/repository.ts";
+import { webhookRoutes } from "./webhooks/routes.ts";
+import { WebhookService } from "./webhooks/service.ts";
 
 /** What `app.ts` mounts under `/api/v1`. */
 export const featureRouters: readonly Router[] = [
@@ -79,6 +85,7 @@ export const featureRouters: readonly Router[] = [
   modelRoutes(),
   agentRoutes(),
   integrationRoutes(),
+  webhookRoutes(),
 ];
 
 /** Called once an environment; what it returns lives as long as the isolate. */
@@ -96,6 +103,7 @@ export function buildServices(env: Env, config: Config): Services {
   const skills = skillsOf(env);
   const skillVersions = new SkillVersionService(skills, new VersionRepository(env.DB));
   const invocations = invocationsOf(env);
+  const webhooks = webhooksOf(env, config);
   const runsOfPipelines = new PipelineRunService({ blobs: env.BLOBS, runs: pipelineRuns });
   return {
     tasks,
@@ -126,7 +134,7 @@ export function buildServices(env: Env, config: Config): Services {
       index: (id) => env.CODEBASE_INDEX.getByName(id),
     }),
     keys: new KeyService(new KeyRepository(env.DB), (keyId) => forgetKey(config, keyId)),
-    secrets: new SecretService(env.DB, config),
+    secrets: new SecretService(env.DB, config, webhooks),
     runners: new RunnerService(runners, env.RUNNER_POOL, config),
     runnerAccess: new RunnerAccess(runners, env.RUNNER_POOL),
     deadLetters: new DeadLetterService(
@@ -140,7 +148,19 @@ export function buildServices(env: Env, config: Config): Services {
       config,
       courier: (name) => env.COURIER.getByName(name),
     }),
+    webhooks,
   };
+}
+
+function webhooksOf(env: Env, config: Config): WebhookService {
+  return new WebhookService({
+    repository: new WebhookRepository(env.DB),
+    outbox: new Outbox(env.DB),
+    courier: (name) => env.COURIER.getByName(name),
+    sender: { send: (...request) => webhookSenderOf(env).send(...request) },
+    cipher: () => secretCipher(config),
+    whyRefused: (url) => whyRefused(url, config),
+  });
 }
 
 function agentsOf(env: Env, config: Config): AgentService {

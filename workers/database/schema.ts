@@ -410,3 +410,38 @@ export const courierCursors = sqliteTable("courier_cursors", {
   position: integer("position").notNull(),
   updated_at: integer("updated_at").notNull(),
 });
+
+/** Who is told what happens, and how. */
+export const webhooks = sqliteTable(
+  "webhooks",
+  {
+    id: text("id").primaryKey(),
+    project_id: text("project_id").notNull(),
+    url: text("url").notNull(),
+    /** JSON array of patterns. */
+    events: text("events").notNull(),
+    /** JSON. */
+    filter: text("filter").notNull(),
+    description: text("description").notNull(),
+    enabled: integer("enabled").notNull(),
+    /** Why the service disabled it; null for one that it did not. */
+    disabled_reason: text("disabled_reason"),
+    /** Position of the outbox after which it is sent what happens, since it was enabled. */
+    from_position: integer("from_position").notNull(),
+    /** JSON of the sealed secret, with its version. */
+    secret: text("secret").notNull(),
+    /** The secret before, which signs as well until `previous_until`; null for none. */
+    previous_secret: text("previous_secret"),
+    previous_until: integer("previous_until"),
+    /** Names the request that made the secret. */
+    secret_seed: text("secret_seed").notNull(),
+    revision: integer("revision").notNull(),
+    created_by: text("created_by").notNull(),
+    created_at: integer("created_at").notNull(),
+    updated_at: integer("updated_at").notNull(),
+  },
+  (table) => [
+    index("webhooks_by_project").on(table.project_id, table.created_at, table.id),
+    index("webhooks_by_age").on(table.created_at, table.id),
+  ],
+);

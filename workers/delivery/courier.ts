@@ -18,6 +18,8 @@ const TAKEN_AT_ONCE = 200;
 const DELIVERED_AT_ONCE = 100;
 /** An alarm's work ends after so long, and goes on with the next. */
 const ROUND_MS = 20_000;
+/** What a process leaves that dies in a round is taken up so long after the round began, or at its restart. */
+const RECOVERED_AFTER_MS = 1_000;
 /** A delivery that takes longer is given up. */
 const DELIVERY_MS = 60_000;
 /** How often the outbox is told how far this is. */
@@ -58,8 +60,9 @@ export class Courier {
   /** Delivers what is due; to be called by the alarm, which it sets again when there is more to do. */
   async round(): Promise<void> {
     const ends = Date.now() + ROUND_MS;
-    // Whatever becomes of this process, another looks after what it leaves.
-    await this.#storage.setAlarm(ends + DELIVERY_MS);
+    // Whatever becomes of this process, another looks after what it leaves. While this round is at
+    // work the alarm waits: an object has one at a time.
+    await this.#storage.setAlarm(Date.now() + RECOVERED_AFTER_MS);
     do {
       this.#isWoken = false;
       await this.#takeIn();

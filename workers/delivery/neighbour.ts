@@ -206,8 +206,8 @@ function shown(text: string): string {
   return line.length <= SHOWN_CHARS ? line : `${line.slice(0, SHOWN_CHARS).toWellFormed()}…`;
 }
 
-/** Seconds, or a date. */
-function retryAfter({ headers }: Response): number | null {
+/** What `Retry-After` asks for in ms, whether it says seconds or a date; null for nothing. */
+export function retryAfter({ headers }: Pick<Response, "headers">): number | null {
   const value = headers.get("retry-after");
   if (value === null) return null;
   const seconds = Number(value);

@@ -2,6 +2,7 @@
 import { DurableObject } from "cloudflare:workers";
 import { Courier, type CourierPorts } from "./courier.ts";
 import { type CourierState, CourierTables, type LoggedEntry, type ParkedRow } from "./tables.ts";
+import type { LogEntry } from "./target.ts";
 
 /** How a courier does. Times are ms since 1970. */
 export interface CourierStatus extends CourierState {
@@ -57,11 +58,26 @@ export abstract class CourierBase extends DurableObject<Env> {
     return this.#tables.entries(before, limit);
   }
 
-  /** Delivers again after it was closed, or its settings were changed; what waits goes first. */
-  async reopen(): Promise<void> {
+  /** An entry of the log, with what was sent; null for one that is not there. */
+  delivery(number: number): (LoggedEntry & { readonly body: string | null }) | null {
+    const [entry] = this.#tables.entries(number + 1, 1);
+    if (entry?.number !== number) return null;
+    return { ...entry, body: this.#tables.body(number) };
+  }
+
+  /** Adds to the log what was sent past the courier; returns its number. */
+  note(entry: LogEntry, body: string | null): number {
+    return this.#tables.log(entry, body);
+  }
+
+  /**
+   * Delivers again after it was closed, or its settings were changed; what waits goes first. With
+   * `from` it goes on after that position of the outbox, whatever it has not taken of what was before.
+   */
+  async reopen(from: number | null = null): Promise<void> {
     this.#courier = null;
     const well = { closed: null, failures: 0, failing_since: null, next_try_at: 0 };
-    this.#tables.change(well);
+    this.#tables.change(from === null ? well : { ...well, cursor: from });
     await this.wake();
   }
 

@@ -67,6 +67,18 @@ export class Outbox {
       .run();
   }
 
+  /** Couriers whose name begins so, of those that have said how far they are. */
+  async couriers(prefix: string): Promise<string[]> {
+    const { results } = await this.#db
+      .prepare("SELECT name FROM courier_cursors WHERE substr(name, 1, ?1) = ?2")
+      .bind(prefix.length, prefix)
+      .all();
+    return z
+      .array(z.object({ name: z.string() }))
+      .parse(results)
+      .map(({ name }) => name);
+  }
+
   /** Nothing is kept for a courier that there is no more. */
   async forgetCourier(courier: string): Promise<void> {
     await this.#db.prepare("DELETE FROM courier_cursors WHERE name = ?1").bind(courier).run();

@@ -21,6 +21,7 @@ CREATE TABLE IF NOT EXISTS memory (key TEXT PRIMARY KEY, value TEXT NOT NULL) WI
 CREATE TABLE IF NOT EXISTS log (
   number INTEGER PRIMARY KEY AUTOINCREMENT, at INTEGER NOT NULL, entry TEXT NOT NULL
 );
+CREATE TABLE IF NOT EXISTS bodies (number INTEGER PRIMARY KEY, body TEXT NOT NULL);
 `;
 
 const LOGGED = 1_000;
@@ -241,9 +242,27 @@ export class CourierTables implements Memory {
       .map(({ key }) => String(key));
   }
 
-  log(entry: LogEntry): void {
-    this.#sql.exec("INSERT INTO log (at, entry) VALUES (?, ?)", Date.now(), JSON.stringify(entry));
-    this.#sql.exec(`DELETE FROM log WHERE number <= (SELECT max(number) FROM log) - ${LOGGED}`);
+  /** Returns the entry's number. */
+  log(entry: LogEntry, body: string | null = null): number {
+    const number = count.parse(
+      this.#sql
+        .exec(
+          "INSERT INTO log (at, entry) VALUES (?, ?) RETURNING number AS n",
+          Date.now(),
+          JSON.stringify(entry),
+        )
+        .one(),
+    ).n;
+    if (body !== null) this.#sql.exec("INSERT INTO bodies VALUES (?, ?)", number, body);
+    this.#sql.exec("DELETE FROM log WHERE number <= ?", number - LOGGED);
+    this.#sql.exec("DELETE FROM bodies WHERE number <= ?", number - LOGGED);
+    return number;
+  }
+
+  /** What was sent by an entry of the log; null when it was not kept. */
+  body(number: number): string | null {
+    const [row] = this.#sql.exec("SELECT body FROM bodies WHERE number = ?", number).toArray();
+    return row === undefined ? null : String(row.body);
   }
 
   /** Entries before a number, newest first. */

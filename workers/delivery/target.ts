@@ -59,8 +59,8 @@ export interface Memory {
   delete(key: string): void;
   /** Keys that begin so, in their order. */
   keys(prefix: string): readonly string[];
-  /** Adds an entry to the log of deliveries, which keeps the newest. */
-  log(entry: LogEntry): void;
+  /** Adds an entry to the log of deliveries, which keeps the newest, with what was sent if that is given. */
+  log(entry: LogEntry, body?: string | null): void;
 }
 
 export interface LogEntry {

@@ -11,13 +11,21 @@ import type { CreateSecret, Rotation } from "./schemas.ts";
 /** Secrets that one rotation call encrypts anew at most. */
 export const ROTATION_BATCH = 100;
 
+/** Who else stores what the master keys encrypt. */
+export interface SealedElsewhere {
+  /** As `SecretService.rotate`, of its own. */
+  reseal(principal: Principal, cipher: SecretCipher): Promise<Rotation>;
+}
+
 export class SecretService {
   readonly #repository: SecretRepository;
   readonly #config: Config;
+  readonly #elsewhere: SealedElsewhere | null;
 
-  constructor(db: D1Database, config: Config) {
+  constructor(db: D1Database, config: Config, elsewhere: SealedElsewhere | null = null) {
     this.#repository = new SecretRepository(db);
     this.#config = config;
+    this.#elsewhere = elsewhere;
   }
 
   /**
@@ -99,7 +107,10 @@ export class SecretService {
       throw changedMeanwhile(id, ifMatch);
   }
 
-  /** Encrypts up to `ROTATION_BATCH` secrets of the caller's projects with the first master key. */
+  /**
+   * Encrypts up to `ROTATION_BATCH` secrets of the caller's projects with the first master key, and
+   * of those that are stored elsewhere as many.
+   */
   async rotate(principal: Principal): Promise<Rotation> {
     const cipher = await secretCipher(this.#config);
     const projects = visibleProjects(principal);
@@ -111,7 +122,12 @@ export class SecretService {
     const unreadable = outcomes
       .filter(({ to }) => to === null)
       .map(({ from: { id, project_id, name } }) => ({ id, project_id, name }));
-    return { rotated: stored, remaining, unreadable };
+    const others = await this.#elsewhere?.reseal(principal, cipher);
+    return {
+      rotated: stored + (others?.rotated ?? 0),
+      remaining: remaining + (others?.remaining ?? 0),
+      unreadable: [...unreadable, ...(others?.unreadable ?? [])],
+    };
   }
 }
 

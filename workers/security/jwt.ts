@@ -13,13 +13,14 @@ const JWKS_TIMEOUT_MS = 5_000;
 const ADMIN_ROLES: ReadonlySet<string> = new Set(["owner", "admin"]);
 /**
  * What a plain user does not get: managing what opens the service or its neighbours. A runner is
- * given the code and the secrets of its project.
+ * given the code and the secrets of its project, a webhook all that happens in it.
  */
 const WITHHELD_FROM_USERS: ReadonlySet<Scope> = new Set([
   "keys:admin",
   "secrets:write",
   "runners:write",
   "integrations:write",
+  "webhooks:write",
 ]);
 
 /** A JWT has three base64url parts; the last one is empty only in an unsigned token. */

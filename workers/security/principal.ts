@@ -29,6 +29,8 @@ export const SCOPES = [
   "dead_letters:write",
   "integrations:read",
   "integrations:write",
+  "webhooks:read",
+  "webhooks:write",
   "keys:admin",
   "metrics:read",
 ] as const;

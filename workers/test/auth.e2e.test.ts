@@ -13,6 +13,7 @@ import { Client, mintKey, type Reply } from "./client.ts";
 import { Api, fillPath, type Operation } from "./openapi-client.ts";
 import { RECIPES, recipeOf } from "./requests.ts";
 import { TestService } from "./service.ts";
+import { type Use, webhookOf } from "./webhook-fixture.ts";
 
 /** Everything that answers without credentials. */
 const PUBLIC = ["GET /", "GET /docs", "GET /health", "GET /openapi.json", "GET /ready"];
@@ -69,6 +70,7 @@ const PLACES: Readonly<Record<string, string>> = {
   alias: "default",
   file_path: "src/a.txt",
   call_id: "call-1",
+  number: "1",
 };
 
 /** Sends the operation's valid request with some credential, or with none. */
@@ -321,8 +323,8 @@ describe("another project", () => {
     return id;
   }
 
-  /** A task and a pipeline that have run, an agent, a codebase, a skill that was invoked, a grammar, a secret, a key and a runner of a project, by the names of their parameters. */
-  async function fixture(key: string): Promise<Record<string, string>> {
+  /** A task and a pipeline that have run, an agent, a codebase, a skill that was invoked, a grammar, a webhook, a secret, a key and a runner of a project, by the names of their parameters. */
+  async function fixture(key: string, use: Use = "changed"): Promise<Record<string, string>> {
     const create = async (path: string, json: unknown, headers = {}) => {
       const reply = await client.call(path, { key, json, headers });
       expect(reply.status, reply.text).toBe(201);
@@ -351,6 +353,7 @@ describe("another project", () => {
       skill_id,
       invocation_id: idSchema.parse(invoked.json).id,
       grammar_id: await grammarOf(key),
+      webhook_id: await webhookOf(client, key, use),
       secret_id: await create("/api/v1/secrets", secret),
       key_id: await create("/api/v1/keys", { name: "reader", scopes: ["tasks:read"] }),
       runner_id: await create("/api/v1/runners", { name: "builder" }),
@@ -358,7 +361,7 @@ describe("another project", () => {
   }
 
   test("every route with an id hides what another project owns, as if it did not exist", async () => {
-    const read = await fixture(alpha);
+    const read = await fixture(alpha, "read");
     for (const operation of secured.filter((one) => hasId(one) && isOfClients(one))) {
       const about = nameOf(operation);
       // What only reads leaves things as the next one needs them.
@@ -426,6 +429,7 @@ describe("another project", () => {
       "listSecrets",
       "listSkills",
       "listTasks",
+      "listWebhooks",
     ]);
     for (const operation of lists.filter(isOfClients)) {
       const kind = operation.path.split("/").at(-1)?.replace(/s$/, "_id") ?? "";
