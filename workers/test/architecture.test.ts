@@ -23,8 +23,28 @@ const LAYERS: readonly (readonly [name: string, pattern: RegExp])[] = [
 ];
 
 /** Logic without I/O: it runs, and is tested, without a runtime around it. */
-const PURE =
-  /^workers\/(runs\/(machine|machine\/[a-z-]+|rerun|taken-files|codebases|locations|named-paths|nested|nesting|pins|skills|state|retry|suspects|types|address|explain|events|graph|rest|expressions|expressions-\w+)|executors\/(port|tree-archive|output-file|artifact-path|workspace-path|detached|e2b\/(drive|reach|lease|usage|state|explain|labels|network|script|node-harness|sandbox|ports)|runner\/(protocol|matching|leases|output-buffer|tracker|accepted-outcome|pool-types))|security\/(masking\w*|masking-\w+|outbound-(url|hosts|addresses))|tasks\/(rules|files|artifact-globs|backend-members)|codebases\/git\/(advertisement|delta|errors|files|pack|pkt-line)|codebases\/(intake|query|diff)\/[a-z0-9-]+|codebases\/languages\/(child\/[a-z-]+|traits|registry|parsed-file|empty-answer|words|resolve|resolve-\w+|references|repomap|map-graph|pagerank)|pipelines\/(definition|agents|agent-work|mounts|why|why-step|document|skills|children|draft|places|prepared|contexts|compile|evaluate|work|matrix|cache-request|check|check-\w+)|delivery\/(message|schedule|target)|webhooks\/(events|signature|names|view)|integrations\/(names|view)|mcp\/(origin|task-id)|skills\/(reference|semver|slug|changes|check|check-\w+|bundle|bundle-archive|skill-md|digest|files|render|expressions|grants|mount|order|work|kind|invocation-document|invocation-view)|agents\/machine\/[a-z-]+|agents\/traces\/(conventions|spans|otlp)|agents\/(mcp\/(spec|names|pinned|content)|accounts|call-key|message-end|order|spec|spawn|result-tool|view|workspace\/(overlay|patch))|agents\/session\/(conversation|estimate|call-specs|bundle-schema|row|snapshot)|agents\/models\/(messages|port|complete|names|providers|prompt|failures|step-events|output-schema|strict-schema|operator|prices|pricing))\.ts$/;
+const PURE = new RegExp(
+  `^workers/(${[
+    "agents/(mcp/(spec|names|pinned|content)|accounts|call-key|message-end|order|spec|spawn|result-tool|view|workspace/(overlay|patch))",
+    "agents/machine/[a-z-]+",
+    "agents/models/(messages|port|complete|names|providers|prompt|failures|step-events|output-schema|strict-schema|operator|prices|pricing)",
+    "agents/session/(conversation|estimate|call-specs|bundle-schema|row|snapshot)",
+    "agents/traces/(conventions|spans|otlp)",
+    "codebases/(intake|query|diff)/[a-z0-9-]+",
+    "codebases/git/(advertisement|delta|errors|files|pack|pkt-line)",
+    "codebases/languages/(child/[a-z-]+|traits|registry|parsed-file|empty-answer|words|resolve|resolve-[a-z0-9_]+|references|repomap|map-graph|pagerank)",
+    "delivery/(message|schedule|target)",
+    "executors/(port|tree-archive|output-file|artifact-path|workspace-path|detached|e2b/(drive|reach|lease|usage|state|explain|labels|network|script|node-harness|sandbox|ports)|runner/(protocol|matching|leases|output-buffer|tracker|accepted-outcome|pool-types))",
+    "integrations/(names|view)",
+    "mcp/(origin|task-id)",
+    "pipelines/(definition|agents|agent-work|mounts|why|why-step|document|skills|children|draft|places|prepared|contexts|compile|evaluate|work|matrix|cache-request|check|check-[a-z0-9_]+)",
+    "runs/(machine|machine/[a-z-]+|rerun|taken-files|codebases|locations|named-paths|nested|nesting|pins|skills|state|retry|suspects|types|address|explain|events|graph|rest|expressions|expressions-[a-z0-9_]+)",
+    "security/(masking[a-z0-9_]*|masking-[a-z0-9_]+|outbound-(url|hosts|addresses))",
+    "skills/(reference|semver|slug|changes|check|check-[a-z0-9_]+|bundle|bundle-archive|skill-md|digest|files|render|expressions|grants|mount|order|work|kind|invocation-document|invocation-view)",
+    "tasks/(rules|files|artifact-globs|backend-members)",
+    "webhooks/(events|signature|names|view)",
+  ].join("|")})\\.ts$`,
+);
 const RUNTIME = /^(cloudflare:|hono|drizzle-orm)/;
 
 const sources = globSync("workers/**/*.ts", { cwd: process.cwd() })
