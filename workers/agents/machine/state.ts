@@ -61,8 +61,9 @@ export function isPaused({ pause }: SessionState): boolean {
 export function isTurnInFlight({ turn, pause }: SessionState): boolean {
   if (turn === null) return false;
   if (turn.work.status === "quoting" || turn.work.status === "running") return true;
-  // What lives elsewhere is not stopped by a pause, and goes on without the session.
-  const isLeftAlone = pause?.mode === "now";
+  // What lives elsewhere is not stopped by a pause, and goes on without the session: also what rested
+  // when the pause was reached.
+  const isLeftAlone = pause?.mode === "now" || pause?.is_reached === true;
   return callsOf(turn).some(
     ({ status, recovery, is_resting }) =>
       status === "running" && !is_resting && !(isLeftAlone && recovery === "attach"),
