@@ -1,6 +1,7 @@
 /** Puts the service together: the order of middleware, the routers, what no route answers. */
 import { OpenAPIHono } from "@hono/zod-openapi";
 import type { MiddlewareHandler } from "hono";
+import { isSessionBundlePath } from "./agents/bundle-routes.ts";
 import { isGrammarPath } from "./codebases/grammars/routes.ts";
 import { isArchivePath } from "./codebases/snapshot-routes.ts";
 import type { Config } from "./config.ts";
@@ -56,7 +57,8 @@ const hasOwnLimit = (path: string) =>
   path === RUNNER_PATHS.artifacts ||
   isArchivePath(path) ||
   isGrammarPath(path) ||
-  isBundlePath(path);
+  isBundlePath(path) ||
+  isSessionBundlePath(path);
 
 /** Parses the variables and builds the services, once an environment. */
 function configure(build: AppOptions["services"]): MiddlewareHandler<AppEnv> {

@@ -1,5 +1,6 @@
 /** The composition root: builds every feature's service from the bindings of an environment. */
 
+import { SessionBundles } from "./agents/bundle-service.ts";
 import { createSessionClient } from "./agents/client.ts";
 import { McpServers } from "./agents/mcp/servers.ts";
 import { ModelRegistry } from "./agents/models/registry.ts";
@@ -143,7 +144,7 @@ export function buildServices(env: Env, config: Config): Services {
     ),
     runnerWork: new RunnerWork(env.RUNNER_POOL, env.BLOBS),
     models: new ModelRegistry(config),
-    agents: agentsOf(env, config),
+    ...agentsOf(env, config, tasks),
     integrations: new IntegrationService({
       config,
       courier: (name) => env.COURIER.getByName(name),
@@ -163,19 +164,26 @@ function webhooksOf(env: Env, config: Config): WebhookService {
   });
 }
 
-function agentsOf(env: Env, config: Config): AgentService {
+function agentsOf(
+  env: Env,
+  config: Config,
+  tasks: TaskService,
+): Pick<Services, "agents" | "sessionBundles"> {
   const workspaces = new WorkspaceStore(env.BLOBS);
-  return new AgentService({
+  const sessions = createSessionClient(sessionsIn(env.AGENT_SESSION));
+  const agents = new AgentService({
     database: env.DB,
-    sessions: createSessionClient(sessionsIn(env.AGENT_SESSION)),
+    sessions,
     limits: {
       max_iterations: config.AGENT_MAX_ITERATIONS,
       timeout_seconds: config.AGENT_TIMEOUT_SECONDS,
     },
     whyRefused: (url) => whyRefused(url, config),
+    openArtifact: (principal, task, path) => tasks.artifact(principal, task, path),
     traces_with_content: config.OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT,
     eraseWorkspace: (session) => workspaces.erase(session),
   });
+  return { agents, sessionBundles: new SessionBundles({ agents, sessions, workspaces }) };
 }
 
 /** The tools of sessions, over the services as callers of the API have them. */

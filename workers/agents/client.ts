@@ -1,4 +1,5 @@
 /** How services reach the object of a session: by id, with refusals turned into API errors. */
+import { z } from "zod";
 import { ApiError, notFound } from "../http/errors.ts";
 import { AGENT_KIND } from "./session/row.ts";
 import type {
@@ -19,6 +20,8 @@ import type {
 
 export interface SessionReach {
   readonly session: (id: string) => SessionObject;
+  /** `GET` and `POST` of its bundle, with what the object says to it. */
+  readonly bundle: (id: string, request: Request) => Promise<Response>;
   /** Events after a seq, those to come included, until the session is terminated. */
   readonly events: (
     id: string,
@@ -28,6 +31,10 @@ export interface SessionReach {
 }
 
 export interface SessionClient {
+  /** The session as lines of JSON; or what a fork of it begins with that goes on from a seq. */
+  bundle(id: string, fork: number | null): Promise<string>;
+  /** Makes the session of the lines of a bundle, the first of which says who takes it in. */
+  takeBundle(id: string, lines: string): Promise<SessionSnapshot>;
   /** One that exists is answered as it is. */
   create(input: CreateSession): Promise<SessionSnapshot>;
   read(id: string): Promise<SessionSnapshot>;
@@ -43,8 +50,31 @@ export interface SessionClient {
   follow(id: string, after: number, signal: AbortSignal): AsyncGenerator<SessionEventRow>;
 }
 
-export function createSessionClient({ session, events }: SessionReach): SessionClient {
+const BUNDLE_URL = "https://session/bundle";
+const refusedBundleSchema = z.object({
+  code: z.enum(["validation_failed", "payload_too_large", "forbidden", "not_found", "unavailable"]),
+  detail: z.string(),
+  issues: z.array(z.object({ path: z.string(), message: z.string() })),
+});
+
+export function createSessionClient({ session, events, bundle }: SessionReach): SessionClient {
   return {
+    async bundle(id, fork) {
+      const query = fork === null ? "" : `?fork=${fork}`;
+      const response = await bundle(id, new Request(`${BUNDLE_URL}${query}`));
+      if (response.ok) return response.text();
+      const refused: SessionRefusal = await response.json();
+      throw refusal(id, refused);
+    },
+    async takeBundle(id, body) {
+      const response = await bundle(id, new Request(BUNDLE_URL, { method: "POST", body }));
+      if (response.ok) {
+        const snapshot: SessionSnapshot = await response.json();
+        return snapshot;
+      }
+      const { code, detail, issues } = refusedBundleSchema.parse(await response.json());
+      throw new ApiError(code, detail, { issues });
+    },
     create: (input) => session(input.id).create(input),
     read: async (id) => accepted(id, await session(id).read()),
     send: async (id, message) => accepted(id, await session(id).send(message)),

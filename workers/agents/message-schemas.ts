@@ -1,6 +1,7 @@
 /** The wire shapes of what is said in a session: messages sent, the reply, the history. */
 import { z } from "@hono/zod-openapi";
-import { idSchema, listOf, orNull, timestampSchema } from "../http/schemas.ts";
+import { listOf, orNull, timestampSchema } from "../http/schemas.ts";
+import { ATTACHMENT } from "./attachments.ts";
 import { STOP_REASONS } from "./machine/types.ts";
 import { agentSchema } from "./schemas.ts";
 
@@ -12,9 +13,14 @@ export const sendMessageSchema = z
       .string()
       .min(1)
       .max(512 * 1024),
-    attachments: z.array(idSchema).max(50).default([]).openapi({
-      description: "Ids of artifacts that the model is told of.",
-    }),
+    attachments: z
+      .array(z.string().max(600).regex(ATTACHMENT, "Name a file that a task kept as TASK_ID/PATH."))
+      .max(20)
+      .default([])
+      .openapi({
+        description:
+          "Files that tasks kept, each as `TASK_ID/PATH`: the model is told what is in them, of text up to 64 KiB each.",
+      }),
     policy: z.enum(MESSAGE_POLICIES).default("enqueue").openapi({
       description:
         "When a turn is under way: wait for its end, refuse (409), stop it and keep what it said, or stop it and take it back.",

@@ -8,6 +8,7 @@ export function sessionsIn(namespace: DurableObjectNamespace<AgentSessionBase>):
   const session = (id: string) => sessionAt(() => namespace.getByName(id));
   return {
     session,
+    bundle: (id, request) => namespace.getByName(id).fetch(request),
     events(id, after, signal) {
       const watch = () =>
         namespace.getByName(id).fetch("https://session/", { headers: { Upgrade: "websocket" } });

@@ -4,6 +4,7 @@ import { createRouter } from "../http/context.ts";
 import { endpoint } from "../http/endpoint.ts";
 import { readPage, toPage } from "../http/page.ts";
 import { preferenceHeaders, preferHeader, readPreference } from "../http/prefer.ts";
+import { bundleRoutes } from "./bundle-routes.ts";
 import { controlRoutes } from "./control-routes.ts";
 import { messageRoutes } from "./message-routes.ts";
 import { AGENT, location, agentParams as params, shown, tags } from "./replies.ts";
@@ -148,6 +149,7 @@ export function agentRoutes(): Router {
   controlRoutes(router);
   messageRoutes(router);
   usageRoutes(router);
+  bundleRoutes(router);
   traceRoutes(router);
   streamRoutes(router);
   return router;

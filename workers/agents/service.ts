@@ -11,6 +11,7 @@ import {
   projectFor,
   visibleProjects,
 } from "../security/principal.ts";
+import { attachedTexts, type OpenArtifact } from "./attachments.ts";
 import type { SessionClient } from "./client.ts";
 import { type AgentFilter, type AgentRow, listAgents } from "./repository.ts";
 import { AGENT_KIND } from "./session/row.ts";
@@ -35,6 +36,7 @@ export interface AgentDeps {
   readonly limits: CreateSession["defaults"];
   /** Why an address is never asked for anything; null when it is. */
   readonly whyRefused: (url: string) => string | null;
+  readonly openArtifact: OpenArtifact;
   /** Whether traces tell what was said. */
   readonly traces_with_content: boolean;
   /** Forgets the files that a session has written. */
@@ -120,7 +122,9 @@ export class AgentService {
 
   async send(principal: Principal, id: string, seed: string, message: Send): Promise<SentMessage> {
     await this.#permit(principal, id);
-    return this.#deps.sessions.send(id, { ...message, id: seed, caller: toCaller(principal) });
+    const { sessions, openArtifact } = this.#deps;
+    const attached = await attachedTexts(principal, message.attachments, openArtifact);
+    return sessions.send(id, { ...message, attached, id: seed, caller: toCaller(principal) });
   }
 
   async command(
@@ -286,7 +290,8 @@ function ignoreMissing(error: unknown): void {
   if (!isNotFound(error)) throw error;
 }
 
-function toCaller(principal: Principal): Caller {
+/** Who acts, as sessions write it down. */
+export function toCaller(principal: Principal): Caller {
   const { scopes, trace = null } = principal;
   return { by: callerOf(principal), grants: [...scopes], trace };
 }

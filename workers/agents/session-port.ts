@@ -120,8 +120,10 @@ export interface SendMessage {
   /** Id of the message, chosen by the request: sent again it is the same message. */
   readonly id: string;
   readonly content: string;
-  /** Ids of artifacts, as the caller named them. */
+  /** Files of tasks, each as `TASK_ID/PATH`. */
   readonly attachments: readonly string[];
+  /** What the model is told of them, in their order. */
+  readonly attached?: readonly string[];
   readonly policy: MessagePolicy;
   readonly caller: Caller;
   /** The longest wait for the end of the turn that it begins; 0 for none. */

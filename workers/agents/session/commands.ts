@@ -69,7 +69,7 @@ export class Commands {
   }
 
   async send(message: SendMessage): Promise<SentMessage | SessionRefusal> {
-    const { id, content, attachments, policy } = message;
+    const { id, content, attachments, attached = [], policy } = message;
     const fingerprint = sha256(canonicalJson({ content, attachments, policy }));
     const { messages } = this.#engine.store;
     const known = messages.request(id);
@@ -86,7 +86,7 @@ export class Commands {
           step: null,
           role: "user",
           state: "queued",
-          content: [...userText(content).content],
+          content: [content, ...attached].flatMap((text) => [...userText(text).content]),
           attachments,
           sent: { caller: message.caller, fingerprint },
         });

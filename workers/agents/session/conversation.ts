@@ -4,7 +4,6 @@ import {
   type AssistantMessage,
   type ModelMessage,
   modelMessageSchema,
-  type TextPart,
   textOf,
   toolCallsOf,
   userText,
@@ -36,7 +35,7 @@ function itemOf(row: StoredMessage): ConversationItem | null {
     return { type: "summary", seq, turn, through: 0, text: textOf(message) };
   }
   if (message.role === "user") {
-    return { type: "message", seq, turn, content: withAttachments(message.content, row) };
+    return { type: "message", seq, turn, content: message.content };
   }
   if (step === null) return null;
   if (message.role === "assistant") {
@@ -46,14 +45,6 @@ function itemOf(row: StoredMessage): ConversationItem | null {
   if (result === undefined) return null;
   const { id: call, output, is_error } = result;
   return { type: "answer", seq, turn, step, call, output, is_error };
-}
-
-function withAttachments(
-  content: readonly TextPart[],
-  { attachments }: StoredMessage,
-): readonly TextPart[] {
-  if (attachments.length === 0) return content;
-  return [...content, { type: "text", text: `Attached artifacts: ${attachments.join(", ")}` }];
 }
 
 /**

@@ -37,9 +37,14 @@ const WAIT = { timeout: 60_000, interval: 10 };
 
 const agents = new AgentService({
   database: env.DB,
-  sessions: createSessionClient({ session: objectOf, events: follow }),
+  sessions: createSessionClient({
+    session: objectOf,
+    events: follow,
+    bundle: (id, request) => stubOf(id).fetch(request),
+  }),
   limits: { max_iterations: 50, timeout_seconds: 60 },
   eraseWorkspace: async () => undefined,
+  openArtifact: async () => expect.fail("no message has a file"),
   whyRefused: () => null,
   traces_with_content: false,
 });
