@@ -13,7 +13,7 @@ const LAYERS: readonly (readonly [name: string, pattern: RegExp])[] = [
   ["runs", /^workers\/runs\//],
   [
     "features",
-    /^workers\/(agents|tasks|pipelines|codebases|delivery|integrations|keys|secrets|runners|dead-letters|operations|console|skills|mcp|webhooks)\//,
+    /^workers\/(agents|audit|tasks|pipelines|codebases|delivery|integrations|keys|secrets|runners|dead-letters|operations|console|skills|mcp|webhooks)\//,
   ],
   [
     "app",
@@ -37,6 +37,8 @@ const PURE = new RegExp(
     "executors/(port|tree-archive|output-file|artifact-path|workspace-path|detached|e2b/(drive|reach|lease|usage|state|explain|labels|network|script|node-harness|sandbox|ports)|runner/(protocol|matching|leases|output-buffer|tracker|accepted-outcome|pool-types))",
     "integrations/(names|view)",
     "mcp/(origin|task-id)",
+    "http/audit-record",
+    "audit/chain",
     "pipelines/(definition|agents|agent-work|mounts|why|why-step|document|skills|children|draft|places|prepared|contexts|compile|evaluate|work|matrix|cache-request|check|check-[a-z0-9_]+)",
     "runs/(machine|machine/[a-z-]+|rerun|taken-files|codebases|locations|named-paths|nested|nesting|pins|skills|state|retry|suspects|types|address|explain|events|graph|rest|expressions|expressions-[a-z0-9_]+)",
     "security/(masking[a-z0-9_]*|masking-[a-z0-9_]+|outbound-(url|hosts|addresses))",
