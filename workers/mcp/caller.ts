@@ -1,7 +1,8 @@
 /** Who calls, and what a call can reach. */
 import { z } from "zod";
 import type { Config } from "../config.ts";
-import { appendEntry, requestFields } from "../http/audit.ts";
+import { requestFields } from "../http/audit.ts";
+import { appendEntry } from "../http/audit-append.ts";
 import { type AuditRecord, actorOf } from "../http/audit-record.ts";
 import type { AppContext, Services } from "../http/context.ts";
 import { ApiError } from "../http/errors.ts";

@@ -1,5 +1,5 @@
 /** Counts requests in the isolate and hands them to the Metrics object in the background. */
-import { countLostEntries, takeLostEntries } from "../http/audit.ts";
+import { countLostEntries, takeLostEntries } from "../http/audit-append.ts";
 import type { AppContext } from "../http/context.ts";
 import type { Observation } from "../http/edge.ts";
 import { logWarning } from "../http/log.ts";
