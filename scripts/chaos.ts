@@ -9,6 +9,8 @@ const FULL_COUNTS = {
   CHAOS_RUNS: "200",
   /** Runs of pipelines, with half as many kills and more. */
   CHAOS_PIPELINE_RUNS: "100",
+  /** Kills of the process while calls are written down. */
+  CHAOS_AUDIT_KILLS: "20",
   /** Random schedules of the run machine. */
   MACHINE_RUNS: "50000",
   /** Requests with random bodies. */

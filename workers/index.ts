@@ -11,6 +11,7 @@ import { callOnRun } from "./runs/client.ts";
 import { buildServices, choresOf, featureRouters } from "./services.ts";
 
 export { AgentSession } from "./agent-session.ts";
+export { AuditLog } from "./audit/object.ts";
 export { CodebaseIndex } from "./codebase-index.ts";
 export { Courier } from "./couriers.ts";
 export { Limits } from "./operations/limits.ts";

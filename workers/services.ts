@@ -10,6 +10,9 @@ import { agentRoutes } from "./agents/routes.ts";
 import { AgentService } from "./agents/service.ts";
 import { SessionTools } from "./agents/tools/host.ts";
 import { WorkspaceStore } from "./agents/workspace/store.ts";
+import { createOwners } from "./audit/owners.ts";
+import { auditRoutes } from "./audit/routes.ts";
+import { AuditService } from "./audit/service.ts";
 import { codebasePorts, sendIndexJobs } from "./codebase-index.ts";
 import { CrossSearchService } from "./codebases/cross-search.ts";
 import { GrammarRepository } from "./codebases/grammars/repository.ts";
@@ -87,6 +90,7 @@ export const featureRouters: readonly Router[] = [
   agentRoutes(),
   integrationRoutes(),
   webhookRoutes(),
+  auditRoutes(),
 ];
 
 /** Called once an environment; what it returns lives as long as the isolate. */
@@ -106,7 +110,7 @@ export function buildServices(env: Env, config: Config): Services {
   const invocations = invocationsOf(env);
   const webhooks = webhooksOf(env, config);
   const runsOfPipelines = new PipelineRunService({ blobs: env.BLOBS, runs: pipelineRuns });
-  return {
+  const services = {
     tasks,
     pipelines: createPipelineService({
       config,
@@ -150,6 +154,11 @@ export function buildServices(env: Env, config: Config): Services {
       courier: (name) => env.COURIER.getByName(name),
     }),
     webhooks,
+  };
+  return {
+    ...services,
+    audit: new AuditService({ database: env.DB, logs: env.AUDIT_LOG }),
+    owners: createOwners(services),
   };
 }
 

@@ -445,3 +445,12 @@ export const webhooks = sqliteTable(
     index("webhooks_by_age").on(table.created_at, table.id),
   ],
 );
+
+/** The newest entry of each audit log, as its object last told of it. */
+export const auditHeads = sqliteTable("audit_heads", {
+  log: text("log").primaryKey(),
+  seq: integer("seq").notNull(),
+  /** SHA-256 in hex. */
+  hash: text("hash").notNull(),
+  updated_at: integer("updated_at").notNull(),
+});

@@ -35,6 +35,10 @@ export interface EndpointSpec<Shape extends InputShape, Responses extends Respon
   readonly yaml?: boolean;
   /** The answer shows a secret once: it is not kept for a repeated Idempotency-Key. */
   readonly sensitive?: boolean;
+  /** The body holds a secret: the audit log leaves it out. */
+  readonly private_body?: boolean;
+  /** Whether calls are written down in the audit log, where it does not follow from method and scope. */
+  readonly audited?: boolean;
   /** Overrides MAX_BODY_BYTES downwards. */
   readonly max_body_bytes?: number;
   readonly responses: Responses;

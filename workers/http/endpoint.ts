@@ -2,7 +2,7 @@
  * Declares one endpoint: its OpenAPI entry and the pipeline in front of its handler.
  *
  * The order is authentication, rate limit, scope, validation of every part of the input at once,
- * idempotency, handler. An endpoint cannot be declared without saying who may call it.
+ * idempotency, handler, audit entry. An endpoint cannot be declared without saying who may call it.
  *
  *     endpoint(router, {
  *       method: "get", path: "/tasks/{task_id}", operationId: "getTask", tags: ["tasks"],
@@ -18,6 +18,7 @@ import { routePath } from "hono/route";
 import type { StatusCode } from "hono/utils/http-status";
 import { authenticate } from "../security/authenticate.ts";
 import { type Principal, requireScope, type Scope } from "../security/principal.ts";
+import { followed } from "./audit.ts";
 import { verifyDigest } from "./content-digest.ts";
 import type { AppContext, Router } from "./context.ts";
 import type { EndpointSpec, ResponseSpecs } from "./endpoint-spec.ts";
@@ -84,23 +85,30 @@ export function endpoint<
 ): void {
   const parse = compileInput(spec);
   describeEndpoint(router, spec, { kind: "scope", scope: spec.scope });
-  router.on([spec.method], [honoPath(spec.path)], async (c) => {
+  router.on([spec.method], [honoPath(spec.path)], (c) => {
     enter(c);
-    const principal = await authenticated(c);
-    await takeRequest(c, principal);
-    requireScope(principal, spec.scope);
-    const { input, body, locate } = await parse(c);
-    const answer = async (seed: string) => {
-      try {
-        return respond(c, await handler(c, { ...input, principal, seed, locate }));
-      } catch (error) {
-        throw locateError(error, locate);
-      }
-    };
-    const sent = spec.raw_body === undefined ? body : verifyDigest(c);
-    if (spec.method !== "post") return answer(newSeed());
-    const keyed = { principal, body: sent, sensitive: spec.sensitive ?? false };
-    return withIdempotency(c, keyed, answer);
+    return followed(c, spec, async (trail) => {
+      const principal = await authenticated(c);
+      trail.callBy(principal);
+      await takeRequest(c, principal);
+      requireScope(principal, spec.scope);
+      const { input, body, locate } = await parse(c);
+      await trail.begin(body);
+      const answer = async (seed: string) => {
+        try {
+          const answered = await handler(c, { ...input, principal, seed, locate });
+          const response = respond(c, answered);
+          await trail.done(answered, response, seed);
+          return response;
+        } catch (error) {
+          throw locateError(error, locate);
+        }
+      };
+      const sent = spec.raw_body === undefined ? body : verifyDigest(c);
+      if (spec.method !== "post") return answer(newSeed());
+      const keyed = { principal, body: sent, sensitive: spec.sensitive ?? false };
+      return withIdempotency(c, keyed, answer);
+    });
   });
 }
 
@@ -153,11 +161,17 @@ export function guardedEndpoint<
 ): void {
   const parse = compileInput(spec);
   describeEndpoint(router, spec, guard.access);
-  router.on([spec.method], [honoPath(spec.path)], async (c) => {
+  router.on([spec.method], [honoPath(spec.path)], (c) => {
     enter(c);
-    const caller = await guard.admit(c);
-    const { input } = await parse(c);
-    return respond(c, await handler(c, { ...input, caller }));
+    return followed(c, { audited: false, ...spec }, async (trail) => {
+      const caller = await guard.admit(c);
+      const { input, body } = await parse(c);
+      await trail.begin(body);
+      const answered = await handler(c, { ...input, caller });
+      const response = respond(c, answered);
+      await trail.done(answered, response, newSeed());
+      return response;
+    });
   });
 }
 

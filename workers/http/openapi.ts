@@ -1,5 +1,7 @@
 /** Writes an endpoint's entry in the OpenAPI document, with every error that it can answer. */
 import type { z } from "@hono/zod-openapi";
+import type { Scope } from "../security/principal.ts";
+import { type Audited, changesSomething } from "./audit-record.ts";
 import type { Router } from "./context.ts";
 import type { EndpointSpec, Method, ResponseSpec, ResponseSpecs } from "./endpoint-spec.ts";
 import { ERROR_CODES, type ErrorCode } from "./errors.ts";
@@ -10,7 +12,7 @@ import { PROBLEM_TYPE, problemSchema } from "./problem.ts";
 export type Access =
   | { readonly kind: "anyone" }
   /** Callers of the API, by key or token. */
-  | { readonly kind: "scope"; readonly scope: string }
+  | { readonly kind: "scope"; readonly scope: Scope }
   /** Whoever has something else to show: a scheme of its own, or a credential in the body (null). */
   | {
       readonly kind: "credential";
@@ -75,6 +77,7 @@ export function describeEndpoint<Shape extends InputShape, Responses extends Res
     security: schemesOf(access).map((scheme) => ({ [scheme]: [] })),
     ...(access.kind === "scope" ? { "x-required-scope": access.scope } : {}),
     ...(access.kind === "credential" ? { "x-credential": access.credential } : {}),
+    ...(isAudited(spec, access) ? { "x-audited": true } : {}),
     parameters: [
       ...(keyed ? [IDEMPOTENCY_KEY_PARAMETER] : []),
       ...(access.kind === "scope" && spec.raw_body ? [CONTENT_DIGEST_PARAMETER] : []),
@@ -87,6 +90,15 @@ export function describeEndpoint<Shape extends InputShape, Responses extends Res
       ...(spec.raw_body ? { body: rawBodyOf(spec.raw_body, spec.body_document) } : {}),
     },
     responses: { ...successes(spec.responses), ...problems(errorsOf(spec, access, keyed)) },
+  });
+}
+
+function isAudited({ method, audited }: Audited, access: Access): boolean {
+  if (access.kind !== "scope") return audited ?? false;
+  return changesSomething({
+    method,
+    scope: access.scope,
+    ...(audited !== undefined && { audited }),
   });
 }
 

@@ -1,10 +1,14 @@
 /** Who calls, and what a call can reach. */
 import { z } from "zod";
 import type { Config } from "../config.ts";
+import { requestFields } from "../http/audit.ts";
+import { appendEntry } from "../http/audit-append.ts";
+import { type AuditRecord, actorOf } from "../http/audit-record.ts";
 import type { AppContext, Services } from "../http/context.ts";
 import { ApiError } from "../http/errors.ts";
 import { withIdempotency } from "../http/idempotency.ts";
 import { projectIdSchema } from "../http/schemas.ts";
+import { newSeed } from "../http/seed.ts";
 import { type Principal, projectFor } from "../security/principal.ts";
 
 const PROJECT_HEADER = "x-pipelzr-project";
@@ -24,11 +28,17 @@ export interface Caller {
    * Idempotency-Key says the same. Throws `idempotency_mismatch` and `idempotency_in_progress`.
    */
   once<Outcome>(said: unknown, work: (seed: string) => Promise<Outcome>): Promise<Outcome>;
+  /** Writes a call down in the project's audit log. */
+  record(entry: CallEntry): Promise<void>;
 }
+
+/** What an entry says beside who called, and by which request. */
+export type CallEntry = Omit<AuditRecord, "id" | "actor" | keyof ReturnType<typeof requestFields>>;
 
 /** Throws `validation_failed` when it is open which of several projects is meant. */
 export function toCaller(c: AppContext, principal: Principal): Caller {
   const project_id = projectFor(principal, chosenProject(c));
+  let command: string | null = null;
   return {
     principal: { ...principal, projects: new Set([project_id]) },
     project_id,
@@ -36,7 +46,18 @@ export function toCaller(c: AppContext, principal: Principal): Caller {
     config: c.get("config"),
     request_id: c.get("requestId"),
     url: c.req.url,
-    once: (said, work) => once(c, principal, said, work),
+    once: (said, work) =>
+      once(c, principal, said, (seed) => {
+        command = seed;
+        return work(seed);
+      }),
+    record: (entry) =>
+      appendEntry(c.env, project_id, {
+        ...requestFields(c),
+        ...entry,
+        id: entry.outcome === "success" ? (command ?? newSeed()) : newSeed(),
+        actor: actorOf(principal),
+      }),
   };
 }
 

@@ -10,6 +10,7 @@
  */
 import type { CallToolResult, Tool, ToolAnnotations } from "@modelcontextprotocol/server";
 import { z } from "zod";
+import type { Entity } from "../http/audit-record.ts";
 import { ApiError } from "../http/errors.ts";
 import { toIssues } from "../http/issues.ts";
 import { inOurWords } from "../http/wording.ts";
@@ -21,7 +22,12 @@ import type { Tell } from "./waiting.ts";
 
 /** What a tool call comes to: its result, or a run that goes on, for those who can follow one. */
 export type ToolOutcome =
-  | { readonly kind: "result"; readonly result: CallToolResult }
+  | {
+      readonly kind: "result";
+      readonly result: CallToolResult;
+      /** What the call was about, where it is known. */
+      readonly about?: Entity;
+    }
   | { readonly kind: "going"; readonly run: LongRunRef };
 
 /** How a call is made. */
@@ -76,10 +82,22 @@ export function defineOperation<Input extends z.ZodObject, Output extends z.ZodO
       if (!parsed.success) throw invalidArguments(name, parsed.error);
       const answer = await spec.run(caller, parsed.data, terms);
       if (answer.going) return { kind: "going", run: answer.going };
-      const result = valueResult(output.parse(answer.output));
-      return { kind: "result", result: answer.failed ? { ...result, isError: true } : result };
+      const value = output.parse(answer.output);
+      const result = valueResult(value);
+      return {
+        kind: "result",
+        result: answer.failed ? { ...result, isError: true } : result,
+        about: aboutOf(scope, { ...parsed.data, ...value }),
+      };
     },
   };
+}
+
+/** Operations are about what their scope is of, and say its id. */
+function aboutOf(scope: Scope, said: Readonly<Record<string, unknown>>): Entity {
+  const entity_type = scope.replace(/s:.*/, "");
+  const id = said[`${entity_type}_id`] ?? said.id;
+  return { entity_type, entity_id: typeof id === "string" ? id : null };
 }
 
 function invalidArguments(tool: string, error: z.ZodError): ApiError {

@@ -2,6 +2,7 @@
  * `/mcp`: the Model Context Protocol, in front of it the same doors as in front of the REST API. It is
  * in no OpenAPI document: what it offers, each caller asks the protocol itself.
  */
+import { followed } from "../http/audit.ts";
 import type { AppContext, Router } from "../http/context.ts";
 import { createRouter } from "../http/context.ts";
 import { ApiError } from "../http/errors.ts";
@@ -12,22 +13,27 @@ import { whyRefused } from "./origin.ts";
 
 const MCP_PATH = "/mcp";
 const ALLOWED_METHODS = "OPTIONS, POST";
+/** Of the door itself denials alone are written down; tools write down their calls. */
+const DOOR = { operationId: "mcp", method: "post", path: MCP_PATH, audited: false } as const;
 
 export function mcpRoutes(): Router {
   const router = createRouter();
-  router.all(MCP_PATH, async (c) => {
+  router.all(MCP_PATH, (c) => {
     c.set("route", MCP_PATH);
-    guardOrigin(c);
-    if (c.req.method === "OPTIONS") {
-      return new Response(null, { status: 204, headers: { Allow: ALLOWED_METHODS } });
-    }
-    if (c.req.method !== "POST") throw notAllowed(c.req.method);
-    const principal = await authenticate(c);
-    await takeRequest(c, principal);
-    const caller = toCaller(c, principal);
-    // The protocol's package runs its top level when it is first spoken, not at the start.
-    const { serveMcp } = await import("./server.ts");
-    return serveMcp(c.req.raw, caller);
+    return followed(c, DOOR, async (trail) => {
+      guardOrigin(c);
+      if (c.req.method === "OPTIONS") {
+        return new Response(null, { status: 204, headers: { Allow: ALLOWED_METHODS } });
+      }
+      if (c.req.method !== "POST") throw notAllowed(c.req.method);
+      const principal = await authenticate(c);
+      trail.callBy(principal);
+      await takeRequest(c, principal);
+      const caller = toCaller(c, principal);
+      // The protocol's package runs its top level when it is first spoken, not at the start.
+      const { serveMcp } = await import("./server.ts");
+      return serveMcp(c.req.raw, caller);
+    });
   });
   return router;
 }

@@ -88,10 +88,13 @@ export async function callSkill(
       tell,
     );
     const { resource, run } = snapshot;
+    const about = { entity_type: "invocation", entity_id: resource.id };
     if (run?.completed_at != null) {
-      return { kind: "result", result: invocationResult({ snapshot, outputs }) };
+      return { kind: "result", result: invocationResult({ snapshot, outputs }), about };
     }
-    if (hand_over_ms === null) return { kind: "result", result: stillGoing(slug, resource.id) };
+    if (hand_over_ms === null) {
+      return { kind: "result", result: stillGoing(slug, resource.id), about };
+    }
     return { kind: "going", run: { kind: "invocation", id: resource.id, run: resource.run } };
   } catch (error) {
     if (await isUnknown(caller, slug, error)) return null;

@@ -13,6 +13,7 @@ import { z } from "zod";
 import { ApiError } from "../http/errors.ts";
 import { timestamp } from "../http/schemas.ts";
 import { requireScope } from "../security/principal.ts";
+import { recorded } from "./audit.ts";
 import type { Caller } from "./caller.ts";
 import { LONG_RUNS } from "./long-runs/index.ts";
 import type { Decision, LongRun, LongRunKindPort, Question } from "./long-runs/long-run.ts";
@@ -67,23 +68,39 @@ export function serveTasks(server: McpServer["server"], caller: Caller): void {
   server.setRequestHandler("tasks/cancel", { params: taskParams }, ({ taskId }, context) =>
     within(context, caller, async () => {
       const { ref, kind } = find(taskId);
-      requireScope(caller.principal, kind.scopes.act);
-      await kind.cancel(caller, ref).catch(unlessOver);
-      return {};
+      return changing(caller, "tasks/cancel", { taskId }, ref, async () => {
+        requireScope(caller.principal, kind.scopes.act);
+        await kind.cancel(caller, ref).catch(unlessOver);
+      });
     }),
   );
   server.setRequestHandler("tasks/update", { params: taskParams }, ({ taskId }, context) =>
     within(context, caller, async () => {
       const { ref, kind } = find(taskId);
-      requireScope(caller.principal, kind.scopes.decide);
-      const { questions } = await kind.read(caller, ref);
-      for (const { key, step } of questions) {
-        const decision = decisionOf(context.mcpReq.inputResponses?.[key]);
-        if (decision !== null) await kind.decide(caller, ref, step, decision).catch(unlessOver);
-      }
-      return {};
+      const { inputResponses } = context.mcpReq;
+      return changing(caller, "tasks/update", { taskId, inputResponses }, ref, async () => {
+        requireScope(caller.principal, kind.scopes.decide);
+        const { questions } = await kind.read(caller, ref);
+        for (const { key, step } of questions) {
+          const decision = decisionOf(inputResponses?.[key]);
+          if (decision !== null) await kind.decide(caller, ref, step, decision).catch(unlessOver);
+        }
+      });
     }),
   );
+}
+
+/** Does something to what goes on, and writes it down. */
+async function changing(
+  caller: Caller,
+  action: string,
+  sent: unknown,
+  { kind, id }: LongRunRef,
+  work: () => Promise<void>,
+): Promise<Record<string, never>> {
+  const about = { entity_type: kind, entity_id: id };
+  await recorded(caller, { action, sent, changes: true }, work, () => ({ about }));
+  return {};
 }
 
 /** Null for an answer that decides nothing, after which the question stays open. */

@@ -2,6 +2,8 @@
 import type { CallToolResult, ListToolsResult } from "@modelcontextprotocol/server";
 import { ProtocolError, ProtocolErrorCode } from "@modelcontextprotocol/server";
 import { toPage } from "../http/page.ts";
+import { isReading } from "../security/principal.ts";
+import { NOTHING, recorded, type Told } from "./audit.ts";
 import type { Caller } from "./caller.ts";
 import type { CallTerms, ToolOutcome } from "./operation.ts";
 import { OPERATIONS } from "./operations/index.ts";
@@ -58,13 +60,25 @@ export async function callTool(
     operation === undefined
       ? callSkill(caller, name, sent, terms)
       : operation.call(caller, sent ?? {}, terms);
-  const outcome = await call().catch((error: unknown): ToolOutcome => {
+  const scope = operation?.scope ?? SKILL_SCOPE;
+  const written = { action: operation ? name : "invokeSkill", sent, changes: !isReading(scope) };
+  const outcome = await recorded(caller, written, call, toldOf).catch((error: unknown) => {
     const result: CallToolResult = refusalResult(error, caller);
-    return { kind: "result", result };
+    return { kind: "result", result } as const;
   });
   if (outcome !== null) return outcome;
   throw new ProtocolError(
     ProtocolErrorCode.InvalidParams,
     `Unknown tool: ${name.slice(0, 200)}. tools/list names those there are.`,
   );
+}
+
+/** What the audit log tells of a call; null for a tool that there is not. */
+function toldOf(outcome: ToolOutcome | null): Told | null {
+  if (outcome === null) return null;
+  if (outcome.kind === "going") {
+    const { kind, id } = outcome.run;
+    return { about: { entity_type: kind, entity_id: id } };
+  }
+  return { about: outcome.about ?? NOTHING, after: outcome.result.structuredContent };
 }

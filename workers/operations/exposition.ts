@@ -32,6 +32,8 @@ export interface Measurements {
   readonly uptime_seconds: number;
   readonly http: readonly Figure[];
   readonly attempts: readonly AttemptFigure[];
+  /** Calls that took effect and could not be written down. */
+  readonly audit_entries_lost: number;
   readonly task_counts: readonly TaskCount[];
   readonly task_durations: readonly TaskDuration[];
   readonly pipeline_counts: readonly StateCount[];
@@ -84,6 +86,8 @@ export function toPrometheus(measured: Measurements): string {
   for (const { executor, state, total } of measured.attempts) {
     lines.push(sample("pipelzr_attempts_total", { executor, state }, total));
   }
+  family("pipelzr_audit_entries_lost_total", "counter", "Calls that no audit log could take down.");
+  lines.push(sample("pipelzr_audit_entries_lost_total", {}, measured.audit_entries_lost));
   lines.push(...executorLines(measured.executors));
   return `${lines.join("\n")}\n`;
 }

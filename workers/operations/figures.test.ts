@@ -58,6 +58,7 @@ describe("the exposition", () => {
       { task_type: "local", state: "completed", le_ms: -1, total: 1, sum_ms: 4_000_000 },
     ],
     attempts: [{ executor: "dagger", state: "lost", total: 2 }] as const,
+    audit_entries_lost: 3,
     executors: {
       pools: [
         { task_type: "dagger", pool: "shared", connected: 2, queued: 0 },
@@ -86,6 +87,7 @@ describe("the exposition", () => {
     expect(lines).toContain(`pipelzr_task_duration_seconds_bucket{${task},le="+Inf"} 4`);
     expect(lines).toContain(`pipelzr_task_duration_seconds_sum{${task}} 4000.012`);
     expect(lines).toContain('pipelzr_attempts_total{executor="dagger",state="lost"} 2');
+    expect(lines).toContain("pipelzr_audit_entries_lost_total 3");
     expect(lines).toContain('pipelzr_runners_connected{executor="dagger",pool="shared"} 2');
     expect(lines).toContain('pipelzr_runners_connected{executor="subprocess",pool="project"} 0');
     expect(lines).toContain('pipelzr_dispatches_queued{executor="dagger",pool="project"} 5');

@@ -42,7 +42,7 @@ export async function measure(
   });
   const [
     [pipelines, counts, durations, invocations, pools, letters, spent],
-    { figures, attempts, counted_since },
+    { figures, attempts, counted_since, audit_entries_lost },
   ] = await Promise.all([env.DB.batch(statements), metricsObject(env).snapshot()]);
   return {
     service: config.APP_NAME,
@@ -50,6 +50,7 @@ export async function measure(
     uptime_seconds: Math.max(0, (Date.now() - counted_since) / 1000),
     http: figures,
     attempts,
+    audit_entries_lost,
     pipeline_counts: z.array(stateSchema).parse(pipelines?.results ?? []),
     invocation_counts: z.array(stateSchema).parse(invocations?.results ?? []),
     task_counts: z.array(countSchema).parse(counts?.results ?? []),

@@ -38,6 +38,7 @@ export interface Snapshot {
   readonly attempts: AttemptFigure[];
   /** ms since 1970 of the first request that was ever counted. */
   readonly counted_since: number;
+  readonly audit_entries_lost: number;
 }
 
 export class Metrics extends DurableObject<Env> {
@@ -50,8 +51,9 @@ export class Metrics extends DurableObject<Env> {
     );
   }
 
-  /** Adds what an isolate counted since it last called. */
-  add(figures: readonly Figure[]): void {
+  /** Adds what an isolate counted since it last called, and audit entries that it lost. */
+  add(figures: readonly Figure[], auditEntriesLost = 0): void {
+    this.#addFact("audit_entries_lost", auditEntriesLost);
     const added = z.array(figureSchema).parse(figures);
     for (const figure of added) {
       const stored = this.#read("WHERE method = ? AND route = ? AND status = ?", [
@@ -85,15 +87,33 @@ export class Metrics extends DurableObject<Env> {
   }
 
   snapshot(): Snapshot {
-    const fact = factSchema.parse(
-      this.ctx.storage.sql.exec("SELECT value FROM facts WHERE name = 'counted_since'").one(),
-    );
     const attempts = this.ctx.storage.sql
       .exec("SELECT executor, state, total FROM attempts ORDER BY executor, state")
       .toArray()
       .map((row) => attemptSchema.parse(row));
     const figures = this.#read("ORDER BY route, method, status", []);
-    return { figures, attempts, counted_since: fact.value };
+    return {
+      ...{ figures, attempts },
+      counted_since: this.#fact("counted_since"),
+      audit_entries_lost: this.#fact("audit_entries_lost"),
+    };
+  }
+
+  #addFact(name: string, value: number): void {
+    if (value === 0) return;
+    this.ctx.storage.sql.exec(
+      "INSERT INTO facts (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = value + excluded.value",
+      name,
+      value,
+    );
+  }
+
+  /** 0 for what was never counted. */
+  #fact(name: string): number {
+    const [row] = this.ctx.storage.sql
+      .exec("SELECT value FROM facts WHERE name = ?", name)
+      .toArray();
+    return row === undefined ? 0 : factSchema.parse(row).value;
   }
 
   /** Rows of another version's buckets are left out: their counts begin anew. */

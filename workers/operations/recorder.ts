@@ -1,4 +1,5 @@
 /** Counts requests in the isolate and hands them to the Metrics object in the background. */
+import { countLostEntries, takeLostEntries } from "../http/audit-append.ts";
 import type { AppContext } from "../http/context.ts";
 import type { Observation } from "../http/edge.ts";
 import { logWarning } from "../http/log.ts";
@@ -40,11 +41,13 @@ export function observe(c: AppContext, { method, route, status, duration_ms }: O
 export async function flush(env: Env): Promise<void> {
   const { figures } = recorderOf(env);
   const taken = figures.take();
-  if (taken.length === 0) return;
+  const lost = takeLostEntries(env);
+  if (taken.length === 0 && lost === 0) return;
   try {
-    await metricsObject(env).add(taken);
+    await metricsObject(env).add(taken, lost);
   } catch (error) {
     figures.restore(taken);
+    countLostEntries(env, lost);
     logWarning("metrics_not_flushed", error);
   }
 }

@@ -39,6 +39,8 @@ export function runnerProtocolRoutes(): Router {
       path: below(RUNNER_PATHS.register),
       operationId: "registerRunner",
       tags,
+      audited: true,
+      private_body: true,
       summary: "Register a runner's key",
       description:
         "Once a token. The same token with the same key is answered the same, so that a lost answer can be asked for again.",

@@ -83,8 +83,10 @@ export const registeredSchema = z
   .object({
     runner_id: z.string(),
     pool: z.string().openapi({ description: "The pool that it belongs to." }),
+    project_id: z.string().nullable().openapi({ description: "Null for the shared pool." }),
   })
   .openapi("RegisteredRunner");
+export type RegisteredRunner = Readonly<z.output<typeof registeredSchema>>;
 
 /** An attempt, as its runner names it in a query. */
 const attemptQuery = {

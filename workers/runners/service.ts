@@ -12,7 +12,13 @@ import { sha256 } from "../security/hash.ts";
 import { callerOf, type Principal, projectFor, visibleProjects } from "../security/principal.ts";
 import { askPool } from "./ask-pool.ts";
 import type { RunnerRepository, RunnerRow } from "./repository.ts";
-import type { CreatedRunner, CreateRunner, RegisterRunner, RunnerDocument } from "./schemas.ts";
+import type {
+  CreatedRunner,
+  CreateRunner,
+  RegisteredRunner,
+  RegisterRunner,
+  RunnerDocument,
+} from "./schemas.ts";
 
 const TOKEN_LIFETIME_MS = 3_600_000;
 const TOKEN_BYTES = 32;
@@ -100,10 +106,7 @@ export class RunnerService {
   }
 
   /** Takes a runner's key for its one-time token. Throws `unauthenticated`, `validation_failed`, `unavailable`. */
-  async register(
-    body: RegisterRunner,
-    now: number,
-  ): Promise<{ readonly runner_id: string; readonly pool: string }> {
+  async register(body: RegisterRunner, now: number): Promise<RegisteredRunner> {
     const publicKey = readPublicKey(body.public_key);
     if (publicKey === null) {
       const message =
@@ -123,7 +126,7 @@ export class RunnerService {
     }
     const pool = poolName(row.project_id);
     await askPool(this.#pools, pool, async (known) => known.enroll(row.id, row.name));
-    return { runner_id: row.id, pool };
+    return { runner_id: row.id, pool, project_id: row.project_id };
   }
 
   async #row(principal: Principal, id: string): Promise<RunnerRow> {

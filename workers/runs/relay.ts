@@ -33,7 +33,8 @@ interface Pending {
   readonly reject: (reason: unknown) => void;
 }
 
-const OUTBOX_SQL = `INSERT INTO outbox (id, topic, project_id, resource_id, payload, trace, created_at)
+/** Takes a JSON array of messages. */
+export const OUTBOX_SQL = `INSERT INTO outbox (id, topic, project_id, resource_id, payload, trace, created_at)
 SELECT value ->> 'id', value ->> 'topic', value ->> 'project_id', value ->> 'resource_id',
        value ->> 'payload', value ->> 'trace', value ->> 'created_at' FROM json_each(?1) WHERE true
 ON CONFLICT (id) DO NOTHING`;

@@ -12,8 +12,9 @@ const CLOCK_TOLERANCE_SECONDS = 5;
 const JWKS_TIMEOUT_MS = 5_000;
 const ADMIN_ROLES: ReadonlySet<string> = new Set(["owner", "admin"]);
 /**
- * What a plain user does not get: managing what opens the service or its neighbours. A runner is
- * given the code and the secrets of its project, a webhook all that happens in it.
+ * What a plain user does not get: managing what opens the service or its neighbours, and reading
+ * what everybody did. A runner is given the code and the secrets of its project, a webhook all that
+ * happens in it.
  */
 const WITHHELD_FROM_USERS: ReadonlySet<Scope> = new Set([
   "keys:admin",
@@ -21,6 +22,7 @@ const WITHHELD_FROM_USERS: ReadonlySet<Scope> = new Set([
   "runners:write",
   "integrations:write",
   "webhooks:write",
+  "audit:read",
 ]);
 
 /** A JWT has three base64url parts; the last one is empty only in an unsigned token. */
@@ -134,7 +136,8 @@ function scopesOf(roles: readonly string[]): ReadonlySet<Scope> {
   if (roles.some((role) => ADMIN_ROLES.has(role))) return new Set(SCOPES);
   const scopes = new Set<Scope>();
   for (const scope of SCOPES) {
-    if (roles.includes("user") && !WITHHELD_FROM_USERS.has(scope)) scopes.add(scope);
+    if (WITHHELD_FROM_USERS.has(scope)) continue;
+    if (roles.includes("user")) scopes.add(scope);
     if (roles.includes("viewer") && scope.endsWith(":read")) scopes.add(scope);
   }
   return scopes;

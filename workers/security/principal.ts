@@ -33,8 +33,14 @@ export const SCOPES = [
   "webhooks:write",
   "keys:admin",
   "metrics:read",
+  "audit:read",
 ] as const;
 export type Scope = (typeof SCOPES)[number];
+
+/** Whether what a scope opens leaves everything as it is. */
+export function isReading(scope: Scope): boolean {
+  return scope.endsWith(":read");
+}
 
 /** The project that a caller of all projects means when it names none. */
 export const DEFAULT_PROJECT = "default";

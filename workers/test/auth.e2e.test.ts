@@ -71,6 +71,7 @@ const PLACES: Readonly<Record<string, string>> = {
   file_path: "src/a.txt",
   call_id: "call-1",
   number: "1",
+  seq: "1",
 };
 
 /** Sends the operation's valid request with some credential, or with none. */
@@ -270,9 +271,12 @@ test("a caller without the scope of a route is told which one it needs", async (
   }
 });
 
-/** No client makes a dead letter, workers/dead-letters tests who sees which; the others are of no project. */
+/**
+ * No client makes a dead letter, and every project numbers its audit entries from 1: workers/dead-letters
+ * and workers/audit test who sees which. The others are of no project.
+ */
 function isOfClients({ path }: Operation): boolean {
-  return !/^\/api\/v1\/(dead-letters|models|integrations)/.test(path);
+  return !/^\/api\/v1\/(dead-letters|audit|models|integrations)/.test(path);
 }
 
 describe("another project", () => {
@@ -417,6 +421,7 @@ describe("another project", () => {
     );
     expect(lists.map(({ id }) => id).sort()).toEqual([
       "listAgents",
+      "listAuditEntries",
       "listCodebases",
       "listDeadLetters",
       "listGrammars",

@@ -238,6 +238,10 @@ export const RECIPES: Readonly<Record<string, Recipe>> = {
   listIntegrations: {},
   getIntegration: {},
   listParkedDeliveries: { query: { limit: "5" } },
+  listAuditEntries: { query: { limit: "5", outcome: "success" } },
+  getAuditEntry: {},
+  exportAuditEntries: { query: { from: "1", to: "5" } },
+  verifyAudit: { body: {} },
   redriveIntegration: { body: { entities: ["no-such-task"] } },
   createWebhook: {
     body: {

@@ -51,6 +51,7 @@ function createRoutes(router: Router): void {
         "Each event is one POST of `{type, timestamp, data}`, signed as the Standard Webhooks specification says (`webhook-id`, `webhook-timestamp`, `webhook-signature`). Events of one resource come in their order; one may come twice, with the same `webhook-id`. The secret is in this answer and nowhere else.",
       request: { body: createWebhookSchema },
       sensitive: true,
+      private_body: true,
       responses: {
         201: {
           description: "It is sent what happens from now on.",
@@ -80,6 +81,7 @@ function createRoutes(router: Router): void {
         "The secret before signs beside the new one for `overlap_seconds`, so that the receiver can be changed meanwhile.",
       request: { params: webhookParams, body: rotateWebhookSchema },
       sensitive: true,
+      private_body: true,
       responses: {
         200: {
           description: "The webhook, with the secret.",
