@@ -62,7 +62,7 @@ export function createSessionClient({ session, events, bundle }: SessionReach): 
     async bundle(id, fork) {
       const query = fork === null ? "" : `?fork=${fork}`;
       const response = await bundle(id, new Request(`${BUNDLE_URL}${query}`));
-      if (response.ok) return response.text();
+      if (response.ok) return new TextDecoder().decode(await response.arrayBuffer());
       const refused: SessionRefusal = await response.json();
       throw refusal(id, refused);
     },
