@@ -125,8 +125,8 @@ class AgentBench {
     for (let n = 0; n < sessions; n += 1) ids.push(await this.#create());
     const watchers = ids.map(() => new Watcher());
     const watched = ids.map((id, n) => this.#watch(id, watchers[n] ?? new Watcher(), 1));
-    await Promise.all(ids.map((id) => this.#say(id, `pieces=${pieces} pause=${pause}`)));
-    await Promise.all(watched);
+    const said = ids.map((id) => this.#say(id, `pieces=${pieces} pause=${pause}`));
+    await Promise.all<unknown>([...said, ...watched]);
     const delays = watchers.flatMap((watcher) => watcher.delays);
     const isWhole = ({ delays: seen, wrong }: Watcher) => seen.length === pieces && wrong === 0;
     const wrong = watchers.filter((watcher) => !isWhole(watcher)).length;

@@ -6,11 +6,16 @@ import { CodebaseIndexBase, type IndexPorts } from "./codebases/index/object.ts"
 import { searchStructure } from "./codebases/languages/structure.ts";
 import { MountService } from "./codebases/mount-service.ts";
 import { CodebaseRepository } from "./codebases/repository.ts";
+import { RunnerGit } from "./codebases/runner-git.ts";
 import { IndexWork } from "./codebases/work.ts";
-import { loadConfig } from "./config.ts";
+import { type Config, loadConfig } from "./config.ts";
+import { chooseRunnerPool } from "./executors/runner/pools.ts";
+import { createRunClient } from "./runs/client.ts";
 import type { CodebasePorts } from "./runs/codebases.ts";
 import { createSecretResolver } from "./secrets/resolver.ts";
 import { createOutbound } from "./security/outbound.ts";
+import { TASK_KIND } from "./tasks/kind.ts";
+import { createTaskService } from "./tasks/service.ts";
 
 const ports: IndexPorts = {
   send: sendIndexJobs,
@@ -61,10 +66,27 @@ export function indexWork(env: Env): IndexWork {
     secrets: createSecretResolver(env.DB, config),
     index: (id) => env.CODEBASE_INDEX.getByName(id),
     codebase: (id) => repository.find("*", id),
+    runnerGit: runnerGitOf(env, config),
     grammar: async (projectId, { name, version }) => {
       const row = await grammars.named(projectId, name);
       const content = row?.version === version ? await store.get(row) : null;
       return content === null ? null : toGrammar(content);
     },
+  });
+}
+
+function runnerGitOf(env: Env, config: Config): RunnerGit {
+  const task_type = "subprocess";
+  return new RunnerGit({
+    tasks: createTaskService({
+      config,
+      database: env.DB,
+      blobs: env.BLOBS,
+      runs: createRunClient(env.RUN_COORDINATOR, TASK_KIND),
+      codebases: codebasePorts(env),
+    }),
+    hasRunner: async (project_id) =>
+      config.SUBPROCESS_ENABLED &&
+      (await chooseRunnerPool(env, { project_id, task_type })).fits(task_type),
   });
 }

@@ -4,16 +4,19 @@ import { ApiError } from "../http/errors.ts";
 import type { Outbound } from "../security/outbound.ts";
 import { type CodebaseRef, storeArchive } from "./archives.ts";
 import { resolveRef } from "./git/advertisement.ts";
+import { PackTooLarge } from "./git/errors.ts";
 import { GitRemote } from "./git/remote.ts";
 import type { Snapshot } from "./index/types.ts";
 import type { Index } from "./ingest.ts";
 import { IntakeError } from "./intake/errors.ts";
 import { type RemoteSource, remoteSource } from "./remote.ts";
+import type { RunnerGit } from "./runner-git.ts";
 
 export interface FetchingDeps {
   readonly blobs: R2Bucket;
   readonly outbound: Outbound;
   readonly secrets: SecretResolver;
+  readonly runnerGit: Pick<RunnerGit, "fetch">;
 }
 
 /** A snapshot that is read from an address. */
@@ -71,7 +74,7 @@ export class SourceFetcher {
   }
 
   async #fetchCommit(
-    { index, snapshot, key }: FetchJob,
+    { index, codebase, snapshot, key }: FetchJob,
     { url }: RemoteSource,
     authorization: string | null,
   ): Promise<Fetched> {
@@ -82,7 +85,29 @@ export class SourceFetcher {
     const commit = resolveRef(await remote.advertisement(), snapshot.ref);
     if (await index.adopt(snapshot.number, { commit })) return "ready";
     if (!(await index.expectArchive(key, snapshot.id))) return "ready";
-    await storeArchive(blobs, key, remote.pack(commit), { commit });
+    try {
+      await storeArchive(blobs, key, remote.pack(commit), { commit });
+    } catch (error) {
+      if (!(error instanceof PackTooLarge)) throw error;
+      return this.#fetchElsewhere({ index, codebase, snapshot, key }, url, commit);
+    }
+    return "stored";
+  }
+
+  /** By git on a runner. */
+  async #fetchElsewhere(
+    { index, codebase, snapshot, key }: FetchJob,
+    url: string,
+    commit: string,
+  ): Promise<Fetched> {
+    const tree = await this.#deps.runnerGit.fetch({
+      ...{ codebase, url, commit, snapshot_id: snapshot.id },
+      secret: snapshot.source.secret ?? null,
+      token_user: TOKEN_USERS[new URL(url).hostname] ?? "",
+      isWanted: async () => (await index.snapshot(String(snapshot.number)))?.state === "ingesting",
+    });
+    if (tree === null) return "ready";
+    await storeArchive(this.#deps.blobs, key, tree, { commit });
     return "stored";
   }
 

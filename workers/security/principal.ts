@@ -45,10 +45,17 @@ export function isReading(scope: Scope): boolean {
 /** The project that a caller of all projects means when it names none. */
 export const DEFAULT_PROJECT = "default";
 
-const PRINCIPAL_KINDS = ["api_key", "user", "admin_key", "dev_key", "pipeline"] as const;
+const PRINCIPAL_KINDS = [
+  "api_key",
+  "user",
+  "admin_key",
+  "dev_key",
+  "pipeline",
+  "codebase",
+] as const;
 
 export interface Principal {
-  /** A `pipeline` acts for who began its run. */
+  /** A `pipeline` acts for who began its run, a `codebase` for who had it imported. */
   readonly kind: (typeof PRINCIPAL_KINDS)[number];
   /** Stable id: the key's id, the JWT's `sub`, or the kind itself. */
   readonly id: string;

@@ -1,12 +1,19 @@
 /** Imports from git's own server: what git has is what the index has, and what is refused says why. */
 import { randomBytes } from "node:crypto";
-import { chmodSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { chmodSync, readFileSync, rmSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { z } from "zod";
-import { codebaseSchema, snapshotSchema } from "../codebases/schemas.ts";
+import { snapshotSchema } from "../codebases/schemas.ts";
 import { Client } from "./client.ts";
-import { GitServer, hasHttpBackend, type TestRepository } from "./git-server.ts";
+import {
+  GitServer,
+  hasHttpBackend,
+  type TestFiles,
+  type TestRepository,
+  writeFiles,
+} from "./git-server.ts";
+import { Imports } from "./imports.ts";
 import { TestService } from "./service.ts";
 
 const TOKEN = "deploy:s3cret-t0ken";
@@ -18,6 +25,7 @@ describe.skipIf(!hasHttpBackend)("an import over git's smart HTTP", () => {
   let elsewhere: GitServer;
   let service: TestService;
   let client: Client;
+  let imports: Imports;
   let count = 0;
 
   beforeAll(async () => {
@@ -26,6 +34,7 @@ describe.skipIf(!hasHttpBackend)("an import over git's smart HTTP", () => {
     const hosts = `${server.host},${elsewhere.host}`;
     service = await TestService.start({ variables: { OUTBOUND_ALLOW_HOSTS: hosts } });
     client = new Client(service);
+    imports = new Imports(client);
     const secret = { name: "DEPLOY_TOKEN", value: TOKEN };
     expect((await client.call("/api/v1/secrets", { json: secret })).status).toBe(201);
   });
@@ -43,7 +52,9 @@ describe.skipIf(!hasHttpBackend)("an import over git's smart HTTP", () => {
     return `r${count}`;
   };
 
-  function repository(files: Readonly<Record<string, string | Uint8Array>>): {
+  const write = ({ folder }: TestRepository, files: TestFiles) => writeFiles(folder, files);
+
+  function repository(files: TestFiles): {
     readonly repository: TestRepository;
     readonly url: string;
   } {
@@ -54,51 +65,15 @@ describe.skipIf(!hasHttpBackend)("an import over git's smart HTTP", () => {
     return { repository: made, url: server.url(name) };
   }
 
-  function write({ folder }: TestRepository, files: Readonly<Record<string, string | Uint8Array>>) {
-    for (const [path, content] of Object.entries(files)) {
-      mkdirSync(join(folder, path, ".."), { recursive: true });
-      writeFileSync(join(folder, path), content);
-    }
-  }
-
-  /** Path of a new codebase. */
-  async function codebase(source?: object): Promise<string> {
-    const created = await client.call("/api/v1/codebases", { json: { name: nextName(), source } });
-    expect(created.status, created.text).toBe(201);
-    return `/api/v1/codebases/${codebaseSchema.parse(created.json).id}`;
-  }
-
-  async function begin(base: string, body: object): Promise<number> {
-    const reply = await client.call(`${base}/import`, { json: body });
-    expect(reply.status, reply.text).toBe(202);
-    return snapshotSchema.parse(reply.json).number;
-  }
-
-  async function snapshot(base: string, number: number) {
-    const reply = await client.call(`${base}/snapshots/${number}`);
-    expect(reply.status, reply.text).toBe(200);
-    return snapshotSchema.parse(reply.json);
-  }
-
-  /** Once it is ready or has failed. */
-  async function settled(base: string, number: number) {
-    const state = async () => (await snapshot(base, number).catch(() => null))?.state;
-    await expect
-      .poll(state, { timeout: 90_000, interval: 50, message: service.output })
-      .toBeOneOf(["ready", "failed"]);
-    return snapshot(base, number);
-  }
-
-  async function imported(base: string, body: object) {
-    const found = await settled(base, await begin(base, body));
-    expect(found.error, service.output).toBeNull();
-    return found;
-  }
-
-  async function failure(body: object) {
+  const codebase = (source?: object) => imports.codebase(source);
+  const begin = (base: string, body: object) => imports.begin(base, body);
+  const snapshot = (base: string, number: number) => imports.snapshot(base, number);
+  const settled = (base: string, number: number) => imports.settled(base, number);
+  const imported = (base: string, body: object) => imports.imported(base, body);
+  const failure = async (body: object) => {
     const base = await codebase();
     return (await settled(base, await begin(base, body))).error;
-  }
+  };
 
   async function files(base: string): Promise<Map<string, string>> {
     const reply = await client.call(`${base}/files?limit=200`);

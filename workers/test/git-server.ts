@@ -1,6 +1,6 @@
 /** Git's own server on loopback, over smart HTTP, and repositories that git itself makes. */
 import { execFileSync, spawn, spawnSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
@@ -18,6 +18,16 @@ const IDENTITY = {
   GIT_CONFIG_GLOBAL: "/dev/null",
   GIT_CONFIG_SYSTEM: "/dev/null",
 };
+
+/** Contents by path. */
+export type TestFiles = Readonly<Record<string, string | Uint8Array>>;
+
+export function writeFiles(folder: string, files: TestFiles): void {
+  for (const [path, content] of Object.entries(files)) {
+    mkdirSync(join(folder, path, ".."), { recursive: true });
+    writeFileSync(join(folder, path), content);
+  }
+}
 
 /** A repository with a work tree, in the folder that is served. */
 export class TestRepository {

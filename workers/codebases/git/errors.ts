@@ -9,6 +9,16 @@ export const MAX_OBJECT_BYTES = 32 * 1024 * 1024;
 const ANOTHER_WAY =
   "Import the address of an archive (.tar.gz) of it, which is read in pieces, or push a manifest and the files that are missing.";
 
+/** More than is taken here; git elsewhere may still unpack it. */
+export class PackTooLarge extends IntakeError {
+  constructor() {
+    super(
+      "source_too_large",
+      `The repository is more than ${MAX_PACK_BYTES} bytes as git sends it. Connect a companion runner that has git and allows processes (--allow-subprocess), which fetches it then. Or: ${ANOTHER_WAY}`,
+    );
+  }
+}
+
 /** What the server itself says of a request; it may be of any length. */
 export function serverError(text: string): IntakeError {
   const said = text.trim().slice(0, 300);
@@ -39,9 +49,9 @@ export function objectTooLarge(): IntakeError {
   );
 }
 
-export function packTooLarge(): IntakeError {
+export function tooManyRefs(maxBytes: number): IntakeError {
   return new IntakeError(
     "source_too_large",
-    `The repository is more than ${MAX_PACK_BYTES} bytes as git sends it. ${ANOTHER_WAY}`,
+    `The repository lists its branches and tags in more than ${maxBytes} bytes. ${ANOTHER_WAY}`,
   );
 }

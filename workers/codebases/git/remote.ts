@@ -2,7 +2,7 @@
 import type { Outbound } from "../../security/outbound.ts";
 import type { ByteSource } from "../intake/byte-reader.ts";
 import { type Advertisement, readAdvertisement } from "./advertisement.ts";
-import { MAX_PACK_BYTES, noRepository, packTooLarge, serverError } from "./errors.ts";
+import { MAX_PACK_BYTES, noRepository, PackTooLarge, serverError, tooManyRefs } from "./errors.ts";
 import { FLUSH_PKT, pktLine, pktLines } from "./pkt-line.ts";
 
 const SERVICE = "git-upload-pack";
@@ -125,7 +125,7 @@ async function* packOf(source: ByteSource): AsyncGenerator<Uint8Array, void> {
     if (band === 3) throw serverError(rest.toString());
     if (band !== 1) continue;
     bytes += rest.byteLength;
-    if (bytes > MAX_PACK_BYTES) throw packTooLarge();
+    if (bytes > MAX_PACK_BYTES) throw new PackTooLarge();
     yield rest;
   }
 }
@@ -134,7 +134,7 @@ async function* limited(source: ByteSource, maxBytes: number): AsyncGenerator<Ui
   let bytes = 0;
   for await (const piece of source) {
     bytes += piece.byteLength;
-    if (bytes > maxBytes) throw packTooLarge();
+    if (bytes > maxBytes) throw tooManyRefs(maxBytes);
     yield piece;
   }
 }
