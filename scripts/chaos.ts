@@ -9,6 +9,8 @@ const FULL_COUNTS = {
   CHAOS_RUNS: "200",
   /** Runs of pipelines, with half as many kills and more. */
   CHAOS_PIPELINE_RUNS: "100",
+  /** Turns of agents, with a kill each. */
+  CHAOS_AGENT_TURNS: "200",
   /** Kills of the process while calls are written down. */
   CHAOS_AUDIT_KILLS: "20",
   /** Random schedules of the run machine. */

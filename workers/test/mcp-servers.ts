@@ -3,9 +3,6 @@
  * some that are broken or hostile. `/log` tells what they were asked.
  */
 import { randomUUID } from "node:crypto";
-import { once } from "node:events";
-import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
-import type { AddressInfo } from "node:net";
 import {
   createMcpHandler,
   inputRequired,
@@ -14,6 +11,7 @@ import {
 } from "@modelcontextprotocol/server";
 import type { TestProject } from "vitest/node";
 import { z } from "zod";
+import { listen } from "./web-server.ts";
 
 declare module "vitest" {
   interface ProvidedContext {
@@ -26,7 +24,7 @@ const CREDENTIAL = "Bearer very-secret-value";
 const PNG = "iVBORw0KGgo=";
 
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
-  const servers = await startMcpServers();
+  const servers = await listen(answer);
   project.provide("mcpServers", { url: servers.url, credential: CREDENTIAL });
   return servers.stop;
 }
@@ -242,50 +240,4 @@ async function answer(request: Request): Promise<Response> {
     default:
       return new Response(null, { status: 404 });
   }
-}
-
-async function serve(incoming: IncomingMessage, outgoing: ServerResponse): Promise<void> {
-  const stop = new AbortController();
-  outgoing.on("close", () => stop.abort());
-  const chunks: Buffer[] = [];
-  for await (const chunk of incoming) chunks.push(chunk);
-  const { method = "GET", url = "/", headers } = incoming;
-  const request = new Request(new URL(url, `http://${headers.host}`), {
-    method,
-    headers: Object.entries(headers).map(([name, value]): [string, string] => [
-      name,
-      String(value),
-    ]),
-    body: chunks.length === 0 ? null : Buffer.concat(chunks),
-    signal: stop.signal,
-  });
-  const response = await answer(request);
-  outgoing.writeHead(response.status, Object.fromEntries(response.headers));
-  const body = response.body?.getReader();
-  for (;;) {
-    const { value, done } = (await body?.read()) ?? { value: undefined, done: true };
-    if (done || outgoing.destroyed) break;
-    if (!outgoing.write(value)) await once(outgoing, "drain", { signal: stop.signal });
-  }
-  outgoing.end();
-}
-
-async function startMcpServers(): Promise<{ url: string; stop: () => Promise<void> }> {
-  // What a client gives up is no failure of a server.
-  const http = createServer(
-    (incoming, outgoing) => void serve(incoming, outgoing).catch(() => outgoing.destroy()),
-  );
-  http.listen(0, "127.0.0.1");
-  await once(http, "listening");
-  const { port } = z
-    .custom<AddressInfo>((address) => typeof address === "object")
-    .parse(http.address());
-  return {
-    url: `http://127.0.0.1:${port}`,
-    async stop() {
-      http.closeAllConnections();
-      http.close();
-      await once(http, "close");
-    },
-  };
 }
