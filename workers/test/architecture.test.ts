@@ -41,7 +41,7 @@ const PURE = new RegExp(
     "mcp/(origin|task-id)",
     "pipelines/(definition|agents|agent-work|mounts|why|why-step|document|skills|children|draft|places|prepared|contexts|compile|evaluate|work|matrix|cache-request|check|check-[a-z0-9_]+)",
     "runs/(machine|machine/[a-z-]+|rerun|taken-files|codebases|locations|named-paths|nested|nesting|pins|skills|state|retry|suspects|types|address|explain|events|graph|rest|expressions|expressions-[a-z0-9_]+)",
-    "security/(masking[a-z0-9_]*|masking-[a-z0-9_]+|outbound-(url|hosts|addresses))",
+    "security/(roles|masking[a-z0-9_]*|masking-[a-z0-9_]+|outbound-(url|hosts|addresses))",
     "skills/(reference|semver|slug|changes|check|check-[a-z0-9_]+|bundle|bundle-archive|skill-md|digest|files|render|expressions|grants|mount|order|work|kind|invocation-document|invocation-view)",
     "tasks/(rules|files|artifact-globs|backend-members)",
     "webhooks/(events|signature|names|view)",
