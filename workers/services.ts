@@ -25,6 +25,10 @@ import { codebaseRoutes } from "./codebases/routes.ts";
 import { CodebaseService } from "./codebases/service.ts";
 import { SnapshotService } from "./codebases/snapshot-service.ts";
 import { UnderstandingService } from "./codebases/understanding-service.ts";
+import { MembershipAccess } from "./commandcentral/access.ts";
+import { ProjectDirectory } from "./commandcentral/client.ts";
+import { projectRoutes } from "./commandcentral/routes.ts";
+import { ProjectService } from "./commandcentral/service.ts";
 import { type Config, loadConfig } from "./config.ts";
 import { sweepOutbox } from "./couriers.ts";
 import { DeadLetterRepository } from "./dead-letters/repository.ts";
@@ -89,6 +93,7 @@ export const featureRouters: readonly Router[] = [
   modelRoutes(),
   agentRoutes(),
   integrationRoutes(),
+  projectRoutes(),
   webhookRoutes(),
   auditRoutes(),
 ];
@@ -109,6 +114,7 @@ export function buildServices(env: Env, config: Config): Services {
   const skillVersions = new SkillVersionService(skills, new VersionRepository(env.DB));
   const invocations = invocationsOf(env);
   const webhooks = webhooksOf(env, config);
+  const directory = new ProjectDirectory(config);
   const runsOfPipelines = new PipelineRunService({ blobs: env.BLOBS, runs: pipelineRuns });
   const services = {
     tasks,
@@ -154,6 +160,8 @@ export function buildServices(env: Env, config: Config): Services {
       courier: (name) => env.COURIER.getByName(name),
     }),
     webhooks,
+    projects: new ProjectService({ config, directory }),
+    projectAccess: new MembershipAccess(config, directory),
   };
   return {
     ...services,

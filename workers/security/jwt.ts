@@ -47,13 +47,16 @@ export async function verifyJwt(
   }
   const { sub, email, exp } = claims.data;
   const roles = [...(claims.data.roles ?? []), ...(claims.data.role ? [claims.data.role] : [])];
+  const claimed = claims.data.project_ids ?? claims.data.projects;
+  const projects = projectsOf(roles, claimed, config);
   return {
     principal: {
       kind: "user",
       id: sub,
       name: email ?? sub,
       scopes: scopesOf(roles, settings.roles),
-      projects: projectsOf(roles, claims.data.project_ids ?? claims.data.projects, config),
+      projects,
+      ...(claimed === undefined && projects !== "*" && { projects_from: "defaults" }),
     },
     expires_at: exp * 1000,
   };

@@ -13,7 +13,7 @@ const LAYERS: readonly (readonly [name: string, pattern: RegExp])[] = [
   ["runs", /^workers\/runs\//],
   [
     "features",
-    /^workers\/(agents|audit|tasks|pipelines|codebases|delivery|integrations|keys|secrets|runners|dead-letters|operations|console|skills|mcp|webhooks)\//,
+    /^workers\/(agents|audit|commandcentral|idealzr|tasks|pipelines|codebases|delivery|integrations|keys|secrets|runners|dead-letters|operations|console|skills|mcp|webhooks)\//,
   ],
   [
     "app",
@@ -34,9 +34,11 @@ const PURE = new RegExp(
     "codebases/(intake|query|diff)/[a-z0-9-]+",
     "codebases/git/(advertisement|delta|errors|files|pack|pkt-line)",
     "codebases/languages/(child/[a-z-]+|traits|registry|parsed-file|empty-answer|words|resolve|resolve-[a-z0-9_]+|references|repomap|map-graph|pagerank)",
+    "commandcentral/(projects|lookups|audit-entries|tracker)",
     "delivery/(message|schedule|target)",
     "executors/(port|tree-archive|output-file|artifact-path|workspace-path|detached|e2b/(drive|reach|lease|usage|state|explain|labels|network|script|node-harness|sandbox|ports)|runner/(protocol|matching|leases|output-buffer|tracker|accepted-outcome|pool-types))",
     "http/audit-record",
+    "idealzr/(evidence|mapping)",
     "integrations/(names|view)",
     "mcp/(origin|task-id)",
     "pipelines/(definition|agents|agent-work|mounts|why|why-step|document|skills|children|draft|places|prepared|contexts|compile|evaluate|work|matrix|cache-request|check|check-[a-z0-9_]+)",

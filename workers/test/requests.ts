@@ -243,6 +243,8 @@ export const RECIPES: Readonly<Record<string, Recipe>> = {
   exportAuditEntries: { query: { from: "1", to: "5" } },
   verifyAudit: { body: {} },
   redriveIntegration: { body: { entities: ["no-such-task"] } },
+  getProject: {},
+  createProjectCodebase: { body: { repo_url: "https://github.com/acme/shop.git", ref: "main" } },
   createWebhook: {
     body: {
       url: "https://hooks.example.com/pipelzr",

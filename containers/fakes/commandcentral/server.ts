@@ -142,6 +142,14 @@ class CommandCentral {
     return { status: 201, body: project };
   }
 
+  /** Adds a user to the team, whether or not the project can be shown then. */
+  join(asked: Asked): Answer {
+    const sent = z.object({ user_id: z.string() }).safeParse(asked.body);
+    if (!sent.success) return unprocessable(sent.error);
+    this.projects.get(asked.parameters[0] ?? "")?.team_ids.push(sent.data.user_id);
+    return this.get(asked);
+  }
+
   register({ body }: Asked, user: Claims): Answer {
     const sent = registerSchema.safeParse(body);
     if (!sent.success) return unprocessable(sent.error);
@@ -249,6 +257,7 @@ export async function startFakeCommandCentral({
       "GET /health": () => ({ status: 200, body: { status: "healthy" } }),
       "GET /api/v1/projects/": open((asked, user) => service.list(asked, user)),
       "POST /api/v1/projects/": open((asked, user) => service.create(asked, user)),
+      "POST /api/v1/projects/{id}/team": open((asked) => service.join(asked)),
       "GET /api/v1/projects/{id}": open((asked) => service.get(asked)),
       "GET /api/v1/events/": open(() => service.events()),
       "POST /api/v1/events/": open((asked) => service.write(asked)),

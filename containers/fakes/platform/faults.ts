@@ -21,6 +21,8 @@ export const faultSchema = z.strictObject({
   delay_ms: z.number().min(0).default(0),
   /** Of requests whose path begins so; of all unless said. */
   path: z.string().default("/"),
+  /** Of requests of this very path alone. */
+  is_exact: z.boolean().default(false),
   method: z.enum(["GET", "POST", "PATCH", "PUT", "DELETE"]).nullable().default(null),
   /** How many requests it is for; null for all to come. */
   times: z.int().positive().nullable().default(null),
@@ -41,6 +43,7 @@ export class Faults {
   meet(method: string, path: string): Fault | null {
     const fault = this.#fault;
     if (fault === null || this.#left <= 0 || !path.startsWith(fault.path)) return null;
+    if (fault.is_exact && path !== fault.path) return null;
     if (fault.method !== null && fault.method !== method) return null;
     this.#left -= 1;
     return fault;
