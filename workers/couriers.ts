@@ -4,6 +4,7 @@ import { sessionsIn } from "./agents/reach.ts";
 import { serviceOf } from "./agents/traces/otlp.ts";
 import { spansOf } from "./agents/traces/spans.ts";
 import { readHeaders, traceTarget } from "./agents/traces/target.ts";
+import { CommandCentralTarget } from "./commandcentral/target.ts";
 import { loadConfig } from "./config.ts";
 import type { CourierPorts } from "./delivery/courier.ts";
 import { CourierBase } from "./delivery/object.ts";
@@ -18,7 +19,15 @@ import { webhookIdOf } from "./webhooks/names.ts";
 
 /** Builds what a neighbour's courier delivers to; null where nothing is delivered to it. */
 const TARGETS: Readonly<Record<NeighbourName, (env: Env) => Target | null>> = {
-  commandcentral: () => null,
+  commandcentral: (env) => {
+    const config = loadConfig(env);
+    const { COMMANDCENTRAL_AUDIT_PATH: audit_path, COMMANDCENTRAL_STATE_TRACKER } = config;
+    if (audit_path === null && !COMMANDCENTRAL_STATE_TRACKER) return null;
+    return new CommandCentralTarget({
+      ...{ url: config.COMMANDCENTRAL_URL, token: config.COMMANDCENTRAL_TOKEN },
+      ...{ audit_path, tracks_states: COMMANDCENTRAL_STATE_TRACKER },
+    });
+  },
   vislzr: () => null,
   idealzr: () => null,
 };
@@ -35,9 +44,13 @@ async function portsOf(env: Env, name: string): Promise<CourierPorts | null> {
   const webhookId = webhookIdOf(name);
   if (webhookId !== null) return webhookPortsOf(env, webhookId);
   const neighbour = NEIGHBOURS.find((known) => known === name);
-  if (neighbour === undefined || !settingsOf(loadConfig(env), neighbour).enabled) return null;
-  const target = TARGETS[neighbour](env);
+  const target = neighbour === undefined ? null : neighbourTarget(env, neighbour);
   return target && { name, outbox, target, from: null };
+}
+
+/** Null for a neighbour that nothing is delivered to. */
+function neighbourTarget(env: Env, name: NeighbourName): Target | null {
+  return settingsOf(loadConfig(env), name).enabled ? TARGETS[name](env) : null;
 }
 
 function tracesOf(env: Env): Target | null {
@@ -71,7 +84,7 @@ export class Courier extends CourierBase {
 /** Names of the couriers that there are. */
 export async function courierNames(env: Env): Promise<readonly string[]> {
   const config = loadConfig(env);
-  const neighbours = NEIGHBOURS.filter((name) => settingsOf(config, name).enabled);
+  const neighbours = NEIGHBOURS.filter((name) => neighbourTarget(env, name) !== null);
   const traces = config.OTEL_EXPORTER_OTLP_ENDPOINT === null ? [] : [TRACES];
   return [...neighbours, ...traces, ...(await webhookCourierNames(env))];
 }
