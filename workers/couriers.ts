@@ -11,9 +11,11 @@ import { CourierBase } from "./delivery/object.ts";
 import { Outbox } from "./delivery/outbox.ts";
 import type { Target } from "./delivery/target.ts";
 import { logWarning } from "./http/log.ts";
+import { IdealzrTarget } from "./idealzr/target.ts";
 import { NEIGHBOURS, type NeighbourName } from "./integrations/names.ts";
 import { settingsOf } from "./integrations/service.ts";
 import { isNotFound } from "./runs/access.ts";
+import { subjectsOf } from "./subjects.ts";
 import { forgetLeftWebhooks, webhookCourierNames, webhookPortsOf } from "./webhook-couriers.ts";
 import { webhookIdOf } from "./webhooks/names.ts";
 
@@ -29,7 +31,10 @@ const TARGETS: Readonly<Record<NeighbourName, (env: Env) => Target | null>> = {
     });
   },
   vislzr: () => null,
-  idealzr: () => null,
+  idealzr(env) {
+    const { IDEALZR_URL: url, PUBLIC_URL: public_url } = loadConfig(env);
+    return new IdealzrTarget({ url, public_url, subject: subjectsOf(env) });
+  },
 };
 
 /** The courier of traces, of an environment that has a collector. */

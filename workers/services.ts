@@ -37,6 +37,8 @@ import { deadLetterRoutes } from "./dead-letters/routes.ts";
 import { DeadLetterService } from "./dead-letters/service.ts";
 import { Outbox } from "./delivery/outbox.ts";
 import type { Router, Services } from "./http/context.ts";
+import { evidenceRoutes } from "./idealzr/routes.ts";
+import { EvidenceService } from "./idealzr/service.ts";
 import { integrationRoutes } from "./integrations/routes.ts";
 import { IntegrationService } from "./integrations/service.ts";
 import { KeyRepository } from "./keys/repository.ts";
@@ -69,6 +71,7 @@ import { skillRoutes } from "./skills/routes.ts";
 import { VersionRepository } from "./skills/version-repository.ts";
 import { SkillVersionService } from "./skills/version-service.ts";
 import { invocationsOf, skillsOf, sweepSkills } from "./skills.ts";
+import { subjectsOf } from "./subjects.ts";
 import { TASK_KIND } from "./tasks/kind.ts";
 import { taskRoutes } from "./tasks/routes.ts";
 import { createTaskService, type TaskService } from "./tasks/service.ts";
@@ -94,6 +97,7 @@ export const featureRouters: readonly Router[] = [
   agentRoutes(),
   integrationRoutes(),
   projectRoutes(),
+  evidenceRoutes(),
   webhookRoutes(),
   auditRoutes(),
 ];
@@ -160,6 +164,7 @@ export function buildServices(env: Env, config: Config): Services {
       courier: (name) => env.COURIER.getByName(name),
     }),
     webhooks,
+    evidence: new EvidenceService({ config, subject: subjectsOf(env) }),
     projects: new ProjectService({ config, directory }),
     projectAccess: new MembershipAccess(config, directory),
   };

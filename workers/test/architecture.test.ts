@@ -17,7 +17,7 @@ const LAYERS: readonly (readonly [name: string, pattern: RegExp])[] = [
   ],
   [
     "app",
-    /^workers\/(app|services|run-coordinator|agent-session|runner-pool|remote-attempt|codebase-index|couriers|webhook-couriers|skills|skill-gateway|backends|bury|queues)\.ts/,
+    /^workers\/(app|services|run-coordinator|agent-session|runner-pool|remote-attempt|codebase-index|couriers|subjects|webhook-couriers|skills|skill-gateway|backends|bury|queues)\.ts/,
   ],
   ["index", /^workers\/index\.ts/],
 ];

@@ -19,7 +19,13 @@ const TYPES: readonly string[] = [
   ...["data", "research", "interview", "experiment", "observation", "document", "expert"],
   "anecdote",
 ];
-const STRENGTHS: readonly string[] = ["weak", "moderate", "strong", "definitive"];
+/** By strength, how far evidence that does not say so moves a hypothesis. */
+const IMPACTS: ReadonlyMap<string, number> = new Map([
+  ["weak", 0.05],
+  ["moderate", 0.1],
+  ["strong", 0.15],
+  ["definitive", 0.25],
+]);
 
 const evidenceSchema = z.object({
   title: z.string(),
@@ -86,14 +92,17 @@ class Idealzr {
     const sent = evidenceSchema.safeParse(body);
     if (!sent.success) return unprocessable(sent.error);
     const { evidence_type, strength, hypothesis_id, confidence_impact } = sent.data;
-    if (!TYPES.includes(evidence_type) || !STRENGTHS.includes(strength)) {
+    if (!TYPES.includes(evidence_type) || !IMPACTS.has(strength)) {
       return detail(500, "Internal Server Error");
     }
     const made = { id: randomUUID(), ...sent.data };
     this.evidence.push(made);
     const hypothesis = this.hypotheses.get(hypothesis_id ?? "");
     if (hypothesis !== undefined) {
-      const moved = hypothesis.current_confidence + confidence_impact;
+      // The sign counts for nothing: the direction is that of supports_hypothesis.
+      const impact = confidence_impact === 0 ? IMPACTS.get(strength) : Math.abs(confidence_impact);
+      const direction = sent.data.supports_hypothesis ? 1 : -1;
+      const moved = hypothesis.current_confidence + direction * (impact ?? 0);
       hypothesis.current_confidence = Math.min(1, Math.max(0, moved));
       hypothesis.evidence_count += 1;
     }
