@@ -245,7 +245,7 @@ export const RECIPES: Readonly<Record<string, Recipe>> = {
   redriveIntegration: { body: { entities: ["no-such-task"] } },
   previewEvidence: { body: { kind: "task", id: "no-such-task", outcome: "completed" } },
   getProject: {},
-  createProjectCodebase: { body: { repo_url: "https://github.com/acme/shop.git", ref: "main" } },
+  createProjectCodebase: { body: { repo_url: "https://archive.example.com/acme/shop.tar.gz" } },
   createWebhook: {
     body: {
       url: "https://hooks.example.com/pipelzr",
