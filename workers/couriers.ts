@@ -50,7 +50,8 @@ async function portsOf(env: Env, name: string): Promise<CourierPorts | null> {
   if (webhookId !== null) return webhookPortsOf(env, webhookId);
   const neighbour = NEIGHBOURS.find((known) => known === name);
   const target = neighbour === undefined ? null : neighbourTarget(env, neighbour);
-  return target && { name, outbox, target, from: null };
+  // What happened before it first heard of anything is told too, as far as it is still there.
+  return target && { name, outbox, target, from: 0 };
 }
 
 /** Null for a neighbour that nothing is delivered to. */

@@ -70,6 +70,8 @@ export function projectRoutes(): Router {
     async (c, { principal, seed, params: { project_id: id }, body }) => {
       const { projects, codebases, snapshots } = c.get("services");
       const created = await projects.codebaseOf(principal, tokenOf(c, principal), id, body);
+      codebases.requireAddress(created.source?.url ?? null, "repo_url");
+      await codebases.requireSecret(id, created.source?.secret ?? null, "secret");
       const row = await codebases.create(principal, seed, created, Date.now());
       await snapshots.import(principal, row.id, seed, { url: null, ref: null, secret: null });
       const headers = { Location: `/api/v1/codebases/${row.id}`, ETag: etag(row.revision) };

@@ -68,7 +68,11 @@ describe("POST /projects/{id}/codebase", () => {
     const id = await central.project("u1", { repo_url: "git@127.0.0.1:acme/shop.git" });
     // An address of this machine is never asked for anything.
     const refused = await post(call, id);
-    expect(refused, refused.text).toMatchObject({ status: 422 });
+    expect(refused, refused.text).toMatchObject({
+      ...{ status: 422, body: { errors: [{ path: "repo_url" }] } },
+    });
+    const secret = await post(call, id, { repo_url: REPO, secret: "NONE" });
+    expect(secret.body.errors).toMatchObject([{ path: "secret" }]);
     const other = await central.project("u1", { repo_url: REPO });
     const made = await post(call, other, { ref: "main" });
     expect(made, made.text).toMatchObject({

@@ -11,7 +11,7 @@ export interface Subject {
   readonly id: string;
   readonly name: string;
   readonly project_id: string;
-  /** Number of the run; 0 for an agent, and before the first. */
+  /** Number of the run; 0 for an agent, and before the first one. */
   readonly run: number;
   /** Null while it has not come to one. */
   readonly outcome: Outcome | null;
@@ -83,7 +83,7 @@ function describe(subject: Subject, outcome: Outcome): string {
 
 function sourceUrl({ kind, id, run }: Subject, publicUrl: string): string {
   const at = `${publicUrl.replace(/\/+$/, "")}/api/v1/${PATHS[kind]}/${id}`;
-  return kind === "pipeline" && run > 0 ? `${at}/runs/${run}` : at;
+  return kind === "pipeline" ? `${at}/runs/${run}` : at;
 }
 
 /** What a path like `runs[0].score` leads to; undefined for nothing. */

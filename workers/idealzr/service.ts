@@ -39,7 +39,9 @@ export class EvidenceService {
     const subject = couldSee(principal, id) ? await this.#deps.subject(kind, id, run) : null;
     if (subject === null || !maySee(principal, subject.project_id)) throw notFound(kind, id);
     const outcome = asked ?? subject.outcome;
-    const evidence = outcome && toEvidence(subject, outcome, this.#deps.config.PUBLIC_URL);
+    // Before the first run it is that one which comes to the outcome.
+    const shown = kind === "agent" ? subject : { ...subject, run: Math.max(1, subject.run) };
+    const evidence = outcome && toEvidence(shown, outcome, this.#deps.config.PUBLIC_URL);
     return {
       ...{ outcome, method: "POST", path: EVIDENCE_PATH },
       body: evidence,

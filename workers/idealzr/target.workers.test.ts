@@ -178,7 +178,10 @@ describe("the preview", () => {
     });
     expect((await preview({ ...about, outcome: "failed" })).body).toMatchObject({
       ...{ method: "POST", path: "/api/v1/evidence", reason: null },
-      body: { supports_hypothesis: false, hypothesis_id: "h1", data_value: null },
+      body: {
+        ...{ supports_hypothesis: false, hypothesis_id: "h1", data_value: null },
+        description: 'Run 1 of the task "later" failed.',
+      },
     });
     expect((await preview({ ...about, outcome: "cancelled" })).body.body).toBe(null);
     const none = await call("/api/v1/tasks", { body: { name: "none", script: SCORED } });

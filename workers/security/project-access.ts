@@ -45,6 +45,6 @@ export async function withProjects(
   const token = principal.projects_from === "defaults" ? readCredential(c.req.raw.headers) : null;
   if (token === null) return principal;
   const admitted = await c.get("services").projectAccess.admit(principal, token, named);
-  c.set("projectsFrom", admitted.projects_from);
+  if (admitted.projects_from !== "defaults") c.set("projectsFrom", admitted.projects_from);
   return admitted;
 }

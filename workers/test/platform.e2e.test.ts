@@ -1,5 +1,5 @@
 /** The built service among its neighbours: CommandCentral's browser client, and what is told to each. */
-import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { z } from "zod";
 import {
   type FakeCommandCentral,
@@ -36,16 +36,6 @@ beforeAll(async () => {
       SECRET_KEY: central.secret,
     },
   });
-  // Each neighbour is told of what happens from when it was first heard of.
-  const evidence = { idea_id: "first" };
-  await vi.waitUntil(
-    async () => {
-      const json = { ...CODE, evidence, execute: true };
-      await new Client(service).call("/api/v1/tasks", { json });
-      return central.tracked.size > 0 && idealzr.evidence.length > 0;
-    },
-    { timeout: 30_000, interval: 500 },
-  );
 });
 afterAll(async () => {
   await service?.stop();
