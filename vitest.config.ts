@@ -80,6 +80,7 @@ export default defineConfig({
             "workers/test/fake-e2b.ts",
             "workers/test/fake-models.ts",
             "workers/test/mcp-servers.ts",
+            "workers/test/fake-platform.ts",
           ],
           setupFiles: ["workers/test/setup.ts"],
           testTimeout: 15_000,

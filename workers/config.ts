@@ -37,6 +37,11 @@ const PLAIN_URL = "It must be an http:// or https:// URL, without a user or pass
 const optionalUrl = optional.refine((value) => value === null || isPlainUrl(value), PLAIN_URL);
 const serviceUrl = (fallback: string) => z.string().default(fallback).refine(isPlainUrl, PLAIN_URL);
 
+const optionalPath = optional.refine(
+  (value) => value === null || /^\/(?![/\\])[^\s\\]*$/.test(value),
+  "It must be a path, as /api/v1/events/.",
+);
+
 const rate = z.number("It must be a number of USD, 0 or above.").nonnegative();
 /** USD per million tokens. What is read from or written to a cache costs as `input` unless it is given. */
 const modelPricesSchema = z.record(
@@ -84,6 +89,8 @@ const variables = z.object({
   JWT_AUDIENCE: optional,
   /** Projects of a CommandCentral user whose token names none; `*` is all, empty is none. */
   JWT_DEFAULT_PROJECTS: list(""),
+  /** JSON of scopes by role, such as `{"user": ["tasks:*"]}`; roles that it leaves out have their defaults. */
+  JWT_ROLE_SCOPES: optional,
   /** `id:base64` pairs, 32 bytes each, comma separated; the first encrypts, all decrypt. */
   SECRETS_MASTER_KEYS: list(""),
   CORS_ORIGINS: list(
@@ -95,10 +102,20 @@ const variables = z.object({
   /** Whether the neighbours are called, and told what happens here. */
   COMMANDCENTRAL_ENABLED: flag(false),
   COMMANDCENTRAL_URL: serviceUrl("http://localhost:8000"),
+  /** A token of CommandCentral, for calls that no user makes. */
+  COMMANDCENTRAL_TOKEN: optional,
+  /** Whether users whose projects it cannot tell now are refused; else they have what their token says. */
+  COMMANDCENTRAL_REQUIRED: flag(false),
+  /** Where entries of the audit log are sent; empty is nowhere. */
+  COMMANDCENTRAL_AUDIT_PATH: optionalPath,
+  /** Whether pipelines, tasks and agents are registered with its state tracker. */
+  COMMANDCENTRAL_STATE_TRACKER: flag(false),
   VISLZR_ENABLED: flag(false),
   VISLZR_URL: serviceUrl("http://localhost:8002"),
   IDEALZR_ENABLED: flag(false),
   IDEALZR_URL: serviceUrl("http://localhost:8003"),
+  /** Where people and neighbours reach this service, for links to what is here. */
+  PUBLIC_URL: serviceUrl("http://localhost:8001"),
   DAGGER_ENABLED: flag(false),
   /** Commands on the hosts of runners that allow them. */
   SUBPROCESS_ENABLED: flag(false),

@@ -4,23 +4,37 @@ import { sessionsIn } from "./agents/reach.ts";
 import { serviceOf } from "./agents/traces/otlp.ts";
 import { spansOf } from "./agents/traces/spans.ts";
 import { readHeaders, traceTarget } from "./agents/traces/target.ts";
+import { CommandCentralTarget } from "./commandcentral/target.ts";
 import { loadConfig } from "./config.ts";
 import type { CourierPorts } from "./delivery/courier.ts";
 import { CourierBase } from "./delivery/object.ts";
 import { Outbox } from "./delivery/outbox.ts";
 import type { Target } from "./delivery/target.ts";
 import { logWarning } from "./http/log.ts";
+import { IdealzrTarget } from "./idealzr/target.ts";
 import { NEIGHBOURS, type NeighbourName } from "./integrations/names.ts";
 import { settingsOf } from "./integrations/service.ts";
 import { isNotFound } from "./runs/access.ts";
+import { subjectsOf } from "./subjects.ts";
 import { forgetLeftWebhooks, webhookCourierNames, webhookPortsOf } from "./webhook-couriers.ts";
 import { webhookIdOf } from "./webhooks/names.ts";
 
 /** Builds what a neighbour's courier delivers to; null where nothing is delivered to it. */
 const TARGETS: Readonly<Record<NeighbourName, (env: Env) => Target | null>> = {
-  commandcentral: () => null,
+  commandcentral: (env) => {
+    const config = loadConfig(env);
+    const { COMMANDCENTRAL_AUDIT_PATH: audit_path, COMMANDCENTRAL_STATE_TRACKER } = config;
+    if (audit_path === null && !COMMANDCENTRAL_STATE_TRACKER) return null;
+    return new CommandCentralTarget({
+      ...{ url: config.COMMANDCENTRAL_URL, token: config.COMMANDCENTRAL_TOKEN },
+      ...{ audit_path, tracks_states: COMMANDCENTRAL_STATE_TRACKER },
+    });
+  },
   vislzr: () => null,
-  idealzr: () => null,
+  idealzr(env) {
+    const { IDEALZR_URL: url, PUBLIC_URL: public_url } = loadConfig(env);
+    return new IdealzrTarget({ url, public_url, subject: subjectsOf(env) });
+  },
 };
 
 /** The courier of traces, of an environment that has a collector. */
@@ -35,9 +49,14 @@ async function portsOf(env: Env, name: string): Promise<CourierPorts | null> {
   const webhookId = webhookIdOf(name);
   if (webhookId !== null) return webhookPortsOf(env, webhookId);
   const neighbour = NEIGHBOURS.find((known) => known === name);
-  if (neighbour === undefined || !settingsOf(loadConfig(env), neighbour).enabled) return null;
-  const target = TARGETS[neighbour](env);
-  return target && { name, outbox, target, from: null };
+  const target = neighbour === undefined ? null : neighbourTarget(env, neighbour);
+  // What happened before it first heard of anything is told too, as far as it is still there.
+  return target && { name, outbox, target, from: 0 };
+}
+
+/** Null for a neighbour that nothing is delivered to. */
+function neighbourTarget(env: Env, name: NeighbourName): Target | null {
+  return settingsOf(loadConfig(env), name).enabled ? TARGETS[name](env) : null;
 }
 
 function tracesOf(env: Env): Target | null {
@@ -71,7 +90,7 @@ export class Courier extends CourierBase {
 /** Names of the couriers that there are. */
 export async function courierNames(env: Env): Promise<readonly string[]> {
   const config = loadConfig(env);
-  const neighbours = NEIGHBOURS.filter((name) => settingsOf(config, name).enabled);
+  const neighbours = NEIGHBOURS.filter((name) => neighbourTarget(env, name) !== null);
   const traces = config.OTEL_EXPORTER_OTLP_ENDPOINT === null ? [] : [TRACES];
   return [...neighbours, ...traces, ...(await webhookCourierNames(env))];
 }

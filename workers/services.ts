@@ -25,6 +25,10 @@ import { codebaseRoutes } from "./codebases/routes.ts";
 import { CodebaseService } from "./codebases/service.ts";
 import { SnapshotService } from "./codebases/snapshot-service.ts";
 import { UnderstandingService } from "./codebases/understanding-service.ts";
+import { MembershipAccess } from "./commandcentral/access.ts";
+import { ProjectDirectory } from "./commandcentral/client.ts";
+import { projectRoutes } from "./commandcentral/routes.ts";
+import { ProjectService } from "./commandcentral/service.ts";
 import { type Config, loadConfig } from "./config.ts";
 import { sweepOutbox } from "./couriers.ts";
 import { DeadLetterRepository } from "./dead-letters/repository.ts";
@@ -33,6 +37,8 @@ import { deadLetterRoutes } from "./dead-letters/routes.ts";
 import { DeadLetterService } from "./dead-letters/service.ts";
 import { Outbox } from "./delivery/outbox.ts";
 import type { Router, Services } from "./http/context.ts";
+import { evidenceRoutes } from "./idealzr/routes.ts";
+import { EvidenceService } from "./idealzr/service.ts";
 import { integrationRoutes } from "./integrations/routes.ts";
 import { IntegrationService } from "./integrations/service.ts";
 import { KeyRepository } from "./keys/repository.ts";
@@ -65,6 +71,7 @@ import { skillRoutes } from "./skills/routes.ts";
 import { VersionRepository } from "./skills/version-repository.ts";
 import { SkillVersionService } from "./skills/version-service.ts";
 import { invocationsOf, skillsOf, sweepSkills } from "./skills.ts";
+import { subjectsOf } from "./subjects.ts";
 import { TASK_KIND } from "./tasks/kind.ts";
 import { taskRoutes } from "./tasks/routes.ts";
 import { createTaskService, type TaskService } from "./tasks/service.ts";
@@ -89,6 +96,8 @@ export const featureRouters: readonly Router[] = [
   modelRoutes(),
   agentRoutes(),
   integrationRoutes(),
+  projectRoutes(),
+  evidenceRoutes(),
   webhookRoutes(),
   auditRoutes(),
 ];
@@ -109,6 +118,7 @@ export function buildServices(env: Env, config: Config): Services {
   const skillVersions = new SkillVersionService(skills, new VersionRepository(env.DB));
   const invocations = invocationsOf(env);
   const webhooks = webhooksOf(env, config);
+  const directory = new ProjectDirectory(config);
   const runsOfPipelines = new PipelineRunService({ blobs: env.BLOBS, runs: pipelineRuns });
   const services = {
     tasks,
@@ -154,6 +164,9 @@ export function buildServices(env: Env, config: Config): Services {
       courier: (name) => env.COURIER.getByName(name),
     }),
     webhooks,
+    evidence: new EvidenceService({ config, subject: subjectsOf(env) }),
+    projects: new ProjectService({ config, directory }),
+    projectAccess: new MembershipAccess(config, directory),
   };
   return {
     ...services,

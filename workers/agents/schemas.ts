@@ -109,6 +109,7 @@ export const agentSchema = z
     }),
     codebase: codebaseSpecSchema.nullable(),
     outputs: freeObject.nullable(),
+    evidence: fields.evidence,
     compact_at: z.number(),
     context: freeObject,
     working_directory: z.string().nullable(),

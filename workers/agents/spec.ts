@@ -94,6 +94,7 @@ export const agentSpecSchema = z.strictObject({
       description:
         "A JSON Schema (2020-12) of a turn's result: the agent gets the tool `submit_result` to hand it in.",
     }),
+  evidence: fields.evidence.default(null),
   compact_at: z.number().min(0.1).max(0.95).default(0.8).openapi({
     description: "Share of the model's context at which the conversation is summarised.",
   }),

@@ -84,6 +84,7 @@ export function toAgent(snapshot: SessionSnapshot): Agent {
     cost_is_partial: usage.is_partly_unknown,
     codebase: spec.codebase,
     outputs: spec.outputs,
+    evidence: spec.evidence ?? null,
     compact_at: spec.compact_at,
     context: spec.context,
     working_directory: spec.working_directory,

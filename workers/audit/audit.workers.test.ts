@@ -63,6 +63,7 @@ describe("the operations", () => {
     expect(left.sort()).toEqual([
       "exchangeRunnerFrames",
       "keepRunnerArtifact",
+      "previewEvidence",
       "validatePipeline",
       "verifyAudit",
     ]);

@@ -87,7 +87,8 @@ export class Courier {
         if (last === undefined) return;
         this.#storage.transactionSync(() => {
           for (const message of messages) {
-            if (target.wants(message)) this.#tables.take(target.entityOf(message), message);
+            if (target.wants(message, this.#tables))
+              this.#tables.take(target.entityOf(message), message);
           }
           this.#tables.change({ cursor: last.position });
         });

@@ -21,6 +21,8 @@ export interface NeighbourOptions {
   /** What it is called in messages. */
   readonly name: string;
   readonly headers?: Readonly<Record<string, string>>;
+  /** The longest that a call may take; ten seconds unless said. */
+  readonly timeout_ms?: number;
 }
 
 export interface NeighbourRequest {
@@ -130,10 +132,10 @@ export class Neighbour {
   }
 
   async #send({ method, path, body, headers, signal }: NeighbourRequest): Promise<Response> {
-    const { url: base, name } = this.#options;
+    const { url: base, name, timeout_ms = TIMEOUT_MS } = this.#options;
     const first = new URL(path, base);
     let url = first;
-    const timeout = AbortSignal.timeout(TIMEOUT_MS);
+    const timeout = AbortSignal.timeout(timeout_ms);
     const init = {
       method,
       redirect: "manual",
@@ -162,7 +164,7 @@ export class Neighbour {
     } catch (error) {
       if (error instanceof NeighbourFailed) throw error;
       const why = timeout.aborted
-        ? `did not answer within ${TIMEOUT_MS / 1000} s`
+        ? `did not answer within ${timeout_ms / 1000} s`
         : `cannot be reached (${error instanceof Error ? error.message : String(error)})`;
       throw new NeighbourFailed(`${name} at ${first.host} ${why}.`, { scope: "target" });
     }

@@ -7,7 +7,8 @@ export interface Target {
   readonly parallel: number;
   /** Pauses after each failure about one entity, in ms; it is parked when there are no more. */
   readonly retry_delays_ms: readonly number[];
-  wants(message: OutboxMessage): boolean;
+  /** `memory` is what the target remembers. */
+  wants(message: OutboxMessage, memory: Memory): boolean;
   /** Messages about one entity are delivered in their order, one delivery at a time. */
   entityOf(message: OutboxMessage): string;
   /** Never rejects for what the target comes to; what it throws counts as a failure of the entity. */

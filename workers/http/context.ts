@@ -32,6 +32,8 @@ export interface AppEnv {
     /** Who called, for the log; `anonymous` until authentication succeeds. */
     caller: string;
     rateLimit: RateLimitState | undefined;
+    /** How the caller's projects are known, for callers of whom that is a question. */
+    projectsFrom: string | undefined;
   };
 }
 

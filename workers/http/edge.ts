@@ -84,6 +84,8 @@ function writeHeaders(headers: Headers, c: AppContext, duration: number): void {
   }
   if (!headers.has("Cache-Control")) headers.set("Cache-Control", "no-store");
   if (c.req.url.startsWith("https:")) headers.set("Strict-Transport-Security", TRANSPORT_SECURITY);
+  const projectsFrom = c.get("projectsFrom");
+  if (projectsFrom !== undefined) headers.set("X-Projects-From", projectsFrom);
   const rateLimit = c.get("rateLimit");
   if (rateLimit !== undefined) {
     headers.set("X-RateLimit-Limit", String(rateLimit.limit));
@@ -143,6 +145,7 @@ const corsForConfig = cors({
     "Preference-Applied",
     "Retry-After",
     "X-Correlation-ID",
+    "X-Projects-From",
     "X-RateLimit-Limit",
     "X-RateLimit-Remaining",
     "X-RateLimit-Reset",

@@ -18,6 +18,7 @@ import { routePath } from "hono/route";
 import type { StatusCode } from "hono/utils/http-status";
 import { authenticate } from "../security/authenticate.ts";
 import { type Principal, requireScope, type Scope } from "../security/principal.ts";
+import { namedIn, withProjects } from "../security/project-access.ts";
 import { followed } from "./audit.ts";
 import { verifyDigest } from "./content-digest.ts";
 import type { AppContext, Router } from "./context.ts";
@@ -88,11 +89,13 @@ export function endpoint<
   router.on([spec.method], [honoPath(spec.path)], (c) => {
     enter(c);
     return followed(c, spec, async (trail) => {
-      const principal = await authenticated(c);
-      trail.callBy(principal);
-      await takeRequest(c, principal);
-      requireScope(principal, spec.scope);
+      const caller = await authenticated(c);
+      trail.callBy(caller);
+      await takeRequest(c, caller);
+      requireScope(caller, spec.scope);
       const { input, body, locate } = await parse(c);
+      const principal = await withProjects(c, caller, namedIn(input));
+      trail.callBy(principal);
       await trail.begin(body);
       const answer = async (seed: string) => {
         try {

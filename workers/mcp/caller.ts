@@ -78,7 +78,8 @@ async function once<Outcome>(
 
 const chosenSchema = z.object({ project_id: projectIdSchema.optional() });
 
-function chosenProject(c: AppContext): string | undefined {
+/** The project that a request names. Throws `validation_failed` for what is none, and for two. */
+export function chosenProject(c: AppContext): string | undefined {
   const header = c.req.header(PROJECT_HEADER);
   const parameter = c.req.query(PROJECT_PARAMETER);
   if (header !== undefined && parameter !== undefined && header !== parameter) {

@@ -8,7 +8,8 @@ import { createRouter } from "../http/context.ts";
 import { ApiError } from "../http/errors.ts";
 import { takeRequest } from "../http/rate-limit.ts";
 import { authenticate } from "../security/authenticate.ts";
-import { toCaller } from "./caller.ts";
+import { withProjects } from "../security/project-access.ts";
+import { chosenProject, toCaller } from "./caller.ts";
 import { whyRefused } from "./origin.ts";
 
 const MCP_PATH = "/mcp";
@@ -26,9 +27,12 @@ export function mcpRoutes(): Router {
         return new Response(null, { status: 204, headers: { Allow: ALLOWED_METHODS } });
       }
       if (c.req.method !== "POST") throw notAllowed(c.req.method);
-      const principal = await authenticate(c);
+      const user = await authenticate(c);
+      trail.callBy(user);
+      await takeRequest(c, user);
+      const named = chosenProject(c);
+      const principal = await withProjects(c, user, named === undefined ? [] : [named]);
       trail.callBy(principal);
-      await takeRequest(c, principal);
       const caller = toCaller(c, principal);
       // The protocol's package runs its top level when it is first spoken, not at the start.
       const { serveMcp } = await import("./server.ts");

@@ -158,6 +158,7 @@ export const shellFields = {
     .nullable()
     .default(null)
     .openapi({ description: "What a run's result is made of: name to JSON with expressions." }),
+  evidence: fields.evidence.default(null),
   environment: fields.environment.default({}),
   codebase: openCodebaseSchema.nullable().default(null).openapi({
     description: "What every step of code mounts that names none itself.",

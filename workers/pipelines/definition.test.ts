@@ -19,6 +19,7 @@ describe("a definition", () => {
       labels: {},
       inputs: null,
       outputs: null,
+      evidence: null,
       environment: {},
       codebase: null,
       dependencies: {},

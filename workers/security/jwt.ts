@@ -5,26 +5,12 @@ import type { Config } from "../config.ts";
 import { ApiError } from "../http/errors.ts";
 import { PROJECT_ID_PATTERN } from "../http/patterns.ts";
 import { unauthenticated } from "./credentials.ts";
-import { type Principal, SCOPES, type Scope } from "./principal.ts";
+import type { Principal } from "./principal.ts";
+import { scopesOf, seesAllProjects } from "./roles.ts";
 import type { JwtSettings } from "./settings.ts";
 
 const CLOCK_TOLERANCE_SECONDS = 5;
 const JWKS_TIMEOUT_MS = 5_000;
-const ADMIN_ROLES: ReadonlySet<string> = new Set(["owner", "admin"]);
-/**
- * What a plain user does not get: managing what opens the service or its neighbours, and reading
- * what everybody did. A runner is given the code and the secrets of its project, a webhook all that
- * happens in it.
- */
-const WITHHELD_FROM_USERS: ReadonlySet<Scope> = new Set([
-  "keys:admin",
-  "secrets:write",
-  "runners:write",
-  "integrations:write",
-  "webhooks:write",
-  "audit:read",
-]);
-
 /** A JWT has three base64url parts; the last one is empty only in an unsigned token. */
 export function looksLikeJwt(credential: string): boolean {
   return /^[\w-]+\.[\w-]*\.[\w-]*$/.test(credential);
@@ -61,13 +47,16 @@ export async function verifyJwt(
   }
   const { sub, email, exp } = claims.data;
   const roles = [...(claims.data.roles ?? []), ...(claims.data.role ? [claims.data.role] : [])];
+  const claimed = claims.data.project_ids ?? claims.data.projects;
+  const projects = projectsOf(roles, claimed, config);
   return {
     principal: {
       kind: "user",
       id: sub,
       name: email ?? sub,
-      scopes: scopesOf(roles),
-      projects: projectsOf(roles, claims.data.project_ids ?? claims.data.projects, config),
+      scopes: scopesOf(roles, settings.roles),
+      projects,
+      ...(claimed === undefined && projects !== "*" && { projects_from: "defaults" }),
     },
     expires_at: exp * 1000,
   };
@@ -132,23 +121,12 @@ function refusal(cause: unknown): ApiError {
   return unauthenticated("The token's signature cannot be verified.", cause);
 }
 
-function scopesOf(roles: readonly string[]): ReadonlySet<Scope> {
-  if (roles.some((role) => ADMIN_ROLES.has(role))) return new Set(SCOPES);
-  const scopes = new Set<Scope>();
-  for (const scope of SCOPES) {
-    if (WITHHELD_FROM_USERS.has(scope)) continue;
-    if (roles.includes("user")) scopes.add(scope);
-    if (roles.includes("viewer") && scope.endsWith(":read")) scopes.add(scope);
-  }
-  return scopes;
-}
-
 function projectsOf(
   roles: readonly string[],
   claimed: readonly string[] | undefined,
   config: Config,
 ): Principal["projects"] {
-  if (roles.some((role) => ADMIN_ROLES.has(role))) return "*";
+  if (seesAllProjects(roles)) return "*";
   if (claimed !== undefined) return new Set(claimed);
   return config.JWT_DEFAULT_PROJECTS.includes("*") ? "*" : new Set(config.JWT_DEFAULT_PROJECTS);
 }

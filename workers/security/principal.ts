@@ -54,6 +54,12 @@ const PRINCIPAL_KINDS = [
   "codebase",
 ] as const;
 
+/**
+ * `defaults` are the configured ones, before CommandCentral is asked and when it is not; `cache` is
+ * what it said last; `unavailable` the defaults, since it could not be asked.
+ */
+export type ProjectsFrom = "defaults" | "commandcentral" | "cache" | "unavailable";
+
 export interface Principal {
   /** A `pipeline` acts for who began its run, a `codebase` for who had it imported. */
   readonly kind: (typeof PRINCIPAL_KINDS)[number];
@@ -62,6 +68,8 @@ export interface Principal {
   readonly name: string;
   readonly scopes: ReadonlySet<Scope>;
   readonly projects: "*" | ReadonlySet<string>;
+  /** How the projects of a user are known whose token names none; left out for everybody else. */
+  readonly projects_from?: ProjectsFrom;
   /** Of the request that it calls by; left out where there is none. */
   readonly trace?: RequestTrace;
 }

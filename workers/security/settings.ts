@@ -1,14 +1,15 @@
 /** What authentication the configuration admits. Nothing is admitted by default. */
 import type { Config } from "../config.ts";
 import { ApiError } from "../http/errors.ts";
+import { parseRoleScopes, type RoleScopes } from "./roles.ts";
 
 export const MIN_SECRET_CHARACTERS = 32;
 const MIN_DISTINCT_CHARACTERS = 8;
 const PLACEHOLDER = /change[-_ ]?(me|this|in)|placeholder|your[-_ ]|insecure|example|dummy/i;
 
 export type JwtSettings =
-  | { readonly kind: "secret"; readonly secret: Uint8Array }
-  | { readonly kind: "jwks"; readonly url: URL }
+  | { readonly kind: "secret"; readonly secret: Uint8Array; readonly roles: RoleScopes }
+  | { readonly kind: "jwks"; readonly url: URL; readonly roles: RoleScopes }
   | { readonly kind: "off" };
 
 export interface AuthenticationSettings {
@@ -72,11 +73,16 @@ function derive(config: Config): AuthenticationSettings {
 }
 
 function deriveJwt(config: Config, problems: { variable: string; message: string }[]): JwtSettings {
+  const { roles, problem } = parseRoleScopes(config.JWT_ROLE_SCOPES);
+  if (roles === null) {
+    problems.push({ variable: "JWT_ROLE_SCOPES", message: problem });
+    return { kind: "off" };
+  }
   if (config.JWT_ALGORITHM === "HS256") {
     if (config.SECRET_KEY === null) return { kind: "off" };
     const message = weakness(config.SECRET_KEY);
     if (message === null) {
-      return { kind: "secret", secret: new TextEncoder().encode(config.SECRET_KEY) };
+      return { kind: "secret", secret: new TextEncoder().encode(config.SECRET_KEY), roles };
     }
     problems.push({ variable: "SECRET_KEY", message });
     return { kind: "off" };
@@ -93,7 +99,7 @@ function deriveJwt(config: Config, problems: { variable: string; message: string
   const url = URL.parse(config.JWT_JWKS_URL);
   const secure =
     url?.protocol === "https:" || (url?.protocol === "http:" && config.ENVIRONMENT === "local");
-  if (url !== null && secure) return { kind: "jwks", url };
+  if (url !== null && secure) return { kind: "jwks", url, roles };
   problems.push({ variable: "JWT_JWKS_URL", message: "It must be an https:// URL." });
   return { kind: "off" };
 }

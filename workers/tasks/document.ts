@@ -18,12 +18,14 @@ export interface TaskDocument {
 }
 
 /** What tasks say nothing of that are older than the member. */
-const LATER_MEMBERS: Pick<TaskSpec, "runs_on" | "executors" | "sandbox" | "codebase"> = {
-  runs_on: [],
-  executors: [],
-  sandbox: null,
-  codebase: null,
-};
+const LATER_MEMBERS: Pick<TaskSpec, "runs_on" | "executors" | "sandbox" | "codebase" | "evidence"> =
+  {
+    runs_on: [],
+    executors: [],
+    sandbox: null,
+    codebase: null,
+    evidence: null,
+  };
 
 const parsed = new WeakMap<Resource, { readonly text: string; readonly document: TaskDocument }>();
 

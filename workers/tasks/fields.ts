@@ -3,7 +3,8 @@ import { z } from "@hono/zod-openapi";
 import { DETACHED_TYPES } from "../executors/detached.ts";
 import { FAILURE_REASONS, LANGUAGES, TASK_TYPES } from "../executors/port.ts";
 import { RUNNER_LABEL, RUNNER_LABEL_RULE } from "../executors/runner/protocol.ts";
-import { jsonSchema } from "../http/schemas.ts";
+import { jsonSchema, orNull } from "../http/schemas.ts";
+import { evidenceSchema } from "../idealzr/evidence.ts";
 import { BACKOFFS } from "../runs/types.ts";
 import { parseHostRule } from "../security/outbound-hosts.ts";
 
@@ -143,6 +144,7 @@ export const fields = {
       (labels) => Object.keys(labels).length <= MAX_LABELS,
       `There are at most ${MAX_LABELS} labels.`,
     ),
+  evidence: orNull(evidenceSchema),
   outputs: freeObject
     .nullable()
     .openapi({ description: "A JSON Schema (2020-12) that the result must satisfy." }),

@@ -60,6 +60,7 @@ export function toTask(snapshot: Snapshot, result: Json): Task {
     codebase: codebase && toMounted(codebase),
     retry: spec.retry,
     outputs: spec.outputs,
+    evidence: spec.evidence,
     artifacts: spec.artifacts,
     artifact_files: snapshot.artifacts.map(toArtifact),
     network: spec.network,

@@ -350,6 +350,7 @@ describe("another project", () => {
     const invoke = { key, json: { inputs: { text: "a b" } } };
     const invoked = await client.call(`/api/v1/skills/${skill_id}/invoke`, invoke);
     return {
+      project_id: key === alpha ? "alpha" : "beta",
       task_id: await create("/api/v1/tasks", task, { prefer: "wait=30" }),
       pipeline_id: await create("/api/v1/pipelines", pipeline, { prefer: "wait=30" }),
       agent_id: await agentOf(key),

@@ -243,6 +243,9 @@ export const RECIPES: Readonly<Record<string, Recipe>> = {
   exportAuditEntries: { query: { from: "1", to: "5" } },
   verifyAudit: { body: {} },
   redriveIntegration: { body: { entities: ["no-such-task"] } },
+  previewEvidence: { body: { kind: "task", id: "no-such-task", outcome: "completed" } },
+  getProject: {},
+  createProjectCodebase: { body: { repo_url: "https://archive.example.com/acme/shop.tar.gz" } },
   createWebhook: {
     body: {
       url: "https://hooks.example.com/pipelzr",

@@ -226,8 +226,8 @@ describe("the collector", () => {
 
   it("is sent each turn that has ended, and not those that are gone", async () => {
     const { target, received } = await collector();
-    expect(target.wants(ended(1, 1))).toBe(true);
-    expect(target.wants({ ...ended(1), events: [] })).toBe(false);
+    expect(target.wants(ended(1, 1), delivery().memory)).toBe(true);
+    expect(target.wants({ ...ended(1), events: [] }, delivery().memory)).toBe(false);
     const outcome = await target.deliver(delivery(ended(5, 1, 404), ended(6, 2)), signal);
     expect(outcome).toEqual({ status: "delivered", through: 6 });
     expect(received.map(({ path, key }) => [path, key])).toEqual([

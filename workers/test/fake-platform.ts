@@ -1,0 +1,28 @@
+/** Beside the `workers` lane: the fakes of CommandCentral and IDEALZR. */
+import type { TestProject } from "vitest/node";
+import { startFakeCommandCentral } from "../../containers/fakes/commandcentral/server.ts";
+import { startFakeIdealzr } from "../../containers/fakes/idealzr/server.ts";
+
+declare module "vitest" {
+  interface ProvidedContext {
+    fakePlatform: {
+      readonly commandcentral: string;
+      readonly secret: string;
+      readonly idealzr: string;
+    };
+  }
+}
+
+export default async function setup(project: TestProject): Promise<() => Promise<void>> {
+  const [commandcentral, idealzr] = await Promise.all([
+    startFakeCommandCentral(),
+    startFakeIdealzr(),
+  ]);
+  project.provide("fakePlatform", {
+    ...{ commandcentral: commandcentral.url, secret: commandcentral.secret },
+    idealzr: idealzr.url,
+  });
+  return async () => {
+    await Promise.all([commandcentral.stop(), idealzr.stop()]);
+  };
+}
