@@ -85,6 +85,7 @@ async function family() {
     inputs: "{}",
     triggered_by: null,
     pins: null,
+    trace: null,
   };
   return { child, root, first };
 }

@@ -153,7 +153,7 @@ export const slotLeases = () => env.LIMITS.getByName("pipelines").holders("pipel
 export function downgrade(sql: SqlStorage): void {
   for (const table of ["stopped_children", "detached", "executions", "nested"])
     sql.exec(`DROP TABLE ${table}`);
-  for (const column of ["triggered_by", "pins"]) {
+  for (const column of ["triggered_by", "pins", "trace"]) {
     sql.exec(`ALTER TABLE runs DROP COLUMN ${column}`);
   }
   sql.exec("UPDATE meta SET value = '2' WHERE key = 'schema_version'");
