@@ -7,7 +7,6 @@ import process from "node:process";
 import { setTimeout as delay } from "node:timers/promises";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { z } from "zod";
-import { messageListSchema } from "../agents/message-schemas.ts";
 import { agentSchema } from "../agents/schemas.ts";
 import { AgentWorld, answerOf, POINTS, type Point, REPORTS } from "./agent-world.ts";
 import { Client } from "./client.ts";
@@ -23,6 +22,10 @@ const AFTER_MS = 20;
 const PATIENCE = { timeout: 60_000, interval: 50 };
 const TEST_TIMEOUT_MS = 60_000 + TURNS * 20_000;
 
+const pageSchema = z.object({
+  items: z.array(z.object({ content: z.unknown() })),
+  next_cursor: z.string().nullable(),
+});
 const textSchema = z.array(z.looseObject({ text: z.string().default("") }));
 
 let world: AgentWorld;
@@ -63,13 +66,19 @@ async function read(id: string) {
   return agentSchema.parse(reply.json);
 }
 
-/** Of the newest page, what the agent said last. */
+/** What the agent said last. */
 async function lastText(id: string): Promise<string> {
-  const reply = await client.call(`${AGENTS}/${id}/messages?limit=200`);
-  expect(reply.status, reply.text).toBe(200);
-  const { content = [] } = messageListSchema.parse(reply.json).items.at(-1) ?? {};
+  const first = `${AGENTS}/${id}/messages?limit=200`;
+  let last: unknown = [];
+  for (let at: string | null = first; at !== null; ) {
+    const reply = await client.call(at);
+    expect(reply.status, reply.text).toBe(200);
+    const { items, next_cursor } = pageSchema.parse(reply.json);
+    last = items.at(-1)?.content ?? last;
+    at = next_cursor === null ? null : `${first}&cursor=${next_cursor}`;
+  }
   return textSchema
-    .parse(content)
+    .parse(last)
     .map(({ text }) => text)
     .join("");
 }
