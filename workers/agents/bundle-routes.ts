@@ -3,6 +3,7 @@ import { z } from "@hono/zod-openapi";
 import { readBytes } from "../http/body.ts";
 import type { Router } from "../http/context.ts";
 import { endpoint } from "../http/endpoint.ts";
+import { ApiError } from "../http/errors.ts";
 import { projectIdSchema } from "../http/schemas.ts";
 import { fields } from "../tasks/fields.ts";
 import { MAX_BUNDLE_BYTES, type SessionBundles } from "./bundle-service.ts";
@@ -74,7 +75,7 @@ export function bundleRoutes(router: Router): void {
       scope: "agents:write",
       summary: "Make an agent of a bundle",
       description:
-        "A new agent that is what the exported one was, up to 64 MiB. It is the caller's, with the caller's rights; skills and codebase are looked up in its project, by the versions that it had, and are 422 when they are not there. Exported again it is the same text.",
+        "A new agent that is what the exported one was, up to 64 MiB. It is the caller's, with the caller's rights; skills and codebase are looked up in its project, by the versions that it had, and are 422 when they are not there. Exported again it is the same text. An Idempotency-Key has to come with a Content-Digest.",
       request: {
         query: z.strictObject({
           project_id: projectIdSchema.optional(),
@@ -88,7 +89,7 @@ export function bundleRoutes(router: Router): void {
     async (c, { principal, seed, query: { project_id, name = null } }) => {
       const advice = "Export a fork, which has no events.";
       const bytes = await readBytes(c.req.raw, MAX_BUNDLE_BYTES, advice);
-      const bundle = new TextDecoder().decode(bytes);
+      const bundle = readText(bytes);
       const { sessionBundles } = c.get("services");
       const made = await sessionBundles.import(principal, seed, bundle, { project_id, name });
       return { status: 201, body: toAgent(made), headers: { Location: location(made) } };
@@ -114,4 +115,16 @@ export function bundleRoutes(router: Router): void {
       return { status: 201, body: toAgent(made), headers: { Location: location(made) } };
     },
   );
+}
+
+/** Throws `validation_failed` for what is no UTF-8. */
+function readText(bytes: Uint8Array): string {
+  try {
+    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
+  } catch {
+    throw new ApiError(
+      "validation_failed",
+      "The bundle is not UTF-8. Send what the export answered, unchanged.",
+    );
+  }
 }

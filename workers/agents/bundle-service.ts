@@ -10,10 +10,12 @@ import { type Principal, projectFor } from "../security/principal.ts";
 import type { SessionClient } from "./client.ts";
 import { type AgentService, toCaller } from "./service.ts";
 import type { SessionSnapshot } from "./session-port.ts";
+import { EMPTY, type Overlay } from "./workspace/overlay.ts";
 import type { FileChange } from "./workspace/patch.ts";
 import type { SessionRef, WorkspaceStore } from "./workspace/store.ts";
 
 export const MAX_BUNDLE_BYTES = 64 * 1024 * 1024;
+const READ_ATTEMPTS = 3;
 /** Of a fork that goes on from the newest message. */
 const NEWEST = Number.MAX_SAFE_INTEGER;
 const FILES = "files";
@@ -47,8 +49,8 @@ export class SessionBundles {
   /** The session as a bundle. Throws `illegal_transition` for one at work. */
   async export(principal: Principal, id: string): Promise<Blob> {
     const snapshot = await this.#deps.agents.get(principal, id);
-    const lines = await this.#deps.sessions.bundle(id, null);
-    return new Blob([lines, ...(await this.#files(snapshot))]);
+    const { lines, files } = await this.#read(snapshot, null);
+    return new Blob([lines, ...files]);
   }
 
   /** A new session made of a bundle; the same seed again finds it. */
@@ -72,9 +74,8 @@ export class SessionBundles {
   ): Promise<SessionSnapshot> {
     const snapshot = await this.#deps.agents.get(principal, id);
     const { project_id } = snapshot;
-    const lines = await this.#deps.sessions.bundle(id, seq ?? NEWEST);
     const target = { id: resourceId(seed, project_id), project_id };
-    const files = await this.#files(snapshot);
+    const { lines, files } = await this.#read(snapshot, seq ?? NEWEST);
     const bundle = [...lines.trimEnd().split("\n"), ...files.map((line) => line.trimEnd())];
     return this.#take(principal, target, bundle, name);
   }
@@ -103,15 +104,29 @@ export class SessionBundles {
     }
   }
 
-  /** A line for each file that the session has written or hidden. A sub-agent's are those of all above it. */
-  async #files({ id, project_id, parent }: SessionSnapshot): Promise<string[]> {
-    if (parent !== null) return [];
-    const { workspaces } = this.#deps;
-    const session = { id, project_id };
-    const overlay = await workspaces.overlay(session);
+  /** Rows and files of one moment. Throws `conflict` when files go on to change meanwhile. */
+  async #read(snapshot: SessionSnapshot, seq: number | null) {
+    const { id, project_id, parent } = snapshot;
+    const { workspaces, sessions } = this.#deps;
+    for (let attempt = 0; attempt < READ_ATTEMPTS; attempt += 1) {
+      // A sub-agent's files are those of all above it.
+      const overlay = parent === null ? await workspaces.overlay({ id, project_id }) : EMPTY;
+      const lines = await sessions.bundle(id, seq);
+      const after = parent === null ? await workspaces.overlay({ id, project_id }) : EMPTY;
+      if (canonicalJson(after) !== canonicalJson(overlay)) continue;
+      return { lines, files: await this.#files({ id, project_id }, overlay) };
+    }
+    throw new ApiError(
+      "conflict",
+      "The session changes its files while they are read. Pause it, or try again.",
+    );
+  }
+
+  /** A line for each file that the session has written or hidden. */
+  async #files(session: SessionRef, overlay: Overlay): Promise<string[]> {
     const lines: string[] = [];
     for (const path of Object.keys(overlay.files).sort()) {
-      const content = await workspaces.text(session, overlay, path);
+      const content = await this.#deps.workspaces.text(session, overlay, path);
       lines.push(`${canonicalJson({ table: FILES, row: { path, content } })}\n`);
     }
     return lines;

@@ -86,15 +86,30 @@ describe("an exported session", () => {
   it("is made once for one Idempotency-Key, and another for another", async () => {
     const { id } = await createAgent(call);
     const bundle = await exported(id);
-    const headers = { "idempotency-key": crypto.randomUUID() };
-    const [first, again] = [
-      await take(bundle, "", { headers }),
-      await take(bundle, "", { headers }),
-    ];
+    const key = { "idempotency-key": crypto.randomUUID() };
+    const withKey = async (body: string) => {
+      const bytes = new TextEncoder().encode(body);
+      const digest = Buffer.from(await crypto.subtle.digest("SHA-256", bytes)).toString("base64");
+      return take(body, "", { headers: { ...key, "content-digest": `sha-256=:${digest}:` } });
+    };
+    const [first, again] = [await withKey(bundle), await withKey(bundle)];
+    expect([first.status, again.status], first.text).toEqual([201, 201]);
     expect(again.body.id).toBe(first.body.id);
-    expect((await take(`${bundle}\n`, "", { headers })).status).toBe(422);
+    expect(await withKey(`${bundle}\n`)).toMatchObject({
+      ...{ status: 422, body: { code: "idempotency_mismatch" } },
+    });
+    expect((await take(bundle, "", { headers: key })).status).toBe(422);
     expect((await taken(bundle)).id).not.toBe(first.body.id);
     expect((await taken(bundle, "?name=renamed")).name).toBe("renamed");
+  });
+
+  it("is refused when it is no UTF-8", async () => {
+    const reply = await call(`${AGENTS}/import`, {
+      ...{ method: "POST", body: new Uint8Array([0xff, 0xfe]) },
+      headers: { "content-type": "application/x-ndjson" },
+    });
+    expect(reply.status, reply.text).toBe(422);
+    expect(reply.text).toContain("UTF-8");
   });
 
   it("has the rights of who takes it in, in that one's project", async () => {
