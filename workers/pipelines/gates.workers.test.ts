@@ -1,5 +1,7 @@
 /** Steps that wait for people, signals and time, and runs that are held, on the real object. */
+import { env } from "cloudflare:workers";
 import { describe, expect, it } from "vitest";
+import { Outbox } from "../delivery/outbox.ts";
 import {
   begin,
   crash,
@@ -50,6 +52,25 @@ describe("an approval", () => {
     expect(await resultOf(id, "after")).toEqual(answer);
     expect(await eventsOfType(id, "gate.approved")).toMatchObject([
       { step: "gate", by: "user:ann" },
+    ]);
+  });
+
+  it("is told to those who follow the outbox, with what it asks of whom", async () => {
+    const id = await begin([GATE]);
+    await stepIs(id, "gate", "waiting");
+    await runs.approve(id, null, approval(true));
+    await until(id, "completed");
+    const told = async () =>
+      (await new Outbox(env.DB).after(0, 1_000))
+        .filter(({ resource_id }) => resource_id === id)
+        .flatMap(({ events }) => events);
+    await expect
+      .poll(told)
+      .toEqual(expect.arrayContaining([expect.objectContaining({ type: "run.completed" })]));
+    const gates = (await told()).filter(({ type }) => type.startsWith("gate."));
+    expect(gates).toMatchObject([
+      { type: "gate.opened", data: { step: "gate", gate: "approval" } },
+      { type: "gate.approved", data: { step: "gate", by: "user:ann" } },
     ]);
   });
 

@@ -10,6 +10,8 @@ const RUN_EVENTS = {
   "resource.deleted": "deleted",
   "run.queued": "queued",
   "run.started": "started",
+  "run.paused": "paused",
+  "run.resumed": "resumed",
   "run.completed": "completed",
   "run.failed": "failed",
   "run.cancelled": "cancelled",
@@ -18,7 +20,12 @@ const RUN_EVENTS = {
 /** By topic of the outbox, and by type of its events: what comes after the dot of the public name. */
 const PUBLIC_NAMES = {
   task: RUN_EVENTS,
-  pipeline: RUN_EVENTS,
+  pipeline: {
+    ...RUN_EVENTS,
+    "gate.opened": "gate_opened",
+    "gate.approved": "gate_approved",
+    "gate.refused": "gate_refused",
+  },
   invocation: RUN_EVENTS,
   agent: {
     "session.created": "created",

@@ -42,7 +42,8 @@ export class Transfer {
         refused: "illegal",
         state: wireState(state).state,
         allowed: ["pause", "terminate"],
-        detail: "A session at work cannot be exported. Pause it, or wait for the end of its turn.",
+        detail:
+          "A session at work cannot be exported. Pause it, or wait for the end of its turn, and for what it called and has not ended.",
       };
     }
     const header = this.#header(kept.data, { ...progress });
