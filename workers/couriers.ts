@@ -15,7 +15,8 @@ import { IdealzrTarget } from "./idealzr/target.ts";
 import { NEIGHBOURS, type NeighbourName } from "./integrations/names.ts";
 import { settingsOf } from "./integrations/service.ts";
 import { isNotFound } from "./runs/access.ts";
-import { subjectsOf } from "./subjects.ts";
+import { graphSourceOf, subjectsOf } from "./subjects.ts";
+import { VislzrTarget } from "./vislzr/target.ts";
 import { forgetLeftWebhooks, webhookCourierNames, webhookPortsOf } from "./webhook-couriers.ts";
 import { webhookIdOf } from "./webhooks/names.ts";
 
@@ -30,7 +31,10 @@ const TARGETS: Readonly<Record<NeighbourName, (env: Env) => Target | null>> = {
       ...{ audit_path, tracks_states: COMMANDCENTRAL_STATE_TRACKER },
     });
   },
-  vislzr: () => null,
+  vislzr(env) {
+    const { VISLZR_URL: url, PUBLIC_URL: public_url } = loadConfig(env);
+    return new VislzrTarget({ url, public_url, source: graphSourceOf(env) });
+  },
   idealzr(env) {
     const { IDEALZR_URL: url, PUBLIC_URL: public_url } = loadConfig(env);
     return new IdealzrTarget({ url, public_url, subject: subjectsOf(env) });

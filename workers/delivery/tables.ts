@@ -234,8 +234,7 @@ export class CourierTables implements Memory {
   keys(prefix: string): readonly string[] {
     return this.#sql
       .exec(
-        "SELECT key FROM memory WHERE substr(key, 1, ?) = ? ORDER BY key",
-        prefix.length,
+        "SELECT key FROM memory WHERE key >= ?1 AND key < ?1 || char(1114111) ORDER BY key",
         prefix,
       )
       .toArray()

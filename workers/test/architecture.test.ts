@@ -13,7 +13,7 @@ const LAYERS: readonly (readonly [name: string, pattern: RegExp])[] = [
   ["runs", /^workers\/runs\//],
   [
     "features",
-    /^workers\/(agents|audit|commandcentral|idealzr|tasks|pipelines|codebases|delivery|integrations|keys|secrets|runners|dead-letters|operations|console|skills|mcp|webhooks)\//,
+    /^workers\/(agents|audit|commandcentral|idealzr|tasks|pipelines|codebases|delivery|integrations|keys|secrets|runners|dead-letters|operations|console|skills|mcp|vislzr|webhooks)\//,
   ],
   [
     "app",
@@ -46,6 +46,7 @@ const PURE = new RegExp(
     "security/(roles|masking[a-z0-9_]*|masking-[a-z0-9_]+|outbound-(url|hosts|addresses))",
     "skills/(reference|semver|slug|changes|check|check-[a-z0-9_]+|bundle|bundle-archive|skill-md|digest|files|render|expressions|grants|mount|order|work|kind|invocation-document|invocation-view)",
     "tasks/(rules|files|artifact-globs|backend-members)",
+    "vislzr/(wanted|nodes|graph|digest|record)",
     "webhooks/(events|signature|names|view)",
   ].join("|")})\\.ts$`,
 );

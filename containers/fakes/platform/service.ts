@@ -4,7 +4,8 @@
  * not), counts its calls, and misbehaves as it is told.
  *
  * Its own interface, on the same port: `PUT /__fault` (see `faults.ts`; null ends it), `GET /__calls`,
- * `PATCH /__state` for the switches of the service, `DELETE /__state` forgets everything.
+ * `PATCH /__state` for the switches of the service, `DELETE /__state` forgets everything; and what the
+ * service shows of itself.
  */
 import { once } from "node:events";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
@@ -65,6 +66,8 @@ export interface ServiceSpec {
   readonly reset: () => void;
   /** Sets its switches; throws for what it does not know. */
   readonly configure?: (change: unknown) => void;
+  /** What its own interface shows, by path. */
+  readonly shown?: Readonly<Record<string, () => unknown>>;
   readonly port?: number;
 }
 
@@ -171,8 +174,11 @@ class Server {
       case "DELETE /__state":
         this.clear();
         return exchange.empty(204);
-      default:
+      default: {
+        const shown = exchange.method === "GET" && this.#spec.shown?.[exchange.url.pathname];
+        if (shown) return exchange.json(200, shown());
         return exchange.json(404, { detail: "the fake has no such control" });
+      }
     }
   }
 }

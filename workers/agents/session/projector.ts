@@ -71,11 +71,17 @@ export class Projector {
     // What is on its way, or about to be, would bring the row back.
     this.#isRemoved = true;
     await this.#flushing;
-    const { id } = this.#engine.head;
+    const { id, project_id } = this.#engine.head;
+    const event = { seq: 0, run: 0, at: Date.now(), type: "resource.deleted", data: {} };
     await this.#env.PROJECTION.getByName(projectPart(id)).project({
       rows: {},
       deleted: { [AGENT_KIND]: [JSON.stringify(id)] },
-      messages: [],
+      messages: [
+        JSON.stringify({
+          ...{ id: `${id}:deleted`, topic: AGENT_KIND, project_id, resource_id: id, trace: null },
+          ...{ payload: JSON.stringify([event]), created_at: event.at },
+        }),
+      ],
     });
   }
 
