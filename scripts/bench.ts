@@ -106,7 +106,7 @@ async function benchAgents(): Promise<void> {
 async function benchNeighbours(runs: number): Promise<void> {
   const figures = await measureNeighbours(runs);
   endProgress();
-  console.log(`Neighbours, median of ${runs} runs in turns\n\n${neighboursTable(figures)}\n`);
+  console.log(`Neighbours, median of ${runs} turns of ten runs\n\n${neighboursTable(figures)}\n`);
   for (const note of neighboursNotes(figures)) console.log(`  ${note}`);
   await record("neighbours", runs, figures);
   if (!isToldExactly(figures)) process.exitCode = 1;
