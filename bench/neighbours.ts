@@ -25,11 +25,15 @@ const CALLS_GOAL = 30;
 const TOLD_WITHIN_MS = 120_000;
 const POLL_MS = 100;
 
+interface Turn {
+  readonly off_ms: number;
+  readonly down_ms: number;
+}
+
 export interface NeighbourFigures {
   readonly workload: string;
-  /** Each the mean of `runs_a_turn` runs. */
-  readonly off_ms: readonly number[];
-  readonly down_ms: readonly number[];
+  /** Each time is the mean of `runs_a_turn` runs. */
+  readonly turns: readonly Turn[];
   readonly runs_a_turn: number;
   readonly median_off_ms: number;
   readonly median_down_ms: number;
@@ -79,25 +83,27 @@ async function meanOf(run: () => Promise<number>): Promise<number> {
   return sum / RUNS_A_TURN;
 }
 
-async function compare(runs: number) {
+async function compare(runs: number): Promise<Turn[]> {
   const workload = workloadOf(COMPARED);
   const agent = new Agent({ keepAlive: true });
-  const off_ms: number[] = [];
-  const down_ms: number[] = [];
+  const turns: Turn[] = [];
   try {
     await withService({}, (off) =>
       allDown().then((variables) =>
         withService({ variables }, async (down) => {
           showProgress("neighbours", "warm-up");
-          const arms = [
-            { run: await prepare(agent, off, workload), times: off_ms },
-            { run: await prepare(agent, down, workload), times: down_ms },
-          ];
+          const runOff = await prepare(agent, off, workload);
+          const runDown = await prepare(agent, down, workload);
           for (let run = 1; run <= runs; run += 1) {
-            showProgress("neighbours", `run ${run}/${runs}`);
+            showProgress("neighbours", `turn ${run}/${runs}`);
             // Each goes first as often as the other.
-            const order = run % 2 === 0 ? arms.toReversed() : arms;
-            for (const arm of order) arm.times.push(await meanOf(arm.run));
+            const isFirst = run % 2 === 1;
+            const first = await meanOf(isFirst ? runOff : runDown);
+            const second = await meanOf(isFirst ? runDown : runOff);
+            turns.push({
+              off_ms: isFirst ? first : second,
+              down_ms: isFirst ? second : first,
+            });
           }
         }),
       ),
@@ -105,7 +111,7 @@ async function compare(runs: number) {
   } finally {
     agent.destroy();
   }
-  return { off_ms, down_ms };
+  return turns;
 }
 
 /** Runs a workload once beside a VISLZR that answers. */
@@ -140,13 +146,14 @@ async function count(workload: Workload): Promise<NeighbourFigures["vislzr"][num
 
 export async function measureNeighbours(runs: number): Promise<NeighbourFigures> {
   showProgress("neighbours", "start");
-  const times = await compare(runs);
-  const [median_off_ms, median_down_ms] = [median(times.off_ms), median(times.down_ms)];
+  const turns = await compare(runs);
+  const median_off_ms = median(turns.map(({ off_ms }) => off_ms));
+  const median_down_ms = median(turns.map(({ down_ms }) => down_ms));
   const vislzr = [];
   for (const name of COUNTED) vislzr.push(await count(workloadOf(name)));
   const added_share = median_down_ms / median_off_ms - 1;
   const medians = { median_off_ms, median_down_ms, added_share, goal_share: GOAL };
-  return { workload: COMPARED, runs_a_turn: RUNS_A_TURN, ...times, ...medians, vislzr };
+  return { workload: COMPARED, runs_a_turn: RUNS_A_TURN, turns, ...medians, vislzr };
 }
 
 const ms = (value: number) => `${value.toFixed(0)} ms`;

@@ -2,13 +2,19 @@
  * Brings a run to VISLZR. While it lives its node and those of its first groups are kept as they are;
  * its steps are made once, when it is over, in parts of a call each.
  */
+import { chunks } from "./chunks.ts";
 import { containment, type RunGraph } from "./graph.ts";
 import { lookForEdges, lookForNodes } from "./look.ts";
 import { edgeName, type WantedEdge, type WantedNode } from "./wanted.ts";
 import type { Writer } from "./writer.ts";
 
-const NODES_PER_CALL = 500;
-const EDGES_PER_CALL = 1_000;
+/** VISLZR answers a call with all that it made. */
+const NODES_CALL = {
+  count: 500,
+  size: 2 * 1024 * 1024,
+  sizeOf: (node: WantedNode) => JSON.stringify(node).length,
+};
+const EDGES_CALL = { count: 1_000, size: 1_000, sizeOf: () => 1 };
 /** Groups whose progress is shown while the run lives. */
 const LIVE_GROUPS = 20;
 
@@ -69,9 +75,11 @@ class Steps {
       this.#ids.set(external_id, ledger.node(external_id)?.id ?? "");
     }
     const nodes = steps.filter(({ external_id }) => !this.#ids.has(external_id));
-    for (const [at, part] of chunks(nodes, NODES_PER_CALL)) await this.#writeNodes(at, part);
+    for (const [at, part] of chunks(nodes, NODES_PER_CALL, charsOf))
+      await this.#writeNodes(at, part);
     const left = edges.filter((edge) => ledger.part(`edge:${edgeName(edge)}`) === null);
-    for (const [at, part] of chunks(left, EDGES_PER_CALL)) await this.#writeEdges(at, part);
+    for (const [at, part] of chunks(left, EDGES_PER_CALL, () => 0))
+      await this.#writeEdges(at, part);
   }
 
   async #writeNodes(at: number, nodes: readonly WantedNode[]): Promise<void> {
@@ -107,8 +115,4 @@ class Steps {
       },
     });
   }
-}
-
-function* chunks<T>(all: readonly T[], size: number): Generator<readonly [number, readonly T[]]> {
-  for (let at = 0; at < all.length; at += size) yield [at, all.slice(at, at + size)];
 }
