@@ -1,7 +1,7 @@
 /**
- * `npm run bench`: measures tasks, pipelines, runners, codebases, skills and agents, each beside its yardstick
- * in the same run, and says how they compare. `npm run bench -- tasks`, `-- pipelines`,
- * `-- executors`, `-- codebases`, `-- skills` or `-- agents` measures one of them;
+ * `npm run bench`: measures tasks, pipelines, runners, codebases, skills, agents and what neighbours
+ * cost, each beside its yardstick in the same run, and says how they compare. `npm run bench -- tasks`,
+ * `-- pipelines`, `-- executors`, `-- codebases`, `-- skills`, `-- agents` or `-- neighbours` measures one of them;
  * `--runs N` repeats each measurement N times; `--only TEXT` measures the pipelines whose name
  * contains it, and records nothing.
  */
@@ -12,6 +12,12 @@ import { parseArgs } from "node:util";
 import { agentsNotes, agentsTable, areWhole, measureAgents } from "../bench/agents.ts";
 import { codebasesNotes, codebasesTable, measureCodebases } from "../bench/codebases.ts";
 import { executorsNotes, executorsTable, measureExecutors } from "../bench/executors.ts";
+import {
+  isToldExactly,
+  measureNeighbours,
+  neighboursNotes,
+  neighboursTable,
+} from "../bench/neighbours.ts";
 import { measurePipelines } from "../bench/pipelines.ts";
 import { endProgress } from "../bench/progress.ts";
 import { isExact, measureSkills, skillsNotes, skillsTable } from "../bench/skills.ts";
@@ -21,10 +27,11 @@ import { rootPath } from "./lib/paths.ts";
 
 const TASK_RUNS = 5;
 const SKILL_RUNS = 5;
-const PARTS = ["tasks", "pipelines", "executors", "codebases", "skills", "agents"];
+const PARTS = ["tasks", "pipelines", "executors", "codebases", "skills", "agents", "neighbours"];
 const PIPELINE_RUNS = 10;
+const NEIGHBOUR_RUNS = 10;
 const USAGE =
-  "usage: npm run bench [-- [tasks | pipelines | executors | codebases | skills | agents] [--runs N] [--only TEXT]]";
+  "usage: npm run bench [-- [tasks | pipelines | executors | codebases | skills | agents | neighbours] [--runs N] [--only TEXT]]";
 
 const machine = { cpu: cpus()[0]?.model.trim() ?? "unknown", cores: cpus().length };
 
@@ -96,6 +103,15 @@ async function benchAgents(): Promise<void> {
   if (!areWhole(figures)) process.exitCode = 1;
 }
 
+async function benchNeighbours(runs: number): Promise<void> {
+  const figures = await measureNeighbours(runs);
+  endProgress();
+  console.log(`Neighbours, median of ${runs} turns of ten runs\n\n${neighboursTable(figures)}\n`);
+  for (const note of neighboursNotes(figures)) console.log(`  ${note}`);
+  await record("neighbours", runs, figures);
+  if (!isToldExactly(figures)) process.exitCode = 1;
+}
+
 interface Arguments {
   readonly what: string | null;
   readonly runs: number | null;
@@ -126,6 +142,7 @@ try {
   if (isAsked("codebases")) await benchCodebases();
   if (isAsked("skills")) await benchSkills(runs ?? SKILL_RUNS);
   if (isAsked("agents")) await benchAgents();
+  if (isAsked("neighbours")) await benchNeighbours(runs ?? NEIGHBOUR_RUNS);
 } catch (error) {
   endProgress();
   process.stderr.write(`pipelzr: ${error instanceof Error ? error.message : String(error)}\n`);

@@ -17,7 +17,7 @@ const FULL_COUNTS = {
   MACHINE_RUNS: "50000",
   /** Requests with random bodies. */
   FUZZ_REQUESTS: "10000",
-  /** Deaths of every kind at every step of an ingest. */
+  /** Deaths of every kind at every step of an ingest, every fault of a neighbour at every call. */
   TEST_ALL_CRASHES: "true",
 };
 
@@ -37,6 +37,7 @@ const args = [
   "properties",
   "dags",
   "fuzz",
+  "vislzr/faults",
 ];
 const { code } = await runTool("vitest", args, { env, stdio: "inherit" });
 process.exitCode = code;

@@ -46,7 +46,7 @@ const PURE = new RegExp(
     "security/(roles|masking[a-z0-9_]*|masking-[a-z0-9_]+|outbound-(url|hosts|addresses))",
     "skills/(reference|semver|slug|changes|check|check-[a-z0-9_]+|bundle|bundle-archive|skill-md|digest|files|render|expressions|grants|mount|order|work|kind|invocation-document|invocation-view)",
     "tasks/(rules|files|artifact-globs|backend-members)",
-    "vislzr/(wanted|nodes|graph|digest|record)",
+    "vislzr/(chunks|digest|graph|nodes|record|wanted)",
     "webhooks/(events|signature|names|view)",
   ].join("|")})\\.ts$`,
 );

@@ -1,4 +1,5 @@
 /** VISLZR has exactly what it is to have, whatever it does meanwhile. */
+import { env } from "cloudflare:workers";
 import { beforeEach, describe, expect, it } from "vitest";
 import { call, create, execute, onBench, shown, vislzr } from "./test-support.ts";
 import { shownSchema } from "./test-support-graph.ts";
@@ -13,6 +14,8 @@ const STEPS = [
   { name: "left", script: OK, needs: ["test"] },
   { name: "right", script: OK, needs: ["test", "list"] },
 ];
+/** The fake answers within a few. */
+const CALL_MS = 300;
 const NODES = "/api/v1/nodes";
 const FAULTS = [
   ["is down", { kind: "down" }],
@@ -33,12 +36,25 @@ const CALLS = [
 
 const everything = async () => shownSchema.parse(await vislzr.control("GET", "/__graph"));
 
+const posts = async (path: string) =>
+  (await vislzr.calls()).filter((each) => each.method === "POST" && each.path === path);
+
 beforeEach(async () => {
   await vislzr.clear();
 });
 
-describe.each(FAULTS)("the graph is exact though VISLZR %s", (_, fault) => {
-  it.each(CALLS)("when %s", async (__, method, path, is_exact) => {
+/** Every call with what leaves it open whether it was done; all with all in full. */
+const isTried = ([, { kind }]: (typeof FAULTS)[number], [, , path]: (typeof CALLS)[number]) =>
+  env.TEST_ALL_CRASHES === "true" || kind === "cut" || path === `${NODES}/bulk`;
+const CASES = FAULTS.flatMap((fault) =>
+  CALLS.filter((each) => isTried(fault, each)).map((each) => ({
+    ...{ what: fault[0], when: each[0], fault: fault[1] },
+    ...{ method: each[1], path: each[2], is_exact: each[3] },
+  })),
+);
+
+describe("the graph is exact though VISLZR", () => {
+  it.each(CASES)("$what when $when", async ({ fault, method, path, is_exact }) => {
     await onBench(
       async ({ untilExact, round, tables }) => {
         const id = await create(STEPS);
@@ -55,53 +71,52 @@ describe.each(FAULTS)("the graph is exact though VISLZR %s", (_, fault) => {
           })
           .toEqual([]);
       },
-      { call_ms: 100, late_ms: 0 },
+      { call_ms: CALL_MS, late_ms: 0 },
     );
   });
 });
 
 describe("what takes effect after it was given up", () => {
+  const held = { kind: "held", method: "POST", is_exact: true, times: 1 } as const;
+  const count = async () => {
+    const { nodes, relationships } = await everything();
+    return nodes.length + relationships.length;
+  };
+
   it.each([
     ["steps", `${NODES}/bulk`],
     ["relationships", `${NODES}/relationships/bulk`],
     ["a single node", NODES],
   ])("is there once in the end: %s", async (_, path) => {
     await onBench(
-      async ({ untilExact, round, tables }) => {
+      async ({ untilExact, late, round }) => {
         const id = await create(STEPS);
-        const slow = { kind: "slow", delay_ms: 400, method: "POST", times: 1 } as const;
-        await vislzr.fault({ ...slow, path, is_exact: true });
+        await vislzr.fault({ ...held, path });
         await execute(id);
         const wanted = await untilExact(id);
-        // What was sent first comes now, beside what was sent after it.
-        const count = async () => {
-          const { nodes, relationships } = await everything();
-          return nodes.length + relationships.length;
-        };
         const exact = wanted.nodes.length + wanted.relationships.length;
+        // What was sent first comes now, beside what was sent after it.
+        await vislzr.fault(null);
         await expect.poll(count, { interval: 20 }).toBeGreaterThan(exact);
-        tables.settle(id, 0);
+        late(id);
         await round();
         await untilExact(id);
         expect(await count()).toBe(exact);
       },
-      { call_ms: 100, late_ms: 600 },
+      { call_ms: CALL_MS },
     );
   });
 
   it("is not there when its pipeline is deleted meanwhile", async () => {
     await onBench(
-      async ({ round, tables }) => {
+      async ({ round, late, tables }) => {
         const id = await create(STEPS);
         await execute(id);
-        const slow = { kind: "slow", delay_ms: 600, method: "POST", times: 1 } as const;
-        await vislzr.fault({ ...slow, path: `${NODES}/bulk`, is_exact: true });
-        const sent = async () =>
-          (await vislzr.calls()).filter((each) => each.path === `${NODES}/bulk`).length;
+        await vislzr.fault({ ...held, path: `${NODES}/bulk` });
         await expect
           .poll(async () => {
             await round();
-            return sent();
+            return (await posts(`${NODES}/bulk`)).length;
           })
           .toBeGreaterThan(0);
         await call(`/api/v1/pipelines/${id}`, { method: "DELETE" });
@@ -111,16 +126,14 @@ describe("what takes effect after it was given up", () => {
             return shown(id);
           })
           .toBe(undefined);
-        await expect.poll(async () => (await everything()).nodes.length).toBeGreaterThan(0);
-        await expect
-          .poll(async () => {
-            tables.settle(id, 0);
-            await round();
-            return (await everything()).nodes;
-          })
-          .toEqual([]);
+        await vislzr.fault(null);
+        await expect.poll(count).toBeGreaterThan(0);
+        late(id);
+        await round();
+        expect(await count()).toBe(0);
+        expect(tables.keys("").filter((key) => key.includes(id))).toEqual([]);
       },
-      { call_ms: 100, late_ms: 500 },
+      { call_ms: CALL_MS },
     );
   });
 });
@@ -134,10 +147,10 @@ describe("a bulk call that VISLZR made in part", () => {
       await expect
         .poll(async () => {
           await round();
-          return (await vislzr.calls()).some(({ path }) => path === `${NODES}/bulk`);
+          return (await posts(`${NODES}/bulk`)).length;
         })
-        .toBe(true);
-      const sent = (await vislzr.calls()).find(({ path }) => path === `${NODES}/bulk`);
+        .toBeGreaterThan(0);
+      const [sent] = await posts(`${NODES}/bulk`);
       const [first, second] = Object(sent?.body).nodes;
       await vislzr.control("POST", `${NODES}/bulk`, { nodes: [first, second, second] });
       await untilExact(id);

@@ -12,7 +12,7 @@ import {
 import { readDocument } from "../pipelines/document.ts";
 import type { RunInspection } from "../runs/store-types.ts";
 import type { StepState, StepStatus } from "../runs/types.ts";
-import { toError, toLabel, toTimes, urlOf, withoutNulls } from "./nodes.ts";
+import { toDescription, toError, toLabel, toTimes, urlOf, withoutNulls } from "./nodes.ts";
 import { runName, stepName, type WantedEdge, type WantedNode } from "./wanted.ts";
 
 export interface RunGraph {
@@ -47,7 +47,7 @@ export function runGraph(inspection: RunInspection, publicUrl: string): RunGraph
   };
 }
 
-/** What contains a step: its group, or the run. */
+/** A run contains the groups of its matrices. */
 export function containment(group: WantedNode, run: WantedNode): WantedEdge {
   return { source: run.external_id, target: group.external_id, type: "contains" };
 }
@@ -109,7 +109,7 @@ class Builder {
       external_id: stepName(resource.id, summary.run, name),
       label: toLabel(name),
       node_type: "task",
-      description: this.#definition.tasks[at]?.description ?? "",
+      description: toDescription(this.#definition.tasks[at]?.description),
       properties: withoutNulls({
         ...ofDefinition(this.#definition.tasks[at], isGroup),
         ...(step && ofState(step)),

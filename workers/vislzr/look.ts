@@ -6,7 +6,8 @@ import pMap from "p-map";
 import type { FoundRelationship, NewRelationship, VislzrClient } from "./client.ts";
 import type { WantedNode } from "./wanted.ts";
 
-const CALLS_AT_ONCE = 4;
+/** Calls at once where there is one for each of many things. */
+export const CALLS_AT_ONCE = 4;
 
 /** Ids of the nodes in their order; null when none of them is there. `known` are kept where there are two. */
 export async function lookForNodes(

@@ -8,7 +8,7 @@ import { readDocument } from "../tasks/document.ts";
 import { runName, type WantedNode } from "./wanted.ts";
 
 const MAX_LABEL_CHARS = 255;
-const MAX_ERROR_CHARS = 2_000;
+const MAX_TEXT_CHARS = 2_000;
 
 /** Where a resource is read, by the path below `/api/v1`. */
 export function urlOf(publicUrl: string, path: string): string {
@@ -21,7 +21,11 @@ export function toLabel(name: string): string {
 
 /** The start of a message that went wrong, for a person. */
 export function toError(message: string | undefined): string | null {
-  return message === undefined ? null : message.slice(0, MAX_ERROR_CHARS).toWellFormed();
+  return message === undefined ? null : message.slice(0, MAX_TEXT_CHARS).toWellFormed();
+}
+
+export function toDescription(text: string | null | undefined): string {
+  return (text ?? "").slice(0, MAX_TEXT_CHARS).toWellFormed();
 }
 
 export interface Times {
@@ -52,7 +56,7 @@ export function pipelineNode({ resource, run }: Snapshot, publicUrl: string): Wa
     external_id: resource.id,
     label: toLabel(definition.name),
     node_type: "pipeline",
-    description: definition.description ?? "",
+    description: toDescription(definition.description),
     properties: withoutNulls({
       ...{ kind: "pipeline", state: run?.status ?? "draft", steps, labels: definition.labels },
       ...ofResource(resource, run),
@@ -67,7 +71,7 @@ export function taskNode({ resource, run }: Snapshot, publicUrl: string): Wanted
     external_id: resource.id,
     label: toLabel(spec.name),
     node_type: "task",
-    description: spec.description ?? "",
+    description: toDescription(spec.description),
     properties: withoutNulls({
       ...{ kind: "task", state: run?.status ?? "pending", executor: spec.task_type },
       ...{ attempts: run?.attempt ?? 0, exit_code: run?.exit_code ?? null, labels: spec.labels },
@@ -93,7 +97,7 @@ export function agentNode(session: SessionSnapshot, publicUrl: string): WantedNo
     external_id: id,
     label: toLabel(spec.name),
     node_type: "entity",
-    description: spec.description ?? "",
+    description: toDescription(spec.description),
     properties: withoutNulls({
       ...{ kind: "agent", state, waiting_for, project_id, model: session.model },
       ...{ turns: session.turns, iterations: session.iteration_count, usd: usage.usd },

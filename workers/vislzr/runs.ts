@@ -2,13 +2,19 @@
  * Brings a run to VISLZR. While it lives its node and those of its first groups are kept as they are;
  * its steps are made once, when it is over, in parts of a call each.
  */
+import { chunks } from "./chunks.ts";
 import { containment, type RunGraph } from "./graph.ts";
 import { lookForEdges, lookForNodes } from "./look.ts";
 import { edgeName, type WantedEdge, type WantedNode } from "./wanted.ts";
 import type { Writer } from "./writer.ts";
 
-const NODES_PER_CALL = 500;
-const EDGES_PER_CALL = 1_000;
+/** VISLZR answers a call with all that it made. */
+const NODES_CALL = {
+  count: 500,
+  size: 2 * 1024 * 1024,
+  sizeOf: (node: WantedNode) => JSON.stringify(node).length,
+};
+const EDGES_CALL = { count: 1_000, size: 1_000, sizeOf: () => 1 };
 /** Groups whose progress is shown while the run lives. */
 const LIVE_GROUPS = 20;
 
@@ -64,14 +70,14 @@ class Steps {
   async write(): Promise<void> {
     const { ledger } = this.#writer;
     const { run, steps, edges } = this.#graph;
-    const alone = [run, ...steps].filter(({ external_id }) => ledger.node(external_id) !== null);
-    for (const { external_id } of alone) {
-      this.#ids.set(external_id, ledger.node(external_id)?.id ?? "");
+    for (const { external_id } of [run, ...steps]) {
+      const alone = ledger.node(external_id);
+      if (alone !== null) this.#ids.set(external_id, alone.id);
     }
     const nodes = steps.filter(({ external_id }) => !this.#ids.has(external_id));
-    for (const [at, part] of chunks(nodes, NODES_PER_CALL)) await this.#writeNodes(at, part);
+    for (const [at, part] of chunks(nodes, NODES_CALL)) await this.#writeNodes(at, part);
     const left = edges.filter((edge) => ledger.part(`edge:${edgeName(edge)}`) === null);
-    for (const [at, part] of chunks(left, EDGES_PER_CALL)) await this.#writeEdges(at, part);
+    for (const [at, part] of chunks(left, EDGES_CALL)) await this.#writeEdges(at, part);
   }
 
   async #writeNodes(at: number, nodes: readonly WantedNode[]): Promise<void> {
@@ -84,8 +90,9 @@ class Steps {
       look: () => lookForNodes(client, nodes, made),
       send: () => client.createAll(nodes),
     });
-    for (const [index, { external_id }] of nodes.entries()) {
-      this.#ids.set(external_id, ids[index] ?? "");
+    for (const [index, id] of ids.entries()) {
+      const node = nodes[index];
+      if (node !== undefined) this.#ids.set(node.external_id, id);
     }
   }
 
@@ -93,8 +100,8 @@ class Steps {
     const { client, ledger } = this.#writer;
     const key = `edges:${this.#graph.run.external_id}:${at}`;
     const placed = edges.map(({ source, target, type }) => ({
-      source_id: this.#ids.get(source) ?? "",
-      target_id: this.#ids.get(target) ?? "",
+      source_id: this.#idOf(source),
+      target_id: this.#idOf(target),
       relationship_type: type,
     }));
     await this.#writer.part(key, {
@@ -107,8 +114,10 @@ class Steps {
       },
     });
   }
-}
 
-function* chunks<T>(all: readonly T[], size: number): Generator<readonly [number, readonly T[]]> {
-  for (let at = 0; at < all.length; at += size) yield [at, all.slice(at, at + size)];
+  #idOf(externalId: string): string {
+    const id = this.#ids.get(externalId);
+    if (id === undefined) throw new RangeError(`there is no node "${externalId}"`);
+    return id;
+  }
 }

@@ -171,6 +171,43 @@ describe("VISLZR", () => {
     });
   });
 
+  it("has the run of a pipeline that is a step in the run above it", async () => {
+    await onBench(async ({ round }) => {
+      const below = await create([{ name: "a", script: OK }]);
+      const above = await create([{ name: "child", pipeline: below }]);
+      await execute(above);
+      const related = async () => {
+        await round();
+        const graph = shownSchema.parse(await vislzr.control("GET", "/__graph"));
+        return graph.relationships.filter((each) => each.endsWith(` contains ${below}:1`));
+      };
+      await expect
+        .poll(related)
+        .toEqual([`${above}:1 contains ${below}:1`, `${below} contains ${below}:1`].toSorted());
+    });
+  });
+
+  it("has what happens after it has lost all that it had", async () => {
+    await onBench(async ({ round, untilExact }) => {
+      const id = await create(DIAMOND);
+      await execute(id);
+      await untilExact(id);
+      await vislzr.clear();
+      await execute(id);
+      await expect
+        .poll(async () => {
+          await round();
+          return shownSchema.parse(await vislzr.control("GET", "/__graph"));
+        })
+        .toMatchObject({
+          nodes: [id, `${id}:2`, ...DIAMOND.map(({ name }) => `${id}:2:${name}`)].map(
+            (external_id) => ({ external_id }),
+          ),
+          relationships: expect.arrayContaining([`${id} contains ${id}:2`]),
+        });
+    });
+  });
+
   it("has nothing of a pipeline that is deleted, nor of its runs", async () => {
     await onBench(async ({ round, untilExact, tables }) => {
       const [kept, id] = [await create(DIAMOND), await create(MATRIX)];

@@ -10,6 +10,7 @@ import type { Target } from "../delivery/target.ts";
 import { courierOf } from "../delivery/test-support.ts";
 import { graphSourceOf } from "../subjects.ts";
 import { isolate } from "../test/app.ts";
+import { Ledger } from "./ledger.ts";
 import { type VislzrOptions, VislzrTarget } from "./target.ts";
 import { type Outline, shownOutline, shownSchema, wantedOutline } from "./test-support-graph.ts";
 
@@ -21,6 +22,8 @@ export interface Bench {
   readonly tables: CourierTables;
   /** Takes in what is new, and delivers what is due, after a failure too. */
   round(): Promise<void>;
+  /** The time comes to look for what was sent and not answered. */
+  late(entity: string): void;
   /** Loses all that it knows; what is in the outbox comes again. */
   forget(): void;
   /** Rounds until VISLZR has exactly what it is to have of a pipeline. */
@@ -66,7 +69,14 @@ export async function onBench(
       for (const key of tables.keys("")) tables.delete(key);
       tables.change({ cursor: from });
     };
-    await test({ tables, round, untilExact, forget });
+    const late = (entity: string) => {
+      const ledger = new Ledger(tables, entity);
+      const record = ledger.record();
+      if (!record?.late) throw new Error(`nothing of ${entity} is late`);
+      ledger.save({ ...record, late: { ...record.late, at: 0 } });
+      tables.settle(entity, 0);
+    };
+    await test({ tables, round, untilExact, forget, late });
   });
 }
 

@@ -10,11 +10,8 @@ import { NeighbourFailed } from "../delivery/neighbour.ts";
 import type { VislzrClient } from "./client.ts";
 import { digestOf } from "./digest.ts";
 import type { KnownNode, Ledger } from "./ledger.ts";
-import { lookForEdges } from "./look.ts";
+import { CALLS_AT_ONCE, lookForEdges } from "./look.ts";
 import { edgeName, type WantedEdge, type WantedNode } from "./wanted.ts";
-
-/** Calls at once where there is one for each of many things. */
-export const CALLS_AT_ONCE = 4;
 
 /** A delivery has taken long enough, and goes on with the next. */
 export class OutOfTime extends Error {}

@@ -46,6 +46,16 @@ it("is slow, and answers all the same", async () => {
   expect((await ask(fake, EVIDENCE, { json })).status).toBe(201);
 });
 
+it("holds a request until it is told otherwise, and works then", async () => {
+  const fake = await faulty({ kind: "held" });
+  const reply = ask(fake, EVIDENCE, { json });
+  await expect.poll(() => fake.calls.length).toBe(1);
+  expect(fake.evidence).toEqual([]);
+  fake.fault(null);
+  expect((await reply).status).toBe(201);
+  expect(fake.evidence).toHaveLength(1);
+});
+
 it("takes a request and never answers", async () => {
   const fake = await faulty({ kind: "half_open" });
   const request = fetch(`${fake.url}/health`, { signal: AbortSignal.timeout(100) });

@@ -9,6 +9,8 @@ export const faultSchema = z.strictObject({
     "slow",
     /** Takes the request and never answers. */
     "half_open",
+    /** Takes the request, and works only when it is told of another fault, or of none. */
+    "held",
     /** Works, and breaks the connection instead of answering. */
     "cut",
     /** Answers with `status` and does nothing. */
@@ -33,10 +35,18 @@ export type FaultInput = z.input<typeof faultSchema>;
 export class Faults {
   #fault: Fault | null = null;
   #left = 0;
+  #changed = Promise.withResolvers<void>();
 
   set(fault: FaultInput | null): void {
+    this.#changed.resolve();
+    this.#changed = Promise.withResolvers();
     this.#fault = fault && faultSchema.parse(fault);
     this.#left = this.#fault?.times ?? Infinity;
+  }
+
+  /** Resolves when it is told of another. */
+  changed(): Promise<void> {
+    return this.#changed.promise;
   }
 
   /** The one that a request meets; null for none. */

@@ -128,6 +128,7 @@ class Server {
       return exchange.json(status, { detail: "the fake was told to" }, extra);
     }
     if (fault?.kind === "slow") await sleep(fault.delay_ms);
+    if (fault?.kind === "held") await this.faults.changed();
     const answer = this.#route(method, pathname, { query: searchParams, headers, body });
     if (fault?.kind === "cut") return exchange.drop();
     call.status = answer.status;
